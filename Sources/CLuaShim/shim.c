@@ -1,0 +1,1 @@
+int mr_placeholder;

@@ -1,0 +1,41 @@
+// An error as a provider reports it, classified once for the whole program.
+
+/// What kind of failure this is: `err.kind` of the Lua API.
+public enum ErrorKind: String, Sendable {
+    case config, auth, permission
+    case invalidRequest = "invalid_request"
+    case rateLimit = "rate_limit"
+    case quota, overloaded, timeout, network, truncated, `protocol`, provider, cancelled
+}
+
+/// An error that a provider reported: in a status, in a body, or inside the stream.
+public struct APIError: Error, Sendable, Equatable {
+    /// The classified kind.
+    public var kind: ErrorKind
+    /// The provider's own message, or ours where it sent none. Never empty.
+    public var message: String
+    /// The HTTP status, if the error came with one (or named one in-band).
+    public var status: Int?
+    /// The provider's code or type string, as sent.
+    public var code: String?
+    /// Whether the same request may succeed later.
+    public var isRetryable: Bool
+    /// Seconds the provider asks to wait.
+    public var retryAfter: Double?
+    /// The provider's id of the request, for its support.
+    public var requestID: String?
+
+    /// An error of the given parts.
+    public init(
+        kind: ErrorKind, message: String, status: Int? = nil, code: String? = nil, isRetryable: Bool = false,
+        retryAfter: Double? = nil, requestID: String? = nil
+    ) {
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.code = code
+        self.isRetryable = isRetryable
+        self.retryAfter = retryAfter
+        self.requestID = requestID
+    }
+}

@@ -1,0 +1,103 @@
+// The face that every provider wire format shows to the engine. A dialect is one file beside this one.
+
+public import Wire
+
+/// A provider's wire format: how to ask, how to read the answer, when the answer is whole.
+public protocol Dialect: Sendable {
+    /// The name used in scripts: "openai".
+    var name: String { get }
+
+    /// How a streamed body is cut into frames.
+    var framing: Framing { get }
+
+    /// Writes the request. `key` goes into a header, never into the URL or the body.
+    /// - Throws: an `APIError` of kind `invalidRequest` or `config` that names the field, before any byte is sent.
+    func encode(_ request: ChatRequest, endpoint: Endpoint, key: String?) throws(APIError) -> HTTPRequest
+
+    /// A decoder for one attempt's stream.
+    func makeDecoder() -> any StreamDecoder
+
+    /// Reads the body of a response with an error status. Never fails: a body that is no JSON becomes a message
+    /// that quotes its beginning. Honours `Retry-After`, `retry-after-ms` and `x-should-retry`.
+    func decodeError(head: HTTPResponseHead, body: [UInt8], now: UnixTime) -> APIError
+}
+
+/// Seconds since 1970, as the caller's clock says: an HTTP date in `Retry-After` is held against the response's own
+/// `Date` header, and against this where there is none.
+public typealias UnixTime = Double
+
+/// How a body is cut into frames.
+public enum Framing: Sendable { case serverSentEvents, newlineDelimitedJSON }
+
+/// One frame of a stream, borrowed from the framer's buffer.
+public enum FrameKind: Sendable {
+    /// An SSE event's data, or an NDJSON line.
+    case data
+    /// An SSE comment.
+    case comment
+    /// A line that is no SSE field: `error: {...}`, or bare JSON (gateways send both).
+    case stray
+    /// A whole JSON body where a stream was asked for.
+    case body
+}
+
+/// Reads one stream. A class, so that the engine holds it without copying; used on one thread.
+public protocol StreamDecoder: AnyObject {
+    /// Decodes one frame and appends what it says to `events`.
+    /// - Parameters:
+    ///   - kind: what sort of frame it is.
+    ///   - name: the SSE event name; empty for the default ("message").
+    ///   - bytes: the payload, UTF-8.
+    /// - Throws: an `APIError`: the error the provider reported in-band, or kind `protocol` when a payload is broken.
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError)
+
+    /// True once the dialect's clean end has been seen. A stream that ends earlier was cut.
+    var hasCleanEnd: Bool { get }
+
+    /// True once nothing that may follow matters any more (`[DONE]`): the engine may stop reading.
+    var isDone: Bool { get }
+
+    /// What is known beside text and reasoning. Valid at any time; final once the stream has ended.
+    var summary: ReplySummary { get }
+
+    /// The assistant message to append to a conversation, with `text` and `reasoning` as delivered, and whatever
+    /// opaque parts the provider wants back, byte-exact.
+    func assistantMessage(text: String, reasoning: String) -> JSONValue
+}
+
+/// What a frame says.
+public enum DecodedEvent: Sendable, Equatable {
+    /// The first frame that names the reply: its id and model are in the decoder's summary.
+    case start
+    /// A piece of the text, never empty.
+    case token(String)
+    /// A piece of the reasoning, never empty.
+    case reasoning(String)
+    /// Token counts so far; the last one wins.
+    case usage(Usage)
+    /// Something arrived that carries nothing (a comment, a ping, an empty delta).
+    case heartbeat
+}
+
+/// What a decoder knows of a reply beside its text and reasoning.
+public struct ReplySummary: Sendable, Equatable {
+    /// The provider's id of the reply.
+    public var id: String?
+    /// The model that answered.
+    public var model: String?
+    /// The finish reason as sent.
+    public var finishReasonRaw: String?
+    /// The finish reason in the common vocabulary; nil while unknown.
+    public var finishReason: FinishReason?
+    /// The last usage reported.
+    public var usage: Usage?
+    /// The tool calls, assembled.
+    public var toolCalls: [ToolCall] = []
+    /// The refusal's text, where the provider sends one apart from the content.
+    public var refusal: String?
+
+    /// Nothing known.
+    public init() {}
+}

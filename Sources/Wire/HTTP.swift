@@ -1,0 +1,91 @@
+// HTTP messages as values: what a dialect asks for, and what a transport brings back.
+
+/// Header fields in the order sent. Names compare without case (RFC 9110 section 5.1).
+public struct HTTPHeaders: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral {
+    /// One field line.
+    public struct Field: Sendable, Equatable {
+        /// The field's name, as written.
+        public var name: String
+        /// The field's value, without surrounding white space.
+        public var value: String
+    }
+
+    /// The field lines, in order.
+    public private(set) var fields: [Field] = []
+
+    /// No fields.
+    public init() {}
+
+    /// The given fields, in order.
+    public init(dictionaryLiteral elements: (String, String)...) {
+        fields = elements.map { Field(name: $0.0, value: $0.1) }
+    }
+
+    /// The first value of the field `name`; setting replaces every line of that name, nil removes them.
+    public subscript(name: String) -> String? {
+        get { fields.first { Self.same($0.name, name) }?.value }
+        set {
+            guard let newValue else { return fields.removeAll { Self.same($0.name, name) } }
+            if let index = fields.firstIndex(where: { Self.same($0.name, name) }) {
+                fields[index].value = newValue
+                var seen = 0
+                fields.removeAll { field in
+                    guard Self.same(field.name, name) else { return false }
+                    seen += 1
+                    return seen > 1
+                }
+            } else {
+                fields.append(Field(name: name, value: newValue))
+            }
+        }
+    }
+
+    /// Adds a line, whether or not the name is there already.
+    public mutating func add(_ name: String, _ value: String) { fields.append(Field(name: name, value: value)) }
+
+    /// Walks the lines in order.
+    public func makeIterator() -> IndexingIterator<[Field]> { fields.makeIterator() }
+
+    private static func same(_ a: String, _ b: String) -> Bool {
+        a.utf8.count == b.utf8.count && zip(a.utf8, b.utf8).allSatisfy { lower($0) == lower($1) }
+    }
+
+    private static func lower(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte | 0x20 : byte }
+}
+
+/// A request, ready to be sent.
+public struct HTTPRequest: Sendable, Equatable {
+    /// The method, in capitals: "POST".
+    public var method: String
+    /// An absolute http or https URL.
+    public var url: String
+    /// Header fields. The transport adds Host, Accept-Encoding and Content-Length.
+    public var headers: HTTPHeaders
+    /// The body's bytes.
+    public var body: [UInt8]
+
+    /// A request of the given parts.
+    public init(method: String, url: String, headers: HTTPHeaders = [:], body: [UInt8] = []) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// A final response's status and headers. Interim responses (1xx) never show here.
+public struct HTTPResponseHead: Sendable, Equatable {
+    /// The status code: 200, 429, ...
+    public var status: Int
+    /// Header fields, in order of arrival.
+    public var headers: HTTPHeaders
+    /// "1.1" or "2".
+    public var version: String
+
+    /// A head of the given parts.
+    public init(status: Int, headers: HTTPHeaders = [:], version: String = "1.1") {
+        self.status = status
+        self.headers = headers
+        self.version = version
+    }
+}
