@@ -1,1 +1,152 @@
-// placeholder
+// The C++ half of the JSON reader: owns a simdjson parser, its document and its padded input buffer.
+// Called by Wire through CSimdJSON.h only. No policy here, and no exception leaves this file.
+
+#include "CSimdJSON.h"
+
+#include <memory>
+#include <mutex>
+#include <new>
+#include <simdjson.h>
+
+static_assert(simdjson::SIMDJSON_VERSION_MAJOR == 3, "the walk in CSimdJSON.h reads the tape of simdjson 3");
+
+namespace {
+
+/// Buffers for documents up to this size are kept from one parse to the next; bigger ones are let go.
+constexpr size_t kept = size_t(1) << 20;
+/// The first allocation: most stream frames are smaller.
+constexpr size_t smallest = 4096;
+/// Tape places and string lengths are 32 bits wide.
+constexpr size_t largest = size_t(0xFFFFFFFFu) - 4096;
+
+/// A document's face with a link to the next unused one. Slots are handed on, never freed: see csj_document.
+struct slot {
+    csj_document face{nullptr, nullptr, 1};
+    slot *next = nullptr;
+};
+
+std::mutex slots_lock;
+slot *unused_slots = nullptr;
+
+slot *take_slot() noexcept {
+    {
+        std::lock_guard<std::mutex> guard(slots_lock);
+        if (slot *first = unused_slots) {
+            unused_slots = first->next;
+            return first;
+        }
+    }
+    return new (std::nothrow) slot();
+}
+
+void invalidate(slot &owned) noexcept {
+    owned.face.generation += 1;
+    owned.face.tape = nullptr;
+    owned.face.strings = nullptr;
+}
+
+void give_slot(slot *owned) noexcept {
+    invalidate(*owned);
+    std::lock_guard<std::mutex> guard(slots_lock);
+    owned->next = unused_slots;
+    unused_slots = owned;
+}
+
+size_t room_for(size_t length) noexcept {
+    if (length > kept) return length;
+    size_t room = smallest;
+    while (room < length) room *= 2;
+    return room;
+}
+
+}  // namespace
+
+struct csj_parser {
+    simdjson::dom::parser parser;
+    simdjson::dom::document document;
+    std::unique_ptr<uint8_t[]> input;
+    size_t capacity = 0;
+    slot *owned = nullptr;
+
+    /// Makes room for a document of `length` bytes, and gives back what only a big one needed.
+    simdjson::error_code reserve(size_t length) noexcept {
+        size_t room = room_for(length);
+        bool shrinks = capacity > kept && room <= kept;
+        if (input && capacity >= room && !shrinks) return simdjson::SUCCESS;
+        release();
+        input.reset(new (std::nothrow) uint8_t[room + simdjson::SIMDJSON_PADDING]);
+        if (!input) return simdjson::MEMALLOC;
+        if (auto error = parser.allocate(room, CSJ_MAX_DEPTH + 1)) return error;
+        if (auto error = document.allocate(room)) return error;
+        capacity = room;
+        return simdjson::SUCCESS;
+    }
+
+    void release() noexcept {
+        input.reset();
+        parser = simdjson::dom::parser();
+        document = simdjson::dom::document();
+        capacity = 0;
+    }
+};
+
+extern "C" csj_parser *csj_parser_create(void) {
+    std::unique_ptr<csj_parser> made(new (std::nothrow) csj_parser());
+    if (!made) return nullptr;
+    made->owned = take_slot();
+    return made->owned ? made.release() : nullptr;
+}
+
+extern "C" void csj_parser_free(csj_parser *parser) {
+    if (!parser) return;
+    give_slot(parser->owned);
+    delete parser;
+}
+
+extern "C" int csj_parse(csj_parser *parser, const uint8_t *bytes, size_t length, csj_node *root) {
+    if (!parser) return simdjson::MEMALLOC;
+    slot &owned = *parser->owned;
+    invalidate(owned);
+    if (length == 0) return simdjson::EMPTY;
+    if (length > largest) return simdjson::CAPACITY;
+    if (auto error = parser->reserve(length)) {
+        parser->release();
+        return error;
+    }
+    std::memcpy(parser->input.get(), bytes, length);
+    std::memset(parser->input.get() + length, ' ', simdjson::SIMDJSON_PADDING);
+    auto error = parser->parser.parse_into_document(parser->document, parser->input.get(), length, false).error();
+    // The tape holds copies of the strings: a big input need not stay.
+    if (length > kept) parser->input.reset();
+    if (error) return error;
+    owned.face.tape = parser->document.tape.get();
+    owned.face.strings = parser->document.string_buf.get();
+    // The tape begins with a word for the document itself; its root value follows.
+    *root = csj_node{&owned.face, 1, owned.face.generation};
+    return simdjson::SUCCESS;
+}
+
+extern "C" const char *csj_message(int code) {
+    return simdjson::error_message(static_cast<simdjson::error_code>(code));
+}
+
+extern "C" uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t count, uint32_t *out) {
+    if (csj_type(object) != '{') return 0;
+    if (count > CSJ_MAX_KEYS) count = CSJ_MAX_KEYS;
+    uint32_t found = 0;
+    uint32_t end = csj_end(object);
+    for (csj_node key = csj_at(object, csj_begin(object)); key.index < end;) {
+        csj_node value = csj_at(key, key.index + 1);
+        uint32_t length = 0;
+        const uint8_t *text = csj_string(key, &length);
+        for (uint32_t k = 0; k < count; k++) {
+            if (keys[k].length != length) continue;
+            if (std::memcmp(reinterpret_cast<const void *>(keys[k].text), text, length) != 0) continue;
+            out[k] = value.index;
+            found |= uint32_t(1) << k;
+            break;
+        }
+        key.index = csj_after(value);
+    }
+    return found;
+}
