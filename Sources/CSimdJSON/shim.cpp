@@ -52,6 +52,24 @@ void give_slot(slot *owned) noexcept {
     unused_slots = owned;
 }
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "head_of masks the bytes behind a short string");
+
+/// The first eight bytes of a string as one word, zeros behind a shorter one. It may read past the string's end, never
+/// past its buffer: simdjson leaves SIMDJSON_PADDING bytes there.
+uint64_t head_of(const uint8_t *text, uint32_t length) noexcept {
+    uint64_t head;
+    std::memcpy(&head, text, sizeof head);
+    return length >= sizeof head ? head : head & ((uint64_t(1) << (8 * length)) - 1);
+}
+
+/// True when a string of that head and length, at `text`, is the key.
+bool matches(const csj_key &key, uint64_t head, const uint8_t *text, uint32_t length) noexcept {
+    if (key.head != head || key.length != length) return false;
+    if (length <= sizeof head) return true;
+    return std::memcmp(reinterpret_cast<const uint8_t *>(key.text) + sizeof head, text + sizeof head,
+                       length - sizeof head) == 0;
+}
+
 size_t room_for(size_t length) noexcept {
     if (length > kept) return length;
     size_t room = smallest;
@@ -133,20 +151,24 @@ extern "C" const char *csj_message(int code) {
 extern "C" uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t count, uint32_t *out) {
     if (csj_type(object) != '{') return 0;
     if (count > CSJ_MAX_KEYS) count = CSJ_MAX_KEYS;
+    // The generation has been checked; nothing can change the document during the walk.
+    const uint64_t *tape = object.document->tape;
+    const uint8_t *strings = object.document->strings;
     uint32_t found = 0;
     uint32_t end = csj_end(object);
-    for (csj_node key = csj_at(object, csj_begin(object)); key.index < end;) {
-        csj_node value = csj_at(key, key.index + 1);
-        uint32_t length = 0;
-        const uint8_t *text = csj_string(key, &length);
+    for (uint32_t index = csj_begin(object); index < end;) {
+        const uint8_t *text = strings + (tape[index] & 0x00FFFFFFFFFFFFFFu);
+        uint32_t length;
+        std::memcpy(&length, text, sizeof length);
+        text += sizeof length;
+        uint64_t head = head_of(text, length);
         for (uint32_t k = 0; k < count; k++) {
-            if (keys[k].length != length) continue;
-            if (std::memcmp(reinterpret_cast<const void *>(keys[k].text), text, length) != 0) continue;
-            out[k] = value.index;
+            if (!matches(keys[k], head, text, length)) continue;
+            out[k] = index + 1;
             found |= uint32_t(1) << k;
             break;
         }
-        key.index = csj_after(value);
+        index = csj_after_word(tape[index + 1], index + 1);
     }
     return found;
 }

@@ -68,7 +68,7 @@ public struct JSONNode {
     public subscript(key: StaticString) -> JSONNode? {
         guard kind == .object else { return nil }
         return key.withUTF8Buffer { bytes in
-            var entry = csj_key(text: UInt(bitPattern: bytes.baseAddress), length: UInt32(bytes.count))
+            var entry = csj_key_make(bytes.baseAddress, UInt32(bytes.count))
             var index: UInt32 = 0
             return csj_pick(place, &entry, 1, &index) == 0 ? nil : JSONNode(csj_at(place, index))
         }

@@ -80,7 +80,7 @@ public struct JSONKeys: Sendable {
         assert(keys.count <= Self.limit, "JSONKeys holds at most 16 keys")
         assert(keys.allSatisfy(\.hasPointerRepresentation), "JSONKeys takes string literals")
         table = keys.prefix(Self.limit).filter(\.hasPointerRepresentation).map { key in
-            csj_key(text: UInt(bitPattern: key.utf8Start), length: UInt32(key.utf8CodeUnitCount))
+            csj_key_make(key.utf8Start, UInt32(key.utf8CodeUnitCount))
         }
     }
 }

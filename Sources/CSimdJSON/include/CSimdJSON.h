@@ -30,11 +30,20 @@ typedef struct csj_node {
     uint32_t generation;
 } csj_node;
 
-/// A key to look for: the address of its UTF-8 bytes (which must outlive every use) and their count.
+/// A key to look for: the address of its UTF-8 bytes (which must outlive every use), the first eight of them as one
+/// word (zeros behind a shorter key), and their count.
 typedef struct csj_key {
     uintptr_t text;
+    uint64_t head;
     uint32_t length;
 } csj_key;
+
+/// A key of `length` bytes at `text`.
+static inline csj_key csj_key_make(const uint8_t *text, uint32_t length) {
+    csj_key key = {(uintptr_t)text, 0, length};
+    memcpy(&key.head, text, length < sizeof key.head ? length : sizeof key.head);
+    return key;
+}
 
 /// The most keys that `csj_pick` looks for at once.
 enum { CSJ_MAX_KEYS = 16 };
@@ -77,9 +86,8 @@ static inline const uint8_t *csj_string(csj_node node, uint32_t *length) {
     return start + sizeof *length;
 }
 
-/// Where the value after this one stands on the tape.
-static inline uint32_t csj_after(csj_node node) {
-    uint64_t word = csj_word(node);
+/// Where the value after the one of tape word `word`, at `index`, stands.
+static inline uint32_t csj_after_word(uint64_t word, uint32_t index) {
     switch (word >> 56) {
     case '{':
     case '[':
@@ -87,11 +95,14 @@ static inline uint32_t csj_after(csj_node node) {
     case 'l':
     case 'u':
     case 'd':
-        return node.index + 2;
+        return index + 2;
     default:
-        return node.index + 1;
+        return index + 1;
     }
 }
+
+/// Where the value after this one stands on the tape.
+static inline uint32_t csj_after(csj_node node) { return csj_after_word(csj_word(node), node.index); }
 
 /// Where the first child of a container stands (the first key, for an object).
 static inline uint32_t csj_begin(csj_node node) { return node.index + 1; }
