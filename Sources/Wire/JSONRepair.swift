@@ -31,7 +31,7 @@ struct JSONRepair {
     private init(_ bytes: Span<UInt8>) {
         var copy: [UInt8] = []
         copy.reserveCapacity(bytes.count)
-        for index in bytes.indices { copy.append(bytes[index]) }
+        copy.append(bytes)
         input = copy
         output.reserveCapacity(copy.count + 16)
     }
