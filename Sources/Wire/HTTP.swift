@@ -46,6 +46,30 @@ public struct HTTPHeaders: Sendable, Equatable, Sequence, ExpressibleByDictionar
     /// Walks the lines in order.
     public func makeIterator() -> IndexingIterator<[Field]> { fields.makeIterator() }
 
+    /// What is wrong with a field line that came from outside, if anything: a name that is no token (RFC 9110 section
+    /// 5.6.2), or a value that holds CR, LF or NUL (section 5.5), with which a value could smuggle in a second field.
+    /// The sentence names the field and never its value, which may be a secret.
+    public static func validate(name: String, value: String) -> String? {
+        if name.isEmpty { return "a header field without a name" }
+        guard name.utf8.allSatisfy(isTokenByte) else {
+            let shown = name.utf8.prefix(64).map { isTokenByte($0) ? Character(Unicode.Scalar($0)) : "?" }
+            return "the header name \"\(String(shown))\" holds a character that no header name may hold"
+        }
+        guard value.utf8.allSatisfy({ $0 != 0x0D && $0 != 0x0A && $0 != 0 }) else {
+            return "the value of the header \"\(name)\" holds a line break or a NUL"
+        }
+        return nil
+    }
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+
     private static func same(_ a: String, _ b: String) -> Bool {
         a.utf8.count == b.utf8.count && zip(a.utf8, b.utf8).allSatisfy { lower($0) == lower($1) }
     }
