@@ -33,7 +33,8 @@ public final class JSONReader {
     deinit { csj_parser_free(parser) }
 
     /// Parses one document. The node is valid until the next parse, or until the reader goes: from then on it, and
-    /// every node reached from it, reads as null.
+    /// every node reached from it, reads as null. So hold the reader in a property or a variable that lives on:
+    /// `JSONReader().parse(bytes).value` reads a node whose reader is already gone.
     /// - Throws: `JSONError` for what is no JSON even after repair, and for a document without bytes.
     public func parse(_ bytes: Span<UInt8>) throws(JSONError) -> JSONNode {
         if let node = strict(bytes).node { return node }
