@@ -1,0 +1,81 @@
+// Short quotations of foreign bytes for error messages: bounded, on one line, without control characters. The error
+// readers use it; nothing that reaches a script as the model's text passes through here.
+
+/// Quotes the beginning of what is too long, or too strange, to be shown whole.
+enum Excerpt {
+    /// How many bytes of a broken payload an error quotes.
+    static let limit = 200
+
+    /// The first `limit` bytes as one line of text, with "..." where more follows.
+    static func of(_ bytes: Span<UInt8>, limit: Int = limit) -> String {
+        let count = min(bytes.count, limit)
+        var head: [UInt8] = []
+        head.reserveCapacity(count)
+        for index in 0..<count { head.append(bytes[index]) }
+        let isCut = count < bytes.count
+        // A character cut by the limit is dropped, not shown as U+FFFD.
+        if isCut { while let last = head.last, last & 0xC0 == 0x80 { head.removeLast() } }
+        if isCut, let last = head.last, last >= 0xC0 { head.removeLast() }
+        return oneLine(String(decoding: head, as: UTF8.self)) + (isCut ? "..." : "")
+    }
+
+    /// The first `limit` bytes of a text, as above.
+    static func of(_ text: String, limit: Int = limit) -> String { of([UInt8](text.utf8).span, limit: limit) }
+
+    /// The title of an HTML page, or its first heading; nil where the bytes are no page.
+    static func htmlTitle(_ bytes: Span<UInt8>) -> String? {
+        guard isHTML(bytes) else { return nil }
+        let text = of(bytes, limit: 16_384)
+        let lower = text.lowercased()
+        guard lower.utf8.count == text.utf8.count else { return "" }
+        for tag in ["title", "h1"] {
+            guard let open = offset(of: "<\(tag)", in: lower, from: 0),
+                let start = offset(of: ">", in: lower, from: open),
+                let end = offset(of: "</\(tag)", in: lower, from: start)
+            else { continue }
+            let inner = text.utf8.dropFirst(start + 1).prefix(end - start - 1)
+            let title = trimmed(String(decoding: inner, as: UTF8.self))
+            if !title.isEmpty { return of(title) }
+        }
+        return ""
+    }
+
+    /// True for what begins like an HTML page.
+    static func isHTML(_ bytes: Span<UInt8>) -> Bool {
+        let head = of(bytes, limit: 64).lowercased()
+        return head.hasPrefix("<!doctype html") || head.hasPrefix("<html") || head.hasPrefix("<head")
+            || head.hasPrefix("<!--")
+    }
+
+    /// Without white space and control characters at either end.
+    static func trimmed(_ text: String) -> String {
+        let isBlank: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace || $0.value < 0x20 || $0 == "\u{FEFF}" }
+        let scalars = text.unicodeScalars
+        guard let first = scalars.firstIndex(where: { !isBlank($0) }),
+            let last = scalars.lastIndex(where: { !isBlank($0) })
+        else { return "" }
+        return String(text.unicodeScalars[first...last])
+    }
+
+    private static func oneLine(_ text: String) -> String {
+        var out = String.UnicodeScalarView()
+        var gap = false
+        for scalar in text.unicodeScalars {
+            if scalar.properties.isWhitespace || scalar.value < 0x20 || scalar.value == 0x7F || scalar == "\u{FEFF}" {
+                gap = !out.isEmpty
+            } else {
+                if gap { out.append(" ") }
+                gap = false
+                out.append(scalar)
+            }
+        }
+        return String(out)
+    }
+
+    private static func offset(of needle: String, in text: String, from start: Int) -> Int? {
+        let needle = Array(needle.utf8)
+        let bytes = Array(text.utf8)
+        guard bytes.count >= needle.count, start <= bytes.count - needle.count else { return nil }
+        return (start...bytes.count - needle.count).first { bytes[$0..<$0 + needle.count].elementsEqual(needle) }
+    }
+}
