@@ -65,22 +65,30 @@ public struct Quirks: Sendable, Equatable {
     public enum Continuation: Sendable {
         /// The provider cannot go on from a partial reply.
         case none
-        /// A final assistant message, continued by default (OpenRouter, vLLM's chat templates, ...).
+        /// A final assistant message, continued by default (OpenRouter, Groq, llama.cpp, ...).
         case prefill
         /// A final assistant message with `"prefix": true` (DeepSeek beta, Mistral).
         case prefixFlag
         /// A final assistant message with `"partial": true` (Moonshot, Qwen).
         case partialFlag
+        /// A final assistant message, with `continue_final_message` set in the body (vLLM, SGLang).
+        case bodyFlag
     }
 
     /// Whether `stream_options.include_usage` is sent.
     public var usage: UsageRequest
     /// How a reply is continued.
     public var continuation: Continuation
+    /// The root that continuations alone go to (DeepSeek's beta). Used only where the endpoint's own root has the same
+    /// origin: a client that was pointed elsewhere sends its key nowhere else.
+    public var continuationBaseURL: String?
 
     /// The given quirks.
-    public init(usage: UsageRequest = .streamOptions, continuation: Continuation = .none) {
+    public init(
+        usage: UsageRequest = .streamOptions, continuation: Continuation = .none, continuationBaseURL: String? = nil
+    ) {
         self.usage = usage
         self.continuation = continuation
+        self.continuationBaseURL = continuationBaseURL
     }
 }
