@@ -14,12 +14,21 @@ public protocol Dialect: Sendable {
     /// - Throws: an `APIError` of kind `invalidRequest` or `config` that names the field, before any byte is sent.
     func encode(_ request: ChatRequest, endpoint: Endpoint, key: String?) throws(APIError) -> HTTPRequest
 
-    /// A decoder for one attempt's stream.
+    /// A decoder for one attempt's stream, with a JSON reader of its own.
     func makeDecoder() -> any StreamDecoder
+
+    /// A decoder for one attempt's stream that reads JSON with `reader`. Decoders of one thread share one reader:
+    /// thousands of streams are open at once, and a reader's buffers are larger than a decoder.
+    func makeDecoder(reader: JSONReader) -> any StreamDecoder
 
     /// Reads the body of a response with an error status. Never fails: a body that is no JSON becomes a message
     /// that quotes its beginning. Honours `Retry-After`, `retry-after-ms` and `x-should-retry`.
     func decodeError(head: HTTPResponseHead, body: [UInt8], now: UnixTime) -> APIError
+}
+
+extension Dialect {
+    /// For dialects that need no JSON reader: the same as `makeDecoder()`.
+    public func makeDecoder(reader: JSONReader) -> any StreamDecoder { makeDecoder() }
 }
 
 /// Seconds since 1970, as the caller's clock says: an HTTP date in `Retry-After` is held against the response's own
@@ -59,12 +68,21 @@ public protocol StreamDecoder: AnyObject {
     /// True once nothing that may follow matters any more (`[DONE]`): the engine may stop reading.
     var isDone: Bool { get }
 
+    /// True once anything of the reply itself has come: text, reasoning, a refusal, a piece of a tool call. A reply
+    /// that is tool calls alone yields no token, yet its provider is not silent.
+    var hasOutput: Bool { get }
+
     /// What is known beside text and reasoning. Valid at any time; final once the stream has ended.
     var summary: ReplySummary { get }
 
     /// The assistant message to append to a conversation, with `text` and `reasoning` as delivered, and whatever
     /// opaque parts the provider wants back, byte-exact.
     func assistantMessage(text: String, reasoning: String) -> JSONValue
+}
+
+extension StreamDecoder {
+    /// False: for decoders whose replies hold nothing but text, where the tokens say it.
+    public var hasOutput: Bool { false }
 }
 
 /// What a frame says.
@@ -77,7 +95,8 @@ public enum DecodedEvent: Sendable, Equatable {
     case reasoning(String)
     /// Token counts so far; the last one wins.
     case usage(Usage)
-    /// Something arrived that carries nothing (a comment, a ping, an empty delta).
+    /// Something arrived of which nothing is to be shown (a comment, a ping, an empty delta, a piece of a tool call).
+    /// Several in a row within one batch are one.
     case heartbeat
 }
 
