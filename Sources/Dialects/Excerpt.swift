@@ -14,8 +14,10 @@ enum Excerpt {
         for index in 0..<count { head.append(bytes[index]) }
         let isCut = count < bytes.count
         // A character cut by the limit is dropped, not shown as U+FFFD.
-        if isCut { while let last = head.last, last & 0xC0 == 0x80 { head.removeLast() } }
-        if isCut, let last = head.last, last >= 0xC0 { head.removeLast() }
+        if isCut, bytes[count] & 0xC0 == 0x80 {
+            while let last = head.last, last & 0xC0 == 0x80 { head.removeLast() }
+            if let last = head.last, last >= 0xC0 { head.removeLast() }
+        }
         return oneLine(String(decoding: head, as: UTF8.self)) + (isCut ? "..." : "")
     }
 

@@ -1,0 +1,89 @@
+// Runs recorded or written-down streams through framer and decoder, as the engine does.
+
+import Dialects
+import Wire
+
+/// What came out of one stream.
+struct StreamOutcome {
+    var events: [DecodedEvent] = []
+    var error: APIError?
+    var summary = ReplySummary()
+    var hasCleanEnd = false
+    var isDone = false
+    var hasOutput = false
+    var message: JSONValue = .null
+
+    var text: String { events.map { if case .token(let text) = $0 { text } else { "" } }.joined() }
+    var reasoning: String { events.map { if case .reasoning(let text) = $0 { text } else { "" } }.joined() }
+    var tokens: [String] { events.compactMap { if case .token(let text) = $0 { text } else { nil } } }
+    var isEmpty: Bool { events.allSatisfy { $0 == .heartbeat } }
+}
+
+enum StreamHarness {
+    /// Runs an SSE body, fed in pieces of `size` bytes; whole where `size` is nil.
+    static func run(
+        sse body: [UInt8], size: Int? = nil, dialect: any Dialect = OpenAIDialect(), reader: JSONReader = JSONReader()
+    ) -> StreamOutcome {
+        let decoder = dialect.makeDecoder(reader: reader)
+        var outcome = StreamOutcome()
+        var parser = SSEParser()
+        do {
+            for start in stride(from: 0, to: body.count, by: size ?? max(1, body.count)) {
+                let end = min(body.count, start + (size ?? body.count))
+                try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
+                    try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
+                }
+            }
+            if let pending = parser.pending, (try? JSONReader.value(pending.data)) != nil {
+                try decoder.decode(.data, name: pending.name, bytes: pending.data.span, into: &outcome.events)
+            }
+            if let stray = parser.pendingStray {
+                try decoder.decode(.stray, name: "", bytes: stray.span, into: &outcome.events)
+            }
+        } catch let error as APIError {
+            outcome.error = error
+        } catch let FramingError<APIError>.consumer(error) {
+            outcome.error = error
+        } catch {
+            outcome.error = APIError(kind: .protocol, message: "\(error)")
+        }
+        return finished(outcome, decoder)
+    }
+
+    /// Runs single frames.
+    static func run(frames: [(FrameKind, String, String)]) -> StreamOutcome {
+        let decoder = OpenAIDialect().makeDecoder()
+        var outcome = StreamOutcome()
+        do {
+            for (kind, name, payload) in frames {
+                try decoder.decode(kind, name: name, bytes: [UInt8](payload.utf8).span, into: &outcome.events)
+            }
+        } catch {
+            outcome.error = error
+        }
+        return finished(outcome, decoder)
+    }
+
+    /// Runs `data:` payloads.
+    static func run(_ payloads: String...) -> StreamOutcome {
+        run(frames: payloads.map { (.data, "", $0) })
+    }
+
+    private static func finished(_ outcome: StreamOutcome, _ decoder: any StreamDecoder) -> StreamOutcome {
+        var outcome = outcome
+        outcome.summary = decoder.summary
+        outcome.hasCleanEnd = decoder.hasCleanEnd
+        outcome.isDone = decoder.isDone
+        outcome.hasOutput = decoder.hasOutput
+        outcome.message = decoder.assistantMessage(text: outcome.text, reasoning: outcome.reasoning)
+        return outcome
+    }
+
+    private static func kind(_ frame: SSEFrame) -> FrameKind {
+        switch frame.kind {
+        case .event: .data
+        case .comment: .comment
+        case .stray: .stray
+        }
+    }
+}
