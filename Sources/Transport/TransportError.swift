@@ -17,7 +17,7 @@ public struct TransportError: Error, Sendable, Equatable {
         case tlsHandshake
         /// The proxy cannot be found, or refused.
         case proxy
-        /// The server closed without one byte of an answer. The request was sent.
+        /// The server closed before its final answer began. The request was sent.
         case emptyReply
         /// The request could not be sent whole, or a kept connection died before the answer: the server may have
         /// acted on it.

@@ -44,6 +44,15 @@ public final class RawServer: Sendable {
             return request
         }
 
+        /// Reads what is there, at least one byte; nil if the client closed or reset first.
+        public func readSome() -> [UInt8]? {
+            guard leftover.withLock({ !$0.isEmpty }) || fill() else { return nil }
+            return leftover.withLock { bytes in
+                defer { bytes = [] }
+                return bytes
+            }
+        }
+
         /// Sends all bytes; false if the client is gone.
         @discardableResult
         public func write(_ bytes: [UInt8]) -> Bool {

@@ -113,7 +113,7 @@ import Wire
         ),
         Case(
             testDescription: "only an interim answer", bytes: "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
-            code: .receive, status: [], headComplete: false),
+            code: .emptyReply, status: [], headComplete: false),
         Case(
             testDescription: "error status with a body",
             bytes: "HTTP/1.1 529 \r\nContent-Length: 4\r\n\r\nbusy", status: [529], text: "busy"),
