@@ -1,0 +1,80 @@
+// The C functions that curl calls while it works on a transfer. Each finds the transfer behind the user pointer,
+// which Multi keeps alive as long as curl has the handle, and hands over. No function here may call into curl.
+
+internal import CCurl
+internal import Glibc
+
+/// The transfer behind curl's user pointer.
+@unsafe private func transfer(_ user: UnsafeMutableRawPointer) -> Transfer {
+    unsafe Unmanaged<Transfer>.fromOpaque(user).takeUnretainedValue()
+}
+
+/// CURLOPT_WRITEFUNCTION. Anything but `count` ends the transfer; CURL_WRITEFUNC_PAUSE pauses it.
+func bodyArrived(
+    _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ user: UnsafeMutableRawPointer?
+) -> Int {
+    guard let data = unsafe data, let user = unsafe user, count > 0 else { return 0 }
+    let bytes = unsafe UnsafeRawBufferPointer(start: data, count: count)
+    return unsafe bytes.withMemoryRebound(to: UInt8.self) { unsafe transfer(user).receiveBody($0.span) }
+}
+
+/// CURLOPT_HEADERFUNCTION: one line a call.
+func headerLineArrived(
+    _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ user: UnsafeMutableRawPointer?
+) -> Int {
+    guard let data = unsafe data, let user = unsafe user, count > 0 else { return 0 }
+    let bytes = unsafe UnsafeRawBufferPointer(start: data, count: count)
+    return unsafe bytes.withMemoryRebound(to: UInt8.self) { unsafe transfer(user).receiveHeaderLine($0.span) }
+}
+
+/// CURLOPT_READFUNCTION: fills `data` with the next bytes of the request's body.
+func bodyWanted(
+    _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ user: UnsafeMutableRawPointer?
+) -> Int {
+    guard let data = unsafe data, let user = unsafe user else { return ccurl_read_abort() }
+    return unsafe transfer(user).supplyBody(UnsafeMutableRawBufferPointer(start: data, count: size * count))
+}
+
+/// CURLOPT_OPENSOCKETFUNCTION: like curl's own, but no child process inherits the socket.
+func openSocket(
+    _ user: UnsafeMutableRawPointer?, _ purpose: curlsocktype, _ address: UnsafeMutablePointer<curl_sockaddr>?
+) -> curl_socket_t {
+    guard let address = unsafe address else { return -1 }
+    let type = unsafe address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
+    let made = unsafe socket(address.pointee.family, type, address.pointee.protocol)
+    if made < 0, errno == EMFILE || errno == ENFILE, let user = unsafe user {
+        unsafe transfer(user).ranOutOfDescriptors = true
+    }
+    return made
+}
+
+/// CURLOPT_DEBUGFUNCTION: passes curl's own remarks on, and none that can hold a header, a URL or a user.
+func traceLineArrived(
+    _ easy: OpaquePointer?, _ kind: curl_infotype, _ data: UnsafeMutablePointer<CChar>?, _ count: Int,
+    _ user: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard kind == CURLINFO_TEXT, let data = unsafe data, let user = unsafe user else { return 0 }
+    let bytes = unsafe UnsafeRawBufferPointer(start: data, count: count)
+    let line = unsafe String(decoding: bytes, as: UTF8.self)
+    // HTTP/2 repeats every header; a retry names the URL with its query; authentication names the user.
+    for secret in ["h2h3 [", "[HTTP/2]", "URL", "auth using"] where line.contains(secret) { return 0 }
+    unsafe transfer(user).trace?(line.last == "\n" ? String(line.dropLast()) : line)
+    return 0
+}
+
+/// CURLMOPT_SOCKETFUNCTION: what to watch a socket for.
+func socketChanged(
+    _ easy: OpaquePointer?, _ socket: curl_socket_t, _ what: Int32, _ user: UnsafeMutableRawPointer?,
+    _ assigned: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let user = unsafe user else { return -1 }
+    let poller = unsafe Unmanaged<Poller>.fromOpaque(user).takeUnretainedValue()
+    return poller.follow(socket, what) ? 0 : -1
+}
+
+/// CURLMOPT_TIMERFUNCTION: when to call curl next.
+func timerChanged(_ multi: OpaquePointer?, _ milliseconds: Int, _ user: UnsafeMutableRawPointer?) -> Int32 {
+    guard let user = unsafe user else { return -1 }
+    unsafe Unmanaged<Poller>.fromOpaque(user).takeUnretainedValue().arm(milliseconds: milliseconds)
+    return 0
+}

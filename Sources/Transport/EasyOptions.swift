@@ -1,0 +1,111 @@
+// Every option of an easy handle, in one function, each with its reason. Only Multi calls it, once a transfer.
+
+internal import CCurl
+internal import Wire
+
+extension EasyHandle {
+    /// Sets the handle up for `transfer`. Throws if curl refuses an option, or out of memory.
+    func configure(
+        for transfer: Transfer, _ request: HTTPRequest, to origin: Origin, options: TransferOptions,
+        receiveBuffer: Int
+    ) throws(TransportError) {
+        try setHeaders(request)
+        var set = unsafe OptionWriter(raw)
+        let user = unsafe Unmanaged.passUnretained(transfer).toOpaque()
+
+        // Where to, and by which rules.
+        set.text(CURLOPT_URL, request.url)
+        set.text(CURLOPT_PROTOCOLS_STR, "http,https")
+        set.long(CURLOPT_FOLLOWLOCATION, 0)  // a key is bound to scheme, host and port
+        set.long(CURLOPT_HTTP09_ALLOWED, 0)
+        set.long(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS)
+        set.long(CURLOPT_PIPEWAIT, origin.isTLS ? 1 : 0)  // share an HTTP/2 connection rather than open many
+        set.long(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)  // a proxy's head is not the answer's
+        if let proxy = options.proxy { set.text(CURLOPT_PROXY, proxy) }
+
+        // What is sent. The body comes by callback and cannot be rewound, so curl never sends it twice by itself.
+        setMethod(request, &set)
+        unsafe set.check(ccurl_set_list(raw, CURLOPT_HTTPHEADER, headerList))
+        set.text(CURLOPT_ACCEPT_ENCODING, "identity")  // asks for none, and undoes what comes all the same
+        unsafe set.check(ccurl_set_read(raw, bodyWanted))
+        unsafe set.pointer(CURLOPT_READDATA, user)
+
+        // What comes back.
+        unsafe set.check(ccurl_set_header(raw, headerLineArrived))
+        unsafe set.pointer(CURLOPT_HEADERDATA, user)
+        unsafe set.check(ccurl_set_write(raw, bodyArrived))
+        unsafe set.pointer(CURLOPT_WRITEDATA, user)
+        unsafe set.pointer(CURLOPT_PRIVATE, user)
+        unsafe set.pointer(CURLOPT_ERRORBUFFER, errorText)
+        if transfer.trace != nil {
+            set.long(CURLOPT_VERBOSE, 1)
+            unsafe set.check(ccurl_set_debug(raw, traceLineArrived))
+            unsafe set.pointer(CURLOPT_DEBUGDATA, user)
+        }
+
+        // TLS: always verified.
+        set.long(CURLOPT_SSL_VERIFYPEER, 1)
+        set.long(CURLOPT_SSL_VERIFYHOST, 2)
+        if let caFile = options.caFile {
+            set.text(CURLOPT_CAINFO, caFile)
+            unsafe set.check(ccurl_set_text(raw, CURLOPT_CAPATH, nil))  // instead of the system's, not beside them
+        }
+
+        // Sockets, clocks and memory.
+        unsafe set.check(ccurl_set_opensocket(raw, openSocket))
+        unsafe set.pointer(CURLOPT_OPENSOCKETDATA, user)
+        set.long(CURLOPT_NOSIGNAL, 1)
+        set.long(CURLOPT_QUICK_EXIT, 1)  // a cancel never waits for a slow resolver's thread
+        set.long(CURLOPT_NOPROGRESS, 1)
+        set.long(CURLOPT_CONNECTTIMEOUT_MS, Int(min(max(options.connectTimeout * 1000, 1), 2_000_000_000)))
+        set.long(CURLOPT_TCP_NODELAY, 1)
+        set.long(CURLOPT_TCP_KEEPALIVE, 1)
+        set.long(CURLOPT_TCP_KEEPIDLE, 60)
+        set.long(CURLOPT_TCP_KEEPINTVL, 15)
+        set.long(CURLOPT_MAXAGE_CONN, 60)
+        set.long(CURLOPT_BUFFERSIZE, receiveBuffer)
+        set.long(CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1024)
+        if let failure = set.failure { throw failure }
+    }
+
+    private func setMethod(_ request: HTTPRequest, _ set: inout OptionWriter) {
+        if request.method == "GET", request.body.isEmpty { return set.long(CURLOPT_HTTPGET, 1) }
+        if request.method == "HEAD" { return set.long(CURLOPT_NOBODY, 1) }
+        set.long(CURLOPT_POST, 1)
+        unsafe set.check(ccurl_set_offset(raw, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count)))
+        if request.method != "POST" { set.text(CURLOPT_CUSTOMREQUEST, request.method) }
+        // Without a body there is nothing curl would have to rewind: a fresh connection keeps it from resending.
+        if request.body.isEmpty { set.long(CURLOPT_FRESH_CONNECT, 1) }
+    }
+
+    private func setHeaders(_ request: HTTPRequest) throws(TransportError) {
+        for field in request.headers {
+            // "Name:" would remove the field; "Name;" sends it empty.
+            let isEmpty = field.value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 }
+            try addHeader(isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
+        }
+        // What curl would add of its own accord.
+        for name in ["Accept", "Content-Type"] where request.headers[name] == nil { try addHeader("\(name):") }
+        try addHeader("Expect:")
+    }
+}
+
+/// Sets options and remembers the first that curl refused.
+@safe private struct OptionWriter {
+    private let easy: OpaquePointer
+    private(set) var failure: TransportError?
+
+    @unsafe init(_ easy: OpaquePointer) { unsafe self.easy = easy }
+
+    mutating func check(_ result: CURLcode) {
+        guard result != CURLE_OK, failure == nil else { return }
+        let reason = unsafe String(cString: curl_easy_strerror(result))
+        failure = TransportError(.other, "curl refused an option: \(reason)", curlCode: Int(result.rawValue))
+    }
+
+    mutating func long(_ option: CURLoption, _ value: Int) { unsafe check(ccurl_set_long(easy, option, value)) }
+    mutating func text(_ option: CURLoption, _ value: String) { unsafe check(ccurl_set_text(easy, option, value)) }
+    @unsafe mutating func pointer(_ option: CURLoption, _ value: UnsafeMutableRawPointer) {
+        unsafe check(ccurl_set_pointer(easy, option, value))
+    }
+}

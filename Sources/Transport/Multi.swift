@@ -1,0 +1,251 @@
+// All transfers of one thread: starts them, waits for them, tells their delegates. The engine's reactor is its only
+// caller. It knows HTTP and no language model; it retries nothing and follows nothing.
+
+internal import CCurl
+internal import Glibc
+public import Wire
+
+/// Runs any number of HTTP transfers on one thread, over libcurl's multi interface and epoll.
+///
+/// Everything happens in `turn`; between turns nothing moves. SIGPIPE must be ignored by the program.
+/// When a `Multi` goes, its transfers are cancelled and its connections close.
+public final class Multi {
+    /// Ends a wait from any thread and from a signal handler.
+    public let wakeHandle: WakeHandle
+
+    private let handle: MultiHandle
+    private var active: [UInt64: Transfer] = [:]
+    /// Easy handles without a transfer, kept for the next.
+    private var idle: [EasyHandle] = []
+    private var lastID: UInt64 = 0
+    private var isTurning = false
+    /// Whether curl is on the stack: it then refuses to add and remove.
+    private var isInsideCurl = false
+    private var joining: [Transfer] = []
+    private var leaving: [Transfer] = []
+    private var resuming: [Transfer] = []
+    private var ended: [(Transfer, TransferEnd)] = []
+
+    /// Connections kept for reuse, and handles kept in the pool.
+    private static let idleConnections = 256
+    private static let idleHandles = 64
+    /// From this many transfers on each gets curl's small receive buffer.
+    private static let many = 64
+
+    /// Opens epoll and curl's multi handle. Throws `.tooManyDescriptors` or `.other`.
+    public init() throws(TransportError) {
+        wakeHandle = try WakeHandle()
+        handle = try MultiHandle(poller: Poller(waking: wakeHandle.descriptor))
+    }
+
+    deinit {
+        for transfer in active.values {
+            transfer.delegate = nil
+            release(transfer)
+        }
+        idle.removeAll()
+    }
+
+    /// Transfers started and not yet ended or cancelled.
+    public var activeCount: Int { active.count }
+
+    /// Seconds of CLOCK_MONOTONIC.
+    public static func now() -> Double {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    /// Begins a transfer; its first byte leaves in the next turn.
+    /// Throws `.unsupportedURL` and `.headerInvalid` for what must not be sent, `.other` out of memory.
+    public func start(
+        _ request: HTTPRequest, options: TransferOptions, delegate: any TransferDelegate
+    ) throws(TransportError) -> Transfer {
+        try RequestCheck.check(request)
+        let origin = try Origin(url: request.url)
+        let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle() }
+        lastID += 1
+        let transfer = Transfer(
+            id: lastID, origin: origin.description, body: request.body, options: options, easy: easy,
+            delegate: delegate)
+        let buffer = options.receiveBuffer ?? (active.count < Self.many ? 64 * 1024 : 16 * 1024)
+        do throws(TransportError) {
+            try easy.configure(for: transfer, request, to: origin, options: options, receiveBuffer: buffer)
+            if isInsideCurl { joining.append(transfer) } else { try handle.add(easy) }
+        } catch {
+            transfer.easy = nil
+            recycle(easy)
+            throw error
+        }
+        active[transfer.id] = transfer
+        handle.keep(idle: Self.idleConnections, besides: active.count)
+        return transfer
+    }
+
+    /// Ends a transfer: no delegate call afterwards. Its socket is closed, or RST_STREAM sent, when this returns;
+    /// called from `didReceive`, when that callback has returned. Nothing happens if it is over.
+    public func cancel(_ transfer: Transfer) {
+        transfer.delegate = nil
+        guard active[transfer.id] === transfer else { return }
+        guard isInsideCurl else { return release(transfer) }
+        transfer.refusal = .cancelled
+        leaving.append(transfer)
+    }
+
+    /// Stops the flow of body bytes. Up to one receive buffer may be read ahead; then the socket is left alone, and
+    /// the server feels it.
+    public func pause(_ transfer: Transfer) {
+        // Curl learns of it with the next bytes, which it then keeps.
+        transfer.isPaused = true
+    }
+
+    /// Lets body bytes flow again, from the next turn on: the delegate is never called before this returns.
+    public func resume(_ transfer: Transfer) {
+        transfer.isPaused = false
+        guard transfer.curlIsPaused, !transfer.isQueuedToResume, active[transfer.id] === transfer else { return }
+        transfer.isQueuedToResume = true
+        resuming.append(transfer)
+    }
+
+    /// Waits up to `seconds` (nil: for ever) for sockets, curl's timers, a wake or a signal; then runs what is ready
+    /// and delivers ends. May return early with nothing done. Not to be called from a delegate.
+    public func turn(waitingUpTo seconds: Double?) {
+        assert(!isTurning, "turn called from a delegate")
+        guard !isTurning else { return }
+        isTurning = true
+        defer { isTurning = false }
+        isInsideCurl = true
+        continuePaused()
+        let ready = handle.poller.wait(upTo: ended.isEmpty && joining.isEmpty && leaving.isEmpty ? seconds : 0)
+        for index in 0..<ready {
+            guard let event = handle.poller.event(index) else { continue }
+            if event.socket == wakeHandle.descriptor { wakeHandle.drain() } else { handle.act(on: event) }
+        }
+        if handle.poller.takeDueTimer() { handle.actOnTimer() }
+        isInsideCurl = false
+        settle()
+        deliverEnds()
+    }
+
+    // MARK: - Steps of a turn
+
+    /// Tells curl to go on with the transfers resumed since the last turn; it may hand out their bytes at once.
+    private func continuePaused() {
+        guard !resuming.isEmpty else { return }
+        let list = resuming
+        resuming.removeAll(keepingCapacity: true)
+        for transfer in list {
+            transfer.isQueuedToResume = false
+            guard !transfer.isPaused, transfer.curlIsPaused, let easy = transfer.easy else { continue }
+            transfer.curlIsPaused = false
+            let result = unsafe curl_easy_pause(easy.raw, CURLPAUSE_CONT)
+            // curl reports a failure here and nowhere else.
+            if result != CURLE_OK, transfer.refusal != .cancelled {
+                leaving.append(transfer)
+                ended.append((transfer, end(of: transfer, result)))
+            }
+        }
+    }
+
+    /// Does what callbacks asked for while curl was on the stack, and collects the transfers that curl has ended.
+    private func settle() {
+        for transfer in leaving { release(transfer) }
+        leaving.removeAll(keepingCapacity: true)
+        for transfer in joining {
+            guard let easy = transfer.easy else { continue }
+            do throws(TransportError) {
+                try handle.add(easy)
+            } catch {
+                ended.append((transfer, TransferEnd(result: .failed(error))))
+                forget(transfer)
+            }
+        }
+        joining.removeAll(keepingCapacity: true)
+        while let (transfer, result) = handle.nextEnded() {
+            ended.append((transfer, end(of: transfer, result)))
+            release(transfer)
+        }
+    }
+
+    private func deliverEnds() {
+        guard !ended.isEmpty else { return }
+        let list = ended
+        ended.removeAll(keepingCapacity: true)
+        for (transfer, end) in list {
+            guard let delegate = transfer.delegate else { continue }
+            transfer.delegate = nil
+            delegate.transfer(transfer, didEnd: end)
+        }
+    }
+
+    // MARK: - Letting go
+
+    /// Takes the transfer away from curl, which closes what is under way.
+    private func release(_ transfer: Transfer) {
+        guard let easy = transfer.easy else { return }
+        handle.remove(easy)
+        forget(transfer)
+    }
+
+    private func forget(_ transfer: Transfer) {
+        active[transfer.id] = nil
+        guard let easy = transfer.easy else { return }
+        transfer.easy = nil
+        recycle(easy)
+        handle.keep(idle: Self.idleConnections, besides: active.count)
+    }
+
+    private func recycle(_ easy: EasyHandle) {
+        guard idle.count < Self.idleHandles else { return }
+        easy.reset()
+        idle.append(easy)
+    }
+
+    // MARK: - The account
+
+    private func end(of transfer: Transfer, _ result: CURLcode) -> TransferEnd {
+        guard let easy = transfer.easy else { return TransferEnd(result: .stopped) }
+        let sent = easy.long(CURLINFO_REQUEST_SIZE) + easy.offset(CURLINFO_SIZE_UPLOAD_T)
+        let isReused = sent > 0 && easy.long(CURLINFO_NUM_CONNECTS) == 0
+        let connect = max(easy.offset(CURLINFO_CONNECT_TIME_T), easy.offset(CURLINFO_APPCONNECT_TIME_T))
+        return TransferEnd(
+            result: verdict(on: transfer, easy, result, sent: sent),
+            sawHead: transfer.head.sawStatusLine,
+            headComplete: transfer.head.isFinished,
+            bodyBytes: transfer.bodyBytes,
+            requestBytesSent: sent,
+            reusedConnection: isReused,
+            remoteAddress: easy.remoteAddress,
+            connectSeconds: isReused ? 0 : Double(connect) / 1e6,
+            firstByteSeconds: transfer.firstByteAt.map { $0 - transfer.startedAt },
+            totalSeconds: Self.now() - transfer.startedAt)
+    }
+
+    private func verdict(on transfer: Transfer, _ easy: EasyHandle, _ result: CURLcode, sent: Int) -> TransferResult {
+        if transfer.refusal == .stopped { return .stopped }
+        if transfer.refusal == .headersTooLarge {
+            let text = "\(transfer.origin): the response headers are larger than \(transfer.head.limit) bytes"
+            return .failed(TransportError(.badResponse, text, curlCode: Int(result.rawValue)))
+        }
+        guard result == CURLE_OK else {
+            // Curl reports a socket that cannot be opened as a failed connect, or as a name without address.
+            let couldBeDescriptors = sent == 0 && result != CURLE_OPERATION_TIMEDOUT
+            let known = TransportError.Circumstances(
+                origin: transfer.origin, detail: easy.failure, requestWasSent: sent > 0,
+                outOfDescriptors: transfer.ranOutOfDescriptors
+                    || couldBeDescriptors && handle.poller.isOutOfDescriptors,
+                proxyStatus: easy.long(CURLINFO_HTTP_CONNECTCODE))
+            return .failed(TransportError(result, known))
+        }
+        // Curl calls an answer whose header block never ended a success.
+        guard transfer.head.isFinished else {
+            return .failed(TransportError(.receive, "\(transfer.origin): the connection closed inside the headers"))
+        }
+        return .complete
+    }
+}
+
+@available(
+    *, unavailable, message: "curl's handles and epoll's bookkeeping belong to one thread; wake it by wakeHandle"
+)
+extension Multi: @unchecked Sendable {}

@@ -1,0 +1,79 @@
+// Owns curl's multi handle and the poller it reports to, and frees both in the right order. For Multi alone.
+
+internal import CCurl
+
+/// curl's multi handle, freed once.
+@safe struct MultiHandle: ~Copyable {
+    private let raw: OpaquePointer
+    let poller: Poller
+
+    /// libcurl's process-wide start, once; a Swift global runs it so.
+    private static let globalStart: CURLcode = ccurl_global_init()
+
+    init(poller: Poller) throws(TransportError) {
+        guard Self.globalStart == CURLE_OK else {
+            throw TransportError(.other, "curl_global_init failed", curlCode: Int(Self.globalStart.rawValue))
+        }
+        guard let raw = unsafe curl_multi_init() else {
+            let none = poller.isOutOfDescriptors
+            throw TransportError(none ? .tooManyDescriptors : .other, "curl_multi_init failed")
+        }
+        unsafe self.raw = raw
+        self.poller = poller
+        let user = unsafe Unmanaged.passUnretained(poller).toOpaque()
+        unsafe ccurl_multi_set_socket(raw, socketChanged)
+        unsafe ccurl_multi_set_pointer(raw, CURLMOPT_SOCKETDATA, user)
+        unsafe ccurl_multi_set_timer(raw, timerChanged)
+        unsafe ccurl_multi_set_pointer(raw, CURLMOPT_TIMERDATA, user)
+    }
+
+    // The poller is a field, so it is still there for the socket callbacks of the cleanup.
+    deinit { unsafe curl_multi_cleanup(raw) }
+
+    /// Lets `idle` connections wait for reuse beside `active` ones: curl counts both against one limit.
+    func keep(idle: Int, besides active: Int) {
+        unsafe ccurl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, idle + active)
+    }
+
+    func add(_ easy: EasyHandle) throws(TransportError) {
+        let result = unsafe curl_multi_add_handle(raw, easy.raw)
+        guard result == CURLM_OK else {
+            throw TransportError(
+                .other, "curl_multi_add_handle: \(unsafe String(cString: curl_multi_strerror(result)))")
+        }
+    }
+
+    /// Takes the handle out. Under way, its HTTP/1 connection closes and its HTTP/2 stream is reset.
+    func remove(_ easy: EasyHandle) {
+        let result = unsafe curl_multi_remove_handle(raw, easy.raw)
+        assert(result == CURLM_OK, "removed inside a callback, or twice")
+    }
+
+    /// Runs what a socket is ready for.
+    func act(on event: Poller.Event) {
+        var running: Int32 = 0
+        unsafe curl_multi_socket_action(raw, event.socket, event.flags, &running)
+    }
+
+    /// Runs what curl's timer was set for.
+    func actOnTimer() {
+        var running: Int32 = 0
+        unsafe curl_multi_socket_action(raw, -1, 0, &running)
+    }
+
+    /// The next transfer that curl has ended, and its result.
+    func nextEnded() -> (Transfer, CURLcode)? {
+        var left: Int32 = 0
+        while let message = unsafe curl_multi_info_read(raw, &left) {
+            guard unsafe message.pointee.msg == CURLMSG_DONE, let easy = unsafe message.pointee.easy_handle else {
+                continue
+            }
+            let result = unsafe ccurl_message_result(message)
+            var user: UnsafeMutableRawPointer?
+            unsafe ccurl_get_pointer(easy, CURLINFO_PRIVATE, &user)
+            guard let user = unsafe user else { continue }
+            return unsafe (Unmanaged<Transfer>.fromOpaque(user).takeUnretainedValue(), result)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,125 @@
+// Waits for sockets and for curl's one timer: epoll, in the manner of curl's example ephiperfifo.c.
+// Only Multi drives it, and curl's two callbacks feed it. It knows sockets and a deadline, and no transfer:
+// sockets outlive easy handles.
+
+internal import CCurl
+internal import Glibc
+
+/// The sockets curl wants watched, and the moment it wants to be called.
+@safe final class Poller {
+    private let epoll: Descriptor
+    /// By descriptor: what epoll watches it for; 0 if it is not registered.
+    private var interest: [UInt32] = []
+    /// What the last wait found; 1,024 are enough, as epoll hands out the rest first next time.
+    private let ready: UnsafeMutableBufferPointer<epoll_event>
+    /// When curl wants `curl_multi_socket_action(CURL_SOCKET_TIMEOUT)`, in seconds of `Multi.now`.
+    private(set) var deadline: Double?
+
+    private static let readable = EPOLLIN.rawValue
+    private static let writable = EPOLLOUT.rawValue
+    private static let broken = EPOLLERR.rawValue | EPOLLHUP.rawValue
+
+    init(waking descriptor: Int32) throws(TransportError) {
+        epoll = try Descriptor(epoll_create1(Int32(EPOLL_CLOEXEC)), from: "epoll_create1")
+        unsafe ready = .allocate(capacity: 1024)
+        unsafe ready.initialize(repeating: epoll_event())
+        watch(descriptor, for: Self.readable)
+    }
+
+    deinit { unsafe ready.deallocate() }
+
+    /// Whether the system refuses new descriptors just now.
+    var isOutOfDescriptors: Bool { epoll.noneIsLeft }
+
+    /// What one wait found on a socket.
+    struct Event {
+        let socket: Int32
+        /// CURL_CSELECT_IN and CURL_CSELECT_OUT.
+        let flags: Int32
+    }
+
+    /// Waits until a socket is ready, curl's deadline passes, or `seconds` are over (nil: no limit).
+    /// Returns the number of events, to be read by `event`. A signal ends the wait with none.
+    func wait(upTo seconds: Double?) -> Int {
+        var limit = seconds.map { max(0, $0) } ?? .infinity
+        if let deadline { limit = min(limit, max(0, deadline - Multi.now())) }
+        // Rounded up: waking a moment early would only spin. 86,400 s at most keeps the conversion in range.
+        let milliseconds = limit == .infinity ? -1 : Int32((min(limit, 86_400) * 1000).rounded(.up))
+        return max(0, Int(unsafe epoll_wait(epoll.raw, ready.baseAddress, Int32(ready.count), milliseconds)))
+    }
+
+    /// The event at `index` of the last wait; nil if the socket was dropped since.
+    func event(_ index: Int) -> Event? {
+        let found = unsafe ready[index]
+        let socket = unsafe found.data.fd
+        let wanted = registered(socket)
+        guard wanted != 0 else { return nil }
+        // An error or hang-up shows as what curl waits for: its own read or write then learns the true reason.
+        let bits = unsafe found.events & Self.broken != 0 ? wanted : found.events & wanted
+        var flags: Int32 = 0
+        if bits & Self.readable != 0 { flags |= CURL_CSELECT_IN }
+        if bits & Self.writable != 0 { flags |= CURL_CSELECT_OUT }
+        return Event(socket: socket, flags: flags)
+    }
+
+    /// Whether curl's timer is due; asking disarms it, and curl arms it again when called.
+    func takeDueTimer() -> Bool {
+        guard let deadline, deadline <= Multi.now() else { return false }
+        self.deadline = nil
+        return true
+    }
+
+    /// curl's CURLMOPT_TIMERFUNCTION: negative milliseconds disarm.
+    func arm(milliseconds: Int) {
+        deadline = milliseconds < 0 ? nil : Multi.now() + Double(milliseconds) / 1000
+    }
+
+    /// curl's CURLMOPT_SOCKETFUNCTION: `what` is one of CURL_POLL_*. False if epoll refused.
+    func follow(_ socket: Int32, _ what: Int32) -> Bool {
+        switch what {
+        case CURL_POLL_IN: watch(socket, for: Self.readable)
+        case CURL_POLL_OUT: watch(socket, for: Self.writable)
+        case CURL_POLL_INOUT: watch(socket, for: Self.readable | Self.writable)
+        default: watch(socket, for: 0)
+        }
+    }
+
+    private func registered(_ socket: Int32) -> UInt32 {
+        let index = Int(socket)
+        return interest.indices.contains(index) ? interest[index] : 0
+    }
+
+    @discardableResult
+    private func watch(_ socket: Int32, for bits: UInt32) -> Bool {
+        guard socket >= 0 else { return false }
+        let index = Int(socket)
+        if index >= interest.count {
+            interest.append(contentsOf: repeatElement(0, count: index + 64 - interest.count))
+        }
+        let before = interest[index]
+        guard before != bits else { return true }
+        interest[index] = bits
+        if bits == 0 {
+            // Fails only if the socket is closed already, and a closed socket is gone from epoll.
+            _ = control(EPOLL_CTL_DEL, socket, 0)
+            return true
+        }
+        if before == 0 {
+            // The socket pair of curl's resolver is not made by our opensocket callback, so it lacks this.
+            _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+            return control(EPOLL_CTL_ADD, socket, bits) || control(EPOLL_CTL_MOD, socket, bits)
+        }
+        // Curl may have closed the number and opened it anew without a word: then it is not there to modify.
+        return control(EPOLL_CTL_MOD, socket, bits) || control(EPOLL_CTL_ADD, socket, bits)
+    }
+
+    private func control(_ operation: Int32, _ socket: Int32, _ bits: UInt32) -> Bool {
+        var event = unsafe epoll_event()
+        unsafe event.events = bits
+        unsafe event.data.fd = socket
+        return unsafe epoll_ctl(epoll.raw, operation, socket, &event) == 0
+    }
+}
+
+@available(*, unavailable, message: "lives on the thread of its Multi")
+extension Poller: @unchecked Sendable {}

@@ -1,0 +1,77 @@
+// Refuses requests that must not reach curl: it would turn a CR LF inside a value into a second header, read
+// files, or speak other protocols. Pure but for curl's URL parser.
+
+internal import CCurl
+internal import Wire
+
+/// Where a request goes: what messages may name.
+struct Origin: CustomStringConvertible {
+    let host: String
+    let port: String
+    let isTLS: Bool
+
+    var description: String { "\(host):\(port)" }
+
+    /// Parses an absolute http or https URL with curl's own parser, so that both read the same host.
+    init(url: String) throws(TransportError) {
+        let unsupported = TransportError(.unsupportedURL, "not an absolute http or https URL")
+        let scheme = url.prefix { $0 != ":" }.lowercased()
+        guard ["http", "https"].contains(scheme), url.dropFirst(scheme.count).hasPrefix("://"),
+            url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
+        else { throw unsupported }
+        guard let handle = unsafe curl_url() else { throw TransportError(.other, "out of memory") }
+        defer { unsafe curl_url_cleanup(handle) }
+        guard unsafe curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK,
+            let host = unsafe Self.part(CURLUPART_HOST, of: handle),
+            let port = unsafe Self.part(CURLUPART_PORT, of: handle)
+        else { throw unsupported }
+        self.host = host
+        self.port = port
+        isTLS = scheme == "https"
+    }
+
+    @unsafe private static func part(_ what: CURLUPart, of handle: OpaquePointer) -> String? {
+        var text: UnsafeMutablePointer<CChar>?
+        guard unsafe curl_url_get(handle, what, &text, UInt32(CURLU_DEFAULT_PORT)) == CURLUE_OK, let text = unsafe text
+        else { return nil }
+        defer { unsafe curl_free(text) }
+        return unsafe String(cString: text)
+    }
+}
+
+/// The rules for method and headers.
+enum RequestCheck {
+    /// Fields that frame the message or steer the connection belong to the transport.
+    private static let reserved: Set<String> = [
+        "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "upgrade", "te",
+        "trailer", "expect",
+    ]
+
+    /// Throws `.headerInvalid` for a method or header that must not be sent (RFC 9110 sections 5.1 and 5.5).
+    /// The message names the header, never its value.
+    static func check(_ request: HTTPRequest) throws(TransportError) {
+        guard isToken(request.method) else { throw TransportError(.headerInvalid, "the method is not a token") }
+        for field in request.headers {
+            guard isToken(field.name) else {
+                throw TransportError(.headerInvalid, "a header name holds a character that names cannot hold")
+            }
+            guard field.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
+                throw TransportError(.headerInvalid, "header \(field.name): a value cannot hold control characters")
+            }
+            if reserved.contains(field.name.lowercased()) {
+                throw TransportError(.headerInvalid, "header \(field.name) is set by the transport itself")
+            }
+        }
+    }
+
+    private static func isToken(_ text: String) -> Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+                case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E...0x60, 0x7C, 0x7E: true
+                default: false
+                }
+            }
+    }
+}

@@ -1,0 +1,104 @@
+// One request on its way and its answer: the state behind curl's callbacks. Created, moved and ended by Multi only.
+// Nothing here calls into curl's multi handle.
+
+internal import CCurl
+internal import Wire
+
+/// One request on its way. A name to hold on to: everything is done through its `Multi`.
+@safe public final class Transfer {
+    /// Counts up from 1 within one `Multi`.
+    public let id: UInt64
+    /// Whether the transfer waits for `Multi.resume`. Its end may still come: a connection that breaks, or an answer
+    /// whose bytes were all delivered.
+    public internal(set) var isPaused = false
+    /// Address and port really used, as "127.0.0.1:8080"; nil before a connection, and after the end.
+    public var remoteAddress: String? { easy?.remoteAddress }
+
+    /// Why a callback told curl to give up.
+    enum Refusal {
+        case stopped
+        case cancelled
+        case headersTooLarge
+    }
+
+    let origin: String
+    let startedAt: Double
+    let trace: (@Sendable (String) -> Void)?
+    /// curl's handle; nil once the transfer is over.
+    var easy: EasyHandle?
+    /// Let go at the end, so that no cycle outlives the transfer.
+    var delegate: (any TransferDelegate)?
+    var refusal: Refusal?
+    var ranOutOfDescriptors = false
+    /// Whether curl itself has paused, and so must be told to go on.
+    var curlIsPaused = false
+    /// Whether `Multi` has the transfer on its list of those to go on.
+    var isQueuedToResume = false
+    private(set) var head: HeadReader
+    private(set) var bodyBytes = 0
+    private(set) var firstByteAt: Double?
+    private var body: [UInt8]
+    private let bodyCount: Int
+    private var bodySent = 0
+
+    init(
+        id: UInt64, origin: String, body: [UInt8], options: TransferOptions, easy: EasyHandle,
+        delegate: any TransferDelegate
+    ) {
+        self.id = id
+        self.origin = origin
+        self.body = body
+        self.easy = easy
+        self.delegate = delegate
+        bodyCount = body.count
+        trace = options.trace
+        head = HeadReader(limit: options.maxHeaderBytes)
+        startedAt = Multi.now()
+    }
+
+    /// A header line arrived. Returns the bytes taken; fewer end the transfer.
+    func receiveHeaderLine(_ line: Span<UInt8>) -> Int {
+        guard refusal == nil, let delegate else { return 0 }
+        if firstByteAt == nil { firstByteAt = Multi.now() }
+        switch head.take(line) {
+        case .more: break
+        case .tooLarge: refusal = .headersTooLarge
+        case .finished(let head): delegate.transfer(self, didReceive: head)
+        }
+        return refusal == nil ? line.count : 0
+    }
+
+    /// Body bytes arrived. Returns the bytes taken, or curl's word for a pause; anything else ends the transfer.
+    func receiveBody(_ bytes: Span<UInt8>) -> Int {
+        guard refusal == nil, let delegate else { return 0 }
+        var verdict = BodyVerdict.pause
+        if !isPaused { verdict = delegate.transfer(self, didReceive: bytes) }
+        guard refusal == nil else { return 0 }
+        switch verdict {
+        case .taken:
+            bodyBytes += bytes.count
+            return bytes.count
+        case .pause:
+            isPaused = true
+            curlIsPaused = true
+            return ccurl_write_pause()
+        case .stop:
+            refusal = .stopped
+            return 0
+        }
+    }
+
+    /// Copies the next bytes of the request's body. Curl asks for no more than it was told there are: a question
+    /// past the end means that it began anew with a body it cannot rewind, and that must not go out.
+    @unsafe func supplyBody(_ space: UnsafeMutableRawBufferPointer) -> Int {
+        guard refusal == nil, bodySent < bodyCount else { return bodyCount == 0 ? 0 : ccurl_read_abort() }
+        let count = min(space.count, bodyCount - bodySent)
+        unsafe body.withUnsafeBytes { unsafe space.copyMemory(from: .init(rebasing: $0[bodySent..<bodySent + count])) }
+        bodySent += count
+        if bodySent == bodyCount { body = [] }
+        return count
+    }
+}
+
+@available(*, unavailable, message: "its curl handle belongs to the thread of its Multi")
+extension Transfer: @unchecked Sendable {}
