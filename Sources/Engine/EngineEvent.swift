@@ -1,0 +1,147 @@
+// Events: what the engine hands up. Plain values that could cross a process boundary; anything larger than a string
+// is boxed, so that an inbox of tokens stays small.
+
+public import Dialects
+public import Wire
+
+/// What has happened to a request. Exactly one `finish` or `failed` ends each request, and nothing follows it.
+public enum EngineEvent: Sendable {
+    /// The provider has named its reply. Once an attempt.
+    indirect case start(StartInfo)
+    /// A piece of the text, never empty.
+    case token(String)
+    /// A piece of the reasoning, never empty.
+    case reasoning(String)
+    /// A whole tool call with valid arguments. Only after the stream's clean end, before `finish`.
+    indirect case toolCall(ToolCall)
+    /// Token counts so far; the last one wins.
+    indirect case usage(Usage)
+    /// Something arrived that carries nothing. Only if asked for.
+    case heartbeat
+    /// A frame's payload as sent, keys removed. Only if asked for.
+    case chunk(String)
+    /// An attempt failed; another follows after a delay.
+    indirect case retry(RetryInfo)
+    /// Text and reasoning handed over so far are void: the reply begins anew.
+    indirect case reset(ResetInfo)
+    /// The reply is whole (or was stopped by the caller).
+    indirect case finish(Reply)
+    /// The request has failed.
+    indirect case failed(RequestFailure)
+
+    /// True for `finish` and `failed`.
+    public var isTerminal: Bool {
+        switch self {
+        case .finish, .failed: true
+        default: false
+        }
+    }
+}
+
+/// What is known when a reply begins.
+public struct StartInfo: Sendable, Equatable {
+    /// The provider's id of the reply.
+    public var id: String?
+    /// The model that answers.
+    public var model: String?
+    /// Which attempt this is, from 1.
+    public var attempt: Int
+}
+
+/// An attempt that failed and will be repeated.
+public struct RetryInfo: Sendable {
+    /// The attempt that failed, from 1.
+    public var attempt: Int
+    /// Seconds until the next one begins.
+    public var delay: Double
+    /// Why it failed.
+    public var error: RequestFailure
+    /// What it had received.
+    public var received: Position
+}
+
+/// The announcement of a fresh start.
+public struct ResetInfo: Sendable {
+    /// The attempt that failed, from 1.
+    public var attempt: Int
+    /// Why it failed.
+    public var error: RequestFailure
+}
+
+/// How far a stream came.
+public struct Position: Sendable, Equatable {
+    /// Bytes of the body received.
+    public var bytes = 0
+    /// Frames received.
+    public var events = 0
+    /// Characters (Unicode scalars) of text received.
+    public var chars = 0
+
+    /// The beginning.
+    public init() {}
+}
+
+/// A model's reply.
+public struct Reply: Sendable {
+    /// The text.
+    public var text: String
+    /// The reasoning; empty if the provider shows none.
+    public var reasoning: String
+    /// The tool calls, in order. Empty in a partial reply: a cut call must never be run.
+    public var toolCalls: [ToolCall]
+    /// Why it ended. In a partial reply nil.
+    public var finishReason: FinishReason?
+    /// The reason as the provider sent it.
+    public var finishReasonRaw: String?
+    /// Token counts; nil if unknown. `Usage.estimated` marks numbers counted here.
+    public var usage: Usage?
+    /// The model that answered, or the one asked for.
+    public var model: String
+    /// The provider's id of the reply.
+    public var id: String?
+    /// The provider's name.
+    public var provider: String
+    /// How many attempts it took.
+    public var attempts: Int
+    /// Seconds from the request's start to its first output; nil if none came.
+    public var firstTokenTime: Double?
+    /// Seconds from the request's start to its end.
+    public var totalTime: Double
+    /// The assistant's message to append to a conversation.
+    public var message: JSONValue
+    /// The refusal's text, where the provider sends one apart from the content.
+    public var refusal: String?
+}
+
+/// Why a request (or one attempt of it) failed.
+public struct RequestFailure: Error, Sendable {
+    /// The part of a request whose time ran out.
+    public enum Phase: String, Sendable { case connect, first, idle, total }
+
+    /// What kind of failure.
+    public var kind: ErrorKind
+    /// What happened and, where it helps, what to do; no key is ever in it.
+    public var message: String
+    /// The HTTP status, if one came.
+    public var status: Int?
+    /// The provider's code or type string.
+    public var code: String?
+    /// For timeouts: which.
+    public var phase: Phase?
+    /// Whether the same request may succeed later.
+    public var isRetryable: Bool
+    /// Seconds the provider asks to wait.
+    public var retryAfter: Double?
+    /// The provider's name.
+    public var provider: String
+    /// The model asked.
+    public var model: String
+    /// The provider's id of the request, for its support.
+    public var requestID: String?
+    /// Attempts made.
+    public var attempts: Int
+    /// What had arrived; nil if nothing had.
+    public var partial: Reply?
+    /// How far the last attempt came.
+    public var position: Position
+}

@@ -1,0 +1,175 @@
+// Commands: what a caller hands down to the engine. Plain values, so that the wall between a script and the
+// engine could become a socket without either side noticing. Nothing here may hold a closure or a reference.
+
+public import Dialects
+
+/// The name of one request. The caller chooses it; no two live requests of one engine may share it.
+public struct RequestID: Hashable, Sendable {
+    /// The number.
+    public var raw: UInt64
+
+    /// The request of that number.
+    public init(_ raw: UInt64) { self.raw = raw }
+}
+
+/// All that the engine needs to know of one request.
+public struct RequestSpec: Sendable {
+    /// What is asked.
+    public var chat: ChatRequest
+    /// Whom it is asked of.
+    public var endpoint: Endpoint
+    /// How long each part may take.
+    public var timeouts: Timeouts
+    /// When and how often it is tried again.
+    public var retry: RetryPolicy
+    /// Whether someone sees tokens as they come (a callback, an iterator). Decides `AfterOutput.auto`.
+    public var isObserved: Bool
+    /// Whether each frame's payload is reported as an `EngineEvent.chunk`.
+    public var wantsChunks: Bool
+    /// Whether comments, pings and empty deltas are reported as `EngineEvent.heartbeat`.
+    public var wantsHeartbeats: Bool
+    /// What may be held and received.
+    public var limits: RequestLimits
+
+    /// A request with the given parts.
+    public init(
+        chat: ChatRequest, endpoint: Endpoint, timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
+        isObserved: Bool = false, wantsChunks: Bool = false, wantsHeartbeats: Bool = false,
+        limits: RequestLimits = RequestLimits()
+    ) {
+        self.chat = chat
+        self.endpoint = endpoint
+        self.timeouts = timeouts
+        self.retry = retry
+        self.isObserved = isObserved
+        self.wantsChunks = wantsChunks
+        self.wantsHeartbeats = wantsHeartbeats
+        self.limits = limits
+    }
+}
+
+/// Timeouts, in seconds. While the consumer holds the stream (pause, or a full inbox) only `total` runs.
+public struct Timeouts: Sendable, Equatable {
+    /// From an attempt's start until the connection stands: name lookup, TCP, TLS.
+    public var connect: Double
+    /// From an attempt's start to its first token, reasoning or tool output. Covers the headers; heartbeats do
+    /// not extend it.
+    public var first: Double
+    /// The longest silence after the first output. Heartbeats and comments end a silence.
+    public var idle: Double
+    /// From `start` to the end, over all attempts and waits; nil for no bound.
+    public var total: Double?
+
+    /// The given timeouts.
+    public init(connect: Double = 10, first: Double = 180, idle: Double = 60, total: Double? = nil) {
+        self.connect = connect
+        self.first = first
+        self.idle = idle
+        self.total = total
+    }
+}
+
+/// What happens when a stream breaks after some of its output has been handed over.
+public enum AfterOutput: String, Sendable, CaseIterable {
+    /// The request fails; the error carries what had arrived.
+    case fail
+    /// The request begins anew; a `reset` event says that the output so far is void.
+    case restart
+    /// The provider is asked to go on from the text received; only new text is reported. Fails where the provider
+    /// cannot; where nothing but reasoning had arrived the request restarts, with a `reset` event.
+    case `continue`
+    /// `restart`, without a `reset`, when nobody has seen a token (`RequestSpec.isObserved` is false), else `fail`.
+    case auto
+}
+
+/// When and how often a request is tried again.
+public struct RetryPolicy: Sendable, Equatable {
+    /// How many retries may follow the first attempt; 0 for none.
+    public var max: Int
+    /// The first retry waits a random time between 0 and this many seconds; the window doubles with each retry.
+    public var base: Double
+    /// The widest window, in seconds.
+    public var cap: Double
+    /// The longest `Retry-After`, in seconds, that is waited for when there is no total timeout. (With one, the time
+    /// left decides.)
+    public var maxWait: Double
+    /// What happens once output has been handed over.
+    public var afterOutput: AfterOutput
+
+    /// The given policy.
+    public init(
+        max: Int = 4, base: Double = 0.5, cap: Double = 30, maxWait: Double = 120, afterOutput: AfterOutput = .auto
+    ) {
+        self.max = max
+        self.base = base
+        self.cap = cap
+        self.maxWait = maxWait
+        self.afterOutput = afterOutput
+    }
+}
+
+/// Bounds on memory, a request.
+public struct RequestLimits: Sendable, Equatable {
+    /// The longest line or event of a stream, in bytes.
+    public var maxEventBytes: Int
+    /// The longest reply body, in bytes: a stream without end stops here.
+    public var maxBodyBytes: Int
+    /// The socket is paused once this many events wait to be taken...
+    public var inboxEvents: Int
+    /// ... or this many bytes of text. It goes on when both are below a half.
+    public var inboxBytes: Int
+
+    /// The given bounds.
+    public init(
+        maxEventBytes: Int = 8 << 20, maxBodyBytes: Int = 256 << 20, inboxEvents: Int = 512, inboxBytes: Int = 256 << 10
+    ) {
+        self.maxEventBytes = maxEventBytes
+        self.maxBodyBytes = maxBodyBytes
+        self.inboxEvents = inboxEvents
+        self.inboxBytes = inboxBytes
+    }
+}
+
+/// What a caller may tell the engine. Applied, in order, at the beginning of the next turn.
+public enum EngineCommand: Sendable {
+    /// Begin a request.
+    case start(RequestID, RequestSpec)
+    /// End it as a success, finish reason `cancelled`. Events not yet taken are dropped; the reply holds what was
+    /// taken, less what the caller says it has taken and not shown to anyone.
+    case stop(RequestID, undelivered: Undelivered = Undelivered())
+    /// End it as a failure of kind `cancelled`. Waiting events are dropped as for `stop`.
+    case cancel(RequestID, undelivered: Undelivered = Undelivered())
+    /// Hold it: the socket is read no more, no event is handed over, `first` and `idle` stand still.
+    case pause(RequestID)
+    /// Let it go on.
+    case resume(RequestID)
+}
+
+/// Output that a caller took from the engine and did not pass on: `reply.text` must not contain it.
+public struct Undelivered: Sendable, Equatable {
+    /// UTF-8 bytes of text.
+    public var textBytes = 0
+    /// UTF-8 bytes of reasoning.
+    public var reasoningBytes = 0
+    /// Whether a `reset` is among it: then what was passed on belongs to the reply before the reset, and so do the
+    /// counts.
+    public var spansReset = false
+
+    /// Nothing: all that was taken was passed on.
+    public init() {}
+
+    /// The output in `events`, the tail of what was taken last.
+    public init(_ events: some Sequence<EngineEvent>) {
+        for event in events { count(event) }
+    }
+
+    mutating func count(_ event: EngineEvent) {
+        guard !spansReset else { return }
+        switch event {
+        case .reset: spansReset = true
+        case .token(let text): textBytes += text.utf8.count
+        case .reasoning(let text): reasoningBytes += text.utf8.count
+        default: break
+        }
+    }
+}
