@@ -1,0 +1,63 @@
+// Where a continued reply meets its first part: some providers say the last words again. Pure value.
+
+/// Drops from the beginning of a continuation what repeats the end of the text before it. It holds text back only while
+/// that may still turn out to be a repetition.
+struct SeamTrimmer: Sendable {
+    /// Shorter repetitions, in UTF-8 bytes, are taken for speech: "ha" + "ha".
+    static let shortest = 12
+    /// How much of the earlier text is looked at, in bytes.
+    static let window = 8192
+
+    private let tail: [UInt8]
+    private var held: [UInt8] = []
+    private var isDone = false
+
+    /// A seam after `text`.
+    init(after text: String) { tail = Array(text.utf8.suffix(Self.window)) }
+
+    /// Takes the next piece of the continuation and returns what may be passed on; empty while undecided.
+    mutating func push(_ piece: String) -> String {
+        guard !isDone else { return piece }
+        held += piece.utf8
+        return mayRepeat ? "" : release()
+    }
+
+    /// The stream has ended: what is still held.
+    mutating func finish() -> String { isDone ? "" : release() }
+
+    /// Whether `held` lies inside the tail without reaching its end.
+    private var mayRepeat: Bool {
+        guard held.count < tail.count else { return false }
+        return (0..<(tail.count - held.count)).contains { start in Self.same(tail, start, held, held.count) }
+    }
+
+    private mutating func release() -> String {
+        isDone = true
+        var overlap = min(held.count, tail.count)
+        while overlap >= Self.shortest, !Self.same(tail, tail.count - overlap, held, overlap) { overlap -= 1 }
+        let kept = overlap >= Self.shortest ? held.dropFirst(overlap) : held[...]
+        held = []
+        return String(decoding: kept, as: UTF8.self)
+    }
+
+    private static func same(_ a: [UInt8], _ start: Int, _ b: [UInt8], _ count: Int) -> Bool {
+        var index = 0
+        while index < count, a[start + index] == b[index] { index += 1 }
+        return index == count
+    }
+}
+
+/// Tokens in a text, guessed where the provider's count never came: four ASCII characters to a token, two of other
+/// alphabets (two UTF-8 bytes each), one ideograph or emoji (three or four bytes).
+func estimatedTokens(in text: String) -> Int {
+    var quarters = 0
+    for byte in text.utf8 {
+        switch byte {
+        case 0x00..<0x80: quarters += 1
+        case 0xC0..<0xE0: quarters += 2
+        case 0xE0...: quarters += 4
+        default: break
+        }
+    }
+    return (quarters + 3) / 4
+}

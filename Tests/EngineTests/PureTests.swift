@@ -1,0 +1,135 @@
+// The engine's smaller values: timers, the scrubber, the seam, the estimate.
+
+import Testing
+
+@testable import Engine
+
+@Suite struct TimerHeapTests {
+    @Test func comesOutInOrder() {
+        var random = SystemRandomNumberGenerator()
+        var heap = TimerHeap<Int>()
+        let deadlines = (0..<2000).map { _ in Double(Int.random(in: 0..<500, using: &random)) }
+        for (index, deadline) in deadlines.enumerated() { heap.push(index, at: deadline) }
+        heap.removeAll { $0 % 7 == 0 }
+        let expected = deadlines.indices.filter { $0 % 7 != 0 }.sorted { (deadlines[$0], $0) < (deadlines[$1], $1) }
+        #expect(heap.count == expected.count)
+        var got: [Int] = []
+        while let (deadline, payload) = heap.popDue(now: .infinity) {
+            #expect(deadline == deadlines[payload])
+            got.append(payload)
+        }
+        #expect(got == expected)
+        #expect(heap.isEmpty)
+    }
+
+    @Test func onlyWhatIsDue() {
+        var heap = TimerHeap<String>()
+        #expect(heap.nextDeadline == nil)
+        heap.push("late", at: 2)
+        heap.push("early", at: 1)
+        #expect(heap.popDue(now: 0.5) == nil)
+        #expect(heap.nextDeadline == 1)
+        #expect(heap.next?.payload == "early")
+        #expect(heap.popDue(now: 1)?.payload == "early")
+        #expect(heap.popDue(now: 1) == nil)
+        heap.push("nonsense", at: .nan)
+        #expect(heap.popDue(now: 0)?.payload == "nonsense")
+        #expect(heap.count == 1)
+    }
+}
+
+@Suite struct KeyScrubberTests {
+    static let key = "sk-test/\"quote\"+ü1234567890"
+
+    static let carriers: [String] = {
+        let data = Array(key.utf8)
+        func base64(_ bytes: [UInt8]) -> String { encode(bytes) }
+        return [
+            key, "Bearer \(key)", "x\(key)y\(key)",
+            "sk-test/\\\"quote\\\"+ü1234567890", "sk-test\\/\\\"quote\\\"+ü1234567890",
+            "sk-test%2F%22quote%22%2B%C3%BC1234567890", "sk-test%2f%22quote%22%2b%c3%bc1234567890",
+            base64(data), base64(Array("u:".utf8) + data), base64(Array("us:".utf8) + data),
+            base64(Array("user:".utf8) + data + Array(":more".utf8)),
+        ]
+    }()
+
+    /// Base64 by the book, apart from the code under test.
+    static func encode(_ bytes: [UInt8]) -> String {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+        var text = ""
+        var index = 0
+        while index < bytes.count {
+            let group = (0..<3).map { index + $0 < bytes.count ? Int(bytes[index + $0]) : 0 }
+            let value = group[0] << 16 | group[1] << 8 | group[2]
+            for position in 0..<4 {
+                text.append(index + position <= bytes.count ? alphabet[value >> (18 - 6 * position) & 63] : "=")
+            }
+            index += 3
+        }
+        return text
+    }
+
+    @Test(arguments: carriers) func removes(_ carrier: String) {
+        var scrubber = KeyScrubber()
+        #expect(scrubber.scrub(carrier) == carrier)
+        scrubber.add("another-key-altogether")
+        scrubber.add(Self.key)
+        for text in [carrier, "before " + carrier + " after"] {
+            let clean = scrubber.scrub(text)
+            #expect(clean.contains("[key]"), "\(clean)")
+            #expect(!clean.contains("1234567890"), "\(clean)")
+            #expect(!clean.contains("test/"), "\(clean)")
+            // Of a base64 form no run long enough to decode may be left.
+            #expect(!clean.contains(Self.encode(Array(Self.key.utf8)).dropFirst(8).prefix(8)), "\(clean)")
+            #expect(String(decoding: scrubber.scrub(Array(text.utf8)), as: UTF8.self) == clean)
+        }
+    }
+
+    @Test func leavesTheRest() {
+        var scrubber = KeyScrubber()
+        scrubber.add(Self.key)
+        scrubber.add("abc")
+        let text = "sk-test, abc, 量子力学, sk-test/\"quote\"+ü123456789"
+        #expect(scrubber.scrub(text) == text)
+        #expect(scrubber.scrub("") == "")
+    }
+}
+
+@Suite struct SeamTrimmerTests {
+    static let before = "The quick brown fox jumps over the lazy dog. 量子力学"
+
+    @Test(arguments: [
+        ("", ""), (" goes on", " goes on"),
+        ("the lazy dog. 量子力学 is next", " is next"),
+        (before, ""), (before + " and on", " and on"),
+        ("力学 twice is speech", "力学 twice is speech"),
+        ("the lazy cat", "the lazy cat"), ("The quick brown bear", "The quick brown bear"),
+    ]) func trims(_ row: (String, String)) {
+        for size in [1, 2, 3, 7, 1000] {
+            var seam = SeamTrimmer(after: Self.before)
+            var text = ""
+            var rest = row.0[...]
+            while !rest.isEmpty {
+                text += seam.push(String(rest.prefix(size)))
+                rest = rest.dropFirst(size)
+            }
+            text += seam.finish()
+            #expect(text == row.1, "pieces of \(size)")
+        }
+    }
+
+    @Test func estimates() {
+        #expect(estimatedTokens(in: "") == 0)
+        #expect(estimatedTokens(in: "four") == 1)
+        #expect(estimatedTokens(in: "量子力学") == 4)
+        #expect(estimatedTokens(in: "да") == 1)
+        #expect(estimatedTokens(in: "👍") == 1)
+    }
+
+    @Test(arguments: [
+        (0.0, "0"), (7, "7"), (0.25, "0.25"), (1.5, "1.5"), (-2, "-2"), (86400, "86400"), (0.0004, "0"),
+        (.infinity, "inf"),
+    ]) func secondsForPeople(_ row: (Double, String)) { #expect(brief(row.0) == row.1) }
+
+    @Test func eventsStaySmall() { #expect(MemoryLayout<EngineEvent>.size <= 17) }
+}
