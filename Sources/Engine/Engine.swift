@@ -3,40 +3,102 @@
 
 internal import Dialects
 internal import Glibc
-internal import Transport
+internal import Wire
 
 /// Runs requests. Commands go down with `submit`, time and bytes pass in `turn`, events come up with `nextReady` and
 /// `take`. To be used on one thread: it holds handles of a C library that are bound to it, and is not Sendable.
 public final class Engine {
-    private let configuration: EngineConfiguration
+    let configuration: EngineConfiguration
+    let port: any TransferPort
+    let context: AttemptContext
+    private var commands: [EngineCommand] = []
+    var requests: [RequestID: Request] = [:]
+    /// Requests with something to take, in turn.
+    private var ready = FIFO<Request>()
+    /// Requests whose next attempt may begin, in turn.
+    var queue = FIFO<Request>()
+    /// Attempts whose reply is done and whose connection may be saved, with the time their patience ends.
+    var draining = FIFO<(attempt: Attempt, until: Double)>()
+    var timers = TimerHeap<RequestID>()
+    /// Transfers under way, drained ones included.
+    var transferCount = 0
+    /// How many there may be; falls when the system runs out of descriptors.
+    var transferLimit: Int
 
-    /// An engine with no request.
-    /// - Throws: an `EngineError` if the operating system refuses the descriptors for waiting.
-    public init(_ configuration: EngineConfiguration) throws(EngineError) {
+    /// An engine that carries its attempts through `port`.
+    init(_ configuration: EngineConfiguration, port: any TransferPort) {
         self.configuration = configuration
+        self.port = port
+        context = AttemptContext(clock: configuration.clock, unixTime: configuration.unixTime)
+        transferLimit = max(1, configuration.maxTransfers ?? Self.defaultTransferLimit())
     }
 
     /// Queues a command; it is applied at the beginning of the next turn. Never fails: a command that makes no sense
     /// any more (its request has ended) is ignored, and a request that cannot start ends with `failed`.
-    public func submit(_ command: EngineCommand) {}
+    public func submit(_ command: EngineCommand) { commands.append(command) }
 
     /// One round: commands, then bytes, then completions, then timers.
     /// - Parameter seconds: how long it may sleep if nothing is to be done; nil for as long as it takes. It does not
     ///   sleep while events wait to be taken, and wakes for its own timers and for `wakeHandle`.
-    public func turn(waitingUpTo seconds: Double?) {}
+    public func turn(waitingUpTo seconds: Double?) {
+        let pending = commands
+        commands.removeAll(keepingCapacity: true)
+        for command in pending { apply(command) }
+        startQueued()
+        port.turn(waitingUpTo: patience(seconds))
+        settle()
+        fireTimers()
+        startQueued()
+    }
+
+    /// How long the wait for sockets may last, in seconds; nil for no bound.
+    private func patience(_ seconds: Double?) -> Double? {
+        while let request = ready.first, !request.isTakeable { dropFirstReady() }
+        if !ready.isEmpty || !context.toAttend.isEmpty || !context.touched.isEmpty || !commands.isEmpty { return 0 }
+        guard let next = [timers.nextDeadline, draining.first?.until].compactMap({ $0 }).min() else { return seconds }
+        let left = max(0, next - configuration.clock())
+        return seconds.map { min($0, left) } ?? left
+    }
+
+    // MARK: Events up
 
     /// The next request with events to be taken, in turn; nil if there is none. A request is named once, and again
     /// after `take` has left something, or something new has come.
-    public func nextReady() -> RequestID? { nil }
+    public func nextReady() -> RequestID? {
+        while let request = ready.first {
+            dropFirstReady()
+            if request.isTakeable { return request.id }
+        }
+        return nil
+    }
 
-    /// Hands over up to `limit` waiting events of a request, oldest first. What has been taken counts as seen.
-    public func take(_ id: RequestID, upTo limit: Int = .max) -> [EngineEvent] { [] }
+    /// Hands over up to `limit` waiting events of a request, oldest first. What has been taken counts as seen, but for
+    /// what a later `stop` or `cancel` calls undelivered. `finish` and `failed` come alone, in a last call after all else
+    /// has been taken: until then the request can still be stopped.
+    public func take(_ id: RequestID, upTo limit: Int = .max) -> [EngineEvent] {
+        guard let request = requests[id], request.isTakeable else { return [] }
+        let wasHeld = request.isHeld
+        let events = request.take(upTo: limit)
+        if events.last?.isTerminal == true { requests[id] = nil }
+        if wasHeld != request.isHeld { updateHold(request) }
+        list(request)
+        return events
+    }
 
     /// True if events of the request wait to be taken.
-    public func hasPending(_ id: RequestID) -> Bool { false }
+    public func hasPending(_ id: RequestID) -> Bool { requests[id]?.isTakeable ?? false }
 
     /// How many requests have not handed over their last event.
-    public var activeCount: Int { 0 }
+    public var activeCount: Int { requests.count }
+
+    private func dropFirstReady() { ready.popFirst()?.isListed = false }
+
+    /// Puts the request on the list of those to be read, if it has something.
+    func list(_ request: Request) {
+        guard !request.isListed, request.isTakeable else { return }
+        request.isListed = true
+        ready.append(request)
+    }
 
     /// Monotonic seconds (CLOCK_MONOTONIC); the origin means nothing.
     public static func now() -> Double {
@@ -44,9 +106,16 @@ public final class Engine {
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
+
+    /// 10,000, or what the limit on open files leaves after a reserve for everything else.
+    private static func defaultTransferLimit() -> Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 256 }
+        return max(16, min(10_000, Int(clamping: limit.rlim_cur) - 64))
+    }
 }
 
-@available(*, unavailable, message: "an engine belongs to one thread")
+@available(*, unavailable, message: "an engine belongs to one thread: its handles are bound to it")
 extension Engine: Sendable {}
 
 /// Why an engine could not be made.

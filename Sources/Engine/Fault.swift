@@ -3,7 +3,7 @@
 internal import Dialects
 
 /// Why an attempt failed, and what the machine may do about it.
-struct Fault: Sendable, Equatable {
+struct Fault: Error, Equatable {
     /// Whether trying again can help.
     enum Retry: Sendable, Equatable {
         /// The same answer would come again.

@@ -1,6 +1,15 @@
 // Takes keys out of everything that leaves the engine as a message, a chunk or a log line. Providers echo keys in error
 // bodies, proxies quote whole requests. Text of replies is not touched.
 
+/// The keys that one engine has used. Shared by its requests, on its thread.
+final class Secrets {
+    private var scrubber = KeyScrubber()
+
+    func add(_ key: String) { scrubber.add(key) }
+    func scrub(_ text: String) -> String { scrubber.scrub(text) }
+    func scrub(_ bytes: [UInt8]) -> [UInt8] { scrubber.scrub(bytes) }
+}
+
 /// Replaces known secrets, in the forms in which they travel, by "[key]".
 struct KeyScrubber {
     /// Shorter values are placeholders ("none", "test"): to cut them out of every message would garble it.

@@ -53,9 +53,9 @@ public struct TimerHeap<Payload> {
     }
 
     /// Removes every entry for which `isStale` is true, in O(n). For owners whose stale entries pile up.
-    public mutating func removeAll(where isStale: (Payload) -> Bool) {
+    public mutating func removeAll(where isStale: (_ deadline: Double, _ payload: Payload) -> Bool) {
         var kept = TimerHeap()
-        for entry in entries where !isStale(entry.payload) { kept.entries.append(entry) }
+        for entry in entries where !isStale(entry.deadline, entry.payload) { kept.entries.append(entry) }
         kept.nextOrder = nextOrder
         for root in stride(from: kept.entries.count / 2 - 1, through: 0, by: -1) { kept.sink(root) }
         self = kept

@@ -10,7 +10,7 @@ import Testing
         var heap = TimerHeap<Int>()
         let deadlines = (0..<2000).map { _ in Double(Int.random(in: 0..<500, using: &random)) }
         for (index, deadline) in deadlines.enumerated() { heap.push(index, at: deadline) }
-        heap.removeAll { $0 % 7 == 0 }
+        heap.removeAll { $1 % 7 == 0 }
         let expected = deadlines.indices.filter { $0 % 7 != 0 }.sorted { (deadlines[$0], $0) < (deadlines[$1], $1) }
         #expect(heap.count == expected.count)
         var got: [Int] = []

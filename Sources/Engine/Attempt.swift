@@ -1,0 +1,249 @@
+// One attempt: from its request's bytes to the end of the response. Turns the body into decoded events and judges how
+// it ended. Runs inside the transport's callbacks: it must never call the transport back, nor the reader.
+
+internal import Dialects
+internal import Wire
+
+/// What attempts share: their engine's keys, clocks and to-do list.
+final class AttemptContext {
+    let secrets = Secrets()
+    let clock: () -> Double
+    let unixTime: () -> UnixTime
+    /// Attempts that ended, failed or came to their last word during the transport's callbacks.
+    var toAttend: [Attempt] = []
+    /// Requests that received events during the transport's callbacks.
+    var touched: [Request] = []
+
+    init(clock: @escaping () -> Double, unixTime: @escaping () -> UnixTime) {
+        self.clock = clock
+        self.unixTime = unixTime
+    }
+}
+
+/// One transfer and what reads it.
+final class Attempt {
+    /// The most of an error's body that is kept, in bytes.
+    static let errorBodyLimit = 256 << 10
+    /// The most that is read behind a reply's end, so that the connection can be used again, in bytes.
+    static let drainLimit = 64 << 10
+
+    /// The request; nil once it is of no interest to it how the transfer ends.
+    private(set) var owner: Request?
+    let decoder: any StreamDecoder
+    private let context: AttemptContext
+    private let dialect: any Dialect
+    private var reader: BodyReader
+    private var scratch: [DecodedEvent] = []
+    private(set) var head: HTTPResponseHead?
+    private(set) var position = Position()
+    private var errorBody: [UInt8] = []
+    private var drained = 0
+    private var isAttended = false
+    /// The transport's name for it while it runs.
+    var transfer: TransferHandle?
+    /// Why it failed, once that is known.
+    private(set) var fault: Fault?
+    /// It could not begin for want of descriptors.
+    private(set) var isPostponed = false
+    /// The transfer has ended.
+    private(set) var isOver = false
+    /// The dialect's last word has been read.
+    private(set) var isDone = false
+
+    init(of request: Request, dialect: any Dialect, context: AttemptContext) {
+        owner = request
+        self.dialect = dialect
+        decoder = dialect.makeDecoder()
+        reader = BodyReader(
+            framing: dialect.framing, maxEventBytes: request.spec.limits.maxEventBytes,
+            secrets: context.secrets)
+        self.context = context
+    }
+
+    /// Lets the transfer run on without its request.
+    func detach() { owner = nil }
+
+    /// Puts the attempt on the engine's list, once.
+    private func attend() {
+        guard !isAttended else { return }
+        isAttended = true
+        context.toAttend.append(self)
+    }
+
+    /// The engine has seen it.
+    func attended() { isAttended = false }
+
+    // MARK: The response
+
+    /// Takes the head; false if nothing after it is wanted.
+    func receive(_ head: HTTPResponseHead) -> Bool {
+        self.head = head
+        guard owner != nil else { return true }
+        owner?.machine.alive(now: context.clock())
+        if let fault = Fault.refusing(head) {
+            self.fault = fault
+            attend()
+            return false
+        }
+        return true
+    }
+
+    /// True if the status says that the body is an error.
+    private var isErrorStatus: Bool { head.map { $0.status >= 300 } ?? false }
+
+    /// Takes a piece of the body.
+    func receive(_ bytes: borrowing Span<UInt8>) -> BodyStep {
+        guard let owner else {
+            drained += bytes.count
+            return drained > Self.drainLimit ? .stop : .go
+        }
+        position.bytes += bytes.count
+        let now = context.clock()
+        owner.machine.alive(now: now)
+        guard !isErrorStatus else { return collect(bytes) }
+        do throws(Fault) {
+            guard position.bytes <= owner.spec.limits.maxBodyBytes else {
+                throw Fault(
+                    .truncated, "the reply is longer than the limit of \(owner.spec.limits.maxBodyBytes) bytes")
+            }
+            try reader.feed(bytes) {
+                (kind, name, payload) throws(Fault) in try self.frame(kind, name: name, payload: payload, now: now)
+            }
+        } catch {
+            return stopped(by: error)
+        }
+        context.touched.append(owner)
+        guard !isDone else {
+            attend()
+            return .go
+        }
+        return owner.isHeld ? .hold : .go
+    }
+
+    private func collect(_ bytes: borrowing Span<UInt8>) -> BodyStep {
+        let room = min(bytes.count, Self.errorBodyLimit - errorBody.count)
+        for index in 0..<max(0, room) { errorBody.append(bytes[index]) }
+        guard errorBody.count < Self.errorBodyLimit else { return stopped(by: statusFault()) }
+        return .go
+    }
+
+    private func stopped(by fault: Fault) -> BodyStep {
+        if !decoder.hasCleanEnd { self.fault = fault } else { isDone = true }
+        attend()
+        return .stop
+    }
+
+    private func frame(
+        _ kind: FrameKind, name: String, payload: borrowing Span<UInt8>, now: Double
+    ) throws(Fault) {
+        guard let owner, !isDone else { return }
+        if kind != .comment {
+            position.events += 1
+            if owner.spec.wantsChunks {
+                owner.push(.chunk(context.secrets.scrub(String(decoding: [UInt8](copying: payload), as: UTF8.self))))
+            }
+        }
+        scratch.removeAll(keepingCapacity: true)
+        var reported: APIError?
+        do throws(APIError) {
+            try decoder.decode(kind, name: name, bytes: payload, into: &scratch)
+        } catch {
+            reported = error
+        }
+        for event in scratch { owner.accept(event, from: self, now: now) }
+        if let reported { throw .reported(reported) }
+        if decoder.hasCleanEnd {
+            owner.machine.cleanEnd()
+            isDone = decoder.isDone
+        } else if owner.machine.state == .opening, kind != .comment, !decoder.summary.toolCalls.isEmpty {
+            owner.machine.output(now: now)
+        }
+    }
+
+    // MARK: The end
+
+    /// The transfer has ended.
+    func ended(_ ending: TransferEnding) {
+        isOver = true
+        defer { attend() }
+        guard owner != nil, fault == nil, !isDone else { return }
+        if case .noDescriptors = ending {
+            isPostponed = true
+        } else if isErrorStatus {
+            fault = statusFault()
+        } else if decoder.hasCleanEnd {
+            isDone = true
+        } else {
+            conclude(ending)
+        }
+    }
+
+    /// A body that ended before the dialect's clean end was seen.
+    private func conclude(_ ending: TransferEnding) {
+        switch ending {
+        case .failed(let fault): self.fault = fault
+        case .cut(let how) where head == nil:
+            fault = Fault(.network, "no answer: \(how)", retry: .once)
+        case .cut(let how):
+            fault = Fault(.truncated, "the stream was cut before its end: \(how)", retry: .backoff)
+        case .complete, .noDescriptors: concludeComplete()
+        }
+    }
+
+    /// A whole body without the dialect's clean end.
+    private func concludeComplete() {
+        guard let head else {
+            fault = Fault(.network, "the connection was closed inside the response's headers", retry: .backoff)
+            return
+        }
+        let now = context.clock()
+        do throws(Fault) {
+            try reader.finish(contentType: head.headers["Content-Type"]) { (kind, name, payload) throws(Fault) in
+                try self.frame(kind, name: name, payload: payload, now: now)
+            }
+        } catch {
+            fault = error
+            return
+        }
+        if decoder.hasCleanEnd {
+            isDone = true
+        } else if reader.isBlank {
+            fault = Fault(.protocol, "empty stream: status \(head.status) and no body", status: head.status)
+        } else {
+            fault = Fault(
+                .truncated, "the stream was cut before its end: the connection was closed cleanly", retry: .backoff)
+        }
+    }
+
+    /// The error that the status, headers and body so far report.
+    func statusFault() -> Fault {
+        .reported(
+            dialect.decodeError(
+                head: head ?? HTTPResponseHead(status: 0), body: context.secrets.scrub(errorBody),
+                now: context.unixTime()))
+    }
+
+    /// What a timeout of this attempt means: a whole reply is finished, an error whose body drips is that error.
+    func timedOut(_ fault: Fault) -> Fault? {
+        if decoder.hasCleanEnd { return nil }
+        return isErrorStatus && fault.phase != .total ? statusFault() : fault
+    }
+}
+
+extension Fault {
+    /// The fault of a head whose body can be no reply, whatever it says; nil for all others.
+    static func refusing(_ head: HTTPResponseHead) -> Fault? {
+        switch head.status {
+        case 204, 205, 206:
+            return Fault(.protocol, "status \(head.status) in answer to a chat request", status: head.status)
+        case 300..<400:
+            let target = head.headers["Location"].map { "to \($0.prefix(200))" } ?? "without a target"
+            return Fault(
+                .protocol,
+                "redirected (status \(head.status)) \(target); redirects are not followed, for the key must not "
+                    + "leave its host: set base_url to the right address",
+                status: head.status)
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,145 @@
+// Bytes of one response's body -> frames, whatever kind of body it turns out to be. Knows Wire's framers and nothing of
+// what the frames say; it must never hold more than one event or one bounded document.
+
+internal import Dialects
+internal import Wire
+
+/// Cuts a body into frames.
+struct BodyReader {
+    /// Takes a frame: its kind, its SSE event name, its payload.
+    typealias Sink = (FrameKind, String, borrowing Span<UInt8>) throws(Fault) -> Void
+
+    private enum Mode {
+        case sniffing(BodySniffer)
+        case events(SSEParser)
+        case lines(NDJSONParser)
+    }
+
+    private static let sampleLength = 200
+
+    private let framing: Framing
+    private let maxEventBytes: Int
+    private let secrets: Secrets
+    private var mode: Mode
+    /// The body's beginning, for messages. Given up with the first frame.
+    private var sample: [UInt8] = []
+    private var hasFrames = false
+
+    init(framing: Framing, maxEventBytes: Int, secrets: Secrets) {
+        self.framing = framing
+        self.maxEventBytes = maxEventBytes
+        self.secrets = secrets
+        mode = .sniffing(BodySniffer(framing: framing))
+    }
+
+    /// Cuts the next bytes into frames.
+    /// - Throws: what the sink throws, or a fault of kind `protocol` for a body that is no stream.
+    mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: Sink) throws(Fault) {
+        if !hasFrames, sample.count < 2 * Self.sampleLength {
+            sample.append(copying: bytes.extracting(first: 2 * Self.sampleLength - sample.count))
+        }
+        guard case .sniffing(var sniffer) = mode else { return try cut(bytes, sink) }
+        mode = .sniffing(BodySniffer(framing: framing))
+        switch sniffer.feed(bytes, isWholeJSON: { Self.isWholeJSON([UInt8](copying: $0)) }) {
+        case .undecided:
+            guard sniffer.held.count <= maxEventBytes else { throw Self.tooLong(maxEventBytes) }
+            mode = .sniffing(sniffer)
+        case .html: throw noStream("text/html")
+        case .compressed:
+            throw Fault(.protocol, "the body is compressed (gzip), though compression was not asked for")
+        case .stream(.serverSentEvents):
+            mode = .events(SSEParser(maxEventBytes: maxEventBytes))
+            try cut(sniffer.held.span, sink)
+        case .stream(.newlineDelimitedJSON):
+            mode = .lines(NDJSONParser(maxLineBytes: maxEventBytes))
+            try cut(sniffer.held.span, sink)
+        }
+    }
+
+    /// True as long as nothing but white space has come.
+    var isBlank: Bool {
+        if case .sniffing(let sniffer) = mode { !sniffer.isDocument } else { false }
+    }
+
+    private mutating func cut(_ bytes: borrowing Span<UInt8>, _ sink: Sink) throws(Fault) {
+        var sawFrame = hasFrames
+        switch mode {
+        case .events(var parser):
+            mode = .sniffing(BodySniffer(framing: framing))
+            defer { mode = .events(parser) }
+            try parser.feed(bytes) { (kind, name, payload) throws(Fault) in
+                switch kind {
+                case .event: sawFrame = true; try sink(.data, name, payload)
+                case .comment: sawFrame = true; try sink(.comment, name, payload)
+                case .stray: try sink(.stray, name, payload)
+                }
+            }
+        case .lines(var parser):
+            mode = .sniffing(BodySniffer(framing: framing))
+            defer { mode = .lines(parser) }
+            try parser.feed(bytes) { (payload) throws(Fault) in
+                sawFrame = true; try sink(.data, "", payload)
+            }
+        case .sniffing: break
+        }
+        if sawFrame, !hasFrames {
+            hasFrames = true
+            sample = []
+        }
+    }
+
+    /// Offers what is left at the end of a complete body: a document, or a last event without its blank line.
+    mutating func finish(contentType: String?, _ sink: Sink) throws(Fault) {
+        switch mode {
+        case .sniffing(let sniffer):
+            if sniffer.isDocument {
+                hasFrames = true
+                try sink(.body, "", sniffer.held.span)
+            }
+        case .events(var parser):
+            if let (name, payload) = parser.pending(), Self.isWhole(payload) {
+                hasFrames = true
+                try sink(.data, name, payload.span)
+            }
+        case .lines(var parser):
+            if let payload = parser.pending() {
+                hasFrames = true
+                try sink(.data, "", payload.span)
+            }
+        }
+        if !hasFrames, sample.contains(where: { $0 > 0x20 }) { throw noStream(contentType) }
+    }
+
+    private func noStream(_ contentType: String?) -> Fault {
+        let wanted = framing == .serverSentEvents ? "text/event-stream" : "application/x-ndjson"
+        let text = String(decoding: secrets.scrub(sample).prefix(Self.sampleLength), as: UTF8.self)
+        return Fault(.protocol, "expected \(wanted), got \(contentType ?? "a body without a type"): \(text)")
+    }
+
+    private static func tooLong(_ limit: Int) -> Fault {
+        Fault(.protocol, "a line or event is longer than the limit of \(limit) bytes")
+    }
+
+    private static func isWhole(_ payload: [UInt8]) -> Bool { payload == Array("[DONE]".utf8) || isWholeJSON(payload) }
+
+    private static func isWholeJSON(_ bytes: [UInt8]) -> Bool {
+        do throws(JSONError) {
+            _ = try JSONReader.value(bytes)
+            return true
+        } catch {
+            return false
+        }
+    }
+}
+
+extension [UInt8] {
+    /// A copy of the bytes.
+    init(copying span: borrowing Span<UInt8>) {
+        self.init()
+        append(copying: span)
+    }
+
+    mutating func append(copying span: borrowing Span<UInt8>) {
+        for index in span.indices { append(span[index]) }
+    }
+}

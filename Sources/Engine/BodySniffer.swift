@@ -1,0 +1,75 @@
+// What is this body? A provider asked for a stream may send a web page, one JSON document, bare JSON lines or gzip under
+// status 200. Decides from the first bytes, whatever the headers say. Pure value.
+
+internal import Dialects
+
+/// Looks at the beginning of a body, and keeps it while undecided.
+struct BodySniffer: Sendable {
+    /// What a body turned out to be.
+    enum Verdict: Sendable, Equatable {
+        /// Not enough has come.
+        case undecided
+        /// A stream in the dialect's framing, or in bare JSON lines. `held` holds the bytes that were looked at.
+        case stream(Framing)
+        /// A web page.
+        case html
+        /// Compressed.
+        case compressed
+    }
+
+    private enum Look: Sendable { case first, line, afterLine }
+
+    private let framing: Framing
+    private var look = Look.first
+    private var scanned = 0
+    /// The bytes so far. JSON that is no stream is collected here to its end.
+    private(set) var held: [UInt8] = []
+
+    init(framing: Framing) { self.framing = framing }
+
+    /// True if what has come begins like JSON: at the end of the body it is one document.
+    var isDocument: Bool { look != .first }
+
+    /// Adds bytes.
+    /// - Parameter isWholeJSON: whether the given line is a JSON value by itself.
+    mutating func feed(_ bytes: borrowing Span<UInt8>, isWholeJSON: (Span<UInt8>) -> Bool) -> Verdict {
+        held.append(copying: bytes)
+        while scanned < held.count {
+            let byte = held[scanned]
+            scanned += 1
+            switch look {
+            case .first:
+                if let verdict = first(byte) { return verdict }
+            case .line:
+                guard byte == 0x0A else { continue }
+                // A document over several lines has a first line that is no value. Look no further then.
+                guard isWholeJSON(held.span.extracting(first: scanned - 1)) else {
+                    scanned = .max
+                    return .undecided
+                }
+                look = .afterLine
+            case .afterLine:
+                guard !Self.isBlank(byte) else { continue }
+                return .stream(byte == UInt8(ascii: "{") ? .newlineDelimitedJSON : framing)
+            }
+        }
+        return .undecided
+    }
+
+    private mutating func first(_ byte: UInt8) -> Verdict? {
+        if Self.isBlank(byte) { return nil }
+        switch byte {
+        case UInt8(ascii: "<"): return .html
+        case 0x1F: return .compressed
+        case UInt8(ascii: "{"), UInt8(ascii: "["):
+            guard framing == .serverSentEvents else { return .stream(framing) }
+            look = .line
+            return nil
+        default: return .stream(framing)
+        }
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
+    }
+}

@@ -1,0 +1,63 @@
+// Which key goes to which endpoint, and whether one is needed at all. A key is looked up by the NAME of its variable at
+// the start of an attempt; its value stays in the engine.
+
+internal import Dialects
+
+extension Endpoint {
+    /// The host of the base URL, without port, brackets or user; lower case. Empty if there is none.
+    var host: String {
+        guard let start = baseURL.utf8Range(of: "://")?.upperBound else { return "" }
+        let authority = baseURL[start...].prefix { $0 != "/" && $0 != "?" && $0 != "#" && $0 != "\\" }
+        let hostAndPort = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
+        if hostAndPort.first == "[" { return hostAndPort.dropFirst().prefix { $0 != "]" }.lowercased() }
+        return hostAndPort.prefix { $0 != ":" }.lowercased()
+    }
+
+    /// True if the base URL names this machine: 127.0.0.0/8, ::1 or localhost. Such an endpoint needs no key.
+    var isLoopback: Bool {
+        let host = host
+        if host == "localhost" || host == "::1" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+
+    /// The key for this endpoint; nil where none is needed.
+    /// - Throws: a fault of kind `config` that names the variable and says how to set it.
+    func key(from credentials: (String) -> String?) throws(Fault) -> String? {
+        guard let variable = keyVariable else { return nil }
+        let key = credentials(variable).map(Self.trimmed) ?? ""
+        if key.isEmpty {
+            if isLoopback { return nil }
+            throw Fault(
+                .config,
+                "no key for \(provider): the environment variable \(variable) is not set. "
+                    + "Set it (export \(variable)=...), or name another with key_env")
+        }
+        guard key.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+            throw Fault(
+                .config, "the key in the environment variable \(variable) contains a space or a control character")
+        }
+        return key
+    }
+
+    /// Without the line end that a key read from a file drags along.
+    private static func trimmed(_ key: String) -> String {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+        let bytes = key.utf8.drop(while: isBlank)
+        return String(decoding: bytes.reversed().drop(while: isBlank).reversed(), as: UTF8.self)
+    }
+}
+
+extension String {
+    /// Where `other` first stands, compared byte by byte.
+    func utf8Range(of other: String) -> Range<String.Index>? {
+        var start = startIndex
+        while start < endIndex {
+            if utf8[start...].starts(with: other.utf8) {
+                return start..<utf8.index(start, offsetBy: other.utf8.count)
+            }
+            start = utf8.index(after: start)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,241 @@
+// What a turn of the engine is made of: commands, attempts begun and ended, timers. Called by `Engine.turn` alone, and
+// never from inside the transport's callbacks: here, and only here, the transport is called.
+
+internal import Dialects
+internal import Wire
+
+extension Engine {
+    // MARK: Commands
+
+    func apply(_ command: EngineCommand) {
+        let now = configuration.clock()
+        switch command {
+        case .start(let id, let spec): begin(id, spec, now: now)
+        case .stop(let id, let undelivered):
+            guard let request = requests[id] else { return }
+            drop(request.attempt)
+            request.stop(undelivered: undelivered, now: now)
+            list(request)
+        case .cancel(let id, let undelivered):
+            guard let request = requests[id] else { return }
+            drop(request.attempt)
+            request.cancel(undelivered: undelivered, now: now)
+            list(request)
+        case .pause(let id):
+            guard let request = requests[id] else { return }
+            request.isPausedByCaller = true
+            updateHold(request)
+        case .resume(let id):
+            guard let request = requests[id] else { return }
+            request.isPausedByCaller = false
+            updateHold(request)
+            list(request)
+        }
+    }
+
+    private func begin(_ id: RequestID, _ spec: RequestSpec, now: Double) {
+        guard requests[id] == nil else {
+            log(.error, "request \(id.raw): started twice; the second start is ignored")
+            return
+        }
+        let request = Request(id: id, spec: spec, secrets: context.secrets, now: now)
+        requests[id] = request
+        queue.append(request)
+        arm(request)
+    }
+
+    /// Tells the machine and the socket whether the request is held.
+    func updateHold(_ request: Request) {
+        let now = configuration.clock()
+        if request.isHeld { request.machine.hold(now: now) } else { request.machine.release(now: now) }
+        if !request.isEnded, let attempt = request.attempt, !attempt.isOver, let transfer = attempt.transfer {
+            if request.isHeld { port.pause(transfer) } else { port.resume(transfer) }
+        }
+        arm(request)
+    }
+
+    // MARK: Attempts
+
+    func startQueued() {
+        while transferCount < transferLimit, let request = queue.popFirst() {
+            if request.machine.state == .queued { startAttempt(request) }
+        }
+    }
+
+    private func startAttempt(_ request: Request) {
+        let endpoint = request.spec.endpoint
+        request.machine.attemptStarted(now: configuration.clock())
+        request.attempt = nil
+        do throws(Fault) {
+            guard let dialect = configuration.dialect(endpoint.dialect) else {
+                throw Fault(.config, "unknown dialect \"\(endpoint.dialect)\"")
+            }
+            let attempt = Attempt(of: request, dialect: dialect, context: context)
+            request.attempt = attempt
+            let key = try endpoint.key(from: configuration.credentials)
+            if let key { context.secrets.add(key) }
+            let message = try encode(request, dialect, key: key)
+            log(
+                .debug,
+                "request \(request.id.raw): attempt \(request.machine.attempts): \(message.method) \(endpoint.host)")
+            try start(message, attempt, request)
+        } catch {
+            attemptFailed(request, error)
+        }
+        arm(request)
+    }
+
+    private func encode(_ request: Request, _ dialect: any Dialect, key: String?) throws(Fault) -> HTTPRequest {
+        do throws(APIError) {
+            return try dialect.encode(request.nextChat, endpoint: request.spec.endpoint, key: key)
+        } catch {
+            throw Fault(error, retry: .never)
+        }
+    }
+
+    private func start(_ message: HTTPRequest, _ attempt: Attempt, _ request: Request) throws(Fault) {
+        do throws(TransferRefusal) {
+            attempt.transfer = try port.start(
+                message, connectTimeout: request.spec.timeouts.connect, for: attempt)
+            transferCount += 1
+        } catch {
+            switch error {
+            case .fault(let fault): throw fault
+            case .noDescriptors: try postpone(request)
+            }
+        }
+    }
+
+    /// The process has no descriptor left for this attempt: it waits until another transfer has ended.
+    private func postpone(_ request: Request) throws(Fault) {
+        guard transferCount > 0 else {
+            throw Fault(
+                .network, "no file descriptor is left for a connection: raise the limit (ulimit -n)", retry: .backoff)
+        }
+        transferLimit = transferCount
+        log(.warning, "no file descriptor is left: at most \(transferLimit) transfers from now on")
+        request.attempt?.detach()
+        request.attempt = nil
+        request.machine.attemptPostponed()
+        queue.append(request)
+    }
+
+    /// Judges a failed attempt; its transfer is over or was dropped.
+    private func attemptFailed(_ request: Request, _ fault: Fault) {
+        let now = configuration.clock()
+        log(.debug, "request \(request.id.raw): attempt \(request.machine.attempts) failed: \(fault.error.message)")
+        request.attempt?.detach()
+        request.attemptFailed(fault, now: now, random: configuration.random)
+        if request.machine.state == .queued { queue.append(request) }
+        updateHold(request)
+        list(request)
+    }
+
+    /// Ends a transfer whose outcome no longer matters.
+    private func drop(_ attempt: Attempt?) {
+        guard let attempt else { return }
+        attempt.detach()
+        guard !attempt.isOver, let transfer = attempt.transfer else { return }
+        port.cancel(transfer)
+        attempt.transfer = nil
+        transferCount -= 1
+    }
+
+    // MARK: After the callbacks
+
+    /// Attends to what the callbacks have left behind.
+    func settle() {
+        for request in context.touched {
+            if request.isHeld { request.machine.hold(now: configuration.clock()) }
+            list(request)
+            arm(request)
+        }
+        context.touched.removeAll(keepingCapacity: true)
+        let attempts = context.toAttend
+        context.toAttend.removeAll(keepingCapacity: true)
+        for attempt in attempts { attend(attempt) }
+        let now = configuration.clock()
+        while let first = draining.first, first.until <= now || first.attempt.isOver {
+            drop(draining.popFirst()?.attempt)
+        }
+    }
+
+    private func attend(_ attempt: Attempt) {
+        attempt.attended()
+        if attempt.isOver, attempt.transfer != nil {
+            attempt.transfer = nil
+            transferCount -= 1
+        }
+        guard let request = attempt.owner, !request.isEnded else { return }
+        if attempt.isPostponed {
+            do throws(Fault) { try postpone(request) } catch { attemptFailed(request, error) }
+        } else if let fault = attempt.fault {
+            drop(attempt)
+            attemptFailed(request, fault)
+        } else if attempt.isDone {
+            finish(request, attempt)
+        }
+    }
+
+    private func finish(_ request: Request, _ attempt: Attempt) {
+        let now = configuration.clock()
+        log(.debug, "request \(request.id.raw): finished, \(attempt.position.bytes) bytes")
+        request.complete(attempt, now: now)
+        attempt.detach()
+        if !attempt.isOver {
+            if let transfer = attempt.transfer { port.resume(transfer) }
+            draining.append((attempt, now + Self.drainTime))
+        }
+        list(request)
+    }
+
+    /// How long the end of a body may be waited for so that its connection can be used again, in seconds.
+    static var drainTime: Double { 0.25 }
+
+    // MARK: Time
+
+    /// Makes sure that the timer heap wakes the engine no later than the request's deadline.
+    func arm(_ request: Request) {
+        guard let deadline = request.machine.deadline, deadline < request.armedAt else { return }
+        request.armedAt = deadline
+        timers.push(request.id, at: deadline)
+        if timers.count > 4 * requests.count + 4096 { timers.removeAll { requests[$1]?.armedAt != $0 } }
+    }
+
+    func fireTimers() {
+        let now = configuration.clock()
+        while let (deadline, id) = timers.popDue(now: now) {
+            guard let request = requests[id], request.armedAt == deadline else { continue }
+            request.armedAt = .infinity
+            fire(request, now: now)
+            arm(request)
+        }
+    }
+
+    private func fire(_ request: Request, now: Double) {
+        switch request.machine.due(now: now) {
+        case .nothing: break
+        case .attempt: queue.append(request)
+        case .finish: request.attempt.map { finish(request, $0) }
+        case .timeout(let phase):
+            let seconds =
+                switch phase {
+                case .connect: request.spec.timeouts.connect
+                case .first: request.spec.timeouts.first
+                case .idle: request.spec.timeouts.idle
+                case .total: request.spec.timeouts.total ?? 0
+                }
+            let fault = Fault.timeout(phase, after: seconds)
+            let attempt = request.attempt
+            drop(attempt)
+            attemptFailed(request, attempt?.timedOut(fault) ?? fault)
+        }
+    }
+
+    // MARK: Log
+
+    func log(_ level: LogLevel, _ line: @autoclosure () -> String) {
+        guard level >= configuration.logLevel, level != .off else { return }
+        configuration.log(level, context.secrets.scrub(line()))
+    }
+}

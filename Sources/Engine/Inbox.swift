@@ -1,0 +1,89 @@
+// Events of one request that wait to be taken. Filled by the request, emptied by the engine's `take`.
+
+/// A queue of events that knows how much it holds and whether the caller must be told of output in it.
+struct Inbox {
+    private var events: [EngineEvent] = []
+    /// How many of `events` have been taken.
+    private var head = 0
+    /// UTF-8 bytes of the texts that wait.
+    private(set) var bytes = 0
+    /// Tokens or reasoning wait, or have waited since the inbox was last empty.
+    private(set) var hasOutput = false
+    /// A `reset` waits.
+    private(set) var hasReset = false
+
+    var isEmpty: Bool { events.isEmpty }
+    var count: Int { events.count - head }
+
+    mutating func push(_ event: EngineEvent) {
+        switch event {
+        case .token(let text), .reasoning(let text):
+            bytes += text.utf8.count
+            hasOutput = true
+        case .chunk(let text): bytes += text.utf8.count
+        case .reset: hasReset = true
+        default: break
+        }
+        events.append(event)
+    }
+
+    /// Removes and returns the oldest events, at most `limit`; `hadOutput` tells whether output was among them.
+    mutating func take(upTo limit: Int) -> (events: [EngineEvent], hadOutput: Bool) {
+        if head == 0, limit >= events.count {
+            defer { self = Inbox() }
+            return (events, hasOutput)
+        }
+        let end = limit < count ? head + max(0, limit) : events.count
+        let taken = Array(events[head..<end])
+        let rest = events.count - end
+        if rest == 0 {
+            self = Inbox()
+        } else {
+            head = end
+            for event in taken { forget(event) }
+            if head >= rest { compact() }
+        }
+        return (taken, taken.contains { $0.isOutput })
+    }
+
+    private mutating func forget(_ event: EngineEvent) {
+        switch event {
+        case .token(let text), .reasoning(let text), .chunk(let text): bytes -= text.utf8.count
+        case .reset: hasReset = false
+        default: break
+        }
+    }
+
+    private mutating func compact() {
+        events.removeFirst(head)
+        head = 0
+    }
+
+    /// Forgets everything and tells how much output that was.
+    mutating func dropAll() -> Undelivered {
+        defer { self = Inbox() }
+        return Undelivered(events[head...])
+    }
+
+    /// Forgets what an attempt has said, for an attempt that is to be repeated unseen. What tells of attempts stays.
+    mutating func dropAttempt() {
+        let kept = events[head...].filter { event in
+            switch event {
+            case .retry, .reset, .chunk: true
+            default: false
+            }
+        }
+        self = Inbox()
+        for event in kept { push(event) }
+    }
+}
+
+extension EngineEvent {
+    /// True for tokens and reasoning.
+    var isOutput: Bool {
+        switch self {
+        case .token, .reasoning: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,234 @@
+// One live request: its machine, what it has received, and the events that wait for its reader. Fed by its attempt,
+// driven by the engine; it must never call the transport, whose callbacks it runs in.
+
+internal import Dialects
+internal import Wire
+
+/// A request between `start` and its last event.
+final class Request {
+    let id: RequestID
+    let spec: RequestSpec
+    private let secrets: Secrets
+    var machine: RequestMachine
+    private var inbox = Inbox()
+    /// The last event, once it is known. It is handed over alone, after all others: a reader that stops before has not
+    /// seen the end, and gets the end that fits.
+    private var terminal: EngineEvent?
+    private var transcript = Transcript()
+    private var seam: SeamTrimmer?
+    private var lastUsage: Usage?
+    /// How far the last attempt came, between attempts.
+    private var lastPosition = Position()
+    /// The attempt under way; once the request has ended, the last one.
+    var attempt: Attempt?
+    /// Output stands that the reader has taken.
+    private var isOutputTaken = false
+    var isPausedByCaller = false
+    /// The inbox is above its high-water mark, and has not yet fallen below the low one.
+    private(set) var isFull = false
+    /// It stands in the engine's list of requests with something to take.
+    var isListed = false
+    /// The time of its earliest live entry in the timer heap.
+    var armedAt = Double.infinity
+
+    init(id: RequestID, spec: RequestSpec, secrets: Secrets, now: Double) {
+        self.id = id
+        self.spec = spec
+        self.secrets = secrets
+        machine = RequestMachine(
+            timeouts: spec.timeouts, policy: spec.retry, isObserved: spec.isObserved, now: now)
+    }
+
+    /// Its last event has been made.
+    var isEnded: Bool { machine.state == .ended }
+    /// Something waits that the reader may have.
+    var isTakeable: Bool { !isPausedByCaller && (terminal != nil || !inbox.isEmpty) }
+    /// The socket must not be read.
+    var isHeld: Bool { isPausedByCaller || isFull }
+    /// What the next attempt asks for.
+    var nextChat: ChatRequest {
+        guard seam != nil else { return spec.chat }
+        var chat = spec.chat
+        chat.continuing = transcript.text
+        return chat
+    }
+
+    // MARK: From the attempt
+
+    /// Takes what a frame said.
+    func accept(_ event: DecodedEvent, from attempt: Attempt, now: Double) {
+        switch event {
+        case .token(let piece):
+            machine.output(now: now)
+            guard seam != nil else { return deliver(text: piece) }
+            if let text = seam?.push(piece), !text.isEmpty { deliver(text: text) }
+        case .reasoning(let piece):
+            machine.output(now: now)
+            transcript.append(reasoning: piece)
+            push(.reasoning(piece))
+        case .start:
+            let summary = attempt.decoder.summary
+            push(.start(StartInfo(id: summary.id, model: summary.model, attempt: machine.attempts)))
+        case .usage(let usage):
+            guard usage != lastUsage else { return }
+            lastUsage = usage
+            push(.usage(usage))
+        case .heartbeat:
+            if spec.wantsHeartbeats { push(.heartbeat) }
+        }
+    }
+
+    private func deliver(text: String) {
+        transcript.append(text: text)
+        push(.token(text))
+    }
+
+    func push(_ event: EngineEvent) {
+        inbox.push(event)
+        if isAboveHighWater { isFull = true }
+    }
+
+    private var isAboveHighWater: Bool {
+        inbox.count >= spec.limits.inboxEvents || inbox.bytes >= spec.limits.inboxBytes
+    }
+
+    // MARK: To the reader
+
+    /// Hands over waiting events; a terminal one comes alone.
+    func take(upTo limit: Int) -> [EngineEvent] {
+        if inbox.isEmpty, let terminal {
+            self.terminal = nil
+            return [terminal]
+        }
+        if !inbox.hasReset { transcript.forgetVoided() }
+        let (events, hadOutput) = inbox.take(upTo: limit)
+        if hadOutput { isOutputTaken = true }
+        if isFull, inbox.count <= spec.limits.inboxEvents / 2, inbox.bytes <= spec.limits.inboxBytes / 2 {
+            isFull = false
+        }
+        return events
+    }
+
+    // MARK: Ends
+
+    /// The stream came to its clean end.
+    func complete(_ attempt: Attempt, now: Double) {
+        if let rest = seam?.finish(), !rest.isEmpty { deliver(text: rest) }
+        let summary = attempt.decoder.summary
+        for call in summary.toolCalls where call.arguments != nil { push(.toolCall(call)) }
+        end(.finish(reply(attempt, isPartial: false, now: now)))
+    }
+
+    /// The reader stops it, content with what it has seen.
+    func stop(undelivered: Undelivered, now: Double) {
+        cut(undelivered)
+        var reply = reply(attempt, isPartial: true, now: now)
+        reply.finishReason = .cancelled
+        end(.finish(reply))
+    }
+
+    /// The reader gives it up.
+    func cancel(undelivered: Undelivered, now: Double) {
+        cut(undelivered)
+        fail(Fault(.cancelled, "cancelled"), note: nil, now: now)
+    }
+
+    private func cut(_ unseen: Undelivered) {
+        let isResetWaiting = inbox.hasReset
+        transcript.cut(unseen: unseen, waiting: inbox.dropAll(), isResetWaiting: isResetWaiting)
+        isPausedByCaller = false
+    }
+
+    /// The end of a request that has failed for good.
+    func fail(_ fault: Fault, note: String?, now: Double) {
+        if fault.phase == .total { isPausedByCaller = false }
+        end(.failed(failure(fault, note: note, now: now)))
+    }
+
+    private func end(_ event: EngineEvent) {
+        terminal = event
+        machine.end()
+        seam = nil
+    }
+
+    /// An attempt has failed: either a further one is due, or the request has failed.
+    func attemptFailed(_ fault: Fault, now: Double, random: () -> Double) {
+        let attempts = machine.attempts
+        let received = received
+        let progress = RequestMachine.Progress(
+            outputTaken: isOutputTaken, hasText: !transcript.text.isEmpty,
+            hasToolCalls: !(attempt?.decoder.summary.toolCalls.isEmpty ?? true),
+            canContinue: spec.endpoint.quirks.continuation != .none)
+        switch machine.failed(fault, progress: progress, now: now, random: random) {
+        case .fail(let note): fail(fault, note: note, now: now)
+        case .again(let delay, let isVisible, let sequel):
+            let error = failure(fault, note: nil, attempts: attempts, now: now)
+            prepare(sequel)
+            if isVisible {
+                push(.retry(RetryInfo(attempt: attempts, delay: delay, error: error, received: received)))
+            }
+            if sequel == .restart { push(.reset(ResetInfo(attempt: attempts, error: error))) }
+            lastPosition = received
+            attempt = nil
+        }
+    }
+
+    private func prepare(_ sequel: RequestMachine.Sequel) {
+        lastUsage = nil
+        switch sequel {
+        case .fresh:
+            inbox.dropAttempt()
+            transcript.clear()
+            isOutputTaken = false
+            seam = nil
+        case .restart:
+            inbox.dropAttempt()
+            transcript.void()
+            isOutputTaken = false
+            seam = nil
+        case .continuation:
+            transcript.carry()
+            seam = SeamTrimmer(after: transcript.text)
+        }
+        isFull = isAboveHighWater
+    }
+
+    // MARK: Values for the caller
+
+    private func reply(_ attempt: Attempt?, isPartial: Bool, now: Double) -> Reply {
+        let summary = attempt?.decoder.summary ?? ReplySummary()
+        return Reply(
+            text: transcript.text, reasoning: transcript.reasoning, toolCalls: isPartial ? [] : summary.toolCalls,
+            finishReason: isPartial ? nil : summary.finishReason ?? .other,
+            finishReasonRaw: summary.finishReasonRaw,
+            usage: isPartial
+                ? transcript.partialUsage(reported: summary.usage) : transcript.usage(reported: summary.usage),
+            model: summary.model ?? spec.chat.model, id: summary.id, provider: spec.endpoint.provider,
+            attempts: machine.attempts, firstTokenTime: machine.firstOutputAt.map { $0 - machine.startedAt },
+            totalTime: now - machine.startedAt,
+            message: message(attempt), refusal: summary.refusal)
+    }
+
+    private func message(_ attempt: Attempt?) -> JSONValue {
+        attempt?.decoder.assistantMessage(text: transcript.text, reasoning: transcript.reasoning)
+            ?? ["role": "assistant", "content": .string(transcript.text)]
+    }
+
+    private func failure(_ fault: Fault, note: String?, attempts: Int? = nil, now: Double) -> RequestFailure {
+        let error = fault.error
+        let hasOutput = !transcript.text.isEmpty || !transcript.reasoning.isEmpty
+        return RequestFailure(
+            kind: error.kind, message: secrets.scrub(note.map { "\(error.message) (\($0))" } ?? error.message),
+            status: error.status, code: error.code.map(secrets.scrub), phase: fault.phase,
+            isRetryable: error.isRetryable, retryAfter: error.retryAfter,
+            provider: spec.endpoint.provider, model: spec.chat.model, requestID: error.requestID,
+            attempts: attempts ?? machine.attempts,
+            partial: hasOutput ? reply(attempt, isPartial: true, now: now) : nil, position: received)
+    }
+
+    private var received: Position {
+        var position = attempt?.position ?? lastPosition
+        position.chars = transcript.text.unicodeScalars.count
+        return position
+    }
+}

@@ -1,0 +1,494 @@
+// What happens between the engine and its reader: delivery, back-pressure, pause, stop, cancel, time, and broken streams
+// under each after-output policy.
+
+import Dialects
+import Testing
+import Wire
+
+@testable import Engine
+
+@Suite struct EngineFlowTests {
+    // MARK: After output
+
+    @Test(arguments: AfterOutput.allCases, [true, false])
+    func brokenAfterOutput(policy: AfterOutput, isObserved: Bool) throws {
+        let world = World()
+        world.start(1, World.spec(retry: RetryPolicy(afterOutput: policy), isObserved: isObserved))
+        world.head()
+        world.send(events: "start:1", "t:The quick brown fox ")
+        world.turnAndTake()
+        world.end(.cut(how: "connection reset"))
+        world.turnAndTake()
+        let fails = policy == .fail || (policy == .auto && isObserved)
+        #expect((world.failure != nil) == fails)
+        if fails {
+            #expect(world.failure?.partial?.text == "The quick brown fox ")
+            #expect(world.failure?.isRetryable == true)
+            return
+        }
+        #expect(world.retries.count == 1)
+        #expect(world.resets == (policy == .restart ? 1 : 0))
+        world.advance(5)
+        #expect(world.port.transfers.count == 2)
+        let asked = String(decoding: world.last.request.body, as: UTF8.self)
+        #expect(asked == (policy == .continue ? "The quick brown fox " : "anew"))
+        world.head()
+        world.send(events: "start:2")
+        if policy != .continue { world.send(events: "t:The quick brown fox ") }
+        world.send(events: "t:jumps", "usage:1 2", "[DONE]")
+        world.turnAndTake()
+        let reply = try #require(world.finish)
+        #expect(reply.text == "The quick brown fox jumps")
+        #expect(reply.attempts == 2)
+        #expect(reply.usage?.estimated == (policy == .continue))
+        #expect(world.terminals == 1)
+    }
+
+    @Test func aContinuationSaysNothingTwice() {
+        let world = World()
+        world.start(1, World.spec(retry: RetryPolicy(afterOutput: .continue)))
+        world.head()
+        world.send(events: "t:The quick brown fox")
+        world.turnAndTake()
+        world.end(.cut(how: "reset"))
+        world.turnAndTake()
+        world.advance(5)
+        world.head()
+        world.send(events: "t:brown", "t: fox jumps", "t: over")
+        world.turnAndTake()
+        // The second attempt breaks too; what it added stands.
+        world.end(.cut(how: "reset"))
+        world.turnAndTake()
+        world.advance(5)
+        #expect(String(decoding: world.last.request.body, as: UTF8.self).hasSuffix(" over"))
+        world.head()
+        world.send(events: "t: the dog", "[DONE]")
+        world.turnAndTake()
+        #expect(world.finish?.text == world.text)
+        #expect(world.text.hasSuffix(" over the dog"))
+        #expect(world.text.hasPrefix("The quick brown fox"))
+    }
+
+    @Test func aContinuationThatCannotBeSaysSo() {
+        let world = World()
+        world.start(1, World.spec(retry: RetryPolicy(afterOutput: .continue), continuation: .none))
+        world.head()
+        world.send(events: "t:x")
+        world.turnAndTake()
+        world.end()
+        world.turnAndTake()
+        #expect(world.failure?.message.contains("cannot continue") == true)
+    }
+
+    @Test func outputThatNobodyTookIsForgotten() {
+        let world = World()
+        world.start(1, World.spec(retry: RetryPolicy(afterOutput: .fail)))
+        world.head()
+        world.send(events: "start:1", "t:lost")
+        world.end(.cut(how: "reset"))
+        world.turn()
+        #expect(world.engine.hasPending(RequestID(1)))
+        world.advance(5)
+        world.head()
+        world.send(events: "t:kept", "[DONE]")
+        world.turnAndTake()
+        #expect(world.names == ["retry", "t:kept", "finish"])
+        #expect(world.finish?.text == "kept")
+    }
+
+    /// A stream of forty events, broken at every byte, by a reset and by a clean close, under every policy: whole only
+    /// past the end mark, what was read is a prefix of what was sent, nothing comes twice.
+    @Test(arguments: AfterOutput.allCases, [TransferEnding.complete, .cut(how: "reset")])
+    func cutAtEveryByte(policy: AfterOutput, ending: TransferEnding) throws {
+        let tokens = (0..<40).map { "word\($0) é, " }
+        let whole = tokens.joined()
+        var body = tokens.map { "data: t:\($0)\n\n" }.joined()
+        let beforeEnd = body.utf8.count
+        body += "data: finish:stop\n\ndata: [DONE]\n\n"
+        let bytes = Array(body.utf8)
+        for cut in 0...bytes.count {
+            let world = World(random: 0)
+            world.start(1, World.spec(retry: RetryPolicy(max: 1, afterOutput: policy)))
+            world.head()
+            if cut > 0 { world.last.incoming.append(.body(Array(bytes[..<cut]))) }
+            world.turnAndTake()
+            world.end(ending)
+            world.turnAndTake()
+            let seen = world.text
+            #expect(whole.utf8.starts(with: seen.utf8))
+            if cut >= beforeEnd + "data: finish:stop\n\n".utf8.count {
+                #expect(world.finish?.text == whole)
+            } else if world.failure != nil {
+                #expect(world.finish == nil)
+                #expect(seen.isEmpty == (world.failure?.partial == nil))
+                if !seen.isEmpty { #expect(world.failure?.partial?.text == seen) }
+            } else if world.finish == nil {
+                #expect(world.retries.count == 1, "cut at \(cut)")
+                world.turn()
+                try answerAgain(world, policy: policy, tokens: tokens, seen: seen)
+                #expect(world.finish?.text == whole, "cut at \(cut)")
+                if policy == .continue { #expect(world.text == whole) }
+                if world.resets > 0 { #expect(world.text == seen + whole) }
+            } else {
+                Issue.record("a reply without its end mark, cut at \(cut)")
+            }
+            #expect(world.terminals == 1)
+        }
+    }
+
+    private func answerAgain(_ world: World, policy: AfterOutput, tokens: [String], seen: String) throws {
+        #expect(world.port.transfers.count == 2)
+        let asked = String(decoding: world.last.request.body, as: UTF8.self)
+        var rest = tokens
+        if asked != "anew" {
+            #expect(policy == .continue)
+            #expect(asked == seen)
+            var known = ""
+            while known != asked { known += rest.removeFirst() }
+        }
+        world.head()
+        for token in rest { world.send(events: "t:\(token)") }
+        world.send(events: "[DONE]")
+        world.turnAndTake()
+    }
+
+    // MARK: Stop and cancel
+
+    @Test func stopKeepsWhatWasShown() throws {
+        let world = World()
+        world.start()
+        world.head()
+        world.send(events: "r:hm", "t:one ", "t:two ", "t:three ")
+        world.turn()
+        let taken = world.engine.take(RequestID(1))
+        world.send(events: "t:four")
+        world.turn()
+        // Of what was taken the reader has shown "hm" and "one ".
+        world.engine.submit(.stop(RequestID(1), undelivered: Undelivered(taken[2...])))
+        world.turnAndTake()
+        let reply = try #require(world.finish)
+        #expect(world.names == ["finish"])
+        #expect(reply.text == "one ")
+        #expect(reply.reasoning == "hm")
+        #expect(reply.finishReason == .cancelled)
+        #expect(reply.usage?.estimated == true)
+        #expect(world.last.isCancelled)
+        #expect(world.engine.activeCount == 0)
+        #expect(world.engine.transferCount == 0)
+    }
+
+    @Test func aReplyThatIsWholeCanStillBeStopped() throws {
+        let world = World()
+        world.start()
+        world.head()
+        world.send(events: "t:one ", "t:two", "finish:stop", "[DONE]")
+        world.turn()
+        let taken = world.engine.take(RequestID(1))
+        #expect(taken.count == 2, "the end comes alone")
+        world.engine.submit(.stop(RequestID(1), undelivered: Undelivered(taken[1...])))
+        world.turnAndTake()
+        #expect(world.finish?.text == "one ")
+        #expect(world.finish?.finishReason == .cancelled)
+        #expect(world.terminals == 1)
+    }
+
+    @Test func stopBeforeAResetIsSeenKeepsTheOldText() throws {
+        for isResetTaken in [false, true] {
+            let world = World()
+            world.start(1, World.spec(retry: RetryPolicy(afterOutput: .restart)))
+            world.head()
+            world.send(events: "t:old ")
+            world.turn()
+            _ = world.engine.take(RequestID(1))
+            world.end(.cut(how: "reset"))
+            world.turn()
+            world.advance(5)
+            world.head()
+            world.send(events: "t:new ")
+            world.turn()
+            let taken = isResetTaken ? world.engine.take(RequestID(1)) : []
+            world.engine.submit(.stop(RequestID(1), undelivered: Undelivered(taken)))
+            world.turnAndTake()
+            #expect(try #require(world.finish).text == "old ")
+        }
+    }
+
+    @Test(arguments: ["queued", "opening", "streaming", "waiting", "ended"]) func cancelAnywhere(place: String) throws {
+        let world = World(maxTransfers: 1)
+        if place == "queued" { world.start(2) }
+        world.start()
+        switch place {
+        case "streaming":
+            world.head()
+            world.send(events: "t:x")
+        case "waiting":
+            world.head(503)
+            world.end()
+        case "ended":
+            world.head()
+            world.send(events: "t:x", "[DONE]")
+        default: break
+        }
+        world.turn()
+        world.engine.submit(.cancel(RequestID(1)))
+        world.turnAndTake()
+        let failure = try #require(world.failure)
+        #expect(failure.kind == .cancelled)
+        #expect(!failure.isRetryable)
+        #expect(failure.partial == nil)
+        #expect(world.terminals == 1)
+        if place != "queued" { #expect(world.last.isCancelled || world.last.isEnded) }
+        world.advance(200)
+        world.takeAll()
+        #expect(world.port.transfers.count == 1)
+        world.engine.submit(.cancel(RequestID(1)))
+        world.engine.submit(.stop(RequestID(1)))
+        world.turnAndTake()
+        #expect(world.terminals == (place == "queued" ? world.terminals : 1), "commands to the dead are ignored")
+    }
+
+    // MARK: Back-pressure and pause
+
+    @Test func anEndlessStreamIsHeldAndLetGo() {
+        let world = World()
+        var spec = World.spec()
+        spec.limits.inboxEvents = 10
+        world.start(1, spec)
+        world.head()
+        for index in 0..<1000 { world.send(events: "t:\(index),") }
+        world.turn()
+        #expect(world.last.isPaused)
+        world.turn()
+        #expect(world.last.incoming.count == 990, "nothing is read while ten wait")
+        #expect(world.engine.take(RequestID(1), upTo: 4).count == 4)
+        #expect(world.last.isPaused, "six are above the low-water mark")
+        #expect(world.engine.take(RequestID(1), upTo: 1).count == 1)
+        #expect(!world.last.isPaused)
+        var taken = 5
+        world.send(events: "[DONE]")
+        for _ in 0..<1000 {
+            world.turn()
+            while let id = world.engine.nextReady() {
+                let events = world.engine.take(id)
+                taken += events.count { $0.isOutput }
+                world.events += events
+                #expect(events.count <= 12)
+            }
+        }
+        #expect(taken == 1000)
+        #expect(world.finish != nil)
+    }
+
+    @Test func bytesCountToo() {
+        let world = World()
+        var spec = World.spec()
+        spec.limits.inboxBytes = 1000
+        world.start(1, spec)
+        world.head()
+        for _ in 0..<10 { world.send(events: "t:" + String(repeating: "x", count: 400)) }
+        world.turn()
+        #expect(world.last.incoming.count == 7)
+        #expect(world.last.isPaused)
+    }
+
+    @Test func aPausedRequestIsSilentAndOwesNoTime() {
+        let world = World()
+        world.start(1, World.spec(timeouts: Timeouts(first: 10, idle: 10)))
+        world.head()
+        world.send(events: "t:a")
+        world.turn()
+        world.engine.submit(.pause(RequestID(1)))
+        world.send(events: "t:b", "t:c", "[DONE]")
+        world.turnAndTake()
+        #expect(world.events.isEmpty)
+        #expect(world.last.isPaused)
+        world.advance(10_000)
+        world.takeAll()
+        #expect(world.events.isEmpty)
+        world.engine.submit(.resume(RequestID(1)))
+        world.turnAndTake()
+        #expect(world.names == ["t:a", "t:b", "t:c", "finish"])
+    }
+
+    @Test func aPauseDoesNotOutliveCancelStopOrTheTotal() {
+        for how in ["cancel", "stop", "total"] {
+            let world = World()
+            world.start(1, World.spec(timeouts: Timeouts(total: 100)))
+            world.head()
+            world.send(events: "t:a")
+            world.turn()
+            world.engine.submit(.pause(RequestID(1)))
+            world.turn()
+            switch how {
+            case "cancel": world.engine.submit(.cancel(RequestID(1)))
+            case "stop": world.engine.submit(.stop(RequestID(1)))
+            default: world.time.now += 100
+            }
+            world.turn()
+            world.takeAll()
+            #expect(world.terminals == 1, "\(how)")
+        }
+    }
+
+    @Test func aPauseBeforeTheFirstByte() {
+        let world = World()
+        world.engine.submit(.start(RequestID(1), World.spec(timeouts: Timeouts(first: 10))))
+        world.engine.submit(.pause(RequestID(1)))
+        world.turn()
+        world.advance(50)
+        world.takeAll()
+        #expect(world.events.isEmpty)
+        world.engine.submit(.resume(RequestID(1)))
+        world.turn()
+        world.head()
+        world.send(events: "[DONE]")
+        world.turnAndTake()
+        #expect(world.finish != nil)
+    }
+
+    // MARK: Time
+
+    @Test func timeoutsNameTheirPhase() throws {
+        let timeouts = Timeouts(first: 10, idle: 5, total: 12)
+        for (payload, seconds, phase) in [
+            (nil, 10.0, RequestFailure.Phase.first), (": only a comment", 10, .first), ("t:x", 5, .idle),
+        ] {
+            let world = World()
+            world.start(1, World.spec(retry: RetryPolicy(max: 0), timeouts: timeouts))
+            world.head()
+            if let payload { world.send("data: \(payload)\n\n") }
+            world.turn()
+            world.advance(seconds - 0.01)
+            world.takeAll()
+            #expect(world.failure == nil)
+            world.advance(0.02)
+            world.takeAll()
+            let failure = try #require(world.failure)
+            #expect(failure.kind == .timeout)
+            #expect(failure.phase == phase)
+            #expect(failure.isRetryable)
+            #expect(world.last.isCancelled)
+        }
+    }
+
+    @Test func toolOutputIsOutput() {
+        let world = World()
+        world.start(1, World.spec(timeouts: Timeouts(first: 10, idle: 50)))
+        world.head()
+        world.send(events: "call:f")
+        world.turn()
+        world.advance(20)
+        world.send(events: "finish:tool_calls", "[DONE]")
+        world.turnAndTake()
+        #expect(world.finish != nil)
+    }
+
+    @Test func heartbeatsKeepAStreamAliveButNotForEver() throws {
+        let world = World()
+        world.start(1, World.spec(timeouts: Timeouts(first: 10, idle: 5, total: 60)))
+        world.head()
+        world.send(events: "t:x")
+        for _ in 0..<14 {
+            world.send(": keepalive\n\n")
+            world.turn()
+            world.advance(4)
+        }
+        world.takeAll()
+        #expect(world.failure == nil)
+        world.send(": keepalive\n\n")
+        world.turn()
+        world.advance(4)
+        world.takeAll()
+        #expect(try #require(world.failure).phase == .total)
+    }
+
+    @Test func timersDoNotPileUp() {
+        let world = World()
+        world.start()
+        world.head()
+        for _ in 0..<10_000 {
+            world.send(events: "t:x")
+            world.turnAndTake()
+            world.time.now += 0.01
+        }
+        #expect(world.engine.timers.count <= 4)
+    }
+
+    // MARK: Many
+
+    @Test func noMoreTransfersThanAllowed() {
+        let world = World(maxTransfers: 3)
+        for id in 1...10 { world.engine.submit(.start(RequestID(UInt64(id)), World.spec())) }
+        world.turn()
+        #expect(world.port.transfers.count == 3)
+        for index in 0..<10 {
+            let transfer = world.port.transfers[index]
+            transfer.incoming = [
+                .head(HTTPResponseHead(status: 200)), .body(Array("data: t:\(index)\n\ndata: [DONE]\n\n".utf8)),
+                .end(.complete),
+            ]
+            world.turnAndTake()
+            #expect(world.engine.transferCount <= 3)
+        }
+        #expect(world.terminals == 10)
+        #expect(world.text == "0123456789", "in order")
+        #expect(world.engine.activeCount == 0)
+    }
+
+    @Test func withoutDescriptorsRequestsWait() throws {
+        let world = World()
+        world.start(1)
+        world.port.refusals = [.noDescriptors]
+        world.engine.submit(.start(RequestID(2), World.spec()))
+        world.turnAndTake()
+        #expect(world.port.transfers.count == 1)
+        #expect(world.events.isEmpty)
+        world.head()
+        world.send(events: "[DONE]")
+        world.end()
+        world.turnAndTake()
+        #expect(world.port.transfers.count == 2)
+        world.head()
+        world.send(events: "[DONE]")
+        world.end()
+        world.turnAndTake()
+        #expect(world.terminals == 2)
+        let alone = World()
+        alone.port.refusals = [.noDescriptors]
+        alone.start(1, World.spec(retry: RetryPolicy(max: 0)))
+        alone.takeAll()
+        #expect(try #require(alone.failure).message.contains("ulimit"))
+    }
+
+    @Test func readersAreServedInTurn() {
+        let world = World()
+        for id in 1...3 {
+            world.start(UInt64(id))
+            world.head()
+            for _ in 0..<4 { world.send(events: "t:\(id)") }
+        }
+        world.turn()
+        var order: [UInt64] = []
+        while let id = world.engine.nextReady() {
+            order.append(id.raw)
+            #expect(world.engine.take(id, upTo: 2).count == 2)
+        }
+        #expect(order == [1, 2, 3, 1, 2, 3])
+    }
+
+    @Test func theTurnSleepsNoLongerThanItMay() {
+        let world = World()
+        world.engine.turn(waitingUpTo: nil)
+        #expect(world.port.lastWait == .some(nil))
+        world.engine.turn(waitingUpTo: 3)
+        #expect(world.port.lastWait == 3)
+        world.start(1, World.spec(timeouts: Timeouts(first: 2)))
+        world.engine.turn(waitingUpTo: 3)
+        #expect(world.port.lastWait == 2)
+        world.head()
+        world.send(events: "t:x")
+        world.turn()
+        world.engine.turn(waitingUpTo: nil)
+        #expect(world.port.lastWait == 0, "something waits to be taken")
+    }
+}
