@@ -42,7 +42,9 @@ struct BodyReader {
         mode = .sniffing(BodySniffer(framing: framing))
         switch sniffer.feed(bytes, isWholeJSON: { Self.isWholeJSON([UInt8](copying: $0)) }) {
         case .undecided:
-            guard sniffer.held.count <= maxEventBytes else { throw Self.tooLong(maxEventBytes) }
+            guard sniffer.held.count <= maxEventBytes else {
+                throw Fault(.protocol, "a JSON document is longer than the limit of \(maxEventBytes) bytes")
+            }
             mode = .sniffing(sniffer)
         case .html: throw noStream("text/html")
         case .compressed:
@@ -63,24 +65,27 @@ struct BodyReader {
 
     private mutating func cut(_ bytes: borrowing Span<UInt8>, _ sink: Sink) throws(Fault) {
         var sawFrame = hasFrames
-        switch mode {
-        case .events(var parser):
-            mode = .sniffing(BodySniffer(framing: framing))
-            defer { mode = .events(parser) }
-            try parser.feed(bytes) { (kind, name, payload) throws(Fault) in
-                switch kind {
-                case .event: sawFrame = true; try sink(.data, name, payload)
-                case .comment: sawFrame = true; try sink(.comment, name, payload)
-                case .stray: try sink(.stray, name, payload)
+        do throws(FramingError<Fault>) {
+            switch mode {
+            case .events(var parser):
+                // The parser is taken out of its place while it works: two owners would mean a copy of its buffers.
+                mode = .sniffing(BodySniffer(framing: framing))
+                defer { mode = .events(parser) }
+                try parser.feed(bytes) { (frame, payload) throws(Fault) in
+                    if frame.kind != .stray { sawFrame = true }
+                    try sink(FrameKind(frame.kind), frame.name, payload)
                 }
+            case .lines(var parser):
+                mode = .sniffing(BodySniffer(framing: framing))
+                defer { mode = .lines(parser) }
+                try parser.feed(bytes) { (payload) throws(Fault) in
+                    sawFrame = true
+                    try sink(.data, "", payload)
+                }
+            case .sniffing: break
             }
-        case .lines(var parser):
-            mode = .sniffing(BodySniffer(framing: framing))
-            defer { mode = .lines(parser) }
-            try parser.feed(bytes) { (payload) throws(Fault) in
-                sawFrame = true; try sink(.data, "", payload)
-            }
-        case .sniffing: break
+        } catch {
+            throw Fault(error)
         }
         if sawFrame, !hasFrames {
             hasFrames = true
@@ -96,15 +101,18 @@ struct BodyReader {
                 hasFrames = true
                 try sink(.body, "", sniffer.held.span)
             }
-        case .events(var parser):
-            if let (name, payload) = parser.pending(), Self.isWhole(payload) {
+        case .events(let parser):
+            if let (name, payload) = parser.pending, Self.isWhole(payload) {
                 hasFrames = true
                 try sink(.data, name, payload.span)
+            } else if let stray = parser.pendingStray, stray.last == UInt8(ascii: "}") {
+                try sink(.stray, "", stray.span)
             }
         case .lines(var parser):
-            if let payload = parser.pending() {
-                hasFrames = true
-                try sink(.data, "", payload.span)
+            do throws(FramingError<Fault>) {
+                try parser.finish { (payload) throws(Fault) in try sink(.data, "", payload) }
+            } catch {
+                throw Fault(error)
             }
         }
         if !hasFrames, sample.contains(where: { $0 > 0x20 }) { throw noStream(contentType) }
@@ -116,10 +124,6 @@ struct BodyReader {
         return Fault(.protocol, "expected \(wanted), got \(contentType ?? "a body without a type"): \(text)")
     }
 
-    private static func tooLong(_ limit: Int) -> Fault {
-        Fault(.protocol, "a line or event is longer than the limit of \(limit) bytes")
-    }
-
     private static func isWhole(_ payload: [UInt8]) -> Bool { payload == Array("[DONE]".utf8) || isWholeJSON(payload) }
 
     private static func isWholeJSON(_ bytes: [UInt8]) -> Bool {
@@ -128,6 +132,26 @@ struct BodyReader {
             return true
         } catch {
             return false
+        }
+    }
+}
+
+extension Fault {
+    /// What a framer's failure means for the attempt.
+    fileprivate init(_ error: FramingError<Fault>) {
+        switch error {
+        case .tooLong(let excess): self.init(.protocol, "\(excess)")
+        case .consumer(let fault): self = fault
+        }
+    }
+}
+
+extension FrameKind {
+    fileprivate init(_ kind: SSEFrame.Kind) {
+        switch kind {
+        case .event: self = .data
+        case .comment: self = .comment
+        case .stray: self = .stray
         }
     }
 }
