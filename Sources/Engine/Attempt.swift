@@ -45,6 +45,8 @@ final class Attempt {
     private(set) var fault: Fault?
     /// It could not begin for want of descriptors.
     private(set) var isPostponed = false
+    /// The reply was whole, and its body then broke off.
+    private(set) var cutBehindEnd: String?
     /// The transfer has ended.
     private(set) var isOver = false
     /// The dialect's last word has been read.
@@ -75,18 +77,19 @@ final class Attempt {
 
     // MARK: The response
 
-    /// Takes the head; false if nothing after it is wanted.
-    func receive(_ head: HTTPResponseHead) -> Bool {
+    /// Takes the head.
+    func receive(_ head: HTTPResponseHead) {
         self.head = head
-        guard owner != nil else { return true }
-        owner?.machine.alive(now: context.clock())
+        guard let owner else { return }
+        owner.machine.alive(now: context.clock())
         if let fault = Fault.refusing(head) {
             self.fault = fault
             attend()
-            return false
         }
-        return true
     }
+
+    /// Its body must not be read now.
+    var isHeld: Bool { !isDone && fault == nil && owner?.isHeld == true }
 
     /// True if the status says that the body is an error.
     private var isErrorStatus: Bool { head.map { $0.status >= 300 } ?? false }
@@ -97,6 +100,7 @@ final class Attempt {
             drained += bytes.count
             return drained > Self.drainLimit ? .stop : .go
         }
+        guard fault == nil else { return .stop }
         position.bytes += bytes.count
         let now = context.clock()
         owner.machine.alive(now: now)
@@ -173,6 +177,7 @@ final class Attempt {
             fault = statusFault()
         } else if decoder.hasCleanEnd {
             isDone = true
+            if case .cut(let how) = ending { cutBehindEnd = how }
         } else {
             conclude(ending)
         }

@@ -137,8 +137,14 @@ extension Engine {
         attempt.detach()
         guard !attempt.isOver, let transfer = attempt.transfer else { return }
         port.cancel(transfer)
+        transferEnded(attempt)
+    }
+
+    private func transferEnded(_ attempt: Attempt) {
         attempt.transfer = nil
         transferCount -= 1
+        // Whoever held the descriptors that were missing may have given them back: try one more, now and then.
+        if transferLimit < maxTransfers { transferLimit += 1 }
     }
 
     // MARK: After the callbacks
@@ -162,10 +168,7 @@ extension Engine {
 
     private func attend(_ attempt: Attempt) {
         attempt.attended()
-        if attempt.isOver, attempt.transfer != nil {
-            attempt.transfer = nil
-            transferCount -= 1
-        }
+        if attempt.isOver, attempt.transfer != nil { transferEnded(attempt) }
         guard let request = attempt.owner, !request.isEnded else { return }
         if attempt.isPostponed {
             do throws(Fault) { try postpone(request) } catch { attemptFailed(request, error) }
@@ -179,7 +182,10 @@ extension Engine {
 
     private func finish(_ request: Request, _ attempt: Attempt) {
         let now = configuration.clock()
-        log(.debug, "request \(request.id.raw): finished, \(attempt.position.bytes) bytes")
+        log(
+            .debug,
+            "request \(request.id.raw): finished, status \(attempt.head?.status ?? 0), \(attempt.position.bytes) bytes"
+                + (attempt.cutBehindEnd.map { "; cut behind its end: \($0)" } ?? ""))
         request.complete(attempt, now: now)
         attempt.detach()
         if !attempt.isOver {

@@ -3,6 +3,7 @@
 
 internal import Dialects
 internal import Glibc
+public import Transport
 internal import Wire
 
 /// Runs requests. Commands go down with `submit`, time and bytes pass in `turn`, events come up with `nextReady` and
@@ -10,6 +11,8 @@ internal import Wire
 public final class Engine {
     let configuration: EngineConfiguration
     let port: any TransferPort
+    /// Wakes a sleeping `turn` from another thread or a signal handler.
+    public let wakeHandle: WakeHandle
     let context: AttemptContext
     private var commands: [EngineCommand] = []
     var requests: [RequestID: Request] = [:]
@@ -22,15 +25,18 @@ public final class Engine {
     var timers = TimerHeap<RequestID>()
     /// Transfers under way, drained ones included.
     var transferCount = 0
-    /// How many there may be; falls when the system runs out of descriptors.
+    /// How many there may be now: fewer than `maxTransfers` after the system has run out of descriptors.
     var transferLimit: Int
+    let maxTransfers: Int
 
     /// An engine that carries its attempts through `port`.
-    init(_ configuration: EngineConfiguration, port: any TransferPort) {
+    init(_ configuration: EngineConfiguration, port: any TransferPort, wakeHandle: WakeHandle) {
         self.configuration = configuration
         self.port = port
+        self.wakeHandle = wakeHandle
         context = AttemptContext(clock: configuration.clock, unixTime: configuration.unixTime)
-        transferLimit = max(1, configuration.maxTransfers ?? Self.defaultTransferLimit())
+        maxTransfers = max(1, configuration.maxTransfers ?? Self.defaultTransferLimit())
+        transferLimit = maxTransfers
     }
 
     /// Queues a command; it is applied at the beginning of the next turn. Never fails: a command that makes no sense

@@ -2,6 +2,7 @@
 
 import Dialects
 import Testing
+import Transport
 import Wire
 
 @testable import Engine
@@ -65,8 +66,7 @@ final class FakePort: TransferPort {
         while left > 0, !transfer.incoming.isEmpty, !transfer.isCancelled, !transfer.isEnded, !transfer.isPaused {
             left -= 1
             switch transfer.incoming.removeFirst() {
-            case .head(let head):
-                if !transfer.attempt.receive(head) { end(transfer, .failed(Fault(.network, "stopped"))) }
+            case .head(let head): transfer.attempt.receive(head)
             case .body(let bytes):
                 switch transfer.attempt.receive(bytes.span) {
                 case .go: break
@@ -87,6 +87,8 @@ final class FakePort: TransferPort {
 /// An engine on a fake port, with a clock that only the test moves.
 final class World {
     final class Time { var now = 1000.0 }
+
+    private static let wakeHandle = try! Multi().wakeHandle
 
     let time = Time()
     let port = FakePort()
@@ -113,7 +115,7 @@ final class World {
         configuration.maxTransfers = maxTransfers
         configuration.logLevel = .trace
         configuration.log = { [lines] in lines.lines.append("\($0) \($1)") }
-        engine = Engine(configuration, port: port)
+        engine = Engine(configuration, port: port, wakeHandle: Self.wakeHandle)
     }
 
     static func spec(

@@ -1,0 +1,142 @@
+// The real transport behind the engine's port: hands bytes to attempts, and translates how a transfer ended into what a
+// retry policy can judge. The only file of this room that knows Transport.
+
+internal import Dialects
+internal import Transport
+internal import Wire
+
+extension Engine {
+    /// An engine with no request, on the network.
+    /// - Throws: an `EngineError` if the operating system refuses the descriptors for waiting.
+    public convenience init(_ configuration: EngineConfiguration) throws(EngineError) {
+        do throws(TransportError) {
+            let multi = try Multi()
+            self.init(configuration, port: MultiPort(multi, caFile: configuration.caFile), wakeHandle: multi.wakeHandle)
+        } catch {
+            throw EngineError(message: "the transport cannot start: \(error.message)")
+        }
+    }
+}
+
+/// Carries attempts through libcurl.
+final class MultiPort: TransferPort {
+    private let multi: Multi
+    private let caFile: String?
+    private var transfers: [UInt64: Transfer] = [:]
+
+    init(_ multi: Multi, caFile: String?) {
+        self.multi = multi
+        self.caFile = caFile
+    }
+
+    func start(_ request: HTTPRequest, connectTimeout: Double, for attempt: Attempt) throws(TransferRefusal)
+        -> TransferHandle
+    {
+        var options = TransferOptions()
+        options.connectTimeout = connectTimeout
+        options.caFile = caFile
+        do throws(TransportError) {
+            let transfer = try multi.start(request, options: options, delegate: Courier(attempt, self))
+            transfers[transfer.id] = transfer
+            return TransferHandle(raw: transfer.id)
+        } catch {
+            switch TransferEnding(error, of: TransferEnd(result: .failed(error)), connectTimeout: connectTimeout) {
+            case .noDescriptors: throw .noDescriptors
+            case .failed(let fault): throw .fault(fault)
+            case .complete, .cut: throw .fault(Fault(.network, error.message))
+            }
+        }
+    }
+
+    func cancel(_ transfer: TransferHandle) {
+        if let transfer = transfers.removeValue(forKey: transfer.raw) { multi.cancel(transfer) }
+    }
+
+    func pause(_ transfer: TransferHandle) {
+        if let transfer = transfers[transfer.raw] { multi.pause(transfer) }
+    }
+
+    func resume(_ transfer: TransferHandle) {
+        if let transfer = transfers[transfer.raw] { multi.resume(transfer) }
+    }
+
+    func turn(waitingUpTo seconds: Double?) { multi.turn(waitingUpTo: seconds) }
+
+    fileprivate func hold(_ transfer: Transfer) { multi.pause(transfer) }
+    fileprivate func forget(_ transfer: Transfer) { transfers[transfer.id] = nil }
+}
+
+/// Brings a transfer's news to its attempt.
+private final class Courier: TransferDelegate {
+    private let attempt: Attempt
+    private let connectTimeout: Double
+    private unowned let port: MultiPort
+
+    init(_ attempt: Attempt, _ port: MultiPort) {
+        self.attempt = attempt
+        self.port = port
+        connectTimeout = attempt.owner?.spec.timeouts.connect ?? 0
+    }
+
+    func transfer(_ transfer: Transfer, didReceive head: HTTPResponseHead) { attempt.receive(head) }
+
+    func transfer(_ transfer: Transfer, didReceive bytes: Span<UInt8>) -> BodyVerdict {
+        // A piece that comes while the request is held is left with the transport, to come again.
+        if attempt.isHeld { return .pause }
+        switch attempt.receive(bytes) {
+        case .go: return .taken
+        case .stop: return .stop
+        case .hold:
+            port.hold(transfer)
+            return .taken
+        }
+    }
+
+    func transfer(_ transfer: Transfer, didEnd end: TransferEnd) {
+        port.forget(transfer)
+        switch end.result {
+        case .complete: attempt.ended(.complete)
+        case .stopped: attempt.ended(.cut(how: "stopped"))
+        case .failed(let error): attempt.ended(TransferEnding(error, of: end, connectTimeout: connectTimeout))
+        }
+    }
+}
+
+extension TransferEnding {
+    /// What a transport's error means for the request.
+    init(_ error: TransportError, of end: TransferEnd, connectTimeout: Double) {
+        func failed(_ kind: ErrorKind, _ retry: Fault.Retry) -> TransferEnding {
+            .failed(Fault(kind, error.message, retry: retry))
+        }
+        // Where not a byte of the request had left, the provider cannot have acted on it.
+        let isUnsent = end.requestBytesSent == 0 && end.reusedConnection
+        self =
+            switch error.code {
+            case .resolve, .tls, .proxy: failed(.network, .never)
+            case .connect, .tlsHandshake: failed(.network, .backoff)
+            case .connectTimeout: .failed(.connectTimeout(after: connectTimeout, error.message))
+            case .emptyReply, .sendFailed: failed(.network, isUnsent ? .unsent : .once)
+            case .receive, .partialBody, .http2Stream:
+                if end.headComplete {
+                    .cut(how: error.message)
+                } else if end.sawHead || error.code == .http2Stream {
+                    failed(.network, .backoff)
+                } else {
+                    failed(.network, isUnsent ? .unsent : .once)
+                }
+            case .badResponse: failed(.protocol, .never)
+            case .unsupportedURL: failed(.config, .never)
+            case .headerInvalid: failed(.invalidRequest, .never)
+            case .tooManyDescriptors: .noDescriptors
+            case .other: failed(.network, .once)
+            }
+    }
+}
+
+extension Fault {
+    fileprivate static func connectTimeout(after seconds: Double, _ message: String) -> Fault {
+        var fault = Fault.timeout(.connect, after: seconds)
+        fault.error.message += ": \(message)"
+        return fault
+    }
+}
