@@ -24,6 +24,8 @@ struct BodyReader {
     /// The body's beginning, for messages. Given up with the first frame.
     private var sample: [UInt8] = []
     private var hasFrames = false
+    /// A whole line came that belongs to no event.
+    private var hasStrays = false
 
     init(framing: Framing, maxEventBytes: Int, secrets: Secrets) {
         self.framing = framing
@@ -65,6 +67,7 @@ struct BodyReader {
 
     private mutating func cut(_ bytes: borrowing Span<UInt8>, _ sink: Sink) throws(Fault) {
         var sawFrame = hasFrames
+        var sawStray = hasStrays
         do throws(FramingError<Fault>) {
             switch mode {
             case .events(var parser):
@@ -72,7 +75,7 @@ struct BodyReader {
                 mode = .sniffing(BodySniffer(framing: framing))
                 defer { mode = .events(parser) }
                 try parser.feed(bytes) { (frame, payload) throws(Fault) in
-                    if frame.kind != .stray { sawFrame = true }
+                    if frame.kind == .stray { sawStray = true } else { sawFrame = true }
                     try sink(FrameKind(frame.kind), frame.name, payload)
                 }
             case .lines(var parser):
@@ -87,6 +90,7 @@ struct BodyReader {
         } catch {
             throw Fault(error)
         }
+        hasStrays = sawStray
         if sawFrame, !hasFrames {
             hasFrames = true
             sample = []
@@ -115,13 +119,16 @@ struct BodyReader {
                 throw Fault(error)
             }
         }
-        if !hasFrames, sample.contains(where: { $0 > 0x20 }) { throw noStream(contentType) }
+        // A stream cut inside its first event has no frames either.
+        let saysStream = contentType?.lowercased().utf8.starts(with: wantedType.utf8) ?? false
+        if !hasFrames, hasStrays || !saysStream, sample.contains(where: { $0 > 0x20 }) { throw noStream(contentType) }
     }
 
+    private var wantedType: String { framing == .serverSentEvents ? "text/event-stream" : "application/x-ndjson" }
+
     private func noStream(_ contentType: String?) -> Fault {
-        let wanted = framing == .serverSentEvents ? "text/event-stream" : "application/x-ndjson"
         let text = String(decoding: secrets.scrub(sample).prefix(Self.sampleLength), as: UTF8.self)
-        return Fault(.protocol, "expected \(wanted), got \(contentType ?? "a body without a type"): \(text)")
+        return Fault(.protocol, "expected \(wantedType), got \(contentType ?? "a body without a type"): \(text)")
     }
 
     private static func isWhole(_ payload: [UInt8]) -> Bool { payload == Array("[DONE]".utf8) || isWholeJSON(payload) }

@@ -15,6 +15,8 @@ public final class Engine {
     public let wakeHandle: WakeHandle
     let context: AttemptContext
     private var commands: [EngineCommand] = []
+    /// How many of them begin a request.
+    private var submittedStarts = 0
     var requests: [RequestID: Request] = [:]
     /// Requests with something to take, in turn.
     private var ready = FIFO<Request>()
@@ -41,7 +43,10 @@ public final class Engine {
 
     /// Queues a command; it is applied at the beginning of the next turn. Never fails: a command that makes no sense
     /// any more (its request has ended) is ignored, and a request that cannot start ends with `failed`.
-    public func submit(_ command: EngineCommand) { commands.append(command) }
+    public func submit(_ command: EngineCommand) {
+        if case .start = command { submittedStarts += 1 }
+        commands.append(command)
+    }
 
     /// One round: commands, then bytes, then completions, then timers.
     /// - Parameter seconds: how long it may sleep if nothing is to be done; nil for as long as it takes. It does not
@@ -49,6 +54,7 @@ public final class Engine {
     public func turn(waitingUpTo seconds: Double?) {
         let pending = commands
         commands.removeAll(keepingCapacity: true)
+        submittedStarts = 0
         for command in pending { apply(command) }
         startQueued()
         port.turn(waitingUpTo: patience(seconds))
@@ -94,8 +100,8 @@ public final class Engine {
     /// True if events of the request wait to be taken.
     public func hasPending(_ id: RequestID) -> Bool { requests[id]?.isTakeable ?? false }
 
-    /// How many requests have not handed over their last event.
-    public var activeCount: Int { requests.count }
+    /// How many requests have been submitted and have not handed over their last event.
+    public var activeCount: Int { requests.count + submittedStarts }
 
     private func dropFirstReady() { ready.popFirst()?.isListed = false }
 
