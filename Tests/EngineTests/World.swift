@@ -88,6 +88,7 @@ final class FakePort: TransferPort {
 final class World {
     final class Time { var now = 1000.0 }
 
+    // swift-format-ignore: NeverUseForceTry
     private static let wakeHandle = try! Multi().wakeHandle
 
     let time = Time()
@@ -105,6 +106,7 @@ final class World {
             dialect: {
                 switch $0 {
                 case "plain": PlainDialect()
+                case "openai": OpenAIDialect()
                 case "lines": PlainDialect(framing: .newlineDelimitedJSON)
                 default: nil
                 }
@@ -123,7 +125,7 @@ final class World {
         timeouts: Timeouts = Timeouts(), isObserved: Bool = true, continuation: Quirks.Continuation = .prefill
     ) -> RequestSpec {
         RequestSpec(
-            chat: ChatRequest(model: "m", messages: []),
+            chat: ChatRequest(model: "m", messages: [["role": "user", "content": "Hi"]]),
             endpoint: Endpoint(
                 provider: "test", dialect: dialect, baseURL: baseURL, quirks: Quirks(continuation: continuation)),
             timeouts: timeouts, retry: retry, isObserved: isObserved)

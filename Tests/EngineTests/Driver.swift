@@ -1,0 +1,69 @@
+// Drives a real engine until its requests are done, and reads what came of them.
+
+import Foundation
+import Testing
+
+@testable import Engine
+
+/// A real engine, driven until its requests are done.
+final class Driver {
+    let engine: Engine
+    var events: [RequestID: [EngineEvent]] = [:]
+
+    init(keys: [String: String] = [:], maxTransfers: Int? = nil) throws {
+        var configuration = EngineConfiguration(
+            credentials: { keys[$0] }, dialect: { $0 == "plain" ? PlainDialect() : nil })
+        if ProcessInfo.processInfo.environment["ENGINE_LOG"] != nil {
+            configuration.logLevel = .trace
+            configuration.log = { print(Engine.now(), $0, $1) }
+        }
+        configuration.random = { 0 }
+        configuration.maxTransfers = maxTransfers
+        engine = try Engine(configuration)
+    }
+
+    /// Turns until `isDone` or 10 seconds have gone; takes everything unless told otherwise.
+    func run(taking: Bool = true, until isDone: (Driver) -> Bool = { $0.engine.activeCount == 0 }) {
+        let deadline = Engine.now() + 10
+        while !isDone(self) {
+            guard Engine.now() < deadline else {
+                Issue.record("not done in time: \(events.mapValues(\.count))")
+                return
+            }
+            engine.turn(waitingUpTo: taking ? 0.05 : 0.005)
+            guard taking else { continue }
+            while let id = engine.nextReady() { events[id, default: []] += engine.take(id) }
+        }
+    }
+
+    /// One request from start to end.
+    func ask(_ spec: RequestSpec, id: UInt64 = 1) -> Outcome {
+        engine.submit(.start(RequestID(id), spec))
+        run()
+        return Outcome(events.removeValue(forKey: RequestID(id)) ?? [])
+    }
+}
+
+/// The events of one request, read.
+struct Outcome {
+    var text = ""
+    var reply: Reply?
+    var failure: RequestFailure?
+    var retries: [RetryInfo] = []
+    var resets = 0
+    var terminals = 0
+
+    init(_ events: [EngineEvent]) {
+        for event in events {
+            switch event {
+            case .token(let piece): text += piece
+            case .finish(let reply): self.reply = reply
+            case .failed(let failure): self.failure = failure
+            case .retry(let info): retries.append(info)
+            case .reset: resets += 1
+            default: break
+            }
+            if event.isTerminal { terminals += 1 }
+        }
+    }
+}
