@@ -1,0 +1,102 @@
+// What a caller sets and what it gets back from the offline provider: plain values, no sockets.
+
+public import Wire
+
+/// How the offline provider listens and answers.
+public struct MockOptions: Sendable {
+    /// The address to listen on. Anything but loopback lets other machines in: the provider asks for no key.
+    public var host = "127.0.0.1"
+    /// The TCP port; 0 lets the kernel choose.
+    public var port = 0
+    /// Deltas a second for each stream. 0 sends as fast as the client reads.
+    public var rate = 60.0
+    /// Makes each reply this many short deltas ("tok1 tok2 ...") instead of a text that fits the prompt.
+    public var deltas: DeltaCount?
+    /// The faults to show.
+    public var faults = FaultPlan()
+    /// Changes every choice the provider makes. The same seed and request give the same bytes.
+    public var seed: UInt64 = 0
+    /// Called on the server's thread for each whole request, before it is answered. It must not block.
+    public var onRequest: (@Sendable (ObservedRequest) -> Void)?
+
+    /// Loopback, a port of the kernel's choice, 60 deltas a second, no faults.
+    public init() {}
+}
+
+/// How many deltas a synthetic reply has.
+public enum DeltaCount: Sendable, Equatable {
+    case exactly(Int)
+    /// The stream ends only when the client goes away.
+    case endless
+
+    /// Reads "120" or "inf"; nil for anything else.
+    public init?(_ text: String) {
+        if text == "inf" {
+            self = .endless
+        } else if let count = Int(text), count >= 0 {
+            self = .exactly(count)
+        } else {
+            return nil
+        }
+    }
+}
+
+/// A request as the offline provider received it.
+public struct ObservedRequest: Sendable, Equatable {
+    /// The method, in capitals.
+    public var method: String
+    /// The request target, query included: "/v1/chat/completions".
+    public var path: String
+    /// The header fields, in order of arrival.
+    public var headers: HTTPHeaders
+    /// The body's bytes.
+    public var body: [UInt8]
+    /// When its last byte was read: seconds of CLOCK_MONOTONIC.
+    public var time: Double
+}
+
+/// What the offline provider has seen so far.
+public struct MockStatistics: Sendable, Equatable {
+    /// Requests received whole, of any path.
+    public var requests = 0
+    /// Replies being sent at this moment.
+    public var open = 0
+    /// The most replies that were ever open together.
+    public var openPeak = 0
+    /// Replies sent to their end, faults of the plan included.
+    public var finished = 0
+    /// Replies that the client left before their end.
+    public var aborted = 0
+    /// Stream events written (role, delta, finish, usage and `[DONE]` each count as one).
+    public var events = 0
+    /// Requests by path, without the query. Paths beyond the first 100 are counted under "other".
+    public var paths: [String: Int] = [:]
+    /// Connections accepted.
+    public var connections = 0
+    /// Connections open at this moment.
+    public var openConnections = 0
+    /// When connections closed, by either side: seconds of CLOCK_MONOTONIC, the last 10,000.
+    public var connectionsClosed: [Double] = []
+}
+
+/// Why the offline provider could not start.
+public enum MockError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Another program listens on the port.
+    case portInUse(host: String, port: Int)
+    /// The address cannot be listened on, with the system's reason.
+    case cannotListen(host: String, port: Int, reason: String)
+    /// An option has a value that means nothing.
+    case badOption(name: String, reason: String)
+
+    /// What happened and the way out, for people.
+    public var description: String {
+        switch self {
+        case .portInUse(let host, let port):
+            "port \(port) on \(host) is in use by another program; choose another, or 0 for a free one"
+        case .cannotListen(let host, let port, let reason):
+            "cannot listen on \(host) port \(port): \(reason)"
+        case .badOption(let name, let reason):
+            "the mock's option \(name) \(reason)"
+        }
+    }
+}
