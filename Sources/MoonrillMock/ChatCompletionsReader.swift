@@ -17,7 +17,7 @@ struct ChatCompletionsReader {
         prompt.streams = try flag("stream") ?? false
         prompt.includesUsage = body["stream_options"]?["include_usage"]?.bool ?? false
         let (limit, older) = (try positive("max_completion_tokens"), try positive("max_tokens"))
-        prompt.maxTokens = limit ?? older
+        prompt.maxTokens = (limit ?? older).map { min($0, 1_000_000_000) }
         prompt.choices = try positive("n") ?? 1
         guard prompt.choices <= 128 else { throw refused("'n' must be at most 128", "n") }
         prompt.stops = try stops()

@@ -48,7 +48,10 @@ enum ChineseReplies {
 
     private static func translations(_ subject: String) -> [String] {
         [
-            "译文如下：\n\n> The moon leans over the rill, and the water carries its light away.\n\n原文是「\(subject)」，语气保留，语序有所调整。",
+            """
+            译文如下：\n\n> The moon leans over the rill, and the water carries its light \
+            away.\n\n原文是「\(subject)」，语气保留，语序有所调整。
+            """,
             "「\(subject)」可译为：\n\n> Moonlight on a small stream, walking slowly out of sight.",
         ]
     }
@@ -73,15 +76,27 @@ enum ChineseReplies {
     ]
 
     private static let programs = [
-        "这里有一个小例子：\n\n```lua\n-- 逐词打印\nfor word in (\"moon on the rill\"):gmatch(\"%a+\") do\n  print(word)\nend\n```\n\n它一次只读一个词，所以占用很少的内存。",
-        "这样写就可以：\n\n```lua\nlocal function sum(list)\n  local total = 0\n  for _, value in ipairs(list) do total = total + value end\n  return total\nend\n```\n\n空列表得到 0。",
+        """
+        这里有一个小例子：\n\n```lua\n-- 逐词打印\nfor word in (\"moon on the rill\"):gmatch(\"%a+\") do\n  \
+        print(word)\nend\n```\n\n它一次只读一个词，所以占用很少的内存。
+        """,
+        """
+        这样写就可以：\n\n```lua\nlocal function sum(list)\n  local total = 0\n  for _, value in ipairs(list) \
+        do total = total + value end\n  return total\nend\n```\n\n空列表得到 0。
+        """,
     ]
 
     private static func explanations(_ subject: String) -> [String] {
         [
-            "可以把\(subject)想成一条从泉眼流出的小溪：每一段都来自前一段，没有哪一段需要知道全程。因此可以一点一点地理解它：先走第一步，看它改变了什么，再看下一步。这个比方在边缘处会失效，因为溪有两岸，而\(subject)不一定有。",
+            """
+            可以把\(subject)想成一条从泉眼流出的小溪：每一段都来自前一段，没有哪一段需要知道全程。因此可以一点一点地理解它：先走第一步，看它改变了什么，再看下一步。\
+            这个比方在边缘处会失效，因为溪有两岸，而\(subject)不一定有。
+            """,
             "简单地说，\(subject)讲的是次序。先发生一件小事，它使下一件事成为可能，如此继续，直到结果看起来像一个连贯的动作。放慢了看，可以数清每一步；加快了看，只剩下流动。🌊",
-            "关于\(subject)，有三点值得知道。\n\n1. **是什么**：一条简单的规则，反复使用。\n2. **为什么有效**：每一步都让下一步更容易。\n3. **到哪里为止**：直到规则不再改变任何东西。",
+            """
+            关于\(subject)，有三点值得知道。\n\n1. **是什么**：一条简单的规则，反复使用。\n2. **为什么有效**：每一步都让下一步更容易。\n3. \
+            **到哪里为止**：直到规则不再改变任何东西。
+            """,
         ]
     }
 }

@@ -27,7 +27,10 @@ enum EnglishReplies {
             case .explanation, .json: "Begin with the plain idea, then an image, then the limit of the image."
             }
         return [
-            "Let me think about “\(subject)”. \(aim) I will check that nothing is claimed which I cannot show. Good, now the answer.",
+            """
+            Let me think about “\(subject)”. \(aim) I will check that nothing is claimed which I cannot \
+            show. Good, now the answer.
+            """,
             "The user asks about “\(subject)”. \(aim) First the outline, then the words. It fits in a few sentences.",
             "Okay, “\(subject)”. \(aim) Is there a trap in the question? I do not see one. So let me write it down.",
         ]
@@ -35,9 +38,18 @@ enum EnglishReplies {
 
     private static func poems(_ subject: String) -> [String] {
         [
-            "The moon leans over \(subject) tonight,\nand pours its silver, drop by drop;\na little rill takes up the light\nand carries it, and does not stop.",
-            "Of \(subject) the water sings,\nso quiet that the stones can hear;\nit knows a hundred smaller springs,\nand each of them is very near.",
-            "Small stream, what do you know of \(subject)?\nOnly the way, the water said.\nThe moon above, the pebbles by me,\nand all the sea is still ahead.",
+            """
+            The moon leans over \(subject) tonight,\nand pours its silver, drop by drop;\na little rill \
+            takes up the light\nand carries it, and does not stop.
+            """,
+            """
+            Of \(subject) the water sings,\nso quiet that the stones can hear;\nit knows a hundred \
+            smaller springs,\nand each of them is very near.
+            """,
+            """
+            Small stream, what do you know of \(subject)?\nOnly the way, the water said.\nThe moon \
+            above, the pebbles by me,\nand all the sea is still ahead.
+            """,
         ]
     }
 
@@ -49,15 +61,24 @@ enum EnglishReplies {
 
     private static func translations(_ subject: String) -> [String] {
         [
-            "Here is the translation:\n\n> 月光落在小溪上，水声轻轻地走远。\n\nThe original was “\(subject)”; the tone is kept, the order of words is not.",
+            """
+            Here is the translation:\n\n> 月光落在小溪上，水声轻轻地走远。\n\nThe original was “\(subject)”; the tone \
+            is kept, the order of words is not.
+            """,
             "Translation of “\(subject)”:\n\n> La lune se penche sur le ruisseau, et l’eau emporte sa lumière.",
         ]
     }
 
     private static func summaries(_ subject: String) -> [String] {
         [
-            "In one sentence: \(subject) comes down to small steps taken in order.\n\n- The beginning says what is wanted.\n- The middle shows how it is done.\n- The end says what it costs.",
-            "Summary of \(subject):\n\n1. One idea carries the rest.\n2. Two examples support it.\n3. The open question is left to the reader.",
+            """
+            In one sentence: \(subject) comes down to small steps taken in order.\n\n- The beginning \
+            says what is wanted.\n- The middle shows how it is done.\n- The end says what it costs.
+            """,
+            """
+            Summary of \(subject):\n\n1. One idea carries the rest.\n2. Two examples support it.\n3. \
+            The open question is left to the reader.
+            """,
         ]
     }
 
@@ -74,15 +95,35 @@ enum EnglishReplies {
     ]
 
     private static let programs = [
-        "Here is a small example:\n\n```lua\n-- prints each word as it arrives\nfor word in (\"moon on the rill\"):gmatch(\"%a+\") do\n  print(word)\nend\n```\n\nIt reads one word at a time, so it never holds more than it needs.",
-        "This does it:\n\n```lua\nlocal function sum(list)\n  local total = 0\n  for _, value in ipairs(list) do total = total + value end\n  return total\nend\n```\n\nAn empty list gives 0.",
+        """
+        Here is a small example:\n\n```lua\n-- prints each word as it arrives\nfor word in (\"moon on \
+        the rill\"):gmatch(\"%a+\") do\n  print(word)\nend\n```\n\nIt reads one word at a time, so it \
+        never holds more than it needs.
+        """,
+        """
+        This does it:\n\n```lua\nlocal function sum(list)\n  local total = 0\n  for _, value in \
+        ipairs(list) do total = total + value end\n  return total\nend\n```\n\nAn empty list gives 0.
+        """,
     ]
 
     private static func explanations(_ subject: String) -> [String] {
         [
-            "Think of \(subject) as a stream that starts from a single spring. Each part follows from the one before it, and no part needs to know the whole. That is why it can be understood piece by piece: take the first step, see what it changes, and only then look at the next. Where the picture fails is at the edges, for a stream has banks and \(subject) does not always.",
-            "In short, \(subject) is a matter of order. Something small happens first; it makes the next thing possible; and so on, until the result looks like one smooth motion. Slow it down and you can count the steps. Speed it up and only the flow remains. 🌊",
-            "There are three things to know about \(subject).\n\n1. **What it is**: a simple rule, applied again and again.\n2. **Why it works**: each step leaves the next one easier.\n3. **Where it ends**: when there is nothing left that the rule would change.",
+            """
+            Think of \(subject) as a stream that starts from a single spring. Each part follows from \
+            the one before it, and no part needs to know the whole. That is why it can be understood \
+            piece by piece: take the first step, see what it changes, and only then look at the next. \
+            Where the picture fails is at the edges, for a stream has banks and \(subject) does not always.
+            """,
+            """
+            In short, \(subject) is a matter of order. Something small happens first; it makes the next \
+            thing possible; and so on, until the result looks like one smooth motion. Slow it down and \
+            you can count the steps. Speed it up and only the flow remains. 🌊
+            """,
+            """
+            There are three things to know about \(subject).\n\n1. **What it is**: a simple rule, \
+            applied again and again.\n2. **Why it works**: each step leaves the next one easier.\n3. \
+            **Where it ends**: when there is nothing left that the rule would change.
+            """,
         ]
     }
 }

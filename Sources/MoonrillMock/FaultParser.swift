@@ -91,7 +91,9 @@ struct FaultParser {
     }
 
     private func offset(alone: Bool = true) throws(FaultPlanError) -> Int {
-        guard let at, let offset = Int(at), offset >= 0 else { throw wrong("it needs a whole number after @") }
+        guard let at, let offset = Int(at), (0...1 << 40).contains(offset) else {
+            throw wrong("it needs a whole number after @")
+        }
         if alone, colon != nil { throw wrong("it takes no colon") }
         return offset
     }
@@ -115,7 +117,11 @@ struct FaultParser {
         guard let at else { return nil }
         if at == "+" { return .text("1") }
         if at.hasPrefix("ms:"), let value = Int(at.dropFirst(3)), value >= 0 { return .milliseconds(value) }
-        if at.hasPrefix("date:"), let value = Int(at.dropFirst(5)) { return .date(seconds: value) }
+        if at.hasPrefix("date:"), let value = Int(at.dropFirst(5)),
+            abs(value) <= 1_000_000_000
+        {
+            return .date(seconds: value)
+        }
         if at.hasPrefix("raw:"), at.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) {
             return .text(String(at.dropFirst(4)))
         }

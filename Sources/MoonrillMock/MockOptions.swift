@@ -29,11 +29,11 @@ public enum DeltaCount: Sendable, Equatable {
     /// The stream ends only when the client goes away.
     case endless
 
-    /// Reads "120" or "inf"; nil for anything else.
+    /// Reads "inf", or a number up to a thousand million; nil for anything else.
     public init?(_ text: String) {
         if text == "inf" {
             self = .endless
-        } else if let count = Int(text), count >= 0 {
+        } else if let count = Int(text), (0...1_000_000_000).contains(count) {
             self = .exactly(count)
         } else {
             return nil

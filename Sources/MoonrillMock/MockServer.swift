@@ -14,6 +14,10 @@ internal import Synchronization
 /// (`moonrill-reasoner`, anything with r1, o1, o3, think, gpt-5, qwq); the rest answer at once (`moonrill-chat`).
 /// Any key is taken but "bad" and those beginning with "invalid", which get 401.
 ///
+/// A streamed reply is paced: delta k leaves k / rate seconds after the first, which leaves at once. A reply that was
+/// not asked as a stream is sent whole without delay. A conversation that ends with the assistant's own words is
+/// continued from there, to the text that would have come without the interruption.
+///
 /// Request headers steer one reply: `X-Moonrill-Deltas: N` (or `inf`) for exactly N deltas "tok1 tok2 ...",
 /// `X-Moonrill-Rate: R` deltas a second, `X-Moonrill-Seed: N`, and `X-Moonrill-Fault` with a fault plan in the
 /// grammar of `FaultPlan.help` in place of the server's.
@@ -107,7 +111,7 @@ public final class MockServer: Sendable {
             return .cannotListen(host: options.host, port: options.port, reason: "\(error)")
         }
         if error.errnoCode == EADDRINUSE { return .portInUse(host: options.host, port: options.port) }
-        return .cannotListen(host: options.host, port: options.port, reason: String(cString: strerror(error.errnoCode)))
+        return .cannotListen(host: options.host, port: options.port, reason: "\(error)")
     }
 
     private static func bind(

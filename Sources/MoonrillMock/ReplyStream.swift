@@ -31,7 +31,8 @@ final class ReplyStream: Pacer.Sleeper {
     private(set) var isEnded = false
 
     private let core: ServerCore
-    private weak var sink: (any ReplySink)?
+    /// Let go at the end: the connection and its stream hold each other until then.
+    private var sink: (any ReplySink)?
     private var plan: ReplyPlan
     private var shaper: BodyShaper?
     private var isSleeping = false
@@ -57,7 +58,10 @@ final class ReplyStream: Pacer.Sleeper {
     }
 
     /// The connection is gone: nothing more is sent.
-    func cancel() { isEnded = true }
+    func cancel() {
+        isEnded = true
+        sink = nil
+    }
 
     func wake(_ now: NIODeadline) {
         isSleeping = false
@@ -107,6 +111,7 @@ final class ReplyStream: Pacer.Sleeper {
 
     private func end(_ end: ReplyEnd, _ sink: any ReplySink) {
         isEnded = true
+        self.sink = nil
         sink.replyEnded(end)
     }
 

@@ -136,7 +136,8 @@ struct ReplyTheme {
         let names = tools.joined(separator: isChinese ? "、" : ", ")
         return isChinese
             ? "用户想知道「\(subject)」。我自己不知道答案，应该调用 \(names)，参数从问题里取。"
-            : "The user wants to know about \(subject). I cannot know that by myself, so I call \(names) with what the question gives."
+            : "The user wants to know about “\(subject)”. I cannot know that by myself, so I call \(names) "
+                + "with what the question gives."
     }
 }
 

@@ -1,7 +1,6 @@
 // From a whole request to what is sent back. Knows paths, keys, control headers and which fault is due; writes
 // nothing itself.
 
-internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 internal import Wire
@@ -29,6 +28,9 @@ struct Responder {
 
     /// The largest request body taken, in bytes.
     static let largestBody = 64 << 20
+
+    /// The longest reply sent in one piece, in tokens.
+    private static let longestWhole = 1_000_000
 
     init(_ options: MockOptions) {
         self.options = options
@@ -91,8 +93,10 @@ struct Responder {
         let reply = ReplyAuthor(prompt: prompt, seed: controls.seed, deltas: controls.deltas)
             .reply(fingerprint: fingerprint.value)
         guard prompt.streams, !faults.whole else {
-            guard reply.replyTokens != nil else {
-                throw MockRefusal(status: 400, message: "An endless reply can only be streamed.", parameter: "stream")
+            guard let tokens = reply.replyTokens, tokens <= Self.longestWhole else {
+                throw MockRefusal(
+                    status: 400, message: "A reply of more than \(Self.longestWhole) tokens can only be streamed.",
+                    parameter: "stream")
             }
             return .reply(Self.whole(dialect.whole(reply), request, dialect, id: fingerprint.value, faults: faults))
         }

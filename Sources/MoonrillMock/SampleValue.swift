@@ -86,9 +86,10 @@ struct SampleValue {
 
     private func array(_ schema: JSONValue, _ name: String, _ depth: Int) -> JSONValue {
         let least = Int(schema["minItems"]?.int ?? 1)
-        let most = Int(schema["maxItems"]?.int ?? 1_000)
+        // Arrays within arrays multiply: only the outer ones are filled.
+        let most = min(Int(schema["maxItems"]?.int ?? 100), depth < 2 ? 100 : 2)
         let item = sample(schema["items"] ?? ["type": "string"], name: name, depth: depth + 1)
-        return .array(Array(repeating: item, count: min(max(1, least), max(0, most), 1_000)))
+        return .array(Array(repeating: item, count: min(max(1, least), max(0, most))))
     }
 
     private func number(_ schema: JSONValue, step: Double) -> Double {
