@@ -1,0 +1,88 @@
+"""The plan of the house: what each target may import, and where C and pointers may live. Data, no logic.
+
+Every exception carries its reason. To allow something new, add it here with the reason; the change is then seen
+in review, beside the code that needs it.
+"""
+
+# The arrows of ARCHITECTURE.md: target -> the targets it may import. The same list stands there; rule `picture`
+# fails where the two differ.
+ARROWS = {
+    "CLua": [],
+    "CCurl": [],
+    "CSimdJSON": [],
+    "CLuaShim": ["CLua"],
+    "Wire": ["CSimdJSON"],
+    "Dialects": ["Wire"],
+    "LuaVM": ["CLua", "CLuaShim"],
+    "Transport": ["CCurl", "Wire"],
+    "Engine": ["Transport", "Dialects", "Wire"],
+    "Scripting": ["LuaVM", "Engine", "Dialects", "Wire"],
+    "Moonrill": ["Scripting", "Engine", "Dialects"],
+    "MoonrillMock": ["Wire", "Dialects"],
+    "MoonrillCommand": ["Moonrill", "MoonrillMock"],
+}
+
+# Modules of other packages, by the target that may import them.
+PACKAGES = {
+    "Moonrill": ["Logging"],
+    "MoonrillMock": ["NIOCore", "NIOPosix", "NIOHTTP1"],
+    "MoonrillCommand": ["ArgumentParser", "Logging"],
+}
+
+# System modules: module -> {target or file: reason}. Foundation has no entry: it costs startup time and size.
+SYSTEM = {
+    "Glibc": {
+        "LuaVM": "C string and memory functions at the Lua boundary",
+        "Transport": "epoll, eventfd, timerfd, and C memory at the libcurl boundary",
+        "Engine": "clock_gettime (CLOCK_MONOTONIC), getenv for keys, jitter",
+        "Scripting": "clocks of llm.now and llm.time, writes to standard output",
+        "Moonrill": "the mailbox's eventfd and the host's clocks",
+        "MoonrillMock": "clocks, and the signals that end the mock",
+        "MoonrillCommand": "exit codes, signals, isatty, reading the script's file",
+    },
+    "Synchronization": {
+        "Engine": "the mailbox: the only Sendable surface below the library",
+        "Moonrill": "the bridge from async callers to the one thread",
+        "MoonrillMock": "counters shared by NIO's threads",
+    },
+    "Foundation": {},
+}
+
+# What tests may import besides their own target and all that it reaches by arrows.
+TEST_MODULES = ["Testing", "Support", "Foundation", "Glibc", "Synchronization"]
+# Test target -> further modules, where a test needs more than its own target reaches.
+TEST_EXTRAS = {
+    "TransportTests": ["MoonrillMock"],
+    "EngineTests": ["MoonrillMock"],
+    "ScriptingTests": ["MoonrillMock"],
+    "MoonrillTests": ["MoonrillMock", "Logging"],
+    "MoonrillMockTests": ["NIOCore", "NIOPosix", "NIOHTTP1"],
+    "ExampleTests": ["Moonrill", "MoonrillMock"],
+    "Support": ["Wire", "Dialects"],
+}
+
+# C headers: prefix of the #include -> the targets whose C sources may include it.
+HEADERS = {
+    "lua": ["CLua", "CLuaShim"],
+    "lauxlib": ["CLua", "CLuaShim"],
+    "curl/": ["CCurl"],
+    "simdjson": ["CSimdJSON"],
+}
+
+# Names of C interfaces: pattern -> (the targets that may use them, what they are).
+C_NAMES = [
+    (r"\b(?:lua|luaL)_\w+|\bluaopen_\w+", ["CLua", "CLuaShim", "LuaVM"], "the Lua C API"),
+    (r"\bmr_\w+", ["CLuaShim", "LuaVM"], "the Lua shim"),
+    (r"\bcurl_\w+|\bCURL(?:OPT|INFO|MOPT|M|E|PAUSE|AUTH|PROTO)_\w+", ["CCurl", "Transport"], "libcurl"),
+    (r"\bsimdjson::", ["CSimdJSON"], "simdjson"),
+]
+
+# Targets whose Swift may hold pointers; they build with strict memory safety, so each unsafe line is marked.
+POINTER_TARGETS = ["LuaVM", "Transport"]
+# Single files elsewhere that may: path -> reason.
+POINTER_FILES = {
+    "Sources/Wire/JSONReader.swift": "walks the result of the simdjson shim",
+}
+
+# Longest file in lines; longer ones give the reason in a header line that starts with "// Length:".
+LONGEST_FILE = 400
