@@ -1,0 +1,40 @@
+"""Runs the measurements; called by scripts/bench, which builds what they need first."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import machine
+import many
+import slow
+import small
+import throughput
+
+MEASUREMENTS = {"throughput": throughput, "small": small, "many": many, "slow": slow}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("what", nargs="?", default="all", choices=[*MEASUREMENTS, "all"])
+    parser.add_argument("--long", action="store_true", help="60 s of slow callback instead of 10")
+    parser.add_argument("--without-moonrill", action="store_true", help="measure the other clients alone")
+    chosen = parser.parse_args()
+    out = Path(".build-bench")
+    own_python = out / "venv" / "bin" / "python"
+    settings = SimpleNamespace(
+        out=out,
+        references=Path(__file__).resolve().parent.parent / "bench-reference",
+        binary="" if chosen.without_moonrill else os.environ.get("MOONRILL_BENCH_BINARY", ""),
+        python=os.environ.get("MOONRILL_BENCH_PYTHON") or str(own_python if own_python.exists() else sys.executable),
+        long=chosen.long,
+    )
+    print(machine.describe(settings.binary), flush=True)
+    for name, measurement in MEASUREMENTS.items():
+        if chosen.what in (name, "all"):
+            print(f"\n{measurement.measure(settings)}", flush=True)
+    return 0
+
+
+sys.exit(main())

@@ -1,0 +1,87 @@
+"""Times processes and reads what the kernel knows of them."""
+
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Timing:
+    """Several runs of one command: wall and processor times in seconds, the largest resident size in bytes."""
+
+    walls: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    peak: int = 0
+
+    def add(self, wall: float, usage):
+        self.walls.append(wall)
+        self.processor.append(usage.ru_utime + usage.ru_stime)
+        self.peak = max(self.peak, usage.ru_maxrss * 1024)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.walls)
+
+    @property
+    def least(self) -> float:
+        return min(self.walls)
+
+
+class RunError(Exception):
+    """A measured command failed or printed something else than it must."""
+
+
+def run_checked(command: list[str], expected: list[str] | None):
+    """Runs once; where `expected` is given, the fields printed must be these. Returns seconds and the usage."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    output = process.stdout.read()
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
+    process.stderr.close()
+    if process.returncode != 0:
+        raise RunError(f"{command[0]} ended with {process.returncode}: {errors.decode(errors='replace')[-500:]}")
+    if expected is not None and output.decode().split() != expected:
+        raise RunError(f"{command[0]} printed {output.decode()[:200]!r} instead of {expected}")
+    return wall, usage
+
+
+def spawn_silent(command: list[str]) -> float:
+    """Runs a short command with its output thrown away, with as little around it as Python allows; seconds."""
+    null = [(os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_RDWR, 0) for descriptor in (0, 1)]
+    started = time.perf_counter()
+    pid = os.posix_spawn(command[0], command, os.environ, file_actions=null)
+    _, status = os.waitpid(pid, 0)
+    wall = time.perf_counter() - started
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise RunError(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
+    return wall
+
+
+def located(program: str) -> str:
+    path = shutil.which(program)
+    if path is None:
+        raise RunError(f"{program} is not installed")
+    return path
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, all threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def resident_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise RunError(f"process {pid} has no resident size")

@@ -1,0 +1,108 @@
+"""The two servers that clients are measured against: nginx with recorded replies, and `moonrill mock`."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+# A POST to a static file is answered 405 by nginx; error_page turns that into the file itself, status 200.
+CONFIGURATION = """
+daemon off;
+master_process off;
+pid {home}/pid;
+error_log {home}/error.log warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    types {{ }}
+    default_type text/event-stream;
+    client_body_temp_path {home}/body;
+    proxy_temp_path {home}/proxy;
+    fastcgi_temp_path {home}/fastcgi;
+    uwsgi_temp_path {home}/uwsgi;
+    scgi_temp_path {home}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        root {root};
+        error_page 405 =200 $uri;
+    }}
+}}
+"""
+
+
+class ServerError(Exception):
+    """A server did not start."""
+
+
+@contextmanager
+def nginx(replies: dict[str, Path]):
+    """Serves each reply at /NAME/v1/chat/completions and yields the origin, "http://127.0.0.1:PORT"."""
+    with tempfile.TemporaryDirectory(prefix="moonrill-bench-") as folder:
+        home = Path(folder)
+        for name, path in replies.items():
+            place = home / "root" / name / "v1" / "chat"
+            place.mkdir(parents=True)
+            (place / "completions").symlink_to(path.resolve())
+        process, port = start_nginx(home)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def start_nginx(home: Path):
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    # The kernel names a free port; should another program take it first, nginx ends and the next one is tried.
+    for _ in range(5):
+        port = free_port()
+        configuration = home / "nginx.conf"
+        configuration.write_text(CONFIGURATION.format(home=home, port=port, root=home / "root"))
+        process = subprocess.Popen([program, "-p", str(home), "-e", str(home / "error.log"), "-c", str(configuration)])
+        if accepts(port, process):
+            return process, port
+        process.kill()
+        process.wait()
+    raise ServerError("nginx does not start: " + (home / "error.log").read_text())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def accepts(port: int, process: subprocess.Popen, patience: float = 5.0) -> bool:
+    limit = time.monotonic() + patience
+    while time.monotonic() < limit and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return process.poll() is None
+        except OSError:
+            time.sleep(0.02)
+    return False
+
+
+@contextmanager
+def mock(binary: str):
+    """Runs `moonrill mock` as a process of its own and yields its base URL, which ends in /v1."""
+    process = subprocess.Popen([binary, "mock", "--port", "0"], stdout=subprocess.PIPE, text=True,
+                               env=os.environ | {"NO_COLOR": "1"})
+    try:
+        for line in process.stdout:
+            if found := re.search(r"https?://[\w.:-]+(?:/[\w./-]*\w)?", line):
+                url = found.group(0)
+                yield url if url.endswith("/v1") else url + "/v1"
+                return
+        raise ServerError("moonrill mock printed no base URL")
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
