@@ -60,7 +60,7 @@ local patience = llm.now() + 60
 while open < streams and failures == 0 and llm.now() < patience do llm.sleep(0.1) end
 if open < streams then
     say("failed", failures, failure or ("only " .. open .. " streams began within 60 s"))
-    os.exit(1)
+    error("the streams did not all begin", 0)
 end
 llm.sleep(1)
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,10 @@ class Timing:
     processor: list[float] = field(default_factory=list)
     peak: int = 0
 
-    def add(self, wall: float, usage):
-        self.walls.append(wall)
-        self.processor.append(usage.ru_utime + usage.ru_stime)
-        self.peak = max(self.peak, usage.ru_maxrss * 1024)
+    def add(self, cost: "Cost"):
+        self.walls.append(cost.wall)
+        self.processor.append(cost.processor)
+        self.peak = max(self.peak, cost.peak)
 
     @property
     def median(self) -> float:
@@ -37,22 +38,26 @@ class RunError(Exception):
     """A measured command failed or printed something else than it must."""
 
 
-def run_checked(command: list[str], expected: list[str] | None):
-    """Runs once; where `expected` is given, the fields printed must be these. Returns seconds and the usage."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    output = process.stdout.read()
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    process.stderr.close()
-    if process.returncode != 0:
-        raise RunError(f"{command[0]} ended with {process.returncode}: {errors.decode(errors='replace')[-500:]}")
-    if expected is not None and output.decode().split() != expected:
-        raise RunError(f"{command[0]} printed {output.decode()[:200]!r} instead of {expected}")
-    return wall, usage
+@dataclass
+class Cost:
+    """One run: wall and processor time in seconds, largest resident size in bytes."""
+
+    wall: float
+    processor: float
+    peak: int
+
+
+def run_checked(launcher: Path, command: list[str], expected: list[str] | None) -> Cost:
+    """Runs once through the launcher; where `expected` is given, the fields printed must be these."""
+    with tempfile.NamedTemporaryFile("r") as out:
+        done = subprocess.run([str(launcher), out.name, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, errors="replace")
+        cost = out.read().split()
+    if done.returncode != 0 or not cost:
+        raise RunError(f"{command[0]} ended with {done.returncode}: {done.stderr[-500:]}")
+    if expected is not None and done.stdout.split() != expected:
+        raise RunError(f"{command[0]} printed {done.stdout[:200]!r} instead of {expected}")
+    return Cost(float(cost[0]), float(cost[1]), int(cost[2]))
 
 
 def spawn_silent(command: list[str]) -> float:

@@ -2,7 +2,7 @@
 
 import statistics
 
-from process import located, spawn_silent
+from process import located, run_checked, spawn_silent
 from server import nginx
 from stream import make
 from table import Table
@@ -14,7 +14,7 @@ RUNS = 200
 
 def measure(settings) -> Table:
     path = settings.out / f"stream-{DELTAS}.sse"
-    make(path, DELTAS)
+    stream = make(path, DELTAS)
     table = Table(f"One reply of {DELTAS} deltas on loopback, the whole process, {RUNS} runs each in turn",
                   ["client", "median", "least", "95th percentile", "against curl"])
     with nginx({"small": path}) as origin:
@@ -27,8 +27,8 @@ def measure(settings) -> Table:
         if settings.binary:
             commands["moonrill run"] = [settings.binary, "run", str(settings.references / "count.lua"), base]
         walls: dict[str, list[float]] = {name: [] for name in commands}
-        for command in commands.values():
-            spawn_silent(command)
+        for name, command in commands.items():
+            run_checked(settings.out / "launch", command, None if name == "curl" else stream.report)
         for _ in range(RUNS):
             for name, command in commands.items():
                 walls[name].append(spawn_silent(command))

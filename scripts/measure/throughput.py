@@ -60,13 +60,13 @@ def measure(settings) -> Table:
                 if name in problems or (len(timing.walls) >= 2 and timing.least > SLOW):
                     continue
                 try:
-                    wall, usage = run_checked(rows[name][0], rows[name][1])
+                    cost = run_checked(settings.out / "launch", rows[name][0], rows[name][1])
                 except (RunError, OSError) as problem:
                     problems[name] = f"failed: {problem}"
                     continue
                 # The first round warms the caches.
-                if round_number > 0 or wall > SLOW:
-                    timing.add(wall, usage)
+                if round_number > 0 or cost.wall > SLOW:
+                    timing.add(cost)
     curl, plain = list(rows)[:2]
     for name, (_, _, reason) in rows.items():
         if name not in timings or name in problems:
@@ -75,7 +75,7 @@ def measure(settings) -> Table:
         timing = timings[name]
         median = timing.median
         table.add(name, f"{median * 1e3:.0f} ms", f"{timing.least * 1e3:.0f} ms",
-                  f"{statistics.median(timing.processor) * 1e3:.0f} ms", str(len(timing.walls)), f"{stream.deltas / median / 1e6:.2f} M", ratio(median, timings, curl, problems),
+                  f"{statistics.median(timing.processor) * 1e3:.0f} ms", str(len(timing.walls)), f"{stream.deltas / median:,.0f}", ratio(median, timings, curl, problems),
                   ratio(median, timings, plain, problems), f"{timing.peak / 1e6:.0f} MB")
     return table
 
