@@ -19,6 +19,7 @@ CLEAN = {
     "Sources/Transport/Easy.swift": HEADER + "internal import CCurl\nunsafe curl_easy_init()\n",
     "Sources/Engine/Clock.swift": HEADER + "internal import Glibc\n/* lua_error(L) /* try! */ as! */\nlet a = !b\n",
     "Sources/Engine/Loop.swift": HEADER + "// One thread: see the type.\nextension Loop: @unchecked Sendable {}\n",
+    "Sources/Engine/Bound.swift": HEADER + "\n@available(*, unavailable)\nextension B: @unchecked Sendable {}\n",
     "Sources/CLuaShim/call.c": HEADER + "#include <lua.h>\nvoid f(lua_State *L) { lua_error(L); }\n",
     "Tests/WireTests/FrameTests.swift": HEADER + "import Foundation\nimport Testing\n@testable import Wire\n",
     "Tests/EngineTests/LoopTests.swift": HEADER + "import Wire\n@testable import Engine\nlet x = y!\n",
