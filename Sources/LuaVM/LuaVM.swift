@@ -1,1 +1,131 @@
-// LuaVM
+// A Lua 5.4 state, safely held. It owns the memory, the registry, the loaded libraries and the kill switch; it knows
+// no language model and no network. Scripting is its only caller.
+//
+// Every Lua function runs through LuaCoroutine.resume or LuaStack.call, both protected, so no Lua error ever leaves
+// through a Swift frame.
+
+internal import CLua
+internal import CLuaShim
+
+/// One Lua state. It lives on the thread that made it; nothing of it may cross to another.
+///
+/// - SeeAlso: Lua 5.4 Reference Manual, section 4.
+@safe public final class LuaVM {
+    let machine: OpaquePointer
+    /// References given up while Lua runs; freed at the next chance, because a deinit may come at any moment.
+    private var discarded: [Int32] = []
+    private var reasons: [UnsafeMutablePointer<CChar>] = unsafe []
+    private(set) var isClosed = false
+
+    /// Makes a state with the standard libraries that a script may use.
+    /// - Parameter memoryLimit: bytes that scripts may hold; nil for no limit. Past it, the script (not the host)
+    ///   meets Lua's "not enough memory".
+    /// - Throws: ``LuaError`` when the system has no memory left.
+    public init(memoryLimit: Int? = nil) throws(LuaError) {
+        guard let machine = unsafe mr_vm_new(memoryLimit ?? 0, runHostBody, releaseHostBody) else {
+            throw LuaError("not enough memory for a Lua state")
+        }
+        unsafe self.machine = machine
+        if unsafe mr_vm_open_libraries(machine) != LUA_OK {
+            let message = stack.string(at: -1) ?? "cannot open the standard libraries"
+            close()
+            throw LuaError(message)
+        }
+    }
+
+    deinit { close() }
+
+    /// Closes the state: finalizers run, host functions are released. Further use traps. Called by deinit too.
+    public func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        unsafe mr_vm_free(machine)
+        while let reason = unsafe reasons.popLast() { unsafe reason.deallocate() }
+    }
+
+    /// The host's own stack: for building values outside any script.
+    public var stack: LuaStack { unsafe LuaStack(mr_vm_main(machine), vm: self) }
+
+    /// Bytes that Lua holds now.
+    public var memory: Int { unsafe mr_vm_memory(machine) }
+
+    /// Lets the `nth` allocation that scripts make from now on fail; 0 for none. For tests of running out of memory.
+    public func failAllocation(_ nth: Int) { unsafe mr_vm_fail_allocation(machine, nth) }
+
+    /// Collects all garbage, finalizers included.
+    public func collectGarbage() {
+        releaseDiscarded()
+        _ = stack.protected { stack in
+            stack.getGlobal("collectgarbage")
+            return 0
+        }
+    }
+
+    // MARK: Stopping
+
+    /// Makes every Lua instruction from now on raise `reason`; no pcall, handler or `__close` outlives it.
+    public func kill(_ reason: String) { unsafe mr_kill(machine, keep(reason)) }
+
+    /// True once killed, by ``kill(_:)`` or by the deadline.
+    public var isKilled: Bool { unsafe mr_killed(machine) }
+
+    /// Why the state was killed; nil when it was not.
+    public var killReason: String? {
+        guard isKilled, let reason = unsafe mr_kill_reason(machine) else { return nil }
+        return unsafe String(cString: reason)
+    }
+
+    /// Takes a kill back, so that the state can run the next script.
+    public func unkill() { unsafe mr_unkill(machine) }
+
+    /// Kills the running script after `seconds`. Costs nothing until then. Must be called on the thread that runs Lua.
+    /// - Throws: ``LuaError`` when the system has no timer left.
+    public func startDeadline(seconds: Double, reason: String) throws(LuaError) {
+        let error = unsafe mr_deadline_start(machine, seconds, keep(reason))
+        guard error == 0 else { throw LuaError("cannot set the time limit: system error \(error)") }
+    }
+
+    /// Disarms the deadline.
+    public func stopDeadline() { unsafe mr_deadline_stop(machine) }
+
+    /// Stops the state from another thread or from a signal handler.
+    public var killSwitch: LuaKillSwitch { unsafe LuaKillSwitch(machine: machine, reason: keep("interrupted")) }
+
+    private func keep(_ reason: String) -> UnsafeMutablePointer<CChar> {
+        let bytes = Array(reason.utf8CString)
+        let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
+        unsafe copy.initialize(from: bytes, count: bytes.count)
+        unsafe reasons.append(copy)
+        return unsafe copy
+    }
+
+    // MARK: References
+
+    func discard(_ reference: Int32) {
+        guard !isClosed else { return }
+        discarded.append(reference)
+        if discarded.count >= 64 { releaseDiscarded() }
+    }
+
+    func releaseDiscarded() {
+        guard !isClosed, !discarded.isEmpty else { return }
+        for reference in discarded { unsafe luaL_unref(mr_vm_main(machine), mr_registry_index(), reference) }
+        discarded.removeAll(keepingCapacity: true)
+    }
+}
+
+// A lua_State and everything hanging from it belong to one thread.
+@available(*, unavailable)
+extension LuaVM: Sendable {}
+
+/// Kills a state from a signal handler of the Lua thread. It must not outlive the state.
+///
+/// `@unchecked Sendable`: it holds two pointers and only sets a flag and a hook through them, which Lua's manual
+/// allows from a signal (lua_sethook); whoever holds it keeps the state alive.
+@safe public struct LuaKillSwitch: @unchecked Sendable {
+    let machine: OpaquePointer
+    let reason: UnsafeMutablePointer<CChar>
+
+    /// Makes every Lua instruction from now on raise "interrupted". Async-signal-safe.
+    public func fire() { unsafe mr_kill(machine, reason) }
+}

@@ -1,0 +1,161 @@
+// The `coroutine` library, with one difference from Lua's own: a host function that waits inside a script's own
+// coroutine suspends every enclosing one too, up to the task, so that the scheduler, not the script's resume, sees
+// the wait. When the task is resumed, the values travel back down the same way.
+
+#include "vm.h"
+
+static lua_State *checked_coroutine(lua_State *L, int index) {
+    lua_State *co = lua_tothread(L, index);
+    luaL_argexpected(L, co, index, "coroutine");
+    return co;
+}
+
+static int waits_for_host(lua_State *co) {
+    return lua_status(co) == LUA_YIELD && lua_gettop(co) > 0 && lua_touserdata(co, -1) == &mr_wait_tag;
+}
+
+// Resumes `co` with the `nargs` values on top of L. Returns the number of results moved to L, -1 with the error
+// value on top of L, or -2 when `co` waits for the host.
+static int step(lua_State *L, lua_State *co, int nargs) {
+    mr_vm *vm = mr_vm_of(L);
+    if (!lua_checkstack(co, nargs)) {
+        lua_pushliteral(L, "too many arguments to resume");
+        return -1;
+    }
+    lua_xmove(L, co, nargs);
+    int stuck = !lua_isyieldable(L);
+    int nresults = 0;
+    vm->blocked += stuck;
+    int status = mr_run(vm, co, L, nargs, &nresults);
+    vm->blocked -= stuck;
+    if (status == LUA_YIELD && nresults == 1 && waits_for_host(co)) return -2;
+    if (status == LUA_OK || status == LUA_YIELD) {
+        if (!lua_checkstack(L, nresults + 1)) {
+            lua_pop(co, nresults);
+            lua_pushliteral(L, "too many results to resume");
+            return -1;
+        }
+        lua_xmove(co, L, nresults);
+        return nresults;
+    }
+    lua_xmove(co, L, 1);
+    return -1;
+}
+
+static int refuse_if_waiting(lua_State *L, lua_State *co) {
+    if (!waits_for_host(co)) return 0;
+    lua_pushliteral(L, "cannot resume a coroutine that waits for a request, a task or a timer");
+    return 1;
+}
+
+// ---- coroutine.resume: the coroutine stays at index 1 while its values travel above it.
+
+static int finish_resume(lua_State *L, lua_State *co, int nargs);
+
+static int continue_resume(lua_State *L, int status, lua_KContext context) {
+    (void)status;
+    (void)context;
+    lua_State *co = lua_tothread(L, 1);
+    if (waits_for_host(co)) lua_pop(co, 1);
+    return finish_resume(L, co, lua_gettop(L) - 1);
+}
+
+static int finish_resume(lua_State *L, lua_State *co, int nargs) {
+    int n = step(L, co, nargs);
+    if (n == -2) {
+        lua_settop(L, 1);
+        lua_pushlightuserdata(L, &mr_wait_tag);
+        return lua_yieldk(L, 1, 0, continue_resume);
+    }
+    if (n == -1) {
+        lua_pushboolean(L, 0);
+        lua_insert(L, -2);
+        return 2;
+    }
+    lua_pushboolean(L, 1);
+    lua_insert(L, -(n + 1));
+    return n + 1;
+}
+
+static int co_resume(lua_State *L) {
+    lua_State *co = checked_coroutine(L, 1);
+    if (refuse_if_waiting(L, co)) {
+        lua_pushboolean(L, 0);
+        lua_insert(L, -2);
+        return 2;
+    }
+    return finish_resume(L, co, lua_gettop(L) - 1);
+}
+
+// ---- coroutine.wrap: the coroutine is the upvalue; the whole stack is values.
+
+static int finish_wrap(lua_State *L, lua_State *co, int nargs);
+
+static int continue_wrap(lua_State *L, int status, lua_KContext context) {
+    (void)status;
+    (void)context;
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    if (waits_for_host(co)) lua_pop(co, 1);
+    return finish_wrap(L, co, lua_gettop(L));
+}
+
+static int finish_wrap(lua_State *L, lua_State *co, int nargs) {
+    int n = step(L, co, nargs);
+    if (n == -2) {
+        lua_settop(L, 0);
+        lua_pushlightuserdata(L, &mr_wait_tag);
+        return lua_yieldk(L, 1, 0, continue_wrap);
+    }
+    if (n >= 0) return n;
+    int status = lua_status(co);
+    if (status != LUA_OK && status != LUA_YIELD && !mr_vm_of(L)->killed) {
+        status = lua_resetthread(co);
+        if (status != LUA_OK) {
+            lua_pop(L, 1);
+            lua_xmove(co, L, 1);
+        }
+    }
+    if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+        luaL_where(L, 1);
+        lua_insert(L, -2);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
+static int call_wrapped(lua_State *L) {
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    if (refuse_if_waiting(L, co)) return lua_error(L);
+    return finish_wrap(L, co, lua_gettop(L));
+}
+
+static int co_create(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_State *co = lua_newthread(L);
+    lua_pushvalue(L, 1);
+    lua_xmove(L, co, 1);
+    return 1;
+}
+
+static int co_wrap(lua_State *L) {
+    co_create(L);
+    lua_pushcclosure(L, call_wrapped, 1);
+    return 1;
+}
+
+// ---- coroutine.yield: from a task itself it has nobody to yield to.
+
+static int co_yield(lua_State *L) {
+    if (mr_vm_of(L)->task == L)
+        return luaL_error(L, "attempt to yield from outside a coroutine (llm.sleep lets other tasks run)");
+    return lua_yield(L, lua_gettop(L));
+}
+
+int mr_open_coroutine(lua_State *L) {
+    static const luaL_Reg replaced[] = {
+        {"create", co_create}, {"resume", co_resume}, {"wrap", co_wrap}, {"yield", co_yield}, {NULL, NULL},
+    };
+    luaL_requiref(L, LUA_COLIBNAME, luaopen_coroutine, 1);
+    luaL_setfuncs(L, replaced, 0);
+    return 1;
+}

@@ -1,1 +1,0 @@
-int mr_placeholder;

@@ -1,0 +1,302 @@
+// The machine: allocator with a cap, host functions, running coroutines, kill switch.
+// No longjmp leaves a function here while a Swift frame is below it: raising is the last thing that happens.
+
+#include "vm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char mr_wait_tag;
+char mr_raise_tag;
+
+// ---------------------------------------------------------------------------------------------- memory
+
+static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
+    mr_vm *vm = ud;
+    // For a new block, old_size is the kind of object, not a size (lua_Alloc in the manual).
+    if (block == NULL) old_size = 0;
+    if (new_size == 0) {
+        free(block);
+        vm->memory -= old_size;
+        return NULL;
+    }
+    if (new_size > old_size && vm->host == 0) {
+        // Lua answers a failure by collecting garbage and asking once more: that one must fail as well.
+        if (vm->fail_in == -1) return vm->fail_in = 0, NULL;
+        if (vm->fail_in > 0 && --vm->fail_in == 0) return vm->fail_in = -1, NULL;
+        if (vm->memory_limit != 0 && vm->memory - old_size + new_size > vm->memory_limit) return NULL;
+    }
+    void *moved = realloc(block, new_size);
+    if (moved == NULL) {
+        // A shrink must never fail; and where the host pushes, nothing can catch the error Lua would raise.
+        if (new_size <= old_size) return block;
+        if (vm->host == 0) return NULL;
+        fputs("moonrill: the system is out of memory\n", stderr);
+        abort();
+    }
+    vm->memory += new_size - old_size;
+    return moved;
+}
+
+size_t mr_vm_memory(const mr_vm *vm) { return vm->memory; }
+
+void mr_vm_fail_allocation(mr_vm *vm, long nth) { vm->fail_in = nth; }
+
+// --------------------------------------------------------------------------------------------- lifetime
+
+// Every call that can raise is protected, so this is reached only by a defect of the host's own.
+static int panic(lua_State *L) {
+    const char *message = lua_tostring(L, -1);
+    fprintf(stderr, "moonrill: unprotected Lua error: %s\n", message ? message : "(not a string)");
+    abort();
+}
+
+static const char *const host_metatable = "moonrill.host";
+
+static int collect_host_function(lua_State *L) {
+    void **box = lua_touserdata(L, 1);
+    mr_vm *vm = mr_vm_of(L);
+    if (box != NULL && *box != NULL) {
+        void *context = *box;
+        *box = NULL;
+        vm->host++;
+        vm->release(context);
+        vm->host--;
+    }
+    return 0;
+}
+
+mr_vm *mr_vm_new(size_t memory_limit, mr_host_body body, mr_host_release release) {
+    mr_vm *vm = calloc(1, sizeof *vm);
+    if (vm == NULL) return NULL;
+    vm->body = body;
+    vm->release = release;
+    vm->memory_limit = memory_limit;
+    vm->host = 1;
+    lua_State *L = lua_newstate(allocate, vm);
+    if (L == NULL) {
+        free(vm);
+        return NULL;
+    }
+    vm->main = L;
+    // New threads copy the main thread's extra space: mr_vm_of works on all of them.
+    *(mr_vm **)lua_getextraspace(L) = vm;
+    lua_atpanic(L, panic);
+    luaL_newmetatable(L, host_metatable);
+    lua_pushcfunction(L, collect_host_function);
+    lua_setfield(L, -2, "__gc");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_settop(L, 0);
+    return vm;
+}
+
+void mr_vm_free(mr_vm *vm) {
+    mr_deadline_stop(vm);
+    // Finalizers are script code: a killed script must not spend more time in them, and a live one may.
+    lua_close(vm->main);
+    free(vm);
+}
+
+lua_State *mr_vm_main(mr_vm *vm) { return vm->main; }
+
+mr_vm *mr_vm_of(lua_State *L) { return *(mr_vm **)lua_getextraspace(L); }
+
+// --------------------------------------------------------------------------------------- host functions
+
+static int continue_wait(lua_State *L, int status, lua_KContext context) {
+    (void)status;
+    (void)context;
+    if (lua_gettop(L) >= 2 && lua_touserdata(L, 1) == &mr_raise_tag) {
+        lua_settop(L, 2);
+        return lua_error(L);
+    }
+    return lua_gettop(L);
+}
+
+static int call_host(lua_State *L) {
+    mr_vm *vm = mr_vm_of(L);
+    void **box = lua_touserdata(L, lua_upvalueindex(1));
+    vm->host++;
+    int answer = vm->body(L, *box);
+    vm->host--;
+    if (answer >= 0) return answer;
+    if (answer == MR_RAISE) return lua_error(L);
+    lua_settop(L, 0);
+    lua_pushlightuserdata(L, &mr_wait_tag);
+    return lua_yieldk(L, 1, 0, continue_wait);
+}
+
+void mr_push_host_function(lua_State *L, void *context) {
+    void **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = context;
+    luaL_setmetatable(L, host_metatable);
+    lua_pushcclosure(L, call_host, 1);
+}
+
+void mr_push_raise_mark(lua_State *L) { lua_pushlightuserdata(L, &mr_raise_tag); }
+
+// --------------------------------------------------------------------------------------------- running
+
+static void kill_hook(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    mr_vm *vm = mr_vm_of(L);
+    // Count 1 from here on: neither pcall nor __close gets a second instruction. And no ordinary error: its message
+    // handler (xpcall) would run inside this hook, where hooks are off, for as long as it likes. Lua throws memory
+    // errors without a handler, so the stop is one; the host, which knows of the kill, gives it its real message.
+    lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
+    vm->fail_in = 1;
+    lua_newuserdatauv(L, 64, 0);
+    vm->fail_in = 0;
+    luaL_error(L, "%s", vm->kill_reason ? vm->kill_reason : "stopped");
+}
+
+static void arm_if_killed(mr_vm *vm, lua_State *L) {
+    if (vm->killed) lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
+    else if (lua_gethook(L) == kill_hook) lua_sethook(L, NULL, 0, 0);
+}
+
+// Back to what ran before. A kill that met the inner coroutine must go on in the outer one.
+static void leave(mr_vm *vm, lua_State *outer, int host) {
+    vm->running = outer;
+    vm->host = host;
+    if (outer != NULL && vm->killed) arm_if_killed(vm, outer);
+}
+
+int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults) {
+    lua_State *outer = vm->running;
+    int host = vm->host;
+    vm->host = 0;
+    vm->running = co;
+    arm_if_killed(vm, co);
+    int status = lua_resume(co, from, nargs, nresults);
+    leave(vm, outer, host);
+    return status;
+}
+
+int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults) {
+    lua_State *outer_task = vm->task;
+    int blocked = vm->blocked;
+    vm->task = L;
+    vm->blocked = 0;
+    int status = mr_run(vm, L, NULL, nargs, nresults);
+    vm->task = outer_task;
+    vm->blocked = blocked;
+    if (status == LUA_YIELD) {
+        // Only what was yielded goes: what lies below belongs to the frame that waits.
+        lua_pop(L, *nresults);
+        *nresults = 0;
+    }
+    return status;
+}
+
+int mr_call(mr_vm *vm, lua_State *L, int nargs, int nresults, int handler) {
+    lua_State *outer = vm->running;
+    int host = vm->host;
+    vm->host = 0;
+    vm->running = L;
+    vm->blocked++;
+    arm_if_killed(vm, L);
+    int status = lua_pcall(L, nargs, nresults, handler);
+    vm->blocked--;
+    leave(vm, outer, host);
+    return status;
+}
+
+void mr_reset(mr_vm *vm, lua_State *L) {
+    // A coroutine killed in its hook has hooks off for good: its __close handlers could not be stopped again.
+    if (vm->killed) return;
+    lua_State *outer = vm->running;
+    int host = vm->host;
+    vm->host = 0;
+    vm->running = L;
+    vm->blocked++;
+    arm_if_killed(vm, L);
+    lua_resetthread(L);
+    vm->blocked--;
+    leave(vm, outer, host);
+    lua_settop(L, 0);
+}
+
+bool mr_can_wait(mr_vm *vm, lua_State *L) { return vm->blocked == 0 && lua_isyieldable(L); }
+
+void mr_push_wait_obstacle(mr_vm *vm, lua_State *L) {
+    (void)vm;
+    lua_Debug ar;
+    // Level 0 is the host function that wants to wait; the first C function above it holds the stack.
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "nS", &ar);
+        if (ar.namewhat != NULL && strcmp(ar.namewhat, "metamethod") == 0) {
+            lua_pushfstring(L, "the metamethod __%s", ar.name ? ar.name : "?");
+            return;
+        }
+        if (strcmp(ar.what, "C") == 0 && ar.name != NULL && strcmp(ar.name, "pcall") != 0
+            && strcmp(ar.name, "xpcall") != 0) {
+            lua_pushfstring(L, "a function called by '%s'", ar.name);
+            return;
+        }
+    }
+    lua_pushliteral(L, "a function that the host called");
+}
+
+// --------------------------------------------------------------------------------------------- display
+
+static int display(lua_State *L) {
+    luaL_tolstring(L, 1, NULL);
+    return 1;
+}
+
+void mr_push_display(mr_vm *vm, lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    // Plain values need no protection; only tables and userdata can carry __tostring.
+    int type = lua_type(L, index);
+    lua_pushcfunction(L, display);
+    lua_pushvalue(L, index);
+    if (mr_call(vm, L, 1, 1, 0) != LUA_OK) {
+        lua_pop(L, 1);
+        lua_pushfstring(L, "(error object is a %s value)", lua_typename(L, type));
+    }
+}
+
+void mr_push_traceback(lua_State *L, lua_State *of, int level) { luaL_traceback(L, of, NULL, level); }
+
+void mr_push_where(lua_State *L) {
+    lua_Debug ar;
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        // The modules that come with the host speak for the script's own line; they are named "=[llm]" and the like.
+        if (ar.currentline > 0 && ar.source[0] == '@') {
+            lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+            return;
+        }
+    }
+    lua_pushliteral(L, "");
+}
+
+int mr_parameter_count(lua_State *L, int index) {
+    lua_Debug ar;
+    lua_pushvalue(L, index);
+    lua_getinfo(L, ">u", &ar);
+    return ar.isvararg ? -1 : ar.nparams;
+}
+
+// ----------------------------------------------------------------------------------------- kill switch
+
+void mr_kill(mr_vm *vm, const char *reason) {
+    if (!vm->killed) vm->kill_reason = reason;
+    vm->killed = 1;
+    lua_State *L = vm->running;
+    // lua_sethook is the one API function that may be called from a signal (lua.c does it for SIGINT).
+    if (L != NULL) lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
+}
+
+void mr_unkill(mr_vm *vm) {
+    vm->killed = 0;
+    vm->kill_reason = NULL;
+}
+
+bool mr_killed(const mr_vm *vm) { return vm->killed != 0; }
+
+const char *mr_kill_reason(const mr_vm *vm) { return vm->kill_reason; }

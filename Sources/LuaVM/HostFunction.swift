@@ -1,0 +1,76 @@
+// Swift functions that Lua can call. A body answers with results, throws a LuaError, or waits; the C trampoline turns
+// the last two into lua_error and lua_yieldk after every Swift frame is gone.
+
+internal import CLua
+internal import CLuaShim
+
+/// What a host function answers.
+public enum HostOutcome: Sendable {
+    /// The topmost `count` values of the stack are the results.
+    case returned(Int)
+    /// The coroutine waits; whoever holds the task resumes it with the results. Only after ``HostCall/requireWait(_:)``.
+    case waits
+}
+
+/// One call of a host function: its stack holds the arguments, from index 1.
+public struct HostCall {
+    /// The calling coroutine's stack.
+    public let stack: LuaStack
+    /// How many arguments were given.
+    public let argumentCount: Int
+
+    /// Makes sure that the caller may wait here.
+    /// - Parameter action: what wants to wait, for the message: "client:ask".
+    /// - Throws: ``LuaError`` naming what stands in the way, such as a comparator called by `table.sort`.
+    public func requireWait(_ action: String) throws(LuaError) {
+        let machine = unsafe stack.vm.machine
+        guard unsafe !mr_can_wait(machine, stack.raw) else { return }
+        unsafe mr_push_wait_obstacle(machine, stack.raw)
+        let obstacle = stack.string(at: -1) ?? "a C function"
+        stack.pop(1)
+        throw .misuse(
+            "\(action) has to wait, and Lua cannot wait inside \(obstacle); call it outside and pass the result in")
+    }
+}
+
+/// The body of a host function.
+public typealias HostBody = (HostCall) throws(LuaError) -> HostOutcome
+
+final class HostBox {
+    unowned let vm: LuaVM
+    let body: HostBody
+
+    init(vm: LuaVM, body: @escaping HostBody) {
+        self.vm = vm
+        self.body = body
+    }
+}
+
+extension LuaStack {
+    /// Pushes a function that runs `body`. Lua keeps it until its last reference is collected.
+    public func pushFunction(_ body: @escaping HostBody) {
+        reserve(3)
+        let box = unsafe Unmanaged.passRetained(HostBox(vm: vm, body: body))
+        unsafe mr_push_host_function(raw, box.toOpaque())
+    }
+}
+
+/// The trampoline's way in. No Lua call made from here may raise: see scripts/lua-api-allow-list.txt.
+func runHostBody(_ raw: OpaquePointer, _ context: UnsafeMutableRawPointer) -> Int32 {
+    let box = unsafe Unmanaged<HostBox>.fromOpaque(context).takeUnretainedValue()
+    let stack = unsafe LuaStack(raw, vm: box.vm)
+    let call = HostCall(stack: stack, argumentCount: stack.top)
+    do throws(LuaError) {
+        switch try box.body(call) {
+        case .returned(let count): return Int32(count)
+        case .waits: return Int32(MR_WAIT)
+        }
+    } catch {
+        stack.push(error: error)
+        return Int32(MR_RAISE)
+    }
+}
+
+func releaseHostBody(_ context: UnsafeMutableRawPointer) {
+    unsafe Unmanaged<HostBox>.fromOpaque(context).release()
+}

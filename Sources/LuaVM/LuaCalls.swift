@@ -1,0 +1,149 @@
+// Running Lua: chunks loaded, functions called, coroutines resumed. All protected.
+
+internal import CLua
+internal import CLuaShim
+
+extension LuaStack {
+    /// Compiles Lua text and pushes it as a function. [-0, +1]
+    /// - Parameters:
+    ///   - source: Lua text; binary chunks are refused. A first line that begins with `#` is skipped.
+    ///   - name: "@path" for a file, "=name" for anything else (see `lua_load`).
+    /// - Throws: ``LuaError`` with Lua's message ("file:line: ...").
+    public func load(_ source: [UInt8], name: String) throws(LuaError) {
+        reserve(1)
+        var source = source
+        if source.starts(with: [0xEF, 0xBB, 0xBF]) { source.removeFirst(3) }
+        // Only the text of a `#` line goes, so that line numbers stay.
+        if source.first == UInt8(ascii: "#") {
+            source.replaceSubrange(0..<(source.firstIndex(of: 10) ?? source.count), with: [])
+        }
+        let status = unsafe source.withUnsafeBytes { bytes in
+            let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+            return unsafe luaL_loadbufferx(raw, start, bytes.count, name, "t")
+        }
+        guard status != LUA_OK else { return }
+        let error = LuaError(display(at: -1))
+        pop(1)
+        throw error
+    }
+
+    /// Calls the function below its `arguments` values. [-(arguments + 1), +results]
+    ///
+    /// The function cannot wait. Its Lua code is subject to the memory cap and the kill switch.
+    /// - Returns: the number of results on the stack.
+    /// - Throws: ``LuaError`` with the error value popped.
+    @discardableResult
+    public func call(arguments: Int, results: Int? = nil) throws(LuaError) -> Int {
+        precondition(top > arguments, "no function below the arguments")
+        let base = top - arguments - 1
+        reserve(LUA_MINSTACK.int)
+        let status = unsafe mr_call(vm.machine, raw, Int32(arguments), results.map(Int32.init) ?? LUA_MULTRET, 0)
+        guard status == LUA_OK else { throw popError(traceback: "") }
+        return top - base
+    }
+
+    /// Runs `body`, then calls the function and the arguments that it left on the stack, dropping results and errors.
+    func protected(_ body: (LuaStack) -> Int) -> Bool {
+        let base = top
+        let arguments = body(self)
+        defer { setTop(base) }
+        do throws(LuaError) {
+            try call(arguments: arguments, results: 0)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// The error value on top as a Swift error. [-1, +0]
+    func popError(traceback: String) -> LuaError {
+        if let reason = vm.killReason {
+            pop(1)
+            return LuaError(reason, traceback: traceback)
+        }
+        if type(at: -1) == .string {
+            let message = string(at: -1) ?? ""
+            pop(1)
+            return LuaError(message, traceback: traceback)
+        }
+        let message = display(at: -1)
+        return LuaError(message, value: popReference(), traceback: traceback)
+    }
+}
+
+/// A coroutine that the host runs: a task's own, or one in which callbacks run one after the other.
+public final class LuaCoroutine {
+    /// How a run ended.
+    public enum Outcome {
+        /// It returned; this many results are on its stack until ``clear()``.
+        case returned(Int)
+        /// It waits for the host.
+        case waits
+        /// It raised.
+        case failed(LuaError)
+    }
+
+    private let keeper: LuaReference
+    /// The coroutine's stack. Push a function and its arguments, then ``resume(arguments:)``.
+    public let stack: LuaStack
+
+    /// A new coroutine of `vm`.
+    public init(_ vm: LuaVM) {
+        let main = vm.stack
+        main.reserve(1)
+        // lua_newthread never returns NULL: running out of memory is the allocator's matter.
+        let raw = unsafe lua_newthread(main.raw) ?? main.raw
+        unsafe stack = LuaStack(raw, vm: vm)
+        keeper = main.popReference()
+    }
+
+    /// Runs or goes on with what the stack holds: a function with `arguments` above it at the beginning, the wait's
+    /// results afterwards.
+    public func resume(arguments: Int) -> Outcome {
+        if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
+        var results: Int32 = 0
+        let status = unsafe mr_resume(stack.vm.machine, stack.raw, Int32(arguments), &results)
+        switch status {
+        case LUA_OK: return .returned(Int(results))
+        case LUA_YIELD: return .waits
+        default:
+            let traceback = self.traceback()
+            let error = stack.popError(traceback: traceback)
+            reset()
+            return .failed(error)
+        }
+    }
+
+    /// Goes on with what the stack holds by raising `error` where the coroutine waits.
+    public func resume(raising error: LuaError) -> Outcome {
+        stack.reserve(2)
+        unsafe mr_push_raise_mark(stack.raw)
+        stack.push(error: error)
+        return resume(arguments: 2)
+    }
+
+    /// True once a kill ended it in the middle: it can run nothing more.
+    public private(set) var isDead = false
+
+    /// Drops the results of the last run, so that the coroutine can run the next function.
+    public func clear() { if !isDead { stack.setTop(0) } }
+
+    /// Lua's traceback of the coroutine as it stands.
+    public func traceback() -> String {
+        let main = stack.vm.stack
+        main.reserve(LUA_MINSTACK.int)
+        unsafe mr_push_traceback(main.raw, stack.raw, 0)
+        defer { main.pop(1) }
+        return main.string(at: -1) ?? ""
+    }
+
+    /// Ends what the coroutine was doing: its to-be-closed variables are closed, errors in them dropped with it.
+    public func reset() {
+        isDead = stack.vm.isKilled
+        unsafe mr_reset(stack.vm.machine, stack.raw)
+    }
+}
+
+extension Int32 {
+    fileprivate var int: Int { Int(self) }
+}

@@ -1,0 +1,259 @@
+// The stack of one coroutine: how Swift reads Lua's values and builds them. Every access is raw (no metamethod can
+// run), every index is checked, and pushing cannot raise because the memory cap binds only while a script runs.
+//
+// Stack effects are written [-popped, +pushed], as in Lua's manual.
+
+internal import CLua
+internal import CLuaShim
+
+/// The type of a Lua value.
+public enum LuaType: Int32, Sendable {
+    case none = -1
+    case `nil`, boolean, lightUserdata, number, string, table, function, userdata, thread
+
+    /// Lua's name for it: "number".
+    public var name: String {
+        switch self {
+        case .none: "no value"
+        case .nil: "nil"
+        case .boolean: "boolean"
+        case .number: "number"
+        case .string: "string"
+        case .table: "table"
+        case .function: "function"
+        case .lightUserdata, .userdata: "userdata"
+        case .thread: "thread"
+        }
+    }
+}
+
+/// A view of one coroutine's stack. It is valid while that coroutine is.
+@safe public struct LuaStack {
+    let raw: OpaquePointer
+    /// The state the stack belongs to.
+    public let vm: LuaVM
+
+    init(_ raw: OpaquePointer, vm: LuaVM) {
+        unsafe self.raw = raw
+        self.vm = vm
+    }
+
+    /// How many values are on the stack.
+    public var top: Int { unsafe Int(lua_gettop(raw)) }
+
+    /// Drops the topmost `count` values. [-count, +0]
+    public func pop(_ count: Int) {
+        precondition(count <= top, "pop of more than the stack holds")
+        unsafe lua_settop(raw, Int32(-count - 1))
+    }
+
+    /// Cuts the stack to `count` values, or fills it with nil.
+    public func setTop(_ count: Int) {
+        reserve(count)
+        unsafe lua_settop(raw, Int32(count))
+    }
+
+    /// Makes room for `count` more values.
+    public func reserve(_ count: Int) {
+        precondition(unsafe lua_checkstack(raw, Int32(count)) != 0, "the Lua stack cannot grow")
+    }
+
+    /// The index counted from the bottom.
+    public func absolute(_ index: Int) -> Int { index > 0 ? index : top + 1 + index }
+
+    func checked(_ index: Int) -> Int32 {
+        let position = absolute(index)
+        precondition(position >= 1 && position <= top, "no value at stack index \(index)")
+        return Int32(position)
+    }
+
+    // MARK: Reading [-0, +0]
+
+    /// The type of the value at `index`; `.none` past the top.
+    public func type(at index: Int) -> LuaType {
+        let position = absolute(index)
+        guard position >= 1, position <= top else { return .none }
+        return unsafe LuaType(rawValue: lua_type(raw, Int32(position))) ?? .none
+    }
+
+    /// True for nil, and past the top.
+    public func isNil(at index: Int) -> Bool {
+        let type = type(at: index)
+        return type == .nil || type == .none
+    }
+
+    /// The string at `index`, invalid UTF-8 repaired; nil for other types (a number is not converted).
+    public func string(at index: Int) -> String? {
+        unsafe withBytes(at: index) { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The bytes of the string at `index`; nil for other types.
+    public func bytes(at index: Int) -> [UInt8]? { unsafe withBytes(at: index) { unsafe Array($0) } }
+
+    private func withBytes<R>(at index: Int, _ body: (UnsafeBufferPointer<UInt8>) -> R) -> R? {
+        guard type(at: index) == .string else { return nil }
+        var length = 0
+        guard let start = unsafe lua_tolstring(raw, checked(index), &length) else { return nil }
+        return unsafe start.withMemoryRebound(to: UInt8.self, capacity: length) {
+            unsafe body(UnsafeBufferPointer(start: $0, count: length))
+        }
+    }
+
+    /// The number at `index` as an integer, if it is one or has an exact integer value.
+    public func int(at index: Int) -> Int? {
+        guard type(at: index) == .number else { return nil }
+        var exact: Int32 = 0
+        let value = unsafe lua_tointegerx(raw, checked(index), &exact)
+        return exact != 0 ? Int(value) : nil
+    }
+
+    /// The number at `index`.
+    public func double(at index: Int) -> Double? {
+        guard type(at: index) == .number else { return nil }
+        return unsafe lua_tonumberx(raw, checked(index), nil)
+    }
+
+    /// True when the number at `index` is held as an integer.
+    public func isInteger(at index: Int) -> Bool {
+        guard type(at: index) == .number else { return false }
+        return unsafe lua_isinteger(raw, checked(index)) != 0
+    }
+
+    /// The boolean at `index`; nil for other types.
+    public func bool(at index: Int) -> Bool? {
+        guard type(at: index) == .boolean else { return nil }
+        return unsafe lua_toboolean(raw, checked(index)) != 0
+    }
+
+    /// An address that tells one table, function or coroutine from another.
+    public func identity(at index: Int) -> UInt { unsafe UInt(bitPattern: lua_topointer(raw, checked(index))) }
+
+    /// True when the values at both indices are the same (primitive equality).
+    public func areSame(_ a: Int, _ b: Int) -> Bool { unsafe lua_rawequal(raw, checked(a), checked(b)) != 0 }
+
+    /// The declared parameters of the function at `index`; nil when variadic or written in C.
+    public func parameterCount(at index: Int) -> Int? {
+        guard type(at: index) == .function else { return nil }
+        reserve(1)
+        let count = unsafe mr_parameter_count(raw, checked(index))
+        return count < 0 ? nil : Int(count)
+    }
+
+    /// The display form of the value at `index`: `tostring`, with errors of `__tostring` caught.
+    public func display(at index: Int) -> String {
+        reserve(4)
+        let position = checked(index)
+        unsafe mr_push_display(vm.machine, raw, position)
+        defer { pop(1) }
+        return string(at: -1) ?? "?"
+    }
+
+    /// "script.lua:12: " of the script's line that called the running host function, or "".
+    public func position() -> String {
+        reserve(2)
+        unsafe mr_push_where(raw)
+        defer { pop(1) }
+        return string(at: -1) ?? ""
+    }
+
+    // MARK: Pushing [-0, +1]
+
+    /// Pushes nil.
+    public func pushNil() {
+        reserve(1)
+        unsafe lua_pushnil(raw)
+    }
+
+    /// Pushes a boolean.
+    public func push(_ value: Bool) {
+        reserve(1)
+        unsafe lua_pushboolean(raw, value ? 1 : 0)
+    }
+
+    /// Pushes an integer.
+    public func push(_ value: Int) {
+        reserve(1)
+        unsafe lua_pushinteger(raw, Int64(value))
+    }
+
+    /// Pushes a float.
+    public func push(_ value: Double) {
+        reserve(1)
+        unsafe lua_pushnumber(raw, value)
+    }
+
+    /// Pushes a string's UTF-8.
+    public func push(_ value: String) {
+        reserve(1)
+        var value = value
+        value.withUTF8 { bytes in
+            unsafe push(raw: UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    /// Pushes bytes as a Lua string.
+    public func push(bytes: [UInt8]) {
+        reserve(1)
+        unsafe bytes.withUnsafeBytes { unsafe push(raw: $0) }
+    }
+
+    private func push(raw bytes: UnsafeRawBufferPointer) {
+        // An empty Swift buffer may have no address; Lua wants one even for "".
+        guard bytes.count > 0, let start = bytes.baseAddress else {
+            _ = unsafe lua_pushstring(raw, "")
+            return
+        }
+        _ = unsafe lua_pushlstring(raw, start.assumingMemoryBound(to: CChar.self), bytes.count)
+    }
+
+    /// Pushes a constant string; its address lets Lua find it without hashing.
+    public func push(constant: StaticString) {
+        reserve(1)
+        constant.withUTF8Buffer { bytes in
+            _ = unsafe lua_pushstring(raw, UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self))
+        }
+    }
+
+    /// Pushes a copy of the value at `index`.
+    public func pushCopy(of index: Int) {
+        reserve(1)
+        unsafe lua_pushvalue(raw, checked(index))
+    }
+
+    /// Pushes the value that `reference` keeps.
+    public func push(_ reference: LuaReference) {
+        reserve(1)
+        unsafe lua_rawgeti(raw, mr_registry_index(), Int64(reference.index))
+    }
+
+    /// Pushes a new table with room for `array` elements and `fields` members.
+    public func pushTable(array: Int = 0, fields: Int = 0) {
+        reserve(1)
+        unsafe lua_createtable(raw, Int32(clamping: array), Int32(clamping: fields))
+    }
+
+    /// Pushes an error's value: the value it carries, or its message, with the script's position if it wants one.
+    public func push(error: LuaError) {
+        if let value = error.value {
+            push(value)
+        } else {
+            push(error.wantsPosition ? position() + error.message : error.message)
+        }
+    }
+
+    /// Takes the value on top into a reference. [-1, +0]
+    public func popReference() -> LuaReference {
+        precondition(top >= 1, "no value to keep")
+        return unsafe LuaReference(taking: raw, vm: vm)
+    }
+
+    /// Keeps the value at `index` alive. [-0, +0]
+    public func reference(to index: Int) -> LuaReference {
+        pushCopy(of: index)
+        return popReference()
+    }
+}
+
+// A stack belongs to a one-thread state.
+@available(*, unavailable)
+extension LuaStack: Sendable {}

@@ -1,0 +1,114 @@
+// Tables, raw: fields and elements read and written without metamethods, so nothing here can run script code or raise.
+
+internal import CLua
+internal import CLuaShim
+
+extension LuaStack {
+    private func checkedTable(_ index: Int) -> Int32 {
+        let position = checked(index)
+        precondition(type(at: Int(position)) == .table, "the value at stack index \(index) is no table")
+        return position
+    }
+
+    /// Pushes `table[key]`. [-0, +1]
+    @discardableResult
+    public func getField(_ key: StaticString, of table: Int) -> LuaType {
+        let position = checkedTable(table)
+        push(constant: key)
+        return unsafe LuaType(rawValue: lua_rawget(raw, position)) ?? .none
+    }
+
+    /// Pushes `table[key]`. [-0, +1]
+    @discardableResult
+    public func getField(named key: String, of table: Int) -> LuaType {
+        let position = checkedTable(table)
+        push(key)
+        return unsafe LuaType(rawValue: lua_rawget(raw, position)) ?? .none
+    }
+
+    /// Pushes `table[index]`. [-0, +1]
+    @discardableResult
+    public func getElement(_ index: Int, of table: Int) -> LuaType {
+        reserve(1)
+        return unsafe LuaType(rawValue: lua_rawgeti(raw, checkedTable(table), Int64(index))) ?? .none
+    }
+
+    /// Sets `table[key]` to the value on top. [-1, +0]
+    public func setField(_ key: StaticString, of table: Int) {
+        let position = checkedTable(table)
+        push(constant: key)
+        unsafe lua_rotate(raw, -2, 1)
+        unsafe lua_rawset(raw, position)
+    }
+
+    /// Sets `table[key]` to the value on top. [-1, +0]
+    public func setField(named key: String, of table: Int) {
+        let position = checkedTable(table)
+        push(key)
+        unsafe lua_rotate(raw, -2, 1)
+        unsafe lua_rawset(raw, position)
+    }
+
+    /// Sets `table[index]` to the value on top. [-1, +0]
+    public func setElement(_ index: Int, of table: Int) {
+        let position = checkedTable(table)
+        precondition(top >= 2, "no value to set")
+        unsafe lua_rawseti(raw, position, Int64(index))
+    }
+
+    /// The border of the table's array part: `#t` without `__len`.
+    public func length(of table: Int) -> Int { unsafe Int(lua_rawlen(raw, checkedTable(table))) }
+
+    /// Walks a table: `body` finds the key at -2 and the value at -1 and leaves the stack as it was. The table must
+    /// not be changed meanwhile, which holds as long as no script runs.
+    public func forEachMember<E: Error>(of table: Int, _ body: () throws(E) -> Void) throws(E) {
+        let position = checkedTable(table)
+        reserve(3)
+        unsafe lua_pushnil(raw)
+        while unsafe lua_next(raw, position) != 0 {
+            do throws(E) { try body() } catch {
+                pop(2)
+                throw error
+            }
+            pop(1)
+        }
+    }
+
+    /// Gives the table at `index` the metatable that `reference` keeps.
+    public func setMetatable(_ reference: LuaReference, of table: Int) {
+        let position = checkedTable(table)
+        push(reference)
+        _ = unsafe lua_setmetatable(raw, position)
+    }
+
+    /// True when the value at `index` is a table whose metatable is the one `reference` keeps.
+    public func hasMetatable(_ reference: LuaReference, at index: Int) -> Bool {
+        guard type(at: index) == .table else { return false }
+        reserve(2)
+        guard unsafe lua_getmetatable(raw, checked(index)) != 0 else { return false }
+        push(reference)
+        defer { pop(2) }
+        return areSame(-1, -2)
+    }
+
+    /// Pushes the global `name`. [-0, +1]
+    @discardableResult
+    public func getGlobal(_ name: StaticString) -> LuaType {
+        reserve(2)
+        // The globals table is index 2 of the registry (LUA_RIDX_GLOBALS); read raw, so no __index runs.
+        unsafe lua_rawgeti(raw, mr_registry_index(), Int64(LUA_RIDX_GLOBALS))
+        let type = getField(name, of: -1)
+        unsafe lua_rotate(raw, -2, -1)
+        pop(1)
+        return type
+    }
+
+    /// Sets the global `name` to the value on top. [-1, +0]
+    public func setGlobal(_ name: StaticString) {
+        reserve(2)
+        unsafe lua_rawgeti(raw, mr_registry_index(), Int64(LUA_RIDX_GLOBALS))
+        unsafe lua_rotate(raw, -2, 1)
+        setField(name, of: -2)
+        pop(1)
+    }
+}
