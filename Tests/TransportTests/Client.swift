@@ -25,8 +25,7 @@ final class Recorder: TransferDelegate {
     }
 
     func transfer(_ transfer: Transfer, didReceive span: Span<UInt8>) -> BodyVerdict {
-        var piece: [UInt8] = []
-        for index in span.indices { piece.append(span[index]) }
+        let piece = span.withUnsafeBufferPointer { Array($0) }
         let verdict = onBody?(transfer, piece) ?? .taken
         if verdict == .taken { bytes += piece }
         return verdict

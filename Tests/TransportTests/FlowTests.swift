@@ -10,7 +10,14 @@ import Wire
 @Suite struct FlowTests {
     /// Bytes that tell where they belong: any loss, doubling or swap shows.
     static func pattern(_ count: Int, seed: Int) -> [UInt8] {
-        (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 31) ^ ($0 >> 8) ^ seed) }
+        [UInt8](unsafeUninitializedCapacity: count) { space, filled in
+            var index = 0
+            while index < count {
+                space[index] = UInt8(truncatingIfNeeded: (index &* 31) ^ (index >> 8) ^ seed)
+                index += 1
+            }
+            filled = count
+        }
     }
 
     @Test(arguments: [false, true])
@@ -18,21 +25,24 @@ import Wire
         let size = 16_000_000
         let sent = Mutex(0)
         let bodies = [Self.pattern(size, seed: 1), Self.pattern(2_000_000, seed: 2)]
-        try withServer(sendBuffer: 65536, { connection in
-            guard let request = connection.readRequest() else { return }
-            let isFirst = request.line.contains("/first")
-            let body = bodies[isFirst ? 0 : 1]
-            let framing = chunked ? "Transfer-Encoding: chunked" : "Content-Length: \(body.count)"
-            connection.write("HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n")
-            for start in stride(from: 0, to: body.count, by: 50_000) {
-                let piece = Array(body[start..<min(start + 50_000, body.count)])
-                if chunked { connection.write(String(piece.count, radix: 16) + "\r\n") }
-                guard connection.write(piece) else { return }
-                if chunked { connection.write("\r\n") }
-                if isFirst { sent.withLock { $0 += piece.count } }
+        try withServer(
+            sendBuffer: 65536,
+            { connection in
+                guard let request = connection.readRequest() else { return }
+                let isFirst = request.line.contains("/first")
+                let body = bodies[isFirst ? 0 : 1]
+                let framing = chunked ? "Transfer-Encoding: chunked" : "Content-Length: \(body.count)"
+                connection.write("HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n")
+                for start in stride(from: 0, to: body.count, by: 50_000) {
+                    let piece = Array(body[start..<min(start + 50_000, body.count)])
+                    if chunked { connection.write(String(piece.count, radix: 16) + "\r\n") }
+                    guard connection.write(piece) else { return }
+                    if chunked { connection.write("\r\n") }
+                    if isFirst { sent.withLock { $0 += piece.count } }
+                }
+                if chunked { connection.write("0\r\n\r\n") }
             }
-            if chunked { connection.write("0\r\n\r\n") }
-        }) { server in
+        ) { server in
             let multi = try Multi()
             let (first, second) = (Recorder(), Recorder())
             var refused: [UInt8]?
@@ -282,7 +292,9 @@ import Wire
         let everyone = DispatchSemaphore(value: 0)
         try withServer({ connection in
             guard let request = connection.readRequest() else { return }
-            if waiting.withLock({ $0 += 1; return $0 }) == count {
+            if waiting.withLock({
+                $0 += 1; return $0
+            }) == count {
                 for _ in 0..<count { everyone.signal() }
             }
             // No answer before all are here: they must all be open at once.
