@@ -22,9 +22,9 @@ extension Dialect {
 
 extension APIError {
     /// The error that a report describes.
-    /// - Parameter status: the HTTP status of the answer, if it is an error's; else the report's own counts.
+    /// - Parameter status: the HTTP status of the answer. Where that is no error's, the one inside the report counts.
     init(_ report: ErrorReport, status: Int? = nil) {
-        let status = status ?? report.status
+        let status = status.flatMap { $0 < 300 ? nil : $0 } ?? report.status ?? status
         let verdict = ErrorClassifier.classify(
             status: status, words: [report.code, report.type].compactMap(\.self), message: report.message ?? "")
         // A code that only repeats the status says less than the type.

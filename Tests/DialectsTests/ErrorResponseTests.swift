@@ -10,38 +10,53 @@ private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -
 }
 
 @Suite struct ErrorResponseTests {
-    @Test(arguments: [
-        (#"{"error":{"message":"m","type":"t","code":"c","param":null}}"#, "m", "c"),
-        (#"{"error":{"message":"m","type":"t","code":null}}"#, "m", "t"),
-        (#"{"error":{"message":"m","type":"t","code":418}}"#, "m", "t"),
-        (#"{"error":{"message":"m","code":418}}"#, "m", "418"), (#"{"error":{"message":"m","code":1113}}"#, "m", "1113"),
-        (#"{"error":"m"}"#, "m", nil), (#"{"code":"invalid-argument","error":"m"}"#, "m", "invalid-argument"),
-        (#"{"error":{"message":"m"},"code":"outer"}"#, "m", "outer"), (#"{"message":"m"}"#, "m", nil),
-        (#"{"code":20012,"message":"m","data":null}"#, "m", "20012"), (#"{"detail":"m"}"#, "m", nil),
-        (
-            #"{"detail":[{"loc":["body","n"],"msg":"too big"},{"loc":[],"msg":"x"},"y"]}"#,
-            "body.n: too big; x; y", nil
-        ),
-        (
-            #"{"object":"error","message":{"detail":[{"loc":["body","stream_options"],"msg":"Extra"}]},"type":"t"}"#,
-            "body.stream_options: Extra", "t"
-        ),
-        (#"[{"error":{"message":"m","status":"INVALID_ARGUMENT","code":418}}]"#, "m", "INVALID_ARGUMENT"),
-        (#"{"errors":[{"message":"m","code":"c"}]}"#, "m", "c"), (#"{"errors":["m"]}"#, "m", nil),
-        (#"{"type":"error","error":{"type":"t","message":"m"},"request_id":"r"}"#, "m", "t"),
-        (#"{"error":{"message":"Provider returned error","metadata":{"raw":"why","provider_name":"P"}}}"#,
-            "Provider returned error (P: why)", nil),
-        (#""m""#, "m", nil), (" plain words\n", "plain words", nil), (#"prefix {"error":{"message":"m"}}"#, "m", nil),
-        ("<html><head><title> 502\n Bad Gateway</title></head>", "an HTML page: 502 Bad Gateway", nil),
-        ("<!DOCTYPE HTML><body><h1>Sorry</h1>", "an HTML page: Sorry", nil),
-        ("<html><body></body></html>", "HTTP 418: <html><body></body></html>", nil), ("", "HTTP 418 with an empty body", nil),
-        ("{}", "HTTP 418: {}", nil), (#"{"error":{}}"#, #"HTTP 418: {"error":{}}"#, nil), ("17", "HTTP 418: 17", nil),
-    ] as [(String, String, String?)]) func shapes(body: String, message: String, code: String?) {
+    @Test(
+        arguments: [
+            (#"{"error":{"message":"m","type":"t","code":"c","param":null}}"#, "m", "c"),
+            (#"{"error":{"message":"m","type":"t","code":null}}"#, "m", "t"),
+            (#"{"error":{"message":"m","type":"t","code":418}}"#, "m", "t"),
+            (#"{"error":{"message":"m","code":418}}"#, "m", "418"),
+            (#"{"error":{"message":"m","code":1113}}"#, "m", "1113"),
+            (#"{"error":"m"}"#, "m", nil), (#"{"code":"invalid-argument","error":"m"}"#, "m", "invalid-argument"),
+            (#"{"error":{"message":"m"},"code":"outer"}"#, "m", "outer"), (#"{"message":"m"}"#, "m", nil),
+            (#"{"code":20012,"message":"m","data":null}"#, "m", "20012"), (#"{"detail":"m"}"#, "m", nil),
+            (
+                #"{"detail":[{"loc":["body","n"],"msg":"too big"},{"loc":[],"msg":"x"},"y"]}"#,
+                "body.n: too big; x; y", nil
+            ),
+            (
+                #"{"object":"error","message":{"detail":[{"loc":["body","stream_options"],"msg":"Extra"}]},"type":"t"}"#,
+                "body.stream_options: Extra", "t"
+            ),
+            (#"[{"error":{"message":"m","status":"INVALID_ARGUMENT","code":418}}]"#, "m", "INVALID_ARGUMENT"),
+            (#"{"errors":[{"message":"m","code":"c"}]}"#, "m", "c"), (#"{"errors":["m"]}"#, "m", nil),
+            (#"{"type":"error","error":{"type":"t","message":"m"},"request_id":"r"}"#, "m", "t"),
+            (
+                #"{"error":{"message":"Provider returned error","metadata":{"raw":"why","provider_name":"P"}}}"#,
+                "Provider returned error (P: why)", nil
+            ),
+            (#""m""#, "m", nil), (" plain words\n", "plain words", nil),
+            (#"prefix {"error":{"message":"m"}}"#, "m", nil),
+            ("<html><head><title> 502\n Bad Gateway</title></head>", "an HTML page: 502 Bad Gateway", nil),
+            ("<!DOCTYPE HTML><body><h1>Sorry</h1>", "an HTML page: Sorry", nil),
+            ("<html><body></body></html>", "HTTP 418: <html><body></body></html>", nil),
+            ("", "HTTP 418 with an empty body", nil),
+            ("{}", "HTTP 418: {}", nil), (#"{"error":{}}"#, #"HTTP 418: {"error":{}}"#, nil),
+            ("17", "HTTP 418: 17", nil),
+        ] as [(String, String, String?)]) func shapes(body: String, message: String, code: String?)
+    {
         let error = read(418, body)
         #expect(error.message == message)
         #expect(error.code == code)
         #expect(error.status == 418)
         #expect(!error.message.isEmpty)
+    }
+
+    @Test func statusInsideASuccessCounts() {
+        let error = read(200, #"{"error":{"code":429,"message":"m"}}"#)
+        #expect(error.status == 429)
+        #expect(error.kind == .rateLimit)
+        #expect(read(204, "").status == 204)
     }
 
     @Test func longTextIsCut() {
@@ -58,10 +73,13 @@ private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -
         #expect(!error.message.contains("steal"))
     }
 
-    @Test(arguments: [
-        (["x-request-id": "a", "cf-ray": "b"] as HTTPHeaders, "a"), (["Request-ID": "c"], "c"), (["cf-ray": "b"], "b"),
-        ([:], "body"),
-    ] as [(HTTPHeaders, String)]) func requestIDs(headers: HTTPHeaders, id: String) {
+    @Test(
+        arguments: [
+            (["x-request-id": "a", "cf-ray": "b"] as HTTPHeaders, "a"), (["Request-ID": "c"], "c"),
+            (["cf-ray": "b"], "b"),
+            ([:], "body"),
+        ] as [(HTTPHeaders, String)]) func requestIDs(headers: HTTPHeaders, id: String)
+    {
         #expect(read(500, #"{"request_id":"body"}"#, headers).requestID == id)
     }
 
@@ -72,7 +90,8 @@ private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -
 
     @Test func waits() {
         #expect(read(429, "", ["retry-after": "7"]).retryAfter == 7)
-        let google = #"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"retryDelay":"48.5s"}]}}"#
+        let google =
+            #"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"retryDelay":"48.5s"}]}}"#
         #expect(read(429, google).retryAfter == 48.5)
         #expect(read(429, google, ["retry-after": "7"]).retryAfter == 7)
     }
@@ -89,7 +108,8 @@ private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -
         let words = ["code", "type", "status"].compactMap { key in
             expected[key].flatMap { $0.string ?? $0.int.map(String.init) }
         }
-        #expect(words.isEmpty ? error.code == nil || recording.name.contains("cohere") : words.contains(error.code ?? ""))
+        #expect(
+            words.isEmpty ? error.code == nil || recording.name.contains("cohere") : words.contains(error.code ?? ""))
         let kinds: [Int: [ErrorKind]] = [
             400: [.invalidRequest, .auth], 401: [.auth], 403: [.permission], 404: [.invalidRequest],
             429: [.rateLimit], 500: [.provider],
@@ -122,7 +142,8 @@ private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -
         (429, "engine_overloaded_error", "", .overloaded), (500, "overloaded_error", "", .overloaded),
         (400, "invalid-argument", "Incorrect API key provided.", .auth), (400, "API_KEY_INVALID", "", .auth),
         (400, "InvalidApiKey", "", .auth), (400, "context_length_exceeded", "too long", .invalidRequest),
-        (403, "unauthorized", "", .permission), (400, "invalid_request_error", "Unknown field api_key", .invalidRequest),
+        (403, "unauthorized", "", .permission),
+        (400, "invalid_request_error", "Unknown field api_key", .invalidRequest),
     ]) func codesOutweighStatuses(status: Int, code: String, message: String, kind: ErrorKind) {
         let verdict = ErrorClassifier.classify(status: status, words: [code, "x"], message: message)
         #expect(verdict.kind == kind)
@@ -145,14 +166,16 @@ private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -
     /// Sun, 06 Nov 1994 08:49:37 GMT.
     static let date = 784_111_777.0
 
-    @Test(arguments: [
-        ("7", 7.0), ("0", 0), ("1.5", 1.5), ("86400", 86_400), ("Sun, 06 Nov 1994 08:49:47 GMT", 10),
-        ("Sunday, 06-Nov-94 08:49:47 GMT", 10), ("Sun Nov  6 08:49:47 1994", 10),
-        ("Sun, 06 Nov 1994 07:00:00 GMT", 0), ("1e309", nil), ("-5", nil), ("NaN", nil), ("soon", nil), ("", nil),
-        ("7, 8", nil), ("1e3", nil), ("0x10", nil), (".5", nil), ("1.2.3", nil), ("inf", nil),
-        (String(repeating: "9", count: 400), nil), ("Sun, 32 Nov 1994 08:49:47 GMT", nil),
-        ("Sun, 06 Foo 1994 08:49:47 GMT", nil), ("Sun, 06 Nov 1994 25:49:47 GMT", nil), ("06 Nov", nil),
-    ] as [(String, Double?)]) func values(value: String, seconds: Double?) {
+    @Test(
+        arguments: [
+            ("7", 7.0), ("0", 0), ("1.5", 1.5), ("86400", 86_400), ("Sun, 06 Nov 1994 08:49:47 GMT", 10),
+            ("Sunday, 06-Nov-94 08:49:47 GMT", 10), ("Sun Nov  6 08:49:47 1994", 10),
+            ("Sun, 06 Nov 1994 07:00:00 GMT", 0), ("1e309", nil), ("-5", nil), ("NaN", nil), ("soon", nil), ("", nil),
+            ("7, 8", nil), ("1e3", nil), ("0x10", nil), (".5", nil), ("1.2.3", nil), ("inf", nil),
+            (String(repeating: "9", count: 400), nil), ("Sun, 32 Nov 1994 08:49:47 GMT", nil),
+            ("Sun, 06 Foo 1994 08:49:47 GMT", nil), ("Sun, 06 Nov 1994 25:49:47 GMT", nil), ("06 Nov", nil),
+        ] as [(String, Double?)]) func values(value: String, seconds: Double?)
+    {
         #expect(RetryAfter.seconds(["Retry-After": value], now: Self.date) == seconds)
     }
 
@@ -164,12 +187,14 @@ private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -
         #expect(RetryAfter.seconds(headers, now: 2_000_000_000) == 30)
     }
 
-    @Test(arguments: [
-        (["retry-after-ms": "1500"] as HTTPHeaders, 1.5), (["retry-after-ms": "1500", "retry-after": "9"], 1.5),
-        (["retry-after-ms": "0", "retry-after": "1"], 1), (["retry-after-ms": "0"], 0),
-        (["retry-after-ms": "soon", "retry-after": "9"], 9), (["retry-after": "7", "Retry-After": "8"], nil),
-        (["retry-after": "7", "Retry-After": "7"], 7), ([:], nil),
-    ] as [(HTTPHeaders, Double?)]) func fields(headers: HTTPHeaders, seconds: Double?) {
+    @Test(
+        arguments: [
+            (["retry-after-ms": "1500"] as HTTPHeaders, 1.5), (["retry-after-ms": "1500", "retry-after": "9"], 1.5),
+            (["retry-after-ms": "0", "retry-after": "1"], 1), (["retry-after-ms": "0"], 0),
+            (["retry-after-ms": "soon", "retry-after": "9"], 9), (["retry-after": "7", "Retry-After": "8"], nil),
+            (["retry-after": "7", "Retry-After": "7"], 7), ([:], nil),
+        ] as [(HTTPHeaders, Double?)]) func fields(headers: HTTPHeaders, seconds: Double?)
+    {
         #expect(RetryAfter.seconds(headers, now: 0) == seconds)
     }
 

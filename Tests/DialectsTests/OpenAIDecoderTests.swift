@@ -85,7 +85,8 @@ private func chunk(_ delta: String, finish: String = "null") -> String {
 
     @Test func heartbeatsFold() {
         let frames: [(FrameKind, String, String)] = [
-            (.comment, "", " OPENROUTER PROCESSING"), (.comment, "", ""), (.data, "ping", "not json"), (.data, "", "{}"),
+            (.comment, "", " OPENROUTER PROCESSING"), (.comment, "", ""), (.data, "ping", "not json"),
+            (.data, "", "{}"),
         ]
         #expect(StreamHarness.run(frames: frames).events == [.heartbeat])
     }
@@ -129,7 +130,9 @@ private func chunk(_ delta: String, finish: String = "null") -> String {
     }
 
     @Test func detailsAreJoinedAndKept() {
-        func details(_ text: String) -> String { chunk("{\"content\":\"\",\"reasoning\":\"t\",\"reasoning_details\":[\(text)]}") }
+        func details(_ text: String) -> String {
+            chunk("{\"content\":\"\",\"reasoning\":\"t\",\"reasoning_details\":[\(text)]}")
+        }
         let outcome = StreamHarness.run(
             details(#"{"type":"reasoning.text","text":"a","format":"f","index":0,"signature":""}"#),
             details(#"{"type":"reasoning.text","text":"b","format":"f","index":0}"#),
@@ -203,9 +206,15 @@ private func chunk(_ delta: String, finish: String = "null") -> String {
             #"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":5},"completion_tokens_details":{"reasoning_tokens":4}}}"#,
             [1, 2, 4, 5, nil]
         ),
-        (#"{"choices":[],"usage":{"prompt_tokens":1,"reasoning_tokens":0,"prompt_cache_hit_tokens":6}}"#, [1, nil, 0, 6, nil]),
+        (
+            #"{"choices":[],"usage":{"prompt_tokens":1,"reasoning_tokens":0,"prompt_cache_hit_tokens":6}}"#,
+            [1, nil, 0, 6, nil]
+        ),
         (#"{"choices":[],"x_groq":{"usage":{"prompt_tokens":1,"completion_tokens":2}}}"#, [1, 2, nil, nil, nil]),
-        (#"{"choices":[{"index":0,"delta":{},"usage":{"prompt_tokens":1,"cached_tokens":7}}]}"#, [1, nil, nil, 7, nil]),
+        (
+            #"{"choices":[{"index":0,"delta":{},"usage":{"prompt_tokens":1,"cached_tokens":7}}]}"#,
+            [1, nil, nil, 7, nil]
+        ),
     ]) func places(payload: String, counts: [Int?]) {
         let usage = StreamHarness.run(payload).summary.usage
         #expect(

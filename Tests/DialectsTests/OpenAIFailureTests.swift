@@ -30,15 +30,20 @@ import Wire
         Case(
             payload: #"{"object":"error","message":"bad","type":"BadRequestError","code":400}"#,
             expected: .invalidRequest, message: "bad", code: "BadRequestError"),
-        Case(payload: #"[{"error":{"code":503,"message":"busy"}}]"#, expected: .overloaded, message: "busy", code: "503", retryable: true),
+        Case(
+            payload: #"[{"error":{"code":503,"message":"busy"}}]"#, expected: .overloaded, message: "busy", code: "503",
+            retryable: true),
         Case(payload: #"{"detail":"Not Found"}"#, expected: .provider, message: "Not Found"),
         Case(
-            payload: #"{"id":"x","choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"upstream"}}"#,
+            payload:
+                #"{"id":"x","choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"upstream"}}"#,
             expected: .provider, message: "upstream", code: "502", retryable: true),
         Case(
             payload: #"{"choices":[{"index":0,"error":{"code":502,"message":"upstream"},"finish_reason":"error"}]}"#,
             expected: .provider, message: "upstream", code: "502", retryable: true),
-        Case(payload: #"{"choices":[],"x_groq":{"error":"over capacity"}}"#, expected: .provider, message: "over capacity"),
+        Case(
+            payload: #"{"choices":[],"x_groq":{"error":"over capacity"}}"#, expected: .provider,
+            message: "over capacity"),
         Case(
             name: "error", payload: #"{"message":"nope","type":"server_error"}"#, expected: .provider,
             message: "nope", code: "server_error", retryable: true),

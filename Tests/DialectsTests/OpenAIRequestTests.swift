@@ -53,10 +53,12 @@ import Wire
         #expect(plain["stream_options"] == nil)
     }
 
-    @Test(arguments: [
-        ("model", "x" as JSONValue, "model"), ("messages", [], "messages"), ("stream", false, "stream"),
-        ("temperature", .double(.nan), "temperature"), ("a", ["b": [1.5, .double(.infinity)]], "a.b[2]"),
-    ] as [(String, JSONValue, String)]) func refusedParameters(key: String, value: JSONValue, named: String) throws {
+    @Test(
+        arguments: [
+            ("model", "x" as JSONValue, "model"), ("messages", [], "messages"), ("stream", false, "stream"),
+            ("temperature", .double(.nan), "temperature"), ("a", ["b": [1.5, .double(.infinity)]], "a.b[2]"),
+        ] as [(String, JSONValue, String)]) func refusedParameters(key: String, value: JSONValue, named: String) throws
+    {
         let error = try #require(failure(ChatRequest(model: "m", messages: hello, parameters: .init(key, value))))
         #expect(error.kind == .invalidRequest)
         #expect(error.message.hasPrefix(named + " "))
@@ -69,12 +71,13 @@ import Wire
         #expect(failure(ChatRequest(model: "m", system: "s", messages: [])) == nil)
     }
 
-    @Test(arguments: [
-        (Quirks.Continuation.prefill, #"{"role":"assistant","content":"Once"}"#, nil),
-        (.prefixFlag, #"{"role":"assistant","content":"Once","prefix":true}"#, nil),
-        (.partialFlag, #"{"role":"assistant","content":"Once","partial":true}"#, nil),
-        (.bodyFlag, #"{"role":"assistant","content":"Once"}"#, true),
-    ] as [(Quirks.Continuation, String, Bool?)])
+    @Test(
+        arguments: [
+            (Quirks.Continuation.prefill, #"{"role":"assistant","content":"Once"}"#, nil),
+            (.prefixFlag, #"{"role":"assistant","content":"Once","prefix":true}"#, nil),
+            (.partialFlag, #"{"role":"assistant","content":"Once","partial":true}"#, nil),
+            (.bodyFlag, #"{"role":"assistant","content":"Once"}"#, true),
+        ] as [(Quirks.Continuation, String, Bool?)])
     func continuations(_ way: Quirks.Continuation, message: String, flag: Bool?) throws {
         var endpoint = endpoint
         endpoint.quirks.continuation = way
@@ -146,7 +149,8 @@ extension JSONObject {
     }
 
     @Test(arguments: [
-        "", "a.example", "ftp://a.example", "file:///etc/passwd", "https://", "https:///v1", "https://user:pw@a.example",
+        "", "a.example", "ftp://a.example", "file:///etc/passwd", "https://", "https:///v1",
+        "https://user:pw@a.example",
         "https://key@a.example", "https://a.example#x", "https://a.example/ x", "https://a.example\r\n", "https://a:0",
         "https://a:65536", "https://a:b", "https://[::1", "https://a\\b", "javascript://x", "https://exämple",
     ]) func refuses(base: String) {

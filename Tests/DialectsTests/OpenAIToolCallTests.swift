@@ -88,12 +88,18 @@ import Wire
                 == [["a", "get_weather", "{}", [:]]])
     }
 
-    @Test(arguments: [
-        (#""arguments":"""#, "", [:] as JSONValue), (#""arguments":null"#, "", [:]), (#""arguments":"null""#, "null", [:]),
-        (#""arguments":{"x":[1,null]}"#, #"{"x":[1,null]}"#, ["x": [1, .null]]),
-        (#""arguments":"{\"x\":""#, #"{"x":"#, .null), (#""arguments":" {} ""#, " {} ", [:]),
-    ] as [(String, String, JSONValue)]) func argumentShapes(member: String, text: String, value: JSONValue) {
-        #expect(calls("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\(member)}}") == [["a", "f", .string(text), value]])
+    @Test(
+        arguments: [
+            (#""arguments":"""#, "", [:] as JSONValue), (#""arguments":null"#, "", [:]),
+            (#""arguments":"null""#, "null", [:]),
+            (#""arguments":{"x":[1,null]}"#, #"{"x":[1,null]}"#, ["x": [1, .null]]),
+            (#""arguments":"{\"x\":""#, #"{"x":"#, .null), (#""arguments":" {} ""#, " {} ", [:]),
+        ] as [(String, String, JSONValue)]) func argumentShapes(member: String, text: String, value: JSONValue)
+    {
+        #expect(
+            calls("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\(member)}}") == [
+                ["a", "f", .string(text), value]
+            ])
     }
 
     @Test func legacyFunctionCall() {
@@ -101,13 +107,15 @@ import Wire
             #"{"choices":[{"index":0,"delta":{"function_call":{"name":"f","arguments":""}}}]}"#,
             #"{"choices":[{"index":0,"delta":{"function_call":{"arguments":"{\"x\":1}"}}}]}"#,
             #"{"choices":[{"index":0,"delta":{},"finish_reason":"function_call"}]}"#)
-        #expect(outcome.summary.toolCalls == [ToolCall(id: "", name: "f", argumentsJSON: #"{"x":1}"#, arguments: ["x": 1])])
+        #expect(
+            outcome.summary.toolCalls == [ToolCall(id: "", name: "f", argumentsJSON: #"{"x":1}"#, arguments: ["x": 1])])
         #expect(outcome.summary.finishReason == .toolCalls)
     }
 
     @Test func stopWithCallsWaitsForResults() {
         let outcome = StreamHarness.run(
-            #"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]},"finish_reason":"stop"}]}"#)
+            #"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]},"finish_reason":"stop"}]}"#
+        )
         #expect(outcome.summary.finishReason == .toolCalls)
         #expect(outcome.summary.finishReasonRaw == "stop")
         #expect(outcome.hasOutput)

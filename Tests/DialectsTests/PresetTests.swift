@@ -7,7 +7,8 @@ import Testing
     @Test func namesAreKnown() {
         #expect(
             Presets.all.map(\.name) == [
-                "openai", "deepseek", "openrouter", "groq", "mistral", "xai", "together", "fireworks", "qwen", "moonshot",
+                "openai", "deepseek", "openrouter", "groq", "mistral", "xai", "together", "fireworks", "qwen",
+                "moonshot",
                 "zhipu", "siliconflow", "huggingface", "ollama", "vllm", "llamacpp",
             ])
     }
@@ -36,16 +37,19 @@ import Testing
         #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 13)
     }
 
-    @Test(arguments: [
-        ("deepseak", "deepseek"), ("DeepSeek", "deepseek"), ("opnai", "openai"), ("openia", "openai"),
-        ("mistrl", "mistral"), ("olama", "ollama"), ("huggingfaces", "huggingface"), ("xia", "xai"),
-        ("completely-else", nil), ("", nil), ("zz", nil),
-    ] as [(String, String?)]) func suggestions(wrong: String, right: String?) {
+    @Test(
+        arguments: [
+            ("deepseak", "deepseek"), ("DeepSeek", "deepseek"), ("opnai", "openai"), ("openia", "openai"),
+            ("mistrl", "mistral"), ("olama", "ollama"), ("huggingfaces", "huggingface"), ("xia", "xai"),
+            ("completely-else", nil), ("", nil), ("zz", nil),
+        ] as [(String, String?)]) func suggestions(wrong: String, right: String?)
+    {
         #expect(Presets.suggestion(for: wrong) == right)
     }
 
     @Test(arguments: [
-        ("", "", 0), ("a", "", 1), ("", "ab", 2), ("abc", "abc", 0), ("abc", "acb", 1), ("abc", "abd", 1), ("abc", "bc", 1),
+        ("", "", 0), ("a", "", 1), ("", "ab", 2), ("abc", "abc", 0), ("abc", "acb", 1), ("abc", "abd", 1),
+        ("abc", "bc", 1),
         ("kitten", "sitting", 3), ("ca", "abc", 3), ("über", "uber", 1),
     ]) func distances(a: String, b: String, distance: Int) {
         #expect(NearestName.distance(Array(a.unicodeScalars), Array(b.unicodeScalars)) == distance)
