@@ -93,8 +93,8 @@ public enum DecodedEvent: Sendable, Equatable {
     case token(String)
     /// A piece of the reasoning, never empty.
     case reasoning(String)
-    /// Token counts so far; the last one wins.
-    case usage(Usage)
+    /// Token counts so far; the last one wins. Boxed, so that the many events beside it stay small.
+    indirect case usage(Usage)
     /// Something arrived of which nothing is to be shown (a comment, a ping, an empty delta, a piece of a tool call).
     /// Several in a row within one batch are one.
     case heartbeat

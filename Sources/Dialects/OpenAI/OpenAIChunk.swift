@@ -5,20 +5,13 @@ internal import Wire
 
 /// The members of a chunk that matter.
 enum ChunkKey {
-    static let table = JSONKeys(
-        "choices", "id", "model", "usage", "error", "object", "x_groq", "type", "message", "detail", "errors", "code")
+    static let table = JSONKeys("choices", "id", "model", "usage", "error", "x_groq")
     static let choices = 0
     static let id = 1
     static let model = 2
     static let usage = 3
     static let error = 4
-    static let object = 5
-    static let groq = 6
-    static let type = 7
-    static let message = 8
-    static let detail = 9
-    static let errors = 10
-    static let code = 11
+    static let groq = 5
 }
 
 private enum ChoiceKey {

@@ -119,7 +119,7 @@ final class OpenAIDecoder: StreamDecoder {
         }
         let top = node.pick(ChunkKey.table)
         let choices = top[ChunkKey.choices]
-        if isError || Self.isError(top, hasChoices: choices?.first != nil) { throw APIError(ErrorReport(node.value)) }
+        if isError || Self.isError(node, top) { throw APIError(ErrorReport(node.value)) }
         let before = events.count
         if known.id == nil, let id = top[ChunkKey.id]?.string, !id.isEmpty { known.id = id }
         if known.model == nil, let model = top[ChunkKey.model]?.string, !model.isEmpty { known.model = model }
@@ -138,23 +138,19 @@ final class OpenAIDecoder: StreamDecoder {
     }
 
     /// Whether an object is an error: by its `error` member, or, where it is no chunk, by its shape.
-    private static func isError(_ top: JSONPicked, hasChoices: Bool) -> Bool {
-        if let error = top[ChunkKey.error] {
-            switch error.kind {
-            case .null: break
-            case .bool: if error.bool == true { return true }
-            case .string, .object, .array: if !hasChoices || says(error) { return true }
-            default: return true
-            }
+    private static func isError(_ node: JSONNode, _ top: JSONPicked) -> Bool {
+        let choices = top[ChunkKey.choices]
+        if let error = top[ChunkKey.error], !error.isNull, error.bool != false {
+            if says(error) || choices?.first == nil { return true }
         }
-        guard !hasChoices, top[ChunkKey.choices] == nil else { return false }
-        if top[ChunkKey.object]?.isString("error") == true || top[ChunkKey.type]?.isString("error") == true {
-            return true
-        }
-        if top[ChunkKey.detail]?.isNull == false || top[ChunkKey.errors]?.isNull == false { return true }
-        return top[ChunkKey.message]?.string != nil
-            && (top[ChunkKey.code]?.isNull == false || top[ChunkKey.type] != nil)
+        guard choices == nil, node.kind == .object else { return false }
+        let shape = node.pick(shapeKeys)
+        if shape[0]?.isString("error") == true || shape[1]?.isString("error") == true { return true }
+        if shape[2]?.isNull == false || shape[3]?.isNull == false { return true }
+        return shape[4]?.string != nil && (shape[5]?.isNull == false || shape[1] != nil)
     }
+
+    private static let shapeKeys = JSONKeys("object", "type", "detail", "errors", "message", "code")
 
     /// Beside choices an empty `error` says nothing.
     static func says(_ error: JSONNode) -> Bool {
@@ -213,10 +209,9 @@ final class OpenAIDecoder: StreamDecoder {
         } catch {
             throw Self.broken("expected a stream of events, got no JSON either (\(error.message))", text)
         }
-        let first = node.kind == .array ? node.first : node
-        let top = first?.pick(ChunkKey.table)
-        let hasChoices = top?[ChunkKey.choices] != nil
-        guard hasChoices || top.map({ Self.isError($0, hasChoices: false) }) == true else {
+        guard let first = node.kind == .array ? node.first : node,
+            first["choices"] != nil || Self.isError(first, first.pick(ChunkKey.table))
+        else {
             throw Self.broken("expected a stream of events, got JSON that is no chat completion", text)
         }
         try document(node, isError: false, into: &events)
