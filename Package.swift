@@ -44,19 +44,20 @@ let package = Package(
         // The request, and the script.
         .target(name: "Engine", dependencies: ["Transport", "Dialects", "Wire"], swiftSettings: house),
         .target(
-            name: "Scripting", dependencies: ["LuaVM", "Engine", "Dialects", "Wire"], swiftSettings: house),
+            name: "Scripting", dependencies: ["LuaVM", "Engine", "Dialects", "Wire"], resources: [.embedInCode("Lua")],
+            swiftSettings: house),
 
         // What a user holds.
         .target(
             name: "Moonrill",
             dependencies: [
-                "Scripting", "Engine", "Dialects", .product(name: "Logging", package: "swift-log"),
+                "Scripting", "LuaVM", "Engine", "Dialects", "Wire", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),
         .target(
             name: "MoonrillMock",
             dependencies: [
-                "Wire", "Dialects",
+                "Wire",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -65,7 +66,7 @@ let package = Package(
         .executableTarget(
             name: "MoonrillCommand",
             dependencies: [
-                "Moonrill", "MoonrillMock",
+                "Moonrill", "MoonrillMock", "Dialects", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -78,8 +79,19 @@ let package = Package(
         .testTarget(name: "LuaVMTests", dependencies: ["LuaVM", "Support"], swiftSettings: house),
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Wire", "Support"], swiftSettings: house),
         .testTarget(
-            name: "EngineTests", dependencies: ["Engine", "Dialects", "Wire", "Support"], swiftSettings: house),
+            name: "EngineTests", dependencies: ["Engine", "Transport", "Dialects", "Wire", "Support"], swiftSettings: house),
         .testTarget(
             name: "MoonrillMockTests", dependencies: ["MoonrillMock", "Wire", "Support"], swiftSettings: house),
+        .testTarget(
+            name: "ScriptingTests", dependencies: ["Scripting", "LuaVM", "Engine", "Dialects", "Wire", "Support"],
+            swiftSettings: house),
+        .testTarget(
+            name: "MoonrillTests", dependencies: ["Moonrill", "MoonrillMock", "Wire", "Support"], swiftSettings: house),
+        // Through the real binary and real sockets.
+        .testTarget(
+            name: "CommandTests", dependencies: ["MoonrillCommand", "MoonrillMock", "Wire", "Support"],
+            swiftSettings: house),
+        .testTarget(
+            name: "ExampleTests", dependencies: ["MoonrillCommand", "Support"], swiftSettings: house),
     ]
 )

@@ -95,8 +95,10 @@ mr_vm *mr_vm_new(size_t memory_limit, mr_host_body body, mr_host_release release
 
 void mr_vm_free(mr_vm *vm) {
     mr_deadline_stop(vm);
+    mr_release_signals(vm);
     // Finalizers are script code: a killed script must not spend more time in them, and a live one may.
     lua_close(vm->main);
+    mr_close_outputs(vm);
     free(vm);
 }
 

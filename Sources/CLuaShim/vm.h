@@ -5,7 +5,18 @@
 #include "CLuaShim.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <time.h>
+
+// Where one standard stream of the script goes.
+struct mr_output {
+    mr_vm *vm;
+    mr_sink sink;
+    void *context;
+    FILE *file;
+    // Flushed before this one is written: what was printed first shows first.
+    FILE *other;
+};
 
 struct mr_vm {
     lua_State *main;
@@ -28,9 +39,12 @@ struct mr_vm {
 
     volatile sig_atomic_t killed;
     const char *volatile kill_reason;
+    volatile sig_atomic_t caught_signal;
     int has_timer;
     timer_t timer;
     const char *timer_reason;
+
+    struct mr_output outputs[2];
 };
 
 // Tags compared by address: what a coroutine yields while it waits for the host, and what the host passes back to
@@ -40,6 +54,9 @@ extern char mr_raise_tag;
 
 // Runs `co` with the switchboard set: running coroutine, host depth, armed kill.
 int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults);
+
+// Closes the streams made by mr_set_output, after the state.
+void mr_close_outputs(mr_vm *vm);
 
 // Opens `coroutine` with resume, wrap and yield that let a wait pass through to the scheduler.
 int mr_open_coroutine(lua_State *L);

@@ -11,6 +11,9 @@ internal import Wire
 public final class Engine {
     let configuration: EngineConfiguration
     let port: any TransferPort
+    /// The eventfd behind `wakeHandle`, for a C signal handler that writes the number 1 to it. Valid while the engine is.
+    public var wakeDescriptor: Int32 { wakeHandle.descriptor }
+
     /// Wakes a sleeping `turn` from another thread or a signal handler.
     public let wakeHandle: WakeHandle
     let context: AttemptContext

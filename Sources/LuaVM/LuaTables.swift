@@ -112,3 +112,21 @@ extension LuaStack {
         pop(1)
     }
 }
+
+extension LuaStack {
+    /// Pushes the table of loaded modules, `package.loaded` (LUA_LOADED_TABLE). [-0, +1]
+    public func pushLoadedModules() {
+        reserve(3)
+        unsafe lua_pushvalue(raw, mr_registry_index())
+        getField("_LOADED", of: -1)
+        unsafe lua_rotate(raw, -2, -1)
+        pop(1)
+    }
+
+    /// Moves the topmost `count` values to another stack of the same state. [-count, +0]
+    public func move(_ count: Int, to other: LuaStack) {
+        precondition(count <= top && other.vm === vm, "only values that are there move, and only within their state")
+        other.reserve(count)
+        unsafe lua_xmove(raw, other.raw, Int32(count))
+    }
+}

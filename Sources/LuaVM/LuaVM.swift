@@ -16,6 +16,8 @@ internal import CLuaShim
     private var discarded: [Int32] = []
     private var reasons: [UnsafeMutablePointer<CChar>] = unsafe []
     private(set) var isClosed = false
+    /// Kept until the state is closed: its streams hold them unretained.
+    var outputs: [OutputBox] = []
 
     /// Makes a state with the standard libraries that a script may use.
     /// - Parameter memoryLimit: bytes that scripts may hold; nil for no limit. Past it, the script (not the host)
@@ -88,8 +90,15 @@ internal import CLuaShim
     /// Disarms the deadline.
     public func stopDeadline() { unsafe mr_deadline_stop(machine) }
 
-    /// Stops the state from another thread or from a signal handler.
-    public var killSwitch: LuaKillSwitch { unsafe LuaKillSwitch(machine: machine, reason: keep("interrupted")) }
+    /// Lets signals kill the running script and wake its loop; a second signal ends the process at once. For the one
+    /// state that a process runs in its foreground, on the thread that runs it.
+    /// - Parameter wakeDescriptor: an eventfd that ends the loop's sleep.
+    public func catchSignals(_ signals: [Int32], wakeDescriptor: Int32) {
+        for signal in signals { unsafe mr_catch_signal(machine, signal, wakeDescriptor) }
+    }
+
+    /// The signal that killed the script; 0 if none did.
+    public var caughtSignal: Int { Int(unsafe mr_caught_signal(machine)) }
 
     private func keep(_ reason: String) -> UnsafeMutablePointer<CChar> {
         let bytes = Array(reason.utf8CString)
@@ -117,15 +126,3 @@ internal import CLuaShim
 // A lua_State and everything hanging from it belong to one thread.
 @available(*, unavailable)
 extension LuaVM: Sendable {}
-
-/// Kills a state from a signal handler of the Lua thread. It must not outlive the state.
-///
-/// `@unchecked Sendable`: it holds two pointers and only sets a flag and a hook through them, which Lua's manual
-/// allows from a signal (lua_sethook); whoever holds it keeps the state alive.
-@safe public struct LuaKillSwitch: @unchecked Sendable {
-    let machine: OpaquePointer
-    let reason: UnsafeMutablePointer<CChar>
-
-    /// Makes every Lua instruction from now on raise "interrupted". Async-signal-safe.
-    public func fire() { unsafe mr_kill(machine, reason) }
-}

@@ -1,1 +1,58 @@
-@main struct M { static func main() {} }
+// The command `moonrill`: what the program understands, and how its subcommands are called.
+
+internal import ArgumentParser
+internal import Dialects
+
+@main
+struct MoonrillCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "moonrill",
+        abstract: "Runs Lua scripts that stream language models.",
+        discussion: """
+            A first look, with no key and no network:
+
+              moonrill ask --mock "Write a poem about the moon"
+
+            The same from a provider, once its key is set:
+
+              export DEEPSEEK_API_KEY=...
+              moonrill ask "Write a poem about the moon"
+
+            A script of your own (require "llm"; client:ask, on_token, on_finish ...):
+
+              moonrill run script.lua [arguments...]
+
+            Exit status: 0 fine; 1 the script failed; 64 wrong usage; 66 no such script; 124 out of time;
+            130 and 143 stopped by SIGINT and SIGTERM.
+            """,
+        version: Product.version,
+        subcommands: [Run.self, Ask.self, Mock.self, Providers.self])
+
+    static func main() {
+        ProcessSetup.prepare()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let error as CommandFailure {
+            StandardError.write("moonrill: \(error.message)\n")
+            ProcessSetup.end(error.status)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// A failure that ends the process with a message and a status.
+struct CommandFailure: Error {
+    var message: String
+    var status: Int32
+}
+
+/// Exit statuses, after BSD's sysexits.h where it has a word for it.
+enum ExitStatus {
+    static let failure: Int32 = 1
+    static let usage: Int32 = 64
+    static let noInput: Int32 = 66
+    static let unavailable: Int32 = 69
+    static let outOfTime: Int32 = 124
+}

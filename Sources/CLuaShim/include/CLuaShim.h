@@ -53,6 +53,13 @@ void mr_vm_fail_allocation(mr_vm *vm, long nth);
 /// Returns a Lua status; on failure the message is on top of the main stack.
 int mr_vm_open_libraries(mr_vm *vm);
 
+/// Takes bytes that a script writes; returns 0 when nobody reads them any more.
+typedef int (*mr_sink)(void *context, const char *bytes, size_t count);
+/// Sends what scripts write to standard output (1) or error (2) to `sink`. Returns a Lua status.
+int mr_set_output(mr_vm *vm, int which, mr_sink sink, void *context);
+/// Hands the sink what standard output has buffered.
+void mr_flush_output(mr_vm *vm);
+
 /// Pushes a host function whose body is called with `context`; Lua owns `context` from here on.
 void mr_push_host_function(lua_State *L, void *context);
 
@@ -93,6 +100,14 @@ const char *_Nullable mr_kill_reason(const mr_vm *vm);
 int mr_deadline_start(mr_vm *vm, double seconds, const char *reason);
 /// Disarms the deadline.
 void mr_deadline_stop(mr_vm *vm);
+
+/// Lets `signal_number` kill the state and wake its loop through the eventfd `wake_descriptor`. One state a process; to
+/// be called on the thread that runs it.
+void mr_catch_signal(mr_vm *vm, int signal_number, int wake_descriptor);
+/// The signal that did; 0 if none.
+int mr_caught_signal(const mr_vm *vm);
+/// Gives the signals back, before the state goes.
+void mr_release_signals(mr_vm *vm);
 
 // Macros and defaults that Swift cannot import.
 static inline int mr_registry_index(void) { return LUA_REGISTRYINDEX; }

@@ -1,0 +1,50 @@
+// SIGINT and SIGTERM for the script in a process's foreground: the first one stops the script and wakes its loop, the
+// second ends the process.
+
+#include "vm.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+static mr_vm *volatile foreground;
+static pthread_t foreground_thread;
+static int foreground_wake = -1;
+
+static void on_signal(int signal_number) {
+    int saved = errno;
+    mr_vm *vm = foreground;
+    if (vm == NULL) _exit(128 + signal_number);
+    // A process-wide signal may come to any thread; the hook may be set on the Lua thread only.
+    if (!pthread_equal(pthread_self(), foreground_thread)) {
+        pthread_kill(foreground_thread, signal_number);
+        errno = saved;
+        return;
+    }
+    if (vm->caught_signal != 0) _exit(128 + signal_number);
+    vm->caught_signal = signal_number;
+    mr_kill(vm, "interrupted");
+    uint64_t one = 1;
+    ssize_t written = write(foreground_wake, &one, sizeof one);
+    (void)written; // A full counter means that the loop is awake.
+    errno = saved;
+}
+
+void mr_catch_signal(mr_vm *vm, int signal_number, int wake_descriptor) {
+    foreground_thread = pthread_self();
+    foreground_wake = wake_descriptor;
+    foreground = vm;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    // No SA_RESTART: a script that blocks in io.read is to notice.
+    sigaction(signal_number, &action, NULL);
+}
+
+int mr_caught_signal(const mr_vm *vm) { return vm->caught_signal; }
+
+void mr_release_signals(mr_vm *vm) {
+    if (foreground == vm) foreground = NULL;
+}

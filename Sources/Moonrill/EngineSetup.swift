@@ -1,0 +1,38 @@
+// How the library sets up an engine: credentials, dialects, and its log lines sent to swift-log.
+
+internal import Dialects
+internal import Engine
+internal import Logging
+
+extension EngineConfiguration {
+    init(credentials: @escaping (String) -> String?, logger: Logger, caFile: String?) {
+        self.init(credentials: credentials, dialect: DialectCatalog.named)
+        self.caFile = caFile
+        logLevel = LogLevel(logger.logLevel)
+        log = { level, message in logger.log(level: level.loggingLevel, "\(message)") }
+    }
+}
+
+extension LogLevel {
+    init(_ level: Logger.Level) {
+        self =
+            switch level {
+            case .trace: .trace
+            case .debug: .debug
+            case .info, .notice: .info
+            case .warning: .warning
+            case .error, .critical: .error
+            }
+    }
+
+    var loggingLevel: Logger.Level {
+        switch self {
+        case .trace: .trace
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        case .off: .critical
+        }
+    }
+}

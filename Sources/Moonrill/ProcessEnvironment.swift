@@ -1,0 +1,22 @@
+// The process's environment: where keys are found. Values read here go to the engine, into a header, and nowhere else.
+
+internal import Dialects
+internal import Glibc
+
+/// Environment variables of this process.
+public enum ProcessEnvironment {
+    /// The value of `name`; nil when unset or empty.
+    public static func value(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// True when the variable has a value. Says nothing of what it is.
+    public static func has(_ name: String) -> Bool { value(name) != nil }
+
+    /// The provider to use when nobody names one: `MOONRILL_PROVIDER`, else the first preset whose key is set.
+    public static var defaultProvider: String? {
+        value("MOONRILL_PROVIDER") ?? Presets.all.first { $0.keyVariable.map(has) ?? false }?.name
+    }
+}

@@ -1,0 +1,37 @@
+// Reading a script's file, with messages that say what is wrong with the path.
+
+internal import Glibc
+
+/// Files with scripts in them.
+enum ScriptFile {
+    /// The file's bytes.
+    /// - Throws: ``ScriptHostError`` that names the path and what is wrong with it.
+    static func read(_ path: String) throws(ScriptHostError) -> [UInt8] {
+        guard let file = fopen(path, "re") else {
+            let isMissing = errno == ENOENT || errno == ENOTDIR
+            throw ScriptHostError(
+                message: isMissing ? "no script at \(path)" : "cannot read \(path): \(reason(errno))",
+                isMissingScript: isMissing)
+        }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = fread(&buffer, 1, buffer.count, file)
+            bytes += buffer[..<count]
+            if count == buffer.count { continue }
+            guard ferror(file) == 0 else { throw ScriptHostError(message: "cannot read \(path): \(reason(errno))") }
+            return bytes
+        }
+    }
+
+    /// The folder that a path names a file in.
+    static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private static func reason(_ number: Int32) -> String {
+        strerror(number).map { String(cString: $0) } ?? "error \(number)"
+    }
+}

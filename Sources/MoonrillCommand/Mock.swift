@@ -1,0 +1,47 @@
+// `moonrill mock`: the offline provider as a server of its own.
+
+internal import ArgumentParser
+internal import Glibc
+internal import MoonrillMock
+
+struct Mock: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the offline provider: a real HTTP server on 127.0.0.1.",
+        discussion: """
+            It prints its base URL and serves until it is stopped. Point any client at it:
+
+              moonrill mock --port 8808 &
+              moonrill ask --base-url http://127.0.0.1:8808/v1 --model moonrill-reasoner "Hello"
+
+            \(FaultPlan.help)
+            """)
+
+    @Option(help: "The port; 0 lets the system choose.")
+    var port = 0
+
+    @Option(help: ArgumentHelp("What goes wrong; see above.", valueName: "spec"))
+    var fault: String?
+
+    @Option(help: ArgumentHelp("Tokens a second, each stream; 0 for as fast as they are read.", valueName: "n"))
+    var rate: Double?
+
+    func validate() throws {
+        guard (0...65535).contains(port) else { throw ValidationError("--port takes a number from 0 to 65535.") }
+        if let rate, !(rate >= 0) { throw ValidationError("--rate takes a number of 0 or more.") }
+    }
+
+    func run() throws {
+        // Blocked before the server's thread begins, so that only sigwait below takes them.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGTERM)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        let server = try startMock(fault: fault, rate: rate, port: port)
+        _ = Descriptor.write(Array("\(server.baseURL)\n".utf8), to: STDOUT_FILENO)
+        var signal: Int32 = 0
+        sigwait(&signals, &signal)
+        server.stop()
+        ProcessSetup.end(0)
+    }
+}

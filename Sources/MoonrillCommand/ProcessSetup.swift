@@ -1,0 +1,60 @@
+// What a well-behaved process does with its descriptors, before anything else and at its end.
+
+internal import Glibc
+
+enum ProcessSetup {
+    /// Ignores SIGPIPE (a closed pipe ends the script quietly instead) and raises the soft limit on open files to the
+    /// hard one: every stream is a socket.
+    static func prepare() {
+        signal(SIGPIPE, SIG_IGN)
+        var limit = rlimit()
+        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(files, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        limit.rlim_cur = limit.rlim_max
+        // Where the system refuses, the limit stays as it was, and the engine queues what does not fit.
+        setrlimit(files, &limit)
+    }
+
+    /// Ends the process. Not through exit(3): no destructor of a library is needed, and none should delay the end.
+    static func end(_ status: Int32) -> Never {
+        _exit(status)
+    }
+}
+
+/// Standard error, unbuffered.
+enum StandardError {
+    static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+    static func write(_ text: String) { _ = Descriptor.write(Array(text.utf8), to: STDERR_FILENO) }
+}
+
+/// Whole writes to a descriptor.
+enum Descriptor {
+    /// Writes all bytes. False once nobody reads them any more (or they cannot be written at all).
+    static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count =
+                rest.withContiguousStorageIfAvailable { Glibc.write(descriptor, $0.baseAddress, $0.count) } ?? -1
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                var state = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&state, 1, -1)
+            } else if errno != EINTR {
+                return false
+            }
+        }
+        return true
+    }
+
+    /// All bytes that standard input still has.
+    static func readAll(_ descriptor: Int32) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = read(descriptor, &buffer, buffer.count)
+            if count > 0 { bytes += buffer[..<count] } else if count == 0 || errno != EINTR { return bytes }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// `moonrill providers`: the presets, and which of them have a key. Never the key.
+
+internal import ArgumentParser
+internal import Dialects
+internal import Glibc
+internal import Moonrill
+
+struct Providers: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the providers, and which of them have a key.",
+        discussion: "A key is set by its environment variable, for example: export DEEPSEEK_API_KEY=...")
+
+    @Flag(help: "Print a Markdown table, without what is set here.")
+    var markdown = false
+
+    func run() throws {
+        let text = markdown ? markdownTable() : table()
+        _ = Descriptor.write(Array(text.utf8), to: STDOUT_FILENO)
+    }
+
+    private func table() -> String {
+        let chosen = ProcessEnvironment.defaultProvider
+        var rows = [["PROVIDER", "KEY", "VARIABLE", "MODEL", "BASE URL"]]
+        for preset in Presets.all {
+            let key = preset.keyVariable.map { ProcessEnvironment.has($0) ? "set" : "-" } ?? "not needed"
+            let mark = preset.name == chosen ? "\(preset.name) *" : preset.name
+            rows.append([mark, key, preset.keyVariable ?? "", preset.model, preset.baseURL])
+        }
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        var text = ""
+        for row in rows {
+            let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
+            var line = cells.joined(separator: "  ")
+            while line.last == " " { line.removeLast() }
+            text += line + "\n"
+        }
+        return text + (chosen == nil ? "" : "* the default\n")
+    }
+
+    private func markdownTable() -> String {
+        var text = "| provider | key variable | model | base URL |\n|---|---|---|---|\n"
+        for preset in Presets.all {
+            let variable = preset.keyVariable.map { "`\($0)`" } ?? "none needed"
+            text +=
+                "| `\(preset.name)` ([\(preset.title)](\(preset.documentation))) | \(variable) | `\(preset.model)` | `\(preset.baseURL)` |\n"
+        }
+        return text
+    }
+}

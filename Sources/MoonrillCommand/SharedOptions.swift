@@ -1,0 +1,98 @@
+// The options that `run` and `ask` share, and the script host they describe.
+
+internal import ArgumentParser
+internal import Glibc
+internal import Logging
+internal import Moonrill
+internal import MoonrillMock
+
+struct SharedOptions: ParsableArguments {
+    @Option(name: .shortAndLong, help: "The provider of clients that name none (moonrill providers lists them).")
+    var provider: String?
+
+    @Option(name: .shortAndLong, help: "The model of clients that name none.")
+    var model: String?
+
+    @Option(help: "The base URL of clients that name neither it nor a provider.")
+    var baseURL: String?
+
+    @Option(help: "Seconds that the whole run may take.")
+    var timeout: Double?
+
+    @Flag(help: "Start the offline provider inside this process and use it: no key, no network.")
+    var mock = false
+
+    @Option(help: ArgumentHelp("What the offline provider does wrong (implies --mock).", valueName: "spec"))
+    var fault: String?
+
+    @Option(
+        help: ArgumentHelp("Tokens a second of the offline provider; 0 for as fast as they are read.", valueName: "n"))
+    var rate: Double?
+
+    @Option(help: "Log lines from this level on: trace, debug, info, warning or error.")
+    var logLevel = LogLevelOption.warning
+
+    @Option(help: "How log lines are written: text or json.")
+    var logFormat = LogFormat.text
+
+    func validate() throws {
+        if let timeout, !(timeout > 0) { throw ValidationError("--timeout takes a number of seconds above 0.") }
+        if let rate, !(rate >= 0) { throw ValidationError("--rate takes a number of 0 or more.") }
+        if rate != nil, !mock, fault == nil { throw ValidationError("--rate is for the offline provider: add --mock.") }
+    }
+
+    /// The host that the options describe. Keep the server until the run is over.
+    func host() throws -> (host: ScriptHost, server: MockServer?) {
+        var host = ScriptHost(logger: StandardErrorLog.logger(level: logLevel.level, format: logFormat))
+        host.provider = provider
+        host.model = model
+        host.baseURL = baseURL
+        host.timeLimit = timeout
+        host.stopSignals = [SIGINT, SIGTERM]
+        host.output = .streamed(
+            standard: { Descriptor.write($0, to: STDOUT_FILENO) }, error: { Descriptor.write($0, to: STDERR_FILENO) })
+        if StandardError.isTerminal { host.waitingIndicator = WaitingIndicator().show }
+        guard mock || fault != nil else { return (host, nil) }
+        let server = try startMock(fault: fault, rate: rate, port: 0)
+        host.offlineBaseURL = server.baseURL
+        return (host, server)
+    }
+}
+
+/// Starts the offline provider.
+/// - Throws: ``CommandFailure`` that says what is wrong with the fault, or with the port.
+func startMock(fault: String?, rate: Double?, port: Int) throws -> MockServer {
+    var options = MockOptions()
+    options.port = port
+    if let rate { options.rate = rate }
+    do throws(FaultPlanError) {
+        if let fault { options.faults = try FaultPlan.parse(fault) }
+    } catch {
+        throw CommandFailure(message: "--fault: \(error)", status: ExitStatus.usage)
+    }
+    do throws(MockError) {
+        return try MockServer.start(options)
+    } catch {
+        throw CommandFailure(message: "\(error)", status: ExitStatus.unavailable)
+    }
+}
+
+/// `--log-level`.
+enum LogLevelOption: String, ExpressibleByArgument, CaseIterable {
+    case trace, debug, info, warning, error
+
+    var level: Logger.Level {
+        switch self {
+        case .trace: .trace
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}
+
+/// `--log-format`.
+enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+    case text, json
+}

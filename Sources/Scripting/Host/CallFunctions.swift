@@ -1,0 +1,87 @@
+// Host primitives for requests.
+
+internal import Dialects
+internal import Engine
+internal import LuaVM
+internal import Wire
+
+extension ScriptRuntime {
+    func setCallFunctions(_ stack: LuaStack) {
+        let reader = RequestReader(coder: coder)
+        stack.set("endpoint") { [unowned self] call throws(LuaError) in
+            let resolved = try EndpointTable.resolve(at: 1, of: call.stack, defaults: configuration.defaults)
+            if let variable = resolved.keyVariable { hiddenVariables.insert(variable) }
+            EndpointTable.push(resolved, to: call.stack)
+            return .returned(1)
+        }
+        stack.set("call_start") { [unowned self] call throws(LuaError) in
+            let mode: Call.Mode =
+                switch call.stack.string(at: 2) {
+                case "ask": .ask
+                case "stream": .stream
+                default: .start
+                }
+            var spec = try reader.request(at: 1, of: call.stack, mode: mode)
+            if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }
+            let coalesce = call.stack.field("coalesce", of: 1) { $0.double(at: -1) } ?? 0
+            let id = try requests().start(
+                spec, mode: mode, callbacks: callbacks(at: 1, of: call.stack), coalesce: coalesce)
+            call.stack.push(id)
+            return .returned(1)
+        }
+        stack.set("call_wait") { [unowned self] call throws(LuaError) in
+            try requests().wait(call.stack.int(at: 1) ?? 0, owned: call.stack.bool(at: 2) ?? false, call)
+        }
+        stack.set("call_next") { [unowned self] call throws(LuaError) in
+            try requests().pull(call.stack.int(at: 1) ?? 0, call)
+        }
+        stack.set("call_status") { [unowned self] call throws(LuaError) in
+            call.stack.push(try requests().calls[call.requestID]?.status ?? "finished")
+            return .returned(1)
+        }
+        setCallActions(stack)
+    }
+
+    private func setCallActions(_ stack: LuaStack) {
+        let actions: [(StaticString, (CallCenter) -> (Call) -> Void)] = [
+            ("call_cancel", CallCenter.cancel), ("call_pause", CallCenter.pause), ("call_resume", CallCenter.resume),
+        ]
+        for (name, action) in actions {
+            stack.set(name) { [unowned self] call throws(LuaError) in
+                let center = try requests()
+                if let request = center.calls[call.requestID] { action(center)(request) }
+                return .returned(0)
+            }
+        }
+        stack.set("call_release") { [unowned self] call throws(LuaError) in
+            center?.release(call.stack.int(at: 1) ?? 0)
+            return .returned(0)
+        }
+    }
+
+    private func requests() throws(LuaError) -> CallCenter {
+        guard let center else { throw .misuse("requests are made by scripts, not while the host starts") }
+        return center
+    }
+
+    private func callbacks(at table: Int, of stack: LuaStack) -> Call.Callbacks {
+        func callback(_ name: StaticString) -> Call.Callback? {
+            stack.getField(name, of: table)
+            defer { stack.pop(1) }
+            guard stack.type(at: -1) == .function else { return nil }
+            let wantsEvent = stack.parameterCount(at: -1).map { $0 > 1 } ?? true
+            return Call.Callback(function: stack.reference(to: -1), wantsEvent: wantsEvent)
+        }
+        func plain(_ name: StaticString) -> Call.Callback? {
+            callback(name).map { Call.Callback(function: $0.function, wantsEvent: false) }
+        }
+        return Call.Callbacks(
+            token: callback("on_token"), reasoning: callback("on_reasoning"), toolCall: plain("on_tool_call"),
+            usage: plain("on_usage"), retry: plain("on_retry"), reset: plain("on_reset"), event: plain("on_event"),
+            chunk: plain("on_chunk"), finish: plain("on_finish"), error: plain("on_error"))
+    }
+}
+
+extension HostCall {
+    fileprivate var requestID: RequestID { RequestID(UInt64(clamping: stack.int(at: 1) ?? 0)) }
+}

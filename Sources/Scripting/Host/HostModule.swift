@@ -1,0 +1,105 @@
+// The primitives that llm.lua and require.lua are written over: a table of host functions, handed to those chunks and
+// to nobody else. Adding a word to the script's API begins here only when it needs Swift.
+
+internal import Dialects
+internal import Engine
+internal import LuaVM
+internal import Wire
+
+extension ScriptRuntime {
+    /// Opens everything a script finds: output, globals, `require`, `llm`, `host`, `arg`.
+    func open() throws(LuaError) {
+        try vm.setOutput(
+            standard: { [unowned self] bytes in write(bytes, to: configuration.output) },
+            error: { [unowned self] bytes in write(bytes, to: configuration.errorOutput) })
+        hiddenVariables = Set(Presets.all.compactMap(\.keyVariable))
+        let stack = vm.stack
+        stack.pushTable(fields: 40)
+        setTaskFunctions(stack)
+        setCallFunctions(stack)
+        setValueFunctions(stack)
+        setSystemFunctions(stack)
+        let host = stack.popReference()
+        replaceSystemCalls(stack)
+        try runEmbedded(PackageResources.require_lua, "=[require]", host, results: 0)
+        try runEmbedded(PackageResources.llm_lua, "=[llm]", host, results: 1)
+        setLoaded("llm", stack)
+        makeCenter()
+        setRegisteredFunctions(stack)
+        setArguments(stack)
+    }
+
+    private func write(_ bytes: [UInt8], to sink: OutputSink) -> Bool {
+        configuration.indicator?(nil)
+        if sink(bytes) { return true }
+        isOutputClosed = true
+        return false
+    }
+
+    private func runEmbedded(
+        _ source: [UInt8], _ name: String, _ host: LuaReference, results: Int
+    ) throws(LuaError) {
+        let stack = vm.stack
+        try stack.load(source, name: name)
+        stack.push(host)
+        try stack.call(arguments: 1, results: results)
+    }
+
+    private func makeCenter() {
+        guard let replyMetatable, let errorMetatable else { return }
+        let tables = ReplyTables(coder: coder, replyMetatable: replyMetatable, errorMetatable: errorMetatable)
+        let center = CallCenter(vm: vm, engine: engine, scheduler: scheduler, tables: tables)
+        center.warn = { [configuration] in configuration.log(.warning, $0) }
+        self.center = center
+        scheduler.onAbandon = { [unowned center] in center.abandon($0, by: $1) }
+        scheduler.onCallback = { [unowned center] in center.callbackOver($0, $1) }
+        scheduler.cancellation = { [unowned self] in cancellation(tables) }
+    }
+
+    private func cancellation(_ tables: ReplyTables) -> LuaError {
+        let stack = vm.stack
+        stack.pushTable(fields: 4)
+        stack.set("kind", ErrorKind.cancelled.rawValue)
+        stack.set("message", "the task was cancelled")
+        stack.set("retryable", false)
+        stack.setMetatable(tables.errorMetatable, of: -1)
+        return LuaError("the task was cancelled", value: stack.popReference())
+    }
+
+    /// Sets `package.loaded[name]` to the value on top. [-1, +0]
+    private func setLoaded(_ name: String, _ stack: LuaStack) {
+        stack.getGlobal("package")
+        stack.getField("loaded", of: -1)
+        stack.pushCopy(of: -3)
+        stack.setField(named: name, of: -2)
+        stack.pop(3)
+    }
+
+    private func setRegisteredFunctions(_ stack: LuaStack) {
+        stack.pushTable(fields: functions.count)
+        for function in functions {
+            stack.pushFunction(function.body)
+            stack.setField(named: function.name, of: -2)
+        }
+        setLoaded("host", stack)
+    }
+
+    private func setArguments(_ stack: LuaStack) {
+        stack.pushTable(array: configuration.arguments.count, fields: 1)
+        stack.push(configuration.argumentZero ?? configuration.name)
+        stack.setElement(0, of: -2)
+        for (index, argument) in configuration.arguments.enumerated() {
+            stack.push(argument)
+            stack.setElement(index + 1, of: -2)
+        }
+        stack.setGlobal("arg")
+    }
+}
+
+extension LuaStack {
+    /// Sets a field of the table on top to a host function. [-0, +0]
+    func set(_ name: StaticString, _ body: @escaping HostBody) {
+        pushFunction(body)
+        setField(name, of: -2)
+    }
+}

@@ -1,0 +1,82 @@
+// Host primitives for the world around the script: log, providers, environment, exit, modules.
+
+internal import Dialects
+internal import Engine
+internal import Glibc
+internal import LuaVM
+
+/// The wall clock.
+enum SystemClock {
+    /// Seconds since 1970.
+    static func unixTime() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+}
+
+extension ScriptRuntime {
+    func setSystemFunctions(_ stack: LuaStack) {
+        stack.set("version", configuration.version)
+        let folder = configuration.directory ?? "."
+        stack.set("module_path", "\(folder)/?.lua;\(folder)/?/init.lua;./?.lua;./?/init.lua")
+        stack.pushLoadedModules()
+        stack.setField("loaded", of: -2)
+        stack.set("log") { [configuration] call throws(LuaError) in
+            let level: LogLevel =
+                switch call.stack.string(at: 1) {
+                case "trace": .trace
+                case "debug": .debug
+                case "warning": .warning
+                case "error": .error
+                default: .info
+                }
+            configuration.log(level, call.stack.string(at: 2) ?? "")
+            return .returned(0)
+        }
+        stack.set("providers") { [unowned self] call throws(LuaError) in
+            pushProviders(call.stack)
+            return .returned(1)
+        }
+    }
+
+    private func pushProviders(_ stack: LuaStack) {
+        stack.pushTable(array: Presets.all.count)
+        for (index, preset) in Presets.all.enumerated() {
+            stack.pushTable(fields: 7)
+            stack.set("name", preset.name)
+            stack.set("title", preset.title)
+            stack.set("dialect", preset.dialect)
+            stack.set("base_url", preset.baseURL)
+            stack.set("key_env", preset.keyVariable)
+            stack.set("model", preset.model)
+            stack.set("has_key", preset.keyVariable.map(configuration.hasKey) ?? true)
+            stack.setElement(index + 1, of: -2)
+        }
+        stack.setMetatable(coder.arrayMark, of: -1)
+    }
+
+    /// `os.getenv` without keys, and `os.exit` that lets the host end in order.
+    func replaceSystemCalls(_ stack: LuaStack) {
+        stack.getGlobal("os")
+        stack.set("getenv") { [unowned self] call throws(LuaError) in
+            guard let name = call.stack.string(at: 1) else { throw .misuse("os.getenv takes the name of a variable") }
+            if !hiddenVariables.contains(name), let value = configuration.environment(name) {
+                call.stack.push(value)
+            } else {
+                call.stack.pushNil()
+            }
+            return .returned(1)
+        }
+        stack.set("exit") { [unowned self] call throws(LuaError) in
+            switch call.stack.type(at: 1) {
+            case .boolean: exitCode = call.stack.bool(at: 1) == true ? 0 : 1
+            case .number: exitCode = (call.stack.int(at: 1) ?? 1) & 0xFF
+            default: exitCode = 0
+            }
+            vm.kill("exit")
+            throw LuaError("exit")
+        }
+        stack.pop(1)
+    }
+}

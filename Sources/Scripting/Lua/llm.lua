@@ -1,0 +1,289 @@
+-- The module `llm`, as scripts see it: options checked and merged here, everything that waits or sends done by the
+-- host. Run once a state with the host's primitives as its argument; returns the module.
+local host = ...
+local llm = { version = host.version }
+
+-- Misuse -----------------------------------------------------------------------------------------------------------
+
+-- Raises with the position of the script's own line (level 0 here: the host finds the line).
+local fail = host.misuse
+
+local function describe(value)
+  local kind = type(value)
+  if kind == "string" then return string.format("%q", #value > 40 and value:sub(1, 40) .. "..." or value) end
+  if kind == "number" or kind == "boolean" then return tostring(value) end
+  return kind == "nil" and "nil" or "a " .. kind
+end
+
+-- Schemas: option name -> what it must be. "any" is passed on as it is.
+local CALLBACKS = {
+  on_token = "function", on_reasoning = "function", on_tool_call = "function", on_usage = "function",
+  on_retry = "function", on_reset = "function", on_event = "function", on_chunk = "function",
+  on_finish = "function", on_error = "function",
+}
+
+-- Body fields that most providers share; any other field goes through `params`.
+local SAMPLING = {
+  temperature = "number", top_p = "number", top_k = "number", min_p = "number", max_tokens = "integer",
+  max_completion_tokens = "integer", stop = "any", seed = "integer", n = "integer", presence_penalty = "number",
+  frequency_penalty = "number", logit_bias = "table", logprobs = "any", top_logprobs = "integer", user = "string",
+  tools = "table", tool_choice = "any", parallel_tool_calls = "boolean", response_format = "table",
+  reasoning_effort = "string", thinking = "any", service_tier = "string", stream_options = "table",
+}
+
+local SHARED = {
+  model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
+  coalesce = "number",
+}
+
+local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", total = "seconds" }
+local RETRY = { max = "count", base = "seconds", cap = "seconds", max_wait = "seconds", after_output = "string" }
+local AFTER_OUTPUT = { fail = true, restart = true, continue = true, auto = true }
+
+local function union(...)
+  local all = {}
+  for _, schema in ipairs { ... } do for name, kind in pairs(schema) do all[name] = kind end end
+  return all
+end
+
+local REQUEST = union(SHARED, CALLBACKS, SAMPLING)
+local CLIENT = union(SHARED, CALLBACKS, { provider = "string", base_url = "string", dialect = "string", key_env = "string" })
+
+local CHECKS = {
+  any = function() return true end,
+  number = function(v) return type(v) == "number" and v == v end,
+  integer = function(v) return math.type(v) == "integer" or (type(v) == "number" and v % 1 == 0) end,
+  seconds = function(v) return type(v) == "number" and v > 0 end,
+  count = function(v) return type(v) == "number" and v >= 0 and v % 1 == 0 end,
+}
+local KIND_NAMES = {
+  integer = "an integer", number = "a number", seconds = "a number of seconds above 0", count = "an integer of 0 or more",
+  string = "a string", table = "a table", ["function"] = "a function", boolean = "true or false",
+}
+
+local function names(schema)
+  local list = {}
+  for name in pairs(schema) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+local function check(where, options, schema, hint)
+  if type(options) ~= "table" then fail(where .. " takes a table of options, not " .. describe(options)) end
+  for name, value in next, options do
+    local kind = schema[name]
+    if kind == nil then
+      if type(name) ~= "string" then fail(where .. ": options are named; there is a value at " .. describe(name)) end
+      local near = host.nearest(name, names(schema))
+      fail(where .. ": unknown option '" .. name .. "'"
+        .. (near and " (did you mean '" .. near .. "'?)" or "") .. (hint or ""))
+    end
+    local valid = CHECKS[kind]
+    local good
+    if valid then good = valid(value) else good = type(value) == kind end
+    if not good then fail(where .. ": option '" .. name .. "' must be " .. KIND_NAMES[kind] .. ", not " .. describe(value)) end
+  end
+end
+
+local function check_timeout(where, timeout)
+  if type(timeout) == "number" then timeout = { total = timeout } end
+  if timeout ~= nil then check(where .. ": timeout", timeout, TIMEOUT) end
+  return timeout
+end
+
+local function check_retry(where, retry)
+  if retry == nil then return end
+  check(where .. ": retry", retry, RETRY)
+  local policy = retry.after_output
+  if policy ~= nil and not AFTER_OUTPUT[policy] then
+    local near = host.nearest(policy, names(AFTER_OUTPUT))
+    fail(where .. ": retry.after_output must be \"fail\", \"restart\", \"continue\" or \"auto\", not "
+      .. describe(policy) .. (near and " (did you mean \"" .. near .. "\"?)" or ""))
+  end
+end
+
+local function check_headers(where, headers)
+  if headers == nil then return end
+  for name, value in next, headers do
+    local problem = host.header_problem(name, value)
+    if problem then fail(where .. ": " .. problem) end
+  end
+end
+
+local function check_common(where, options)
+  check_retry(where, options.retry)
+  check_headers(where, options.headers)
+  return check_timeout(where, options.timeout)
+end
+
+-- Merging ----------------------------------------------------------------------------------------------------------
+
+-- `over` wins; neither table is changed.
+local function merged(under, over)
+  if not under then return over end
+  if not over then return under end
+  local result = {}
+  for name, value in next, under do result[name] = value end
+  for name, value in next, over do result[name] = value end
+  return result
+end
+
+local ROLES = { system = true, developer = true, user = true, assistant = true, tool = true, ["function"] = true }
+
+local function messages_of(where, prompt)
+  if type(prompt) == "string" then return { { role = "user", content = prompt } } end
+  if type(prompt) ~= "table" then
+    fail(where .. ": the prompt must be a string or an array of messages, not " .. describe(prompt))
+  end
+  if #prompt == 0 then fail(where .. ": the array of messages is empty") end
+  for index, message in ipairs(prompt) do
+    local place = where .. ": message " .. index
+    if type(message) ~= "table" then fail(place .. " must be a table with role and content, not " .. describe(message)) end
+    if not ROLES[message.role] then
+      local near = type(message.role) == "string" and host.nearest(message.role, names(ROLES))
+      fail(place .. ": unknown role " .. describe(message.role) .. (near and " (did you mean '" .. near .. "'?)" or ""))
+    end
+    if message.content ~= nil and type(message.content) ~= "string" and type(message.content) ~= "table"
+      and message.content ~= llm.json.null then
+      fail(place .. ": content must be a string or an array of parts, not " .. describe(message.content))
+    end
+  end
+  return prompt
+end
+
+-- Clients ----------------------------------------------------------------------------------------------------------
+
+local Client = { __name = "llm.client" }
+Client.__index = Client
+Client.__tostring = function(self) return "client (" .. self.provider .. ", " .. tostring(self.model) .. ")" end
+
+function llm.client(options)
+  options = options or {}
+  check("llm.client", options, CLIENT)
+  local timeout = check_common("llm.client", options)
+  local endpoint = host.endpoint(options)
+  return setmetatable({
+    provider = endpoint.provider, model = endpoint.model, base_url = endpoint.base_url, dialect = endpoint.dialect,
+    _options = merged(options, { timeout = timeout }), _endpoint = endpoint,
+  }, Client)
+end
+
+local function specification(where, self, prompt, options)
+  if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. where:match("[^:]+$") .. "(...)") end
+  options = options or {}
+  check(where, options, REQUEST, "; fields that only this provider knows go into params = {...}")
+  local timeout = check_common(where, options)
+  local defaults = self._options
+  local params = merged(merged(defaults.params, options.params), nil) or {}
+  local own
+  for name in next, SAMPLING do
+    if options[name] ~= nil then
+      if not own then own = merged({}, params) end
+      own[name] = options[name]
+    end
+  end
+  local model = options.model or self.model
+  if model == nil then
+    fail(where .. ": no model is named; write llm.client { model = \"...\" } or pass model = \"...\"")
+  end
+  local specified = {
+    endpoint = self._endpoint, model = model, system = options.system or defaults.system,
+    messages = messages_of(where, prompt), params = own or params, headers = merged(defaults.headers, options.headers),
+    timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
+    coalesce = options.coalesce or defaults.coalesce,
+  }
+  for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
+  return specified
+end
+
+-- Calls: a request that runs in the background ---------------------------------------------------------------------
+
+local Call = { __name = "llm.call" }
+local call_methods = {}
+Call.__index = function(self, name)
+  if name == "status" then return host.call_status(self._id) end
+  return call_methods[name]
+end
+Call.__tostring = function(self) return "call (" .. host.call_status(self._id) .. ")" end
+Call.__gc = function(self) host.call_release(self._id) end
+Call.__close = function(self) host.call_cancel(self._id) end
+
+function call_methods:wait() return host.call_wait(self._id, false) end
+function call_methods:cancel() host.call_cancel(self._id) end
+function call_methods:pause() host.call_pause(self._id) end
+function call_methods:resume() host.call_resume(self._id) end
+
+function Client:ask(prompt, options)
+  return host.call_wait(host.call_start(specification("client:ask", self, prompt, options), "ask"), true)
+end
+
+function Client:start(prompt, options)
+  return setmetatable({ _id = host.call_start(specification("client:start", self, prompt, options), "start") }, Call)
+end
+
+function Client:stream(prompt, options)
+  local id = host.call_start(specification("client:stream", self, prompt, options), "stream")
+  local call = setmetatable({ _id = id }, Call)
+  -- The generic for closes its fourth value however the loop is left, and that cancels the request.
+  return function() return host.call_next(call._id) end, nil, nil, call
+end
+
+-- Tasks ------------------------------------------------------------------------------------------------------------
+
+local Task = { __name = "llm.task" }
+local task_methods = {}
+Task.__index = function(self, name)
+  if name == "status" then return host.task_status(self._id) end
+  return task_methods[name]
+end
+Task.__tostring = function(self) return "task (" .. host.task_status(self._id) .. ")" end
+Task.__gc = function(self) host.task_release(self._id) end
+
+function task_methods:wait() return host.task_wait(self._id) end
+function task_methods:cancel() host.task_cancel(self._id) end
+
+function llm.spawn(body, ...)
+  if type(body) ~= "function" then fail("llm.spawn takes a function, not " .. describe(body)) end
+  return setmetatable({ _id = host.spawn(body, ...) }, Task)
+end
+
+function llm.sleep(seconds)
+  if type(seconds) ~= "number" or seconds ~= seconds or seconds < 0 then
+    fail("llm.sleep takes a number of seconds of 0 or more, not " .. describe(seconds))
+  end
+  return host.sleep(seconds)
+end
+
+llm.now = host.now
+llm.time = host.time
+
+-- Values -----------------------------------------------------------------------------------------------------------
+
+local Reply = { __name = "llm.reply", __tostring = function(self) return self.text end }
+local Failure = { __name = "llm.error" }
+Failure.__tostring = function(self) return self._display or self.message end
+host.metatables { reply = Reply, error = Failure }
+
+llm.json = host.json
+local ENCODE = { pretty = "boolean" }
+local encode = host.json.encode
+function llm.json.encode(value, options)
+  if options ~= nil then check("llm.json.encode", options, ENCODE) end
+  return encode(value, options and options.pretty or false)
+end
+
+-- Other ------------------------------------------------------------------------------------------------------------
+
+llm.log = {}
+for _, level in ipairs { "trace", "debug", "info", "warning", "error" } do
+  llm.log[level] = function(...)
+    local parts = table.pack(...)
+    for index = 1, parts.n do parts[index] = tostring(parts[index]) end
+    host.log(level, table.concat(parts, " "))
+  end
+end
+llm.log.warn = llm.log.warning
+
+function llm.providers() return host.providers() end
+
+return llm

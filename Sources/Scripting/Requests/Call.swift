@@ -1,0 +1,96 @@
+// One request, as the script holds it: its callbacks, the events not yet shown to the script, and its result.
+// Data only; CallCenter and Delivery work on it.
+
+internal import Engine
+internal import LuaVM
+
+/// A request on the script's side.
+final class Call {
+    /// How the script asked: and so, who sees the events and who owns the request.
+    enum Mode { case ask, start, stream }
+
+    /// A callback, and whether it wants the event's table as its second argument. Making a table costs more than
+    /// delivering the text, so a function that declares one parameter gets none.
+    struct Callback {
+        let function: LuaReference
+        let wantsEvent: Bool
+    }
+
+    /// The callbacks of a request; most are absent.
+    struct Callbacks {
+        var token, reasoning, toolCall, usage, retry, reset, event, chunk, finish, error: Callback?
+
+        var isEmpty: Bool {
+            token == nil && reasoning == nil && toolCall == nil && usage == nil && retry == nil && reset == nil
+                && event == nil && chunk == nil && finish == nil && error == nil
+        }
+    }
+
+    /// What the script is told at the end.
+    enum Result {
+        case reply(LuaReference)
+        case failure(LuaReference, display: String)
+        case raised(LuaError)
+    }
+
+    /// One thing left to do for the event at hand.
+    enum Step {
+        case callback(Callback, (LuaStack) -> Int)
+        case hand(EngineEvent)
+        case finish(Result)
+    }
+
+    let id: RequestID
+    let mode: Mode
+    let callbacks: Callbacks
+    /// Seconds that tokens are gathered for; 0 for no gathering.
+    let coalesce: Double
+
+    /// Events taken from the engine and not yet delivered, from `next` on.
+    var pending: [EngineEvent] = []
+    var next = 0
+    var steps: [Step] = []
+    /// The coroutine in which callbacks run, made with the first one.
+    var task: ScriptTask?
+    /// A callback waits; nothing is delivered until it is over.
+    var isBusy = false
+    var isQueued = false
+    var isPaused = false
+    /// The script has ended the request: what still comes is not shown, but for the end.
+    var isClosing = false
+    /// A callback's error, which ends the request.
+    var raised: LuaError?
+    var result: Result?
+    var waiters: [ScriptTask] = []
+    /// The task in the iterator's `next`.
+    var puller: ScriptTask?
+    var gathered = Gathered()
+    /// The script has dropped its handle.
+    var isReleased = false
+    var hasOutput = false
+    var isRetrying = false
+
+    init(id: RequestID, mode: Mode, callbacks: Callbacks, coalesce: Double) {
+        self.id = id
+        self.mode = mode
+        self.callbacks = callbacks
+        self.coalesce = coalesce
+    }
+
+    /// `call.status`.
+    var status: String {
+        switch result {
+        case .reply: "finished"
+        case .failure, .raised: "failed"
+        case nil: isPaused ? "paused" : isRetrying ? "retrying" : hasOutput ? "streaming" : "waiting"
+        }
+    }
+
+    /// Tokens gathered for one callback.
+    struct Gathered {
+        var text = ""
+        var isReasoning = false
+        var due = 0.0
+        var isEmpty: Bool { text.isEmpty }
+    }
+}

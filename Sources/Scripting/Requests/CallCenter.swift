@@ -1,0 +1,252 @@
+// Requests between the script and the engine: begun, waited for, stopped. Delivering their events is Delivery's part.
+// Down go commands, up come events; nothing else passes.
+
+internal import Engine
+internal import LuaVM
+
+/// All requests of one script.
+final class CallCenter {
+    let vm: LuaVM
+    let engine: Engine
+    let scheduler: Scheduler
+    let tables: ReplyTables
+    var calls: [RequestID: Call] = [:]
+    private var nextID: UInt64 = 1
+    /// Calls with something to deliver.
+    var queue: [Call] = []
+    /// When gathered tokens are due.
+    var gathering = TimerHeap<Call>()
+    /// Requests that are not over.
+    private(set) var liveCount = 0
+    /// Errors of callbacks that nobody waited for.
+    private(set) var unseenErrors: [LuaError] = []
+    /// Takes a line for the log.
+    var warn: (String) -> Void = { _ in }
+
+    init(vm: LuaVM, engine: Engine, scheduler: Scheduler, tables: ReplyTables) {
+        self.vm = vm
+        self.engine = engine
+        self.scheduler = scheduler
+        self.tables = tables
+    }
+
+    // MARK: From the script
+
+    func start(_ spec: RequestSpec, mode: Call.Mode, callbacks: Call.Callbacks, coalesce: Double) -> Int {
+        let id = RequestID(nextID)
+        nextID += 1
+        calls[id] = Call(id: id, mode: mode, callbacks: callbacks, coalesce: coalesce)
+        liveCount += 1
+        engine.submit(.start(id, spec))
+        return Int(id.raw)
+    }
+
+    func call(_ number: Int) throws(LuaError) -> Call {
+        guard let call = calls[RequestID(UInt64(clamping: number))] else { throw .misuse("the request is gone") }
+        return call
+    }
+
+    /// `call:wait()`, and the rest of `client:ask`.
+    func wait(_ number: Int, owned: Bool, _ host: HostCall) throws(LuaError) -> HostOutcome {
+        let call = try call(number)
+        if let result = call.result {
+            if owned { calls[call.id] = nil }
+            return .returned(try push(result, to: host.stack))
+        }
+        guard call.task == nil || call.task !== scheduler.current else {
+            throw .misuse("call:wait() inside a callback of the same request would wait for ever")
+        }
+        do throws(LuaError) {
+            try scheduler.park(.call(call, owned: owned), host, action: owned ? "client:ask" : "call:wait")
+        } catch {
+            if owned { cancel(call) }
+            throw error
+        }
+        if let task = scheduler.current { call.waiters.append(task) }
+        return .waits
+    }
+
+    private func push(_ result: Call.Result, to stack: LuaStack) throws(LuaError) -> Int {
+        switch result {
+        case .reply(let reply):
+            stack.push(reply)
+            return 1
+        case .failure(let failure, _):
+            stack.pushNil()
+            stack.push(failure)
+            return 2
+        case .raised(let error):
+            throw error
+        }
+    }
+
+    /// The iterator's next event; nil past the end.
+    func pull(_ number: Int, _ host: HostCall) throws(LuaError) -> HostOutcome {
+        let call = try call(number)
+        if call.callbacks.isEmpty, call.result == nil, !call.isClosing, let event = nextEvent(of: call) {
+            if let result = finished(event) { return try end(call, result, event, host.stack) }
+            note(event, call)
+            tables.push(event, to: host.stack)
+            return .returned(1)
+        }
+        if let result = call.result {
+            if case .reply = result {
+                host.stack.pushNil()
+                return .returned(1)
+            }
+            throw failure(result)
+        }
+        try scheduler.park(.event(call), host, action: "client:stream")
+        call.puller = scheduler.current
+        enqueue(call)
+        return .waits
+    }
+
+    private func end(
+        _ call: Call, _ result: Call.Result, _ event: EngineEvent, _ stack: LuaStack
+    ) throws(LuaError) -> HostOutcome {
+        complete(call, result)
+        guard case .finish = event else { throw failure(result) }
+        tables.push(event, to: stack)
+        return .returned(1)
+    }
+
+    /// A failed request as the error that the loop over its stream raises.
+    func failure(_ result: Call.Result) -> LuaError {
+        switch result {
+        case .raised(let error): error
+        case .failure(let table, let display): LuaError(display, value: table)
+        case .reply: LuaError("the stream is over")
+        }
+    }
+
+    func cancel(_ call: Call) {
+        guard call.result == nil, !call.isClosing else { return }
+        engine.submit(.cancel(call.id, undelivered: close(call)))
+    }
+
+    /// Ends the request as a success with what was delivered.
+    func stop(_ call: Call) {
+        guard call.result == nil, !call.isClosing else { return }
+        engine.submit(.stop(call.id, undelivered: close(call)))
+    }
+
+    private func close(_ call: Call) -> Undelivered {
+        call.isClosing = true
+        var undelivered = Undelivered(call.pending[call.next...])
+        if !call.gathered.isEmpty {
+            let bytes = call.gathered.text.utf8.count
+            if call.gathered.isReasoning { undelivered.reasoningBytes += bytes } else { undelivered.textBytes += bytes }
+            call.gathered = Call.Gathered()
+        }
+        // The end may be among what was taken already: then the engine has forgotten the request.
+        let end = call.pending.last.flatMap { $0.isTerminal ? $0 : nil }
+        call.pending = end.map { [$0] } ?? []
+        call.next = 0
+        call.steps = []
+        if call.isPaused {
+            call.isPaused = false
+            engine.submit(.resume(call.id))
+        }
+        enqueue(call)
+        return undelivered
+    }
+
+    func pause(_ call: Call) {
+        guard call.result == nil, !call.isPaused, !call.isClosing else { return }
+        call.isPaused = true
+        engine.submit(.pause(call.id))
+    }
+
+    func resume(_ call: Call) {
+        guard call.isPaused else { return }
+        call.isPaused = false
+        engine.submit(.resume(call.id))
+        enqueue(call)
+    }
+
+    /// The script's handle is garbage.
+    func release(_ number: Int) {
+        guard let call = calls[RequestID(UInt64(clamping: number))] else { return }
+        call.isReleased = true
+        if call.result != nil {
+            calls[call.id] = nil
+        } else if call.mode == .stream {
+            // Nobody can pull it any more.
+            cancel(call)
+        }
+    }
+
+    /// A task gave up its wait.
+    func abandon(_ wait: ScriptTask.Wait, by task: ScriptTask) {
+        switch wait {
+        case .call(let call, let owned):
+            call.waiters.removeAll { $0 === task }
+            if owned { cancel(call) }
+        case .event(let call): if call.puller === task { call.puller = nil }
+        case .nothing, .timer, .task: break
+        }
+    }
+
+    // MARK: The end
+
+    func cancelAll() { for call in calls.values.sorted(by: { $0.id.raw < $1.id.raw }) { cancel(call) } }
+
+    /// Streams that can never go on, because the script is over but for them.
+    func cancelStranded() { for call in calls.values where call.mode == .stream || call.isPaused { cancel(call) } }
+
+    /// Requests that can go on without the script doing anything.
+    var canProgress: Bool {
+        calls.values.contains { $0.result == nil && !$0.isPaused && !($0.mode == .stream && $0.puller == nil) }
+    }
+
+    /// True while somebody has seen nothing of a running request.
+    var isWaitingForOutput: Bool { liveCount > 0 && !calls.values.contains { $0.hasOutput && $0.result == nil } }
+
+    /// Ends a call on the script's side: its waiters go on.
+    func complete(_ call: Call, _ result: Call.Result) {
+        guard call.result == nil else { return }
+        call.result = result
+        liveCount -= 1
+        call.task?.owner = nil
+        let waiters = call.waiters
+        call.waiters = []
+        for waiter in waiters {
+            guard case .call(_, let owned) = waiter.wait else { continue }
+            if owned { calls[call.id] = nil }
+            if case .raised(let error) = result {
+                scheduler.wake(waiter, .raise(error))
+            } else {
+                scheduler.wake(waiter, .values { [weak self] stack in (try? self?.push(result, to: stack)) ?? 0 })
+            }
+        }
+        if let puller = call.puller {
+            call.puller = nil
+            if case .reply = result {
+                scheduler.wake(
+                    puller,
+                    .values { stack in
+                        stack.pushNil()
+                        return 1
+                    })
+            } else {
+                scheduler.wake(puller, .raise(failure(result)))
+            }
+        } else if waiters.isEmpty {
+            reportUnseen(call, result)
+        }
+        if call.isReleased { calls[call.id] = nil }
+    }
+
+    private func reportUnseen(_ call: Call, _ result: Call.Result) {
+        switch result {
+        case .reply: break
+        // The script may still call wait(); but an error in its own code must not depend on that.
+        case .raised(let error): unseenErrors.append(error)
+        case .failure(_, let display):
+            if call.mode == .start, call.callbacks.error == nil, !call.isClosing {
+                warn("a request in the background failed: \(display)")
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+// Events -> callbacks, or the task that pulls. The only place where the script sees a stream. One event at a time, in
+// order; a callback that waits holds the events behind it, and so, in the end, the socket.
+
+internal import Engine
+internal import LuaVM
+
+extension CallCenter {
+    /// How many events of one request are delivered before others get their turn.
+    static var fairShare: Int { 256 }
+
+    /// Puts the call on the list of those to be delivered.
+    func enqueue(_ call: Call) {
+        guard !call.isQueued else { return }
+        call.isQueued = true
+        queue.append(call)
+    }
+
+    /// Delivers a share of every call that has something.
+    func deliverAll() {
+        while let id = engine.nextReady() {
+            if let call = calls[id] {
+                enqueue(call)
+            } else {
+                // Its handle is gone and its end was shown: nobody is left to read.
+                _ = engine.take(id)
+            }
+        }
+        let batch = queue
+        queue.removeAll(keepingCapacity: true)
+        for call in batch {
+            call.isQueued = false
+            deliver(call)
+        }
+    }
+
+    private func deliver(_ call: Call) {
+        var budget = Self.fairShare
+        while !call.isBusy, !call.isPaused || call.isClosing, call.result == nil {
+            if !call.steps.isEmpty {
+                perform(call.steps.removeFirst(), call)
+                continue
+            }
+            guard call.mode != .stream || call.puller != nil || call.isClosing else { return }
+            guard budget > 0 else { return enqueue(call) }
+            guard let event = nextEvent(of: call) else { return flushIfDue(call) }
+            budget -= 1
+            show(event, call)
+        }
+    }
+
+    /// The next event that was taken from the engine, or can be.
+    func nextEvent(of call: Call) -> EngineEvent? {
+        if call.next == call.pending.count {
+            guard !call.isPaused else { return nil }
+            call.pending = engine.take(call.id, upTo: call.mode == .stream ? 64 : Self.fairShare)
+            call.next = 0
+            guard !call.pending.isEmpty else { return nil }
+        }
+        defer { call.next += 1 }
+        return call.pending[call.next]
+    }
+
+    // MARK: One event
+
+    private func show(_ event: EngineEvent, _ call: Call) {
+        note(event, call)
+        guard !call.isClosing || event.isTerminal else { return }
+        if case .token(let text) = event, call.coalesce == 0, call.mode != .stream, call.callbacks.event == nil {
+            if let callback = call.callbacks.token { return run(callback, text, event, call) }
+            return
+        }
+        if case .reasoning(let text) = event, call.coalesce == 0, call.mode != .stream, call.callbacks.event == nil {
+            if let callback = call.callbacks.reasoning { return run(callback, text, event, call) }
+            return
+        }
+        if call.coalesce > 0 {
+            if gather(event, call) { return }
+            call.steps = flushed(call)
+        }
+        call.steps += steps(for: event, call)
+    }
+
+    func note(_ event: EngineEvent, _ call: Call) {
+        switch event {
+        case .token, .reasoning, .toolCall: call.hasOutput = true
+        case .retry: call.isRetrying = true
+        case .start: call.isRetrying = false
+        default: break
+        }
+    }
+
+    private func steps(for event: EngineEvent, _ call: Call) -> [Call.Step] {
+        var steps: [Call.Step] = []
+        let tables = self.tables
+        func add(_ callback: Call.Callback?, _ push: @escaping (LuaStack) -> Void) {
+            guard let callback else { return }
+            steps.append(
+                .callback(callback) { stack in
+                    push(stack)
+                    guard callback.wantsEvent else { return 1 }
+                    tables.push(event, to: stack)
+                    return 2
+                })
+        }
+        func addEvent() {
+            guard let callback = call.callbacks.event else { return }
+            steps.append(
+                .callback(callback) { stack in
+                    tables.push(event, to: stack)
+                    return 1
+                })
+        }
+        switch event {
+        case .token(let text): add(call.callbacks.token) { $0.push(text) }
+        case .reasoning(let text): add(call.callbacks.reasoning) { $0.push(text) }
+        case .toolCall(let tool): add(call.callbacks.toolCall) { tables.push(tool, to: $0) }
+        case .usage(let usage): add(call.callbacks.usage) { tables.push(usage, to: $0) }
+        case .retry(let info): add(call.callbacks.retry) { tables.push(info, to: $0) }
+        case .reset(let info): add(call.callbacks.reset) { tables.push(info, to: $0) }
+        case .chunk(let raw):
+            add(call.callbacks.chunk) { $0.push(raw) }
+            return steps
+        case .start, .heartbeat: break
+        case .finish, .failed: return ending(event, call)
+        }
+        addEvent()
+        if call.mode == .stream { steps.append(.hand(event)) }
+        return steps
+    }
+
+    /// The last steps: on_event, then on_finish or on_error, then whoever waits.
+    private func ending(_ event: EngineEvent, _ call: Call) -> [Call.Step] {
+        guard let result = finished(event) else { return [] }
+        var steps: [Call.Step] = []
+        let tables = self.tables
+        if let callback = call.callbacks.event, call.raised == nil {
+            steps.append(
+                .callback(callback) { stack in
+                    tables.push(event, to: stack)
+                    return 1
+                })
+        }
+        switch result {
+        case .reply(let reply):
+            if let callback = call.callbacks.finish {
+                steps.append(
+                    .callback(callback) { stack in
+                        stack.push(reply)
+                        return 1
+                    })
+            }
+            if call.mode == .stream { steps.append(.hand(event)) }
+        case .failure(let failure, _):
+            if let callback = call.callbacks.error {
+                steps.append(
+                    .callback(callback) { stack in
+                        stack.push(failure)
+                        return 1
+                    })
+            }
+        case .raised: break
+        }
+        steps.append(.finish(result))
+        return steps
+    }
+
+    /// The result that a terminal event brings; nil for others.
+    func finished(_ event: EngineEvent) -> Call.Result? {
+        let stack = vm.stack
+        switch event {
+        case .finish(let reply):
+            tables.push(reply, to: stack)
+            return .reply(stack.popReference())
+        case .failed(let failure):
+            tables.push(failure, to: stack)
+            return .failure(stack.popReference(), display: failure.display)
+        default: return nil
+        }
+    }
+
+    // MARK: Running callbacks
+
+    private func perform(_ step: Call.Step, _ call: Call) {
+        switch step {
+        case .callback(let callback, let push):
+            let task = task(of: call)
+            task.coroutine.stack.push(callback.function)
+            handle(scheduler.run(task, arguments: push(task.coroutine.stack)), call)
+        case .hand(let event):
+            guard let puller = call.puller else { return }
+            call.puller = nil
+            let tables = self.tables
+            scheduler.wake(
+                puller,
+                .values { stack in
+                    tables.push(event, to: stack)
+                    return 1
+                })
+        case .finish(let result):
+            // A callback's error reaches whoever waits in place of the result that the engine gave.
+            complete(call, call.raised.map { .raised($0) } ?? result)
+        }
+    }
+
+    private func run(_ callback: Call.Callback, _ text: String, _ event: EngineEvent, _ call: Call) {
+        let task = task(of: call)
+        let stack = task.coroutine.stack
+        stack.push(callback.function)
+        stack.push(text)
+        if callback.wantsEvent { tables.push(event, to: stack) }
+        handle(scheduler.run(task, arguments: callback.wantsEvent ? 2 : 1), call)
+    }
+
+    private func task(of call: Call) -> ScriptTask {
+        if let task = call.task { return task }
+        let task = scheduler.makeTask(.callback)
+        call.task = task
+        task.owner = call
+        return task
+    }
+
+    private func handle(_ outcome: LuaCoroutine.Outcome, _ call: Call) {
+        switch outcome {
+        case .returned(let count):
+            guard let task = call.task else { return }
+            let saysStop = count > 0 && task.coroutine.stack.bool(at: -count) == false
+            task.coroutine.clear()
+            if saysStop { stop(call) }
+        case .waits:
+            call.isBusy = true
+        case .failed(let error):
+            fail(call, error)
+        }
+    }
+
+    /// A callback that waited is over.
+    func callbackOver(_ task: ScriptTask, _ outcome: LuaCoroutine.Outcome) {
+        guard let call = task.owner, call.isBusy else { return }
+        call.isBusy = false
+        handle(outcome, call)
+        enqueue(call)
+    }
+
+    /// A callback raised: the request ends, and the error goes to whoever waits for it.
+    private func fail(_ call: Call, _ error: LuaError) {
+        guard call.raised == nil else { return }
+        var raised = error
+        if raised.value == nil, !raised.traceback.isEmpty { raised.message += "\n" + raised.traceback }
+        call.raised = raised
+        // In on_finish or on_error the request is over already; only the way to the waiters is left.
+        guard !call.isClosing, !call.steps.contains(where: { if case .finish = $0 { true } else { false } }) else {
+            return
+        }
+        cancel(call)
+    }
+
+    // MARK: Gathering
+
+    private func gather(_ event: EngineEvent, _ call: Call) -> Bool {
+        let text: String
+        let isReasoning: Bool
+        switch event {
+        case .token(let piece): (text, isReasoning) = (piece, false)
+        case .reasoning(let piece): (text, isReasoning) = (piece, true)
+        case .chunk, .heartbeat:
+            // These do not part the text; they are shown at once.
+            call.steps += steps(for: event, call)
+            return true
+        default: return false
+        }
+        if !call.gathered.isEmpty, call.gathered.isReasoning != isReasoning { call.steps = flushed(call) }
+        if call.gathered.isEmpty {
+            call.gathered.isReasoning = isReasoning
+            call.gathered.due = Engine.now() + call.coalesce
+            gathering.push(call, at: call.gathered.due)
+        }
+        call.gathered.text += text
+        return true
+    }
+
+    private func flushed(_ call: Call) -> [Call.Step] {
+        guard !call.gathered.isEmpty else { return [] }
+        let event: EngineEvent =
+            call.gathered.isReasoning ? .reasoning(call.gathered.text) : .token(call.gathered.text)
+        call.gathered = Call.Gathered()
+        return steps(for: event, call)
+    }
+
+    private func flushIfDue(_ call: Call) {
+        guard !call.gathered.isEmpty, call.gathered.due <= Engine.now() else { return }
+        call.steps += flushed(call)
+        enqueue(call)
+    }
+
+    /// Puts the calls whose gathered tokens are due on the list.
+    func fireGathering(now: Double) {
+        while let due = gathering.popDue(now: now) { enqueue(due.payload) }
+    }
+}

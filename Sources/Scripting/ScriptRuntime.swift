@@ -1,0 +1,239 @@
+// One run of one script: the state, the scheduler, the requests and the loop that turns them. Everything happens on the
+// thread that calls `run`. Moonrill is its caller.
+
+internal import Dialects
+public import Engine
+public import LuaVM
+public import Wire
+
+/// What a script is run with.
+public struct ScriptConfiguration {
+    /// The script's Lua text.
+    public var source: [UInt8]
+    /// Its name in messages: the path of its file, or "stdin".
+    public var name: String
+    /// The folder in which `require` looks first; nil for the working directory.
+    public var directory: String?
+    /// The values of `arg[1]`, `arg[2]`, ... and of `...`.
+    public var arguments: [String] = []
+    /// `arg[0]`: the script's name as given.
+    public var argumentZero: String?
+    /// Seconds that the whole run may take.
+    public var timeLimit: Double?
+    /// Bytes that the script may hold.
+    public var memoryLimit: Int?
+    /// What clients without options get.
+    public var defaults = ClientDefaults()
+    /// Takes what the script writes to standard output.
+    public var output: OutputSink = { _ in true }
+    /// Takes what the script writes to standard error.
+    public var errorOutput: OutputSink = { _ in true }
+    /// Takes what the script logs.
+    public var log: (LogLevel, String) -> Void = { _, _ in }
+    /// The value of an environment variable, for `os.getenv`; variables that hold keys are withheld from it.
+    public var environment: (String) -> String? = { _ in nil }
+    /// Whether a key is set in the variable of that name, for `llm.providers()`.
+    public var hasKey: (String) -> Bool = { _ in false }
+    /// The version that `llm.version` shows.
+    public var version = ""
+    /// Called about every tenth of a second while the script waits for the first output of a request, with the seconds
+    /// waited; and with nil before anything else is written.
+    public var indicator: ((Double?) -> Void)?
+    /// Makes the nth allocation of the script fail. For tests.
+    public var failAllocation = 0
+
+    /// A script with that text and name.
+    public init(source: [UInt8], name: String) {
+        self.source = source
+        self.name = name
+    }
+}
+
+/// How a run ended.
+public enum ScriptOutcome: Sendable {
+    /// The main function returned, and every task and request is over.
+    case finished
+    /// The script called `os.exit`.
+    case exited(Int)
+    /// The script could not be compiled, or raised.
+    case failed(ScriptFailure)
+    /// Its time ran out.
+    case timedOut(seconds: Double)
+    /// A signal stopped it: its number.
+    case interrupted(Int)
+    /// Nobody reads its output any more.
+    case outputClosed
+}
+
+/// Why a script failed.
+public struct ScriptFailure: Error, Sendable {
+    /// The message, with "file:line:" where Lua gave it.
+    public var message: String
+    /// Lua's traceback; empty for a syntax error.
+    public var traceback: String
+}
+
+/// Runs one script.
+public final class ScriptRuntime {
+    let configuration: ScriptConfiguration
+    let vm: LuaVM
+    let engine: Engine
+    let scheduler: Scheduler
+    var coder: LuaCoder
+    var center: CallCenter?
+    var replyMetatable: LuaReference?
+    var errorMetatable: LuaReference?
+    var hiddenVariables: Set<String> = []
+    /// Set by `os.exit`.
+    var exitCode: Int?
+    var functions: [(name: String, body: HostBody)] = []
+    var isOutputClosed = false
+    private var waitingSince: Double?
+
+    /// A runtime for one script.
+    /// - Throws: ``LuaError`` when there is no memory for a state.
+    public init(_ configuration: ScriptConfiguration, engine: Engine) throws(LuaError) {
+        self.configuration = configuration
+        self.engine = engine
+        vm = try LuaVM(memoryLimit: configuration.memoryLimit)
+        scheduler = Scheduler(vm: vm)
+        coder = LuaCoder.make(in: vm)
+    }
+
+    /// Lets the signals (SIGINT, SIGTERM) stop the run: no Lua runs any more, requests are cancelled, output is flushed.
+    /// A second one ends the process at once. To be called on the thread that runs the script, once a process.
+    public func stop(onSignals signals: [Int32]) {
+        vm.catchSignals(signals, wakeDescriptor: engine.wakeDescriptor)
+    }
+
+    /// Makes a Swift function available to the script as `require("host").name`. Arguments and results are JSON values;
+    /// what it throws is raised in the script.
+    public func register(_ name: String, _ body: @escaping ([JSONValue]) throws -> [JSONValue]) {
+        let coder = self.coder
+        functions.append(
+            (
+                name,
+                { call throws(LuaError) in
+                    var arguments: [JSONValue] = []
+                    for index in 0..<call.argumentCount {
+                        arguments.append(
+                            try coder.value(at: index + 1, of: call.stack, place: "\(name): argument \(index + 1)"))
+                    }
+                    let results: [JSONValue]
+                    do { results = try body(arguments) } catch { throw .misuse("\(name): \(error)") }
+                    for result in results { coder.push(result, to: call.stack) }
+                    return .returned(results.count)
+                }
+            ))
+    }
+
+    // MARK: The run
+
+    /// Runs the script to its end, whatever that is. To be called once.
+    public func run() -> ScriptOutcome {
+        defer {
+            engine.turn(waitingUpTo: 0)
+            vm.stopDeadline()
+            vm.close()
+        }
+        do throws(LuaError) {
+            try open()
+            let main = scheduler.makeTask(.main)
+            try loadMain(into: main)
+            vm.failAllocation(configuration.failAllocation)
+            loop(main)
+            return outcome(of: main)
+        } catch {
+            return ended(by: error)
+        }
+    }
+
+    private func loadMain(into main: ScriptTask) throws(LuaError) {
+        let stack = main.coroutine.stack
+        try stack.load(configuration.source, name: configuration.name == "stdin" ? "=stdin" : "@" + configuration.name)
+        for argument in configuration.arguments { stack.push(argument) }
+        scheduler.begin(main, arguments: configuration.arguments.count)
+        guard let seconds = configuration.timeLimit else { return }
+        try vm.startDeadline(seconds: seconds, reason: "out of time")
+    }
+
+    private func loop(_ main: ScriptTask) {
+        guard let center else { return }
+        var isWindingUp = false
+        while !vm.isKilled {
+            center.deliverAll()
+            scheduler.runReady()
+            if vm.isKilled { break }
+            if main.state == .failed, !isWindingUp {
+                isWindingUp = true
+                scheduler.cancelAll()
+                center.cancelAll()
+            }
+            if isOver(main, center) { break }
+            turn(center)
+            let now = Engine.now()
+            scheduler.fireTimers(now: now)
+            center.fireGathering(now: now)
+        }
+        vm.flushOutput()
+        if vm.isKilled { center.cancelAll() }
+    }
+
+    private func isOver(_ main: ScriptTask, _ center: CallCenter) -> Bool {
+        guard !scheduler.hasReady, center.queue.isEmpty else { return false }
+        if scheduler.aliveCount == 0 {
+            if center.liveCount == 0 { return true }
+            center.cancelStranded()
+            return false
+        }
+        let isStuck = scheduler.nextDeadline == nil && !center.canProgress && center.liveCount == engine.activeCount
+        if isStuck, center.queue.isEmpty, !main.isOver {
+            scheduler.wake(
+                main, .raise(LuaError("nothing can go on: every task waits for a paused request or another task")))
+        } else if isStuck {
+            scheduler.cancelAll()
+        }
+        return false
+    }
+
+    private func turn(_ center: CallCenter) {
+        vm.flushOutput()
+        guard !scheduler.hasReady, center.queue.isEmpty else { return engine.turn(waitingUpTo: 0) }
+        let deadlines = [scheduler.nextDeadline, center.gathering.nextDeadline].compactMap { $0 }
+        var wait = deadlines.min().map { max(0, $0 - Engine.now()) }
+        if let indicator = configuration.indicator, center.isWaitingForOutput {
+            let now = Engine.now()
+            let since = waitingSince ?? now
+            waitingSince = since
+            indicator(now - since)
+            wait = min(wait ?? 0.1, 0.1)
+        } else if waitingSince != nil {
+            waitingSince = nil
+            configuration.indicator?(nil)
+        }
+        engine.turn(waitingUpTo: wait)
+    }
+
+    // MARK: How it ended
+
+    private func outcome(of main: ScriptTask) -> ScriptOutcome {
+        if let error = main.error { return ended(by: error) }
+        if vm.isKilled { return ended(by: LuaError("stopped")) }
+        if let error = scheduler.unseenErrors.first ?? center?.unseenErrors.first { return ended(by: error) }
+        return .finished
+    }
+
+    private func ended(by error: LuaError) -> ScriptOutcome {
+        if let exitCode { return .exited(exitCode) }
+        if isOutputClosed { return .outputClosed }
+        if vm.isKilled {
+            guard vm.killReason == "out of time" else { return .interrupted(vm.caughtSignal) }
+            return .timedOut(seconds: configuration.timeLimit ?? 0)
+        }
+        return .failed(ScriptFailure(message: error.message, traceback: error.traceback))
+    }
+}
+
+// The state, the engine and the loop belong to one thread.
+@available(*, unavailable)
+extension ScriptRuntime: Sendable {}

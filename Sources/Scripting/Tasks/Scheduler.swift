@@ -1,0 +1,229 @@
+// Runs tasks, one at a time, in the order in which they became ready. Knows tasks and timers; requests and replies are
+// the business of CallCenter.
+
+internal import Engine
+internal import LuaVM
+
+/// The coroutine scheduler.
+final class Scheduler {
+    private let vm: LuaVM
+    /// The task whose Lua code is running now.
+    private(set) var current: ScriptTask?
+    private var tasks: [Int: ScriptTask] = [:]
+    private var ready: [ScriptTask] = []
+    private var timers = TimerHeap<(task: ScriptTask, number: Int)>()
+    private var nextID = 1
+    /// Spawned tasks, and the main one, that are not over.
+    private(set) var aliveCount = 0
+    /// Told of every task that is over.
+    var onOver: (ScriptTask) -> Void = { _ in }
+    /// Told of a task whose wait is cancelled, so that what it waited for can be let go.
+    var onAbandon: (ScriptTask.Wait, ScriptTask) -> Void = { _, _ in }
+
+    init(vm: LuaVM) { self.vm = vm }
+
+    // MARK: Making
+
+    /// A new task; its function and arguments are to be pushed on its coroutine's stack before ``begin(_:arguments:)``.
+    func makeTask(_ kind: ScriptTask.Kind) -> ScriptTask {
+        let task = ScriptTask(id: nextID, kind: kind, vm: vm)
+        nextID += 1
+        if kind != .callback {
+            tasks[task.id] = task
+            aliveCount += 1
+        }
+        return task
+    }
+
+    /// Makes a new task ready to run.
+    func begin(_ task: ScriptTask, arguments: Int) { enqueue(task, .begin(arguments: arguments)) }
+
+    /// The task of that number, while somebody can still ask for it.
+    func task(_ id: Int) -> ScriptTask? { tasks[id] }
+
+    /// The script has lost its handle on the task.
+    func release(_ id: Int) {
+        guard let task = tasks[id], task.kind == .spawned, task.isOver, task.error == nil || task.isErrorSeen else {
+            return
+        }
+        tasks[id] = nil
+    }
+
+    // MARK: Waiting
+
+    /// Notes that the running task waits. Its host function answers `.waits` next.
+    /// - Throws: ``LuaError`` when it has been cancelled, or may not wait here.
+    func park(_ wait: ScriptTask.Wait, _ call: HostCall, action: String) throws(LuaError) {
+        guard let task = current else { throw .misuse("\(action) has to wait, and nothing runs that could") }
+        try call.requireWait(action)
+        if task.isCancelled { throw cancellation() }
+        task.state = .waiting
+        task.wait = wait
+        task.waitNumber += 1
+    }
+
+    /// Wakes the running task, once parked, at `deadline` (monotonic seconds).
+    func setTimer(at deadline: Double) {
+        guard let task = current else { return }
+        timers.push((task, task.waitNumber), at: deadline)
+    }
+
+    /// Lets a waiting task go on.
+    func wake(_ task: ScriptTask, _ resumption: ScriptTask.Resumption) {
+        guard task.state == .waiting else { return }
+        enqueue(task, resumption)
+    }
+
+    private func enqueue(_ task: ScriptTask, _ resumption: ScriptTask.Resumption) {
+        task.state = .ready
+        task.wait = .nothing
+        task.resumption = resumption
+        ready.append(task)
+    }
+
+    /// Makes what the task waits for raise "cancelled", and every wait after it.
+    func cancel(_ task: ScriptTask) {
+        guard !task.isOver, !task.isCancelled else { return }
+        task.isCancelled = true
+        guard task.state == .waiting else { return }
+        let wait = task.wait
+        wake(task, .raise(cancellation()))
+        onAbandon(wait, task)
+    }
+
+    /// Cancels every task that is not over.
+    func cancelAll() {
+        for id in tasks.keys.sorted() { if let task = tasks[id] { cancel(task) } }
+    }
+
+    /// The error that a cancelled wait raises; built by the runtime, which knows its table.
+    var cancellation: () -> LuaError = { LuaError("cancelled") }
+
+    // MARK: Running
+
+    /// True when a task can run.
+    var hasReady: Bool { !ready.isEmpty }
+    /// When the next timer is due.
+    var nextDeadline: Double? {
+        while let next = timers.next, isStale(next.payload) { _ = timers.popDue(now: .infinity) }
+        return timers.nextDeadline
+    }
+
+    private func isStale(_ entry: (task: ScriptTask, number: Int)) -> Bool {
+        entry.task.state != .waiting || entry.task.waitNumber != entry.number
+    }
+
+    /// Wakes the tasks whose time has come.
+    func fireTimers(now: Double) {
+        while let due = timers.popDue(now: now) {
+            if !isStale(due.payload) { wake(due.payload.task, .values { _ in 0 }) }
+        }
+    }
+
+    /// Runs each task that is ready now, once.
+    func runReady() {
+        let batch = ready
+        ready.removeAll(keepingCapacity: true)
+        for task in batch where task.state == .ready { resume(task) }
+    }
+
+    private func resume(_ task: ScriptTask) {
+        guard let resumption = task.resumption else { return }
+        task.resumption = nil
+        // A task cancelled before it ever ran does not run.
+        if case .begin = resumption, task.isCancelled { return over(task, .failed(cancellation())) }
+        switch resumption {
+        case .begin(let arguments): _ = run(task, arguments: arguments)
+        case .values(let push): _ = run(task, arguments: push(task.coroutine.stack))
+        case .raise(let error): settle(task, running(task) { task.coroutine.resume(raising: error) })
+        }
+    }
+
+    /// Runs a task with `arguments` values on its stack, until it waits or is over. For a callback, the answer says
+    /// which at once.
+    func run(_ task: ScriptTask, arguments: Int) -> LuaCoroutine.Outcome {
+        let outcome = running(task) { task.coroutine.resume(arguments: arguments) }
+        settle(task, outcome)
+        return outcome
+    }
+
+    private func running(_ task: ScriptTask, _ body: () -> LuaCoroutine.Outcome) -> LuaCoroutine.Outcome {
+        let outer = current
+        current = task
+        task.state = .running
+        defer { current = outer }
+        return body()
+    }
+
+    private func settle(_ task: ScriptTask, _ outcome: LuaCoroutine.Outcome) {
+        switch outcome {
+        case .waits:
+            // The host function has parked it; if not, it can never go on.
+            if task.state == .running { task.state = .waiting }
+            if task.isCancelled, task.state == .waiting {
+                let wait = task.wait
+                wake(task, .raise(cancellation()))
+                onAbandon(wait, task)
+            }
+        default: over(task, outcome)
+        }
+    }
+
+    private func over(_ task: ScriptTask, _ outcome: LuaCoroutine.Outcome) {
+        if task.kind == .callback {
+            task.state = .done
+            return onCallback(task, outcome)
+        }
+        switch outcome {
+        case .returned(let count):
+            task.state = .done
+            task.results = (0..<count).map { _ in task.coroutine.stack.popReference() }.reversed()
+        case .failed(let error):
+            task.state = task.isCancelled ? .cancelled : .failed
+            task.error = error
+            if task.isCancelled { task.isErrorSeen = true }
+        case .waits: return
+        }
+        aliveCount -= 1
+        let waiters = task.waiters
+        task.waiters = []
+        for waiter in waiters { wake(waiter, outcome: task) }
+        onOver(task)
+    }
+
+    /// Told how a callback's run ended.
+    var onCallback: (ScriptTask, LuaCoroutine.Outcome) -> Void = { _, _ in }
+
+    private func wake(_ waiter: ScriptTask, outcome task: ScriptTask) {
+        switch self.outcome(of: task) {
+        case .success(let push): wake(waiter, .values(push))
+        case .failure(let error): wake(waiter, .raise(error))
+        }
+    }
+
+    /// What `task:wait()` gives for a task that is over: its results, or what it raised. A cancelled one answers
+    /// nil and the error, because being cancelled is no defect of the script.
+    func outcome(of task: ScriptTask) -> Result<(LuaStack) -> Int, LuaError> {
+        task.isErrorSeen = true
+        if let error = task.error {
+            guard task.state == .cancelled else { return .failure(error) }
+            let cancelled = cancellation()
+            return .success { stack in
+                stack.pushNil()
+                stack.push(error: cancelled)
+                return 2
+            }
+        }
+        let results = task.results
+        return .success { stack in
+            for result in results { stack.push(result) }
+            return results.count
+        }
+    }
+
+    /// Tasks that raised while nobody waited for them.
+    var unseenErrors: [LuaError] {
+        tasks.values.sorted { $0.id < $1.id }
+            .compactMap { $0.kind == .spawned && !$0.isErrorSeen ? $0.error : nil }
+    }
+}

@@ -1,0 +1,60 @@
+// One strand of a script: its main function, a spawned function, or the callbacks of a request. Data only; the
+// scheduler runs it.
+
+internal import LuaVM
+
+/// A coroutine with what it waits for and what came of it.
+final class ScriptTask {
+    /// What runs in it.
+    enum Kind { case main, spawned, callback }
+
+    /// What it does now: `task.status`.
+    enum State: String { case ready, running, waiting, done, failed, cancelled }
+
+    /// What a waiting task waits for.
+    enum Wait {
+        case nothing, timer
+        case task(ScriptTask)
+        /// `owned` when the request belongs to the wait alone (client:ask): cancelling the wait cancels it.
+        case call(Call, owned: Bool)
+        case event(Call)
+    }
+
+    /// How a ready task goes on.
+    enum Resumption {
+        /// With the function and this many arguments already on its stack.
+        case begin(arguments: Int)
+        /// With the values that the closure pushes; it answers how many.
+        case values((LuaStack) -> Int)
+        /// With an error raised where it waits.
+        case raise(LuaError)
+    }
+
+    let id: Int
+    let kind: Kind
+    let coroutine: LuaCoroutine
+    var state = State.ready
+    var wait = Wait.nothing
+    /// Tells a stale timer from the live one.
+    var waitNumber = 0
+    var resumption: Resumption?
+    /// Once set, every further wait raises at once.
+    var isCancelled = false
+    /// For a callback's task: the request it belongs to, until that is over.
+    var owner: Call?
+    /// Tasks in `task:wait()` for this one.
+    var waiters: [ScriptTask] = []
+    var results: [LuaReference] = []
+    var error: LuaError?
+    /// Whether somebody has been told of `error`.
+    var isErrorSeen = false
+
+    init(id: Int, kind: Kind, vm: LuaVM) {
+        self.id = id
+        self.kind = kind
+        coroutine = LuaCoroutine(vm)
+    }
+
+    /// True once it has returned, raised or been cancelled.
+    var isOver: Bool { state == .done || state == .failed || state == .cancelled }
+}

@@ -1,0 +1,147 @@
+// Lua tables <-> JSON values. The one place that decides what is an array, what an object, and what cannot be JSON.
+// Tables are read raw: no metamethod of a script's runs here.
+
+internal import LuaVM
+internal import Wire
+
+/// What the coder needs to know of a state: the metatable that marks arrays, and the value that stands for null.
+struct LuaCoder {
+    /// Tables with this metatable are arrays, empty ones too.
+    let arrayMark: LuaReference
+    /// `llm.json.null`.
+    let null: LuaReference
+
+    /// How deep tables may nest; a table that holds itself ends here.
+    static let maximumDepth = 200
+
+    // MARK: Lua to JSON
+
+    /// The value at `index` as JSON.
+    /// - Throws: ``LuaError`` that names the place (`place` and the path below it) of what JSON cannot hold.
+    func value(at index: Int, of stack: LuaStack, place: String) throws(LuaError) -> JSONValue {
+        try value(at: stack.absolute(index), of: stack, place: place, depth: 0)
+    }
+
+    private func value(
+        at index: Int, of stack: LuaStack, place: @autoclosure () -> String, depth: Int
+    ) throws(LuaError) -> JSONValue {
+        switch stack.type(at: index) {
+        case .nil, .none: return .null
+        case .boolean: return .bool(stack.bool(at: index) ?? false)
+        case .string: return .string(try text(at: index, of: stack, place: place()))
+        case .number: return try number(at: index, of: stack, place: place())
+        case .table:
+            guard depth < Self.maximumDepth else {
+                throw .misuse("\(place()): tables nest deeper than \(Self.maximumDepth) levels; does one hold itself?")
+            }
+            return try table(at: index, of: stack, place: place(), depth: depth)
+        case let type:
+            throw .misuse("\(place()): a \(type.name) cannot be written as JSON")
+        }
+    }
+
+    private func text(at index: Int, of stack: LuaStack, place: @autoclosure () -> String) throws(LuaError) -> String {
+        let bytes = stack.bytes(at: index) ?? []
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            let good =
+                String(decoding: bytes, as: UTF8.self).utf8.elementsEqual(bytes) ? bytes.count : firstBadByte(bytes)
+            throw .misuse("\(place()): the string is not valid UTF-8 (byte \(good + 1)); convert it first")
+        }
+        return text
+    }
+
+    private func firstBadByte(_ bytes: [UInt8]) -> Int {
+        let repaired = Array(String(decoding: bytes, as: UTF8.self).utf8)
+        return zip(bytes, repaired).prefix { $0 == $1 }.count
+    }
+
+    private func number(
+        at index: Int, of stack: LuaStack, place: @autoclosure () -> String
+    ) throws(LuaError) -> JSONValue {
+        if stack.isInteger(at: index) { return .int(Int64(stack.int(at: index) ?? 0)) }
+        let number = stack.double(at: index) ?? 0
+        guard number.isFinite else { throw .misuse("\(place()): JSON has no \(number.isNaN ? "NaN" : "infinity")") }
+        return .double(number)
+    }
+
+    private func table(at index: Int, of stack: LuaStack, place: String, depth: Int) throws(LuaError) -> JSONValue {
+        stack.reserve(4)
+        if isNull(at: index, of: stack) { return .null }
+        let length = stack.length(of: index)
+        if length > 0 || stack.hasMetatable(arrayMark, at: index) {
+            return try array(at: index, of: stack, length: length, place: place, depth: depth)
+        }
+        var object = JSONObject()
+        try stack.forEachMember(of: index) { () throws(LuaError) in
+            guard let key = stack.string(at: -2) else {
+                let key = stack.display(at: -2)
+                throw .misuse("\(place): the key \(key) is no string, and the table is no sequence from 1")
+            }
+            let member = try value(at: stack.top, of: stack, place: "\(place).\(key)", depth: depth + 1)
+            object.append(uncheckedKey: key, member)
+        }
+        return .object(object.sorted())
+    }
+
+    private func array(
+        at index: Int, of stack: LuaStack, length: Int, place: String, depth: Int
+    ) throws(LuaError) -> JSONValue {
+        var members = 0
+        stack.forEachMember(of: index) { members += 1 }
+        guard members == length else {
+            throw .misuse(
+                "\(place): a table is an array or an object, not both: it has \(length) elements and other keys")
+        }
+        var elements: [JSONValue] = []
+        elements.reserveCapacity(length)
+        for position in 0..<length {
+            stack.getElement(position + 1, of: index)
+            defer { stack.pop(1) }
+            elements.append(
+                try value(at: stack.top, of: stack, place: "\(place)[\(position + 1)]", depth: depth + 1))
+        }
+        return .array(elements)
+    }
+
+    /// True when the value at `index` is `llm.json.null`.
+    func isNull(at index: Int, of stack: LuaStack) -> Bool {
+        stack.push(null)
+        defer { stack.pop(1) }
+        return stack.areSame(index, -1)
+    }
+
+    // MARK: JSON to Lua
+
+    /// Pushes a JSON value: objects as tables, arrays as tables that remember it, null as `llm.json.null`. [-0, +1]
+    func push(_ value: JSONValue, to stack: LuaStack) {
+        switch value {
+        case .null: stack.push(null)
+        case .bool(let value): stack.push(value)
+        case .int(let value): stack.push(Int(value))
+        case .double(let value): stack.push(value)
+        case .string(let value): stack.push(value)
+        case .array(let elements):
+            stack.pushTable(array: elements.count)
+            for (position, element) in elements.enumerated() {
+                push(element, to: stack)
+                stack.setElement(position + 1, of: -2)
+            }
+            stack.setMetatable(arrayMark, of: -1)
+        case .object(let object):
+            stack.pushTable(fields: object.count)
+            for member in object {
+                push(member.value, to: stack)
+                stack.setField(named: member.key, of: -2)
+            }
+        }
+    }
+}
+
+extension JSONObject {
+    /// The members by name: Lua's tables have no order, and a request's bytes must not depend on a hash seed.
+    fileprivate func sorted() -> JSONObject {
+        var result = JSONObject()
+        for member in members.sorted(by: { $0.key < $1.key }) { result.append(uncheckedKey: member.key, member.value) }
+        return result
+    }
+}

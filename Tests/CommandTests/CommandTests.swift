@@ -1,0 +1,3 @@
+// Tests of Command.
+
+import Testing

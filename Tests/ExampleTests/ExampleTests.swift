@@ -1,0 +1,3 @@
+// Tests of Example.
+
+import Testing

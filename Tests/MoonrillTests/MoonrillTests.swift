@@ -1,0 +1,3 @@
+// Tests of Moonrill.
+
+import Testing
