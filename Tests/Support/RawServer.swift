@@ -3,7 +3,6 @@
 
 internal import Foundation
 internal import Glibc
-internal import Synchronization
 
 /// A server that does exactly what its script says, and no more.
 public final class RawServer: Sendable {
@@ -12,12 +11,12 @@ public final class RawServer: Sendable {
         /// 0 for the first connection the server accepted, then 1, 2, ...
         public let index: Int
         private let server: RawServer
-        private let socket: Mutex<Int32>
-        private let leftover = Mutex<[UInt8]>([])
+        private let socket: Locked<Int32>
+        private let leftover = Locked<[UInt8]>([])
 
         fileprivate init(index: Int, socket: Int32, server: RawServer) {
             self.index = index
-            self.socket = Mutex(socket)
+            self.socket = Locked(socket)
             self.server = server
         }
 
@@ -170,7 +169,9 @@ public final class RawServer: Sendable {
     }
 
     private struct Seen {
+        /// Each holds the server, so they are let go when it stops.
         var connections: [Connection] = []
+        var connectionCount = 0
         var requests: [RawRequest] = []
         var isStopping = false
     }
@@ -179,7 +180,7 @@ public final class RawServer: Sendable {
     public let port: Int
     private let listener: Int32
     private let threads = DispatchGroup()
-    private let seen = Mutex(Seen())
+    private let seen = Locked(Seen())
 
     /// Listens on 127.0.0.1 and runs `script` on a thread of its own for each connection.
     /// `sendBuffer` (bytes) shrinks the kernel's buffer, so that back-pressure shows early.
@@ -208,7 +209,7 @@ public final class RawServer: Sendable {
     public var url: String { "http://127.0.0.1:\(port)" }
 
     /// How many connections were accepted so far.
-    public var connectionCount: Int { seen.withLock { $0.connections.count } }
+    public var connectionCount: Int { seen.withLock { $0.connectionCount } }
 
     /// The requests that were read whole so far, in order of arrival.
     public var requests: [RawRequest] { seen.withLock { $0.requests } }
@@ -218,6 +219,7 @@ public final class RawServer: Sendable {
     public func stop() {
         let connections = seen.withLock { seen in
             seen.isStopping = true
+            defer { seen.connections = [] }
             return seen.connections
         }
         shutdown(listener, Int32(SHUT_RDWR))
@@ -246,8 +248,9 @@ public final class RawServer: Sendable {
             _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
             let connection = seen.withLock { seen -> Connection? in
                 guard !seen.isStopping else { return nil }
-                let connection = Connection(index: seen.connections.count, socket: socket, server: self)
+                let connection = Connection(index: seen.connectionCount, socket: socket, server: self)
                 seen.connections.append(connection)
+                seen.connectionCount += 1
                 return connection
             }
             guard let connection else {

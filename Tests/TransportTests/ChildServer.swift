@@ -25,7 +25,17 @@ final class ChildServer {
             if data.isEmpty { throw Failure("\(program) said nothing like \(mark): \(text)") }
             text += String(decoding: data, as: UTF8.self)
         }
-        port = try Self.listeningPort(of: process.processIdentifier)
+        // The kernel's table may skip a line while other tests open and close sockets: read it until ours is there.
+        let deadline = Date.now + 10
+        var found: Int?
+        while found == nil, Date.now < deadline {
+            found = try Self.listeningPort(of: process.processIdentifier)
+        }
+        guard let found else {
+            kill(process.processIdentifier, SIGKILL)
+            throw Failure("\(program) listens nowhere")
+        }
+        port = found
     }
 
     func stop() {
@@ -40,7 +50,7 @@ final class ChildServer {
     }
 
     /// The TCP port on which the process listens, from /proc.
-    private static func listeningPort(of pid: Int32) throws -> Int {
+    private static func listeningPort(of pid: Int32) throws -> Int? {
         let files = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")
         let links = files.compactMap {
             try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/fd/\($0)")
@@ -52,7 +62,7 @@ final class ChildServer {
             guard let port = fields[1].split(separator: ":").last.flatMap({ Int($0, radix: 16) }) else { continue }
             return port
         }
-        throw Failure("process \(pid) listens nowhere")
+        return nil
     }
 
     struct Failure: Error, CustomStringConvertible {

@@ -2,7 +2,6 @@
 
 import Foundation
 import Support
-import Synchronization
 import Testing
 import Transport
 import Wire
@@ -23,7 +22,7 @@ import Wire
     @Test(arguments: [false, true])
     func pausedTransferHoldsBackWhileAnotherRuns(chunked: Bool) throws {
         let size = 16_000_000
-        let sent = Mutex(0)
+        let sent = Locked(0)
         let bodies = [Self.pattern(size, seed: 1), Self.pattern(2_000_000, seed: 2)]
         try withServer(
             sendBuffer: 65536,
@@ -288,7 +287,7 @@ import Wire
 
     @Test func twoHundredAtOnce() throws {
         let count = 200
-        let waiting = Mutex(0)
+        let waiting = Locked(0)
         let everyone = DispatchSemaphore(value: 0)
         try withServer({ connection in
             guard let request = connection.readRequest() else { return }

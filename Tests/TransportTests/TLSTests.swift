@@ -2,7 +2,6 @@
 
 import Foundation
 import Support
-import Synchronization
 import Testing
 import Transport
 import Wire
@@ -145,7 +144,7 @@ struct HTTP2Tests {
 
     @Test func traceHoldsNoKey() throws {
         try withHTTP2 { url, caFile, _ in
-            let lines = Mutex<[String]>([])
+            let lines = Locked<[String]>([])
             var request = get(url + "/small?key=sk-query")
             request.headers.add("Authorization", "Bearer sk-header")
             _ = try Multi().fetch(request) { options in
