@@ -157,37 +157,35 @@ import Wire
         }
     }
 
-    @Test func noDescriptorIsLeftBehindAndNoneIsInherited() async {
+    @Test func noDescriptorIsLeftBehind() async {
         await #expect(processExitsWith: .success) {
             _ = try Multi()  // what libcurl and its TLS library open once for good
-            let before = descriptors().count
-            try withServer({ connection in
-                while let request = connection.readRequest() {
-                    if request.line.contains("/endless") {
-                        connection.write("HTTP/1.1 200 OK\r\n\r\ntoken")
-                        _ = connection.waitForDeparture()
-                        return
-                    }
-                    connection.answer("x")
-                }
-            }) { server in
-                let own = descriptors()
-                let multi = try Multi()
-                let inherited = descriptors().subtracting(own).filter { fcntl($0, F_GETFD) & FD_CLOEXEC == 0 }
-                for path in ["/", "/endless", "/endless", "/"] {
-                    let recorder = Recorder()
-                    try multi.begin(get(server.url + path), recorder)
-                    multi.run { !recorder.bytes.isEmpty }
-                }
-                let sockets = descriptors().subtracting(own).subtracting(inherited)
-                // The server's ends of the connections are among these, and close on exec as well.
-                try #require(sockets.count >= 8)
-                try #require(sockets.allSatisfy { fcntl($0, F_GETFD) & FD_CLOEXEC != 0 })
-                // The pair with which libcurl wakes its own poll, which is never used here.
-                try #require(inherited.count <= 2)
+            let before = descriptors()
+            for _ in 0..<20 {
+                try withServer(answeringOrEndless) { server in try useConnections(of: server, with: Multi()) }
             }
-            let after = descriptors().count
-            try #require(after == before, "\(before) before, \(after) after")
+            let left = descriptors().subtracting(before)
+            // The machinery of the tests opens a timer or two of its own; one forgotten a round would make twenty.
+            try #require(left.count < 10, "\(left)")
+            try #require(!left.values.contains { $0.hasPrefix("socket:") }, "\(left)")
+        }
+    }
+
+    @Test func childProcessesInheritNoDescriptor() async {
+        await #expect(processExitsWith: .success) {
+            try withServer(answeringOrEndless) { server in
+                let before = descriptors()
+                let multi = try Multi()
+                let pair = descriptors().subtracting(before).filter { fcntl($0.key, F_GETFD) & FD_CLOEXEC == 0 }
+                // The pair with which libcurl wakes its own poll, which is never used here, cannot be reached.
+                try #require(pair.count <= 2 && pair.values.allSatisfy { $0.hasPrefix("socket:") })
+                try useConnections(of: server, with: multi)
+                let opened = descriptors().subtracting(before).subtracting(pair)
+                // Both ends of the connections are among these: three connections are open.
+                try #require(opened.values.filter { $0.hasPrefix("socket:") }.count >= 6)
+                try #require(opened.keys.allSatisfy { fcntl($0, F_GETFD) & FD_CLOEXEC != 0 }, "\(opened)")
+                multi.turn(waitingUpTo: 0)
+            }
         }
     }
 
@@ -211,7 +209,37 @@ import Wire
     }
 }
 
-/// The open descriptors of this process.
-private func descriptors() -> Set<Int32> {
-    Set((0..<1024).filter { fcntl($0, F_GETFD) >= 0 })
+/// A script that answers, and lets what asks for /endless wait.
+private func answeringOrEndless(_ connection: RawServer.Connection) {
+    while let request = connection.readRequest() {
+        if request.line.contains("/endless") {
+            connection.write("HTTP/1.1 200 OK\r\n\r\ntoken")
+            _ = connection.waitForDeparture()
+            return
+        }
+        connection.answer("x")
+    }
+}
+
+/// Leaves connections kept, reused and under way.
+private func useConnections(of server: RawServer, with multi: Multi) throws {
+    for path in ["/", "/endless", "/endless", "/"] {
+        let recorder = Recorder()
+        try multi.begin(get(server.url + path), recorder)
+        multi.run { !recorder.bytes.isEmpty }
+    }
+}
+
+/// The open descriptors of this process, each with what it refers to, as /proc says.
+private func descriptors() -> [Int32: String] {
+    var found: [Int32: String] = [:]
+    for number in Int32(0)..<1024 where fcntl(number, F_GETFD) >= 0 {
+        found[number] = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")) ?? "?"
+    }
+    return found
+}
+
+extension [Int32: String] {
+    /// What is here and not there.
+    fileprivate func subtracting(_ other: Self) -> Self { filter { other[$0.key] != $0.value } }
 }
