@@ -280,7 +280,9 @@ void mr_push_where(lua_State *L) {
 int mr_parameter_count(lua_State *L, int index) {
     lua_Debug ar;
     lua_pushvalue(L, index);
-    lua_getinfo(L, ">u", &ar);
+    lua_getinfo(L, ">Su", &ar);
+    // A C function says "variadic" whatever it takes.
+    if (*ar.what == 'C') return 0;
     return ar.isvararg ? -1 : ar.nparams;
 }
 

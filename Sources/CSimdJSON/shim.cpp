@@ -155,20 +155,22 @@ extern "C" uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t coun
     const uint64_t *tape = object.document->tape;
     const uint8_t *strings = object.document->strings;
     uint32_t found = 0;
+    uint64_t marks = 0;
+    for (uint32_t k = 0; k < count; k++) marks |= keys[k].mark;
     uint32_t end = csj_end(object);
-    for (uint32_t index = csj_begin(object); index < end;) {
+    for (uint32_t index = csj_begin(object); index < end; index = csj_after_word(tape[index + 1], index + 1)) {
         const uint8_t *text = strings + (tape[index] & 0x00FFFFFFFFFFFFFFu);
         uint32_t length;
         std::memcpy(&length, text, sizeof length);
         text += sizeof length;
         uint64_t head = head_of(text, length);
+        if ((marks & csj_mark(head)) == 0) continue;
         for (uint32_t k = 0; k < count; k++) {
             if (!matches(keys[k], head, text, length)) continue;
             out[k] = index + 1;
             found |= uint32_t(1) << k;
             break;
         }
-        index = csj_after_word(tape[index + 1], index + 1);
     }
     return found;
 }

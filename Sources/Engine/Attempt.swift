@@ -147,19 +147,24 @@ final class Attempt {
                 owner.push(.chunk(context.secrets.scrub(String(decoding: [UInt8](copying: payload), as: UTF8.self))))
             }
         }
-        scratch.removeAll(keepingCapacity: true)
+        if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
         var reported: APIError?
         do throws(APIError) {
             try decoder.decode(kind, name: name, bytes: payload, into: &scratch)
         } catch {
             reported = error
         }
-        for event in scratch { owner.accept(event, from: self, now: now) }
+        if scratch.count == 1 {
+            // The usual frame; clearing the array costs more than taking its one element out.
+            owner.accept(scratch.removeLast(), from: self, now: now)
+        } else {
+            for event in scratch { owner.accept(event, from: self, now: now) }
+        }
         if let reported { throw .reported(reported) }
         if decoder.hasCleanEnd {
             owner.machine.cleanEnd()
             isDone = decoder.isDone
-        } else if owner.machine.state == .opening, kind != .comment, !decoder.summary.toolCalls.isEmpty {
+        } else if owner.machine.state == .opening, kind != .comment, decoder.hasOutput {
             owner.machine.output(now: now)
         }
     }

@@ -81,14 +81,20 @@ public final class LuaCoroutine {
         case waits
         /// It raised.
         case failed(LuaError)
+
+        /// True for `waits`.
+        public var isWait: Bool { if case .waits = self { true } else { false } }
     }
 
     private let keeper: LuaReference
+    /// Keeps the state alive for `stack`.
+    private let vm: LuaVM
     /// The coroutine's stack. Push a function and its arguments, then ``resume(arguments:)``.
     public let stack: LuaStack
 
     /// A new coroutine of `vm`.
     public init(_ vm: LuaVM) {
+        self.vm = vm
         let main = vm.stack
         main.reserve(1)
         // lua_newthread never returns NULL: running out of memory is the allocator's matter.

@@ -30,12 +30,15 @@ public enum LuaType: Int32, Sendable {
 /// A view of one coroutine's stack. It is valid while that coroutine is.
 @safe public struct LuaStack {
     let raw: OpaquePointer
-    /// The state the stack belongs to.
-    public let vm: LuaVM
+    private unowned(unsafe) let owner: LuaVM
+
+    /// The state the stack belongs to. Not counted: whoever uses a coroutine's stack holds its state already, and a
+    /// count a push would cost more than the push.
+    public var vm: LuaVM { unsafe owner }
 
     init(_ raw: OpaquePointer, vm: LuaVM) {
         unsafe self.raw = raw
-        self.vm = vm
+        unsafe owner = vm
     }
 
     /// How many values are on the stack.
@@ -131,7 +134,7 @@ public enum LuaType: Int32, Sendable {
     /// True when the values at both indices are the same (primitive equality).
     public func areSame(_ a: Int, _ b: Int) -> Bool { unsafe lua_rawequal(raw, checked(a), checked(b)) != 0 }
 
-    /// The declared parameters of the function at `index`; nil when variadic or written in C.
+    /// The declared parameters of the function at `index`; nil when variadic, 0 when written in C.
     public func parameterCount(at index: Int) -> Int? {
         guard type(at: index) == .function else { return nil }
         reserve(1)

@@ -12,8 +12,7 @@ internal import CLuaShim
 /// - SeeAlso: Lua 5.4 Reference Manual, section 4.
 @safe public final class LuaVM {
     let machine: OpaquePointer
-    /// References given up while Lua runs; freed at the next chance, because a deinit may come at any moment.
-    private var discarded: [Int32] = []
+    let registry: LuaRegistry
     private var reasons: [UnsafeMutablePointer<CChar>] = unsafe []
     private(set) var isClosed = false
     /// Kept until the state is closed: its streams hold them unretained.
@@ -28,6 +27,7 @@ internal import CLuaShim
             throw LuaError("not enough memory for a Lua state")
         }
         unsafe self.machine = machine
+        registry = unsafe LuaRegistry(mr_vm_main(machine))
         if unsafe mr_vm_open_libraries(machine) != LUA_OK {
             let message = stack.string(at: -1) ?? "cannot open the standard libraries"
             close()
@@ -41,6 +41,7 @@ internal import CLuaShim
     public func close() {
         guard !isClosed else { return }
         isClosed = true
+        registry.close()
         unsafe mr_vm_free(machine)
         while let reason = unsafe reasons.popLast() { unsafe reason.deallocate() }
     }
@@ -56,7 +57,7 @@ internal import CLuaShim
 
     /// Collects all garbage, finalizers included.
     public func collectGarbage() {
-        releaseDiscarded()
+        registry.releaseDiscarded()
         _ = stack.protected { stack in
             stack.getGlobal("collectgarbage")
             return 0
@@ -106,20 +107,6 @@ internal import CLuaShim
         unsafe copy.initialize(from: bytes, count: bytes.count)
         unsafe reasons.append(copy)
         return unsafe copy
-    }
-
-    // MARK: References
-
-    func discard(_ reference: Int32) {
-        guard !isClosed else { return }
-        discarded.append(reference)
-        if discarded.count >= 64 { releaseDiscarded() }
-    }
-
-    func releaseDiscarded() {
-        guard !isClosed, !discarded.isEmpty else { return }
-        for reference in discarded { unsafe luaL_unref(mr_vm_main(machine), mr_registry_index(), reference) }
-        discarded.removeAll(keepingCapacity: true)
     }
 }
 

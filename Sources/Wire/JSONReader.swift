@@ -93,6 +93,7 @@ public struct JSONPicked {
     internal let object: csj_node
 
     /// The member of key number `index`; nil where the object has none.
+    @inline(__always)
     public subscript(index: Int) -> JSONNode? {
         guard index >= 0, index < 16, found & (1 << UInt32(index)) != 0 else { return nil }
         return JSONNode(csj_at(object, places[index]))

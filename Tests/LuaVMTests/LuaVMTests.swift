@@ -251,7 +251,7 @@ struct Bench {
         #expect(seen == "nil")
     }
 
-    @Test(arguments: [("function(a, b) end", 2), ("function() end", 0), ("function(...) end", -1), ("print", -1)])
+    @Test(arguments: [("function(a, b) end", 2), ("function() end", 0), ("function(...) end", -1), ("print", 0)])
     func countsParameters(function: String, expected: Int) throws {
         let bench = try Bench()
         var seen: Int?

@@ -114,7 +114,7 @@ static inline int mr_registry_index(void) { return LUA_REGISTRYINDEX; }
 static inline int mr_upvalue_index(int i) { return lua_upvalueindex(i); }
 static inline int mr_minimum_stack(void) { return LUA_MINSTACK; }
 
-/// Number of declared parameters of the Lua function at `index`; -1 when variadic or written in C.
+/// Number of declared parameters of the function at `index`; -1 when variadic, 0 when written in C.
 int mr_parameter_count(lua_State *L, int index);
 
 #if defined(__clang__)

@@ -134,16 +134,22 @@ final class Scheduler {
         if case .begin = resumption, task.isCancelled { return over(task, .failed(cancellation())) }
         switch resumption {
         case .begin(let arguments): _ = run(task, arguments: arguments)
-        case .values(let push): _ = run(task, arguments: push(task.coroutine.stack))
+        case .values(let push):
+            let count = push(task.coroutine.stack)
+            settle(task, running(task) { task.coroutine.resume(arguments: count) })
         case .raise(let error): settle(task, running(task) { task.coroutine.resume(raising: error) })
         }
     }
 
-    /// Runs a task with `arguments` values on its stack, until it waits or is over. For a callback, the answer says
-    /// which at once.
+    /// Runs a task from its beginning, with `arguments` values on its stack, until it waits or is over. For a callback
+    /// the answer says which at once; only of one that waited is `onCallback` told.
     func run(_ task: ScriptTask, arguments: Int) -> LuaCoroutine.Outcome {
         let outcome = running(task) { task.coroutine.resume(arguments: arguments) }
-        settle(task, outcome)
+        if task.kind == .callback, task.state == .running, !outcome.isWait {
+            task.state = .done
+        } else {
+            settle(task, outcome)
+        }
         return outcome
     }
 
@@ -191,7 +197,7 @@ final class Scheduler {
         onOver(task)
     }
 
-    /// Told how a callback's run ended.
+    /// Told how a callback that had waited ended.
     var onCallback: (ScriptTask, LuaCoroutine.Outcome) -> Void = { _, _ in }
 
     private func wake(_ waiter: ScriptTask, outcome task: ScriptTask) {
