@@ -51,7 +51,7 @@ let package = Package(
         .target(
             name: "Moonrill",
             dependencies: [
-                "Scripting", "LuaVM", "Engine", "Dialects", "Wire", .product(name: "Logging", package: "swift-log"),
+                "Scripting", "Engine", "Dialects", "Wire", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),
         .target(
@@ -79,11 +79,13 @@ let package = Package(
         .testTarget(name: "LuaVMTests", dependencies: ["LuaVM", "Support"], swiftSettings: house),
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Wire", "Support"], swiftSettings: house),
         .testTarget(
-            name: "EngineTests", dependencies: ["Engine", "Transport", "Dialects", "Wire", "Support"], swiftSettings: house),
+            name: "EngineTests", dependencies: ["Engine", "Transport", "Dialects", "Wire", "Support"],
+            swiftSettings: house),
         .testTarget(
             name: "MoonrillMockTests", dependencies: ["MoonrillMock", "Wire", "Support"], swiftSettings: house),
         .testTarget(
-            name: "ScriptingTests", dependencies: ["Scripting", "LuaVM", "Engine", "Dialects", "Wire", "Support"],
+            name: "ScriptingTests",
+            dependencies: ["Scripting", "LuaVM", "Engine", "Dialects", "Wire", "MoonrillMock", "Support"],
             swiftSettings: house),
         .testTarget(
             name: "MoonrillTests", dependencies: ["Moonrill", "MoonrillMock", "Wire", "Support"], swiftSettings: house),

@@ -41,6 +41,11 @@ void mr_catch_signal(mr_vm *vm, int signal_number, int wake_descriptor) {
     action.sa_handler = on_signal;
     // No SA_RESTART: a script that blocks in io.read is to notice.
     sigaction(signal_number, &action, NULL);
+    // A parent may have started this process with the signal blocked.
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, signal_number);
+    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
 }
 
 int mr_caught_signal(const mr_vm *vm) { return vm->caught_signal; }

@@ -25,7 +25,7 @@ public struct BaseURL: Sendable, Equatable {
         }
         scheme = text[..<mark.lowerBound].lowercased()
         guard scheme == "http" || scheme == "https" else {
-            throw Self.wrong("must begin with http:// or https://")
+            throw Self.wrong("must begin with http:// or https://, not \(scheme)://")
         }
         let rest = text[mark.upperBound...]
         guard !rest.utf8.contains(UInt8(ascii: "#")) else { throw Self.wrong("must not hold a fragment (#)") }

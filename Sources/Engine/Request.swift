@@ -221,7 +221,7 @@ final class Request {
             kind: error.kind, message: secrets.scrub(note.map { "\(error.message) (\($0))" } ?? error.message),
             status: error.status, code: error.code.map(secrets.scrub), phase: fault.phase,
             isRetryable: error.isRetryable, retryAfter: error.retryAfter,
-            provider: spec.endpoint.provider, model: spec.chat.model, requestID: error.requestID,
+            provider: spec.endpoint.provider, model: spec.chat.model, requestID: error.requestID.map(secrets.scrub),
             attempts: attempts ?? machine.attempts,
             partial: hasOutput ? reply(attempt, isPartial: true, now: now) : nil, position: received)
     }

@@ -3,7 +3,6 @@
 internal import Dialects
 internal import Engine
 public import Logging
-internal import LuaVM
 internal import Scripting
 public import Wire
 

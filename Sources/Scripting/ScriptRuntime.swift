@@ -150,7 +150,7 @@ public final class ScriptRuntime {
 
     private func loadMain(into main: ScriptTask) throws(LuaError) {
         let stack = main.coroutine.stack
-        try stack.load(configuration.source, name: configuration.name == "stdin" ? "=stdin" : "@" + configuration.name)
+        try stack.load(configuration.source, name: "@" + configuration.name)
         for argument in configuration.arguments { stack.push(argument) }
         scheduler.begin(main, arguments: configuration.arguments.count)
         guard let seconds = configuration.timeLimit else { return }

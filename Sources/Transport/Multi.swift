@@ -248,4 +248,4 @@ public final class Multi {
 @available(
     *, unavailable, message: "curl's handles and epoll's bookkeeping belong to one thread; wake it by wakeHandle"
 )
-extension Multi: @unchecked Sendable {}
+extension Multi: Sendable {}

@@ -1,3 +1,218 @@
-// Tests of Command.
+// The command line through the real binary and real sockets: statuses, messages, signals, and keys that stay secret.
 
+import Foundation
+import MoonrillMock
+import Support
 import Testing
+
+@Suite struct CommandTests {
+    // MARK: How a run ends
+
+    @Test(arguments: [
+        ("print('fine')", 0, "fine\n", ""),
+        ("io.write('no newline')", 0, "no newline", ""),
+        ("print(...) print(arg[0], #arg)", 0, "\nstdin\t0\n", ""),
+        ("os.exit(7)", 7, "", ""),
+        ("io.write('kept') os.exit(true)", 0, "kept", ""),
+        ("os.exit(false)", 1, "", ""),
+        ("error('broken')", 1, "", "moonrill: stdin:1: broken\nstack traceback:\n"),
+        (
+            "local function inner() error('deep') end\ninner()", 1, "",
+            "stdin:1: in upvalue 'inner'|stdin:1: in local 'inner'"
+        ),
+        ("error({ code = 1 })", 1, "", "moonrill: table: "),
+        ("#!/usr/bin/env -S moonrill run\nprint('started')", 0, "started\n", ""),
+        ("print('a'\nprint('b')", 1, "", "2 | print('b')\n    ^"),
+        ("require('llm').spawn(function() error('in a task') end)", 1, "", "in a task"),
+        (
+            "local llm = require 'llm' local t = llm.spawn(function() error('waited') end) print(pcall(t.wait, t))", 0,
+            "false\tstdin:1: waited\n", ""
+        ),
+        (
+            "local llm = require 'llm' llm.spawn(function() llm.sleep(0.01) print('task') end) print('main')", 0,
+            "main\ntask\n", ""
+        ),
+        ("local llm = require 'llm' llm.spawn(function() llm.sleep(60) end) error('main')", 1, "", "main"),
+    ])
+    func ends(script: String, status: Int, output: String, message: String) throws {
+        let result = try MoonrillBinary.run(script: script)
+        #expect(result.status == Int32(status))
+        #expect(result.output == output)
+        if message.isEmpty {
+            #expect(result.errorOutput == "")
+        } else {
+            #expect(
+                message.split(separator: "|", maxSplits: script.contains("inner") ? 1 : 0).contains {
+                    result.errorOutput.contains($0)
+                }, "\(result.errorOutput)")
+        }
+    }
+
+    @Test(arguments: [
+        "while true do end", "require('llm').sleep(60)", "require('llm').client{}:ask('x', { on_token = print })",
+    ])
+    func outOfTime(script: String) throws {
+        let result = try MoonrillBinary.run(script: script, ["--timeout", "0.2", "--fault", "slow-head:60"])
+        #expect(result.status == 124)
+        #expect(result.errorOutput == "moonrill: out of time: the script did not end within 0.2 s\n")
+    }
+
+    /// A signal ends the run whatever it is doing, and what was printed is kept.
+    @Test(
+        arguments: [SIGINT, SIGTERM],
+        [
+            "while true do end", "require('llm').sleep(60)",
+            "while true do pcall(function() while true do end end) end", "require('llm').client{}:ask('x')",
+        ])
+    func signals(signal: Int32, script: String) throws {
+        let run = try MoonrillBinary.start(
+            ["run", "--fault", "slow-head:60", "-"],
+            stdin: Array("print('begun') io.stdout:flush() io.write('pending') \(script)".utf8))
+        run.waitForOutput()
+        run.send(signal)
+        let result = run.wait(timeout: 20)
+        #expect(result.status == 128 + signal)
+        #expect(result.signal == nil)
+        #expect(result.output == "begun\npending")
+    }
+
+    @Test func aClosedPipeEndsQuietly() throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.arguments = [
+            "-c", "echo 'while true do print(1) end' | timeout 20 \"$0\" run - | head -n 1; echo ${PIPESTATUS[1]}",
+            MoonrillBinary.path,
+        ]
+        let output = Pipe()
+        let errors = Pipe()
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        #expect(String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self) == "1\n0\n")
+        #expect(errors.fileHandleForReading.readDataToEndOfFile().isEmpty)
+        process.waitUntilExit()
+    }
+
+    // MARK: Bad input: the thing, the place, the way out
+
+    static let client = "local llm = require 'llm'\n"
+
+    @Test(arguments: [
+        (
+            client + "llm.client { provider = 'deepsek' }",
+            ["stdin:2: llm.client: unknown provider \"deepsek\" (did you mean \"deepseek\"?)", "base_url"]
+        ),
+        (
+            client + "llm.client { modle = 'x' }",
+            ["stdin:2: llm.client: unknown option 'modle' (did you mean 'model'?)"]
+        ),
+        (client + "llm.client { model = 1 }", ["option 'model' must be a string, not 1"]),
+        (client + "llm.client { base_url = 'ftp://x' }", ["stdin:2: llm.client:", "ftp", "http"]),
+        (
+            client + "llm.client { base_url = 'http://127.0.0.1:1', headers = { ['X-A'] = 'a\\r\\nX-B: b' } }",
+            ["stdin:2: llm.client: headers:", "X-A"]
+        ),
+        (client + "llm.client { retry = { after_output = 'restrat' } }", ["(did you mean \"restart\"?)"]),
+        (client + "llm.client { timeout = { frist = 1 } }", ["unknown option 'frist' (did you mean 'first'?)"]),
+        (
+            client + "llm.client { dialect = 'opanai', base_url = 'http://127.0.0.1:1' }",
+            ["unknown dialect \"opanai\" (did you mean \"openai\"?)"]
+        ),
+        (client + "llm.client {}", ["no provider is chosen", "MOONRILL_PROVIDER", "--mock"]),
+        (
+            client + "assert(llm.client { provider = 'deepseek' }:ask('x'))",
+            ["DEEPSEEK_API_KEY", "export DEEPSEEK_API_KEY"]
+        ),
+        (
+            client
+                + "llm.client { base_url = 'http://127.0.0.1:1', model = 'm' }:ask({ { role = 'usr', content = 'x' } })",
+            ["message 1: unknown role \"usr\" (did you mean 'user'?)"]
+        ),
+        (
+            client + "llm.client { base_url = 'http://127.0.0.1:1', model = 'm' }:ask('x', { temprature = 1 })",
+            ["unknown option 'temprature' (did you mean 'temperature'?)", "params"]
+        ),
+        (client + "llm.client { base_url = 'http://127.0.0.1:1', model = 'm' }.ask('x')", ["client:ask is a method"]),
+        (
+            client
+                + "llm.client { base_url = 'http://127.0.0.1:1', model = 'm' }:ask('x', { params = { a = { b = print } } })",
+            ["params.a.b: a function cannot be written as JSON"]
+        ),
+        (client + "table.sort({ 1, 2 }, function() llm.sleep(0) end)", ["llm.sleep has to wait", "'sort'"]),
+        ("require 'nowhere'", ["stdin:1: module 'nowhere' not found", "no file './nowhere.lua'"]),
+    ])
+    func misuse(script: String, pieces: [String]) throws {
+        let result = try MoonrillBinary.run(script: script)
+        #expect(result.status == 1)
+        for piece in pieces { #expect(result.errorOutput.contains(piece), "\(piece) in \(result.errorOutput)") }
+        #expect(!result.errorOutput.contains(".swift"))
+    }
+
+    @Test(arguments: [
+        (["run", "/nonexistent/script.lua"], 66, "moonrill: no script at /nonexistent/script.lua"),
+        (["run"], 64, "Missing expected argument"), (["run", "--nonsense", "x"], 64, "Unknown option '--nonsense'"),
+        (["run", "--timeout", "0", "x"], 64, "--timeout takes a number of seconds above 0"),
+        (["run", "--fault", "nonsense", "x"], 64, "--fault: "), (["mock", "--port", "99999"], 64, "--port"),
+        (["frobnicate"], 64, "frobnicate"),
+    ])
+    func wrongUsage(arguments: [String], status: Int, message: String) throws {
+        let result = try MoonrillBinary.run(arguments)
+        #expect(result.status == Int32(status))
+        #expect(result.errorOutput.contains(message), "\(result.errorOutput)")
+        #expect(result.output == "")
+    }
+
+    @Test func aPortInUseIsNamed() throws {
+        let server = try MockServer.start(MockOptions())
+        defer { server.stop() }
+        let result = try MoonrillBinary.run(["mock", "--port", "\(server.port)"])
+        #expect(result.status == 69)
+        #expect(result.errorOutput.contains("\(server.port)") && result.errorOutput.contains("in use"))
+    }
+
+    // MARK: Commands
+
+    @Test func mockPrintsItsURLAndServesUntilStopped() throws {
+        let run = try MoonrillBinary.start(["mock"])
+        run.waitForOutput()
+        run.send(SIGTERM)
+        let result = run.wait(timeout: 20)
+        #expect(result.status == 0)
+        #expect(result.output.hasPrefix("http://127.0.0.1:") && result.output.hasSuffix("/v1\n"))
+    }
+
+    @Test func providersSayWhichHaveAKeyAndNeverTheKey() throws {
+        let result = try MoonrillBinary.run(["providers"], environment: ["GROQ_API_KEY": "gsk-secret-1234"])
+        #expect(result.status == 0)
+        #expect(result.output.split(separator: "\n").contains { $0.hasPrefix("groq *") && $0.contains(" set ") })
+        #expect(result.output.contains("DEEPSEEK_API_KEY"))
+        #expect(!(result.output + result.errorOutput).contains("secret"))
+    }
+
+    @Test(arguments: [[], ["run"], ["ask"], ["mock"], ["providers"]])
+    func helps(command: [String]) throws {
+        let result = try MoonrillBinary.run(command + ["--help"])
+        #expect(result.status == 0)
+        #expect(result.output.contains("OVERVIEW: ") && result.output.contains("USAGE: moonrill"))
+    }
+
+    @Test func askStreamsTheAnswerAndTakesAPipeAsContext() throws {
+        let result = try MoonrillBinary.run(
+            ["ask", "--mock", "--rate", "0", "Summarise", "this."], stdin: Array("A text about rivers.".utf8))
+        #expect(result.status == 0)
+        #expect(result.output.hasSuffix("\n") && result.output.count > 20)
+        #expect(result.errorOutput.contains("user"))
+        let failed = try MoonrillBinary.run(["ask", "--fault", "401", "hello"])
+        #expect(failed.status == 1)
+        #expect(failed.errorOutput.contains("auth (401)") && !failed.errorOutput.contains("traceback"))
+    }
+
+    @Test func logsAsTextAndJSON() throws {
+        let script = "require('llm').log.info('hello', 1)"
+        #expect(
+            try MoonrillBinary.run(script: script, ["--log-level", "info"]).errorOutput == "moonrill: info: hello 1\n")
+        #expect(try MoonrillBinary.run(script: script).errorOutput == "")
+        let json = try MoonrillBinary.run(script: script, ["--log-level", "info", "--log-format", "json"]).errorOutput
+        #expect(json.contains("\"level\":\"info\"") && json.contains("\"message\":\"hello 1\""))
+    }
+}

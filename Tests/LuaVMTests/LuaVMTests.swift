@@ -1,3 +1,5 @@
+// The embedding: what Lua code may do to the host (nothing), and what survives waiting, raising, killing.
+
 import Testing
 
 @testable import LuaVM

@@ -17,9 +17,9 @@ ARROWS = {
     "Transport": ["CCurl", "Wire"],
     "Engine": ["Transport", "Dialects", "Wire"],
     "Scripting": ["LuaVM", "Engine", "Dialects", "Wire"],
-    "Moonrill": ["Scripting", "Engine", "Dialects"],
-    "MoonrillMock": ["Wire", "Dialects"],
-    "MoonrillCommand": ["Moonrill", "MoonrillMock"],
+    "Moonrill": ["Scripting", "Engine", "Dialects", "Wire"],
+    "MoonrillMock": ["Wire"],
+    "MoonrillCommand": ["Moonrill", "MoonrillMock", "Dialects", "Wire"],
 }
 
 # Modules of other packages, by the target that may import them.
@@ -58,6 +58,7 @@ TEST_EXTRAS = {
     "ScriptingTests": ["MoonrillMock"],
     "MoonrillTests": ["MoonrillMock", "Logging"],
     "MoonrillMockTests": ["NIOCore", "NIOPosix", "NIOHTTP1"],
+    "CommandTests": ["Moonrill", "MoonrillMock"],
     "ExampleTests": ["Moonrill", "MoonrillMock"],
     "Support": ["Wire", "Dialects"],
 }

@@ -58,6 +58,9 @@ final class Call {
     var isPaused = false
     /// The script has ended the request: what still comes is not shown, but for the end.
     var isClosing = false
+    /// The round of delivery in which it was ended. The engine learns of it in the turn after that round; what it would
+    /// hand over before belongs to a request that goes on.
+    var closedInRound = -1
     /// A callback's error, which ends the request.
     var raised: LuaError?
     var result: Result?

@@ -14,6 +14,8 @@ final class CallCenter {
     private var nextID: UInt64 = 1
     /// Calls with something to deliver.
     var queue: [Call] = []
+    /// Counts the rounds of delivery; a turn of the engine follows each.
+    var round = 0
     /// When gathered tokens are due.
     var gathering = TimerHeap<Call>()
     /// Requests that are not over.
@@ -133,6 +135,7 @@ final class CallCenter {
 
     private func close(_ call: Call) -> Undelivered {
         call.isClosing = true
+        call.closedInRound = round
         var undelivered = Undelivered(call.pending[call.next...])
         if !call.gathered.isEmpty {
             let bytes = call.gathered.text.utf8.count
@@ -203,6 +206,24 @@ final class CallCenter {
     /// True while somebody has seen nothing of a running request.
     var isWaitingForOutput: Bool { liveCount > 0 && !calls.values.contains { $0.hasOutput && $0.result == nil } }
 
+    /// How `call:wait()` goes on with a result.
+    private func resumption(_ result: Call.Result) -> ScriptTask.Resumption {
+        switch result {
+        case .raised(let error): .raise(error)
+        case .reply(let reply):
+            .values { stack in
+                stack.push(reply)
+                return 1
+            }
+        case .failure(let failure, _):
+            .values { stack in
+                stack.pushNil()
+                stack.push(failure)
+                return 2
+            }
+        }
+    }
+
     /// Ends a call on the script's side: its waiters go on.
     func complete(_ call: Call, _ result: Call.Result) {
         guard call.result == nil else { return }
@@ -214,11 +235,7 @@ final class CallCenter {
         for waiter in waiters {
             guard case .call(_, let owned) = waiter.wait else { continue }
             if owned { calls[call.id] = nil }
-            if case .raised(let error) = result {
-                scheduler.wake(waiter, .raise(error))
-            } else {
-                scheduler.wake(waiter, .values { [weak self] stack in (try? self?.push(result, to: stack)) ?? 0 })
-            }
+            scheduler.wake(waiter, resumption(result))
         }
         if let puller = call.puller {
             call.puller = nil

@@ -17,6 +17,7 @@ extension CallCenter {
 
     /// Delivers a share of every call that has something.
     func deliverAll() {
+        round += 1
         while let id = engine.nextReady() {
             if let call = calls[id] {
                 enqueue(call)
@@ -41,7 +42,7 @@ extension CallCenter {
                 continue
             }
             guard call.mode != .stream || call.puller != nil || call.isClosing else { return }
-            guard budget > 0 else { return enqueue(call) }
+            guard budget > 0, call.closedInRound != round else { return enqueue(call) }
             guard let event = nextEvent(of: call) else { return flushIfDue(call) }
             budget -= 1
             show(event, call)

@@ -1,0 +1,28 @@
+-- Several models side by side: each runs in a task of its own, all at the same time.
+--
+--   moonrill run --mock examples/side_by_side.lua "Why is the sky blue?"
+--   moonrill run -p openrouter examples/side_by_side.lua "Why is the sky blue?" openai/gpt-5-mini deepseek/deepseek-chat
+local llm = require "llm"
+
+local question = arg[1] or "Why is the sky blue?"
+local models = { table.unpack(arg, 2) }
+if #models == 0 then models = { "moonrill-reasoner", "moonrill-chat", "moonrill-r1" } end
+
+local tasks = {}
+for index, model in ipairs(models) do
+  tasks[index] = llm.spawn(function()
+    local client = llm.client { model = model }
+    return client:ask(question)
+  end)
+end
+
+for index, task in ipairs(tasks) do
+  local reply, err = task:wait()
+  print("== " .. models[index])
+  if reply then
+    print(reply.text)
+    print(string.format("   first token after %.2f s, %.2f s in all", reply.timing.first_token, reply.timing.total))
+  else
+    print("   failed: " .. tostring(err))
+  end
+end
