@@ -88,7 +88,8 @@ let package = Package(
             dependencies: ["Scripting", "LuaVM", "Engine", "Dialects", "Wire", "MoonrillMock", "Support"],
             swiftSettings: house),
         .testTarget(
-            name: "MoonrillTests", dependencies: ["Moonrill", "MoonrillMock", "Wire", "Support"], swiftSettings: house),
+            name: "MoonrillTests", dependencies: ["Moonrill", "MoonrillMock", "Engine", "Dialects", "Wire", "Support"],
+            swiftSettings: house),
         // Through the real binary and real sockets.
         .testTarget(
             name: "CommandTests", dependencies: ["MoonrillCommand", "MoonrillMock", "Wire", "Support"],

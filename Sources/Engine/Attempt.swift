@@ -7,6 +7,8 @@ internal import Wire
 /// What attempts share: their engine's keys, clocks and to-do list.
 final class AttemptContext {
     let secrets = Secrets()
+    /// Shared by all decoders: a reader's buffers are some 33 KB, and each parse is over before the next begins.
+    let reader = JSONReader()
     let clock: () -> Double
     let unixTime: () -> UnixTime
     /// Attempts that ended, failed or came to their last word during the transport's callbacks.
@@ -55,7 +57,7 @@ final class Attempt {
     init(of request: Request, dialect: any Dialect, context: AttemptContext) {
         owner = request
         self.dialect = dialect
-        decoder = dialect.makeDecoder()
+        decoder = dialect.makeDecoder(reader: context.reader)
         reader = BodyReader(
             framing: dialect.framing, maxEventBytes: request.spec.limits.maxEventBytes,
             secrets: context.secrets)

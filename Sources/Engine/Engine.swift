@@ -11,6 +11,12 @@ internal import Wire
 public final class Engine {
     let configuration: EngineConfiguration
     let port: any TransferPort
+    /// Wakes a sleeping `turn`; may be called on any thread, also after the engine is gone.
+    public var waker: @Sendable () -> Void {
+        let handle = wakeHandle
+        return { handle.wake() }
+    }
+
     /// The eventfd behind `wakeHandle`, for a C signal handler that writes the number 1 to it. Valid while the engine is.
     public var wakeDescriptor: Int32 { wakeHandle.descriptor }
 

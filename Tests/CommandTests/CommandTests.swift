@@ -65,15 +65,18 @@ import Testing
             "while true do pcall(function() while true do end end) end", "require('llm').client{}:ask('x')",
         ])
     func signals(signal: Int32, script: String) throws {
-        let run = try MoonrillBinary.start(
-            ["run", "--fault", "slow-head:60", "-"],
-            stdin: Array("print('begun') io.stdout:flush() io.write('pending') \(script)".utf8))
-        run.waitForOutput()
-        run.send(signal)
-        let result = run.wait(timeout: 20)
+        // The script has itself signalled, so that the signal finds it with output pending.
+        let start = """
+            io.write('pending')
+            local pid = io.open('/proc/self/stat'):read('n')
+            os.execute('(sleep 0.2; kill -\(signal) ' .. pid .. ') &')
+            \(script)
+            """
+        let result = try MoonrillBinary.run(script: start, ["--fault", "slow-head:60"], timeout: 20)
         #expect(result.status == 128 + signal)
         #expect(result.signal == nil)
-        #expect(result.output == "begun\npending")
+        #expect(result.output == "pending")
+        #expect(result.errorOutput == "")
     }
 
     @Test func aClosedPipeEndsQuietly() throws {

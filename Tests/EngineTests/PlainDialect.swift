@@ -37,6 +37,7 @@ final class PlainDecoder: StreamDecoder {
     private(set) var hasCleanEnd = false
     private(set) var isDone = false
     private(set) var summary = ReplySummary()
+    var hasOutput: Bool { !summary.toolCalls.isEmpty }
 
     func decode(
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]

@@ -6,9 +6,13 @@ import Foundation
 public enum MoonrillBinary {
     /// How a run ended and what it said.
     public struct Result: Sendable {
+        /// The exit status, or the signal's number.
         public var status: Int32
+        /// The signal that ended it.
         public var signal: Int32?
+        /// Standard output.
         public var output: String
+        /// Standard error.
         public var errorOutput: String
     }
 

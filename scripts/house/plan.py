@@ -58,7 +58,7 @@ TEST_EXTRAS = {
     "ScriptingTests": ["MoonrillMock"],
     "MoonrillTests": ["MoonrillMock", "Logging"],
     "MoonrillMockTests": ["NIOCore", "NIOPosix", "NIOHTTP1"],
-    "CommandTests": ["Moonrill", "MoonrillMock"],
+    "CommandTests": ["Moonrill", "MoonrillMock", "Wire"],
     "ExampleTests": ["Moonrill", "MoonrillMock"],
     "Support": ["Wire", "Dialects"],
 }

@@ -1,0 +1,147 @@
+// Streaming from Swift without a script: requests as AsyncSequences. The face; ChatLoop runs the engine behind it.
+
+internal import Dialects
+public import Engine
+public import Logging
+internal import Synchronization
+public import Wire
+
+/// Streams replies of one model to async Swift code.
+///
+/// ```swift
+/// let client = try ChatClient(provider: "deepseek", model: "deepseek-reasoner")
+/// for try await event in client.stream("Why is the sky blue?") {
+///     if case .token(let text) = event { print(text, terminator: "") }
+/// }
+/// ```
+///
+/// A client owns one thread, on which all its requests run; it ends with the client. Events come in batches, one hop a
+/// batch. A consumer that is slow makes the socket wait: what is buffered for it is bounded.
+public final class ChatClient: Sendable {
+    private let loop: ChatLoop
+    private let endpoint: Endpoint
+    private let model: String
+    private let timeouts: Timeouts
+    private let retry: RetryPolicy
+
+    /// A client of a provider.
+    /// - Parameters:
+    ///   - provider: a preset's name ("deepseek"); with `baseURL`, any label.
+    ///   - model: the model's name; nil for the preset's example.
+    ///   - baseURL: the API's root, in place of the preset's.
+    ///   - keyVariable: the name of the environment variable with the key, in place of the preset's.
+    ///   - headers: sent with each request.
+    ///   - credentials: the key in the variable of that name; called on the client's thread.
+    /// - Throws: ``ChatClientError`` that says what is missing and how to give it.
+    public init(
+        provider: String? = nil, model: String? = nil, baseURL: String? = nil, keyVariable: String? = nil,
+        headers: HTTPHeaders = [:],
+        credentials: @escaping @Sendable (String) -> String? = { ProcessEnvironment.value($0) },
+        timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
+        logger: Logger = Logger(label: "moonrill")
+    ) throws(ChatClientError) {
+        let name = provider ?? (baseURL == nil ? ProcessEnvironment.defaultProvider : nil)
+        let preset = name.flatMap(Presets.named)
+        guard let url = baseURL ?? preset?.baseURL else {
+            let near = name.flatMap { Presets.suggestion(for: $0) }.map { " (did you mean \"\($0)\"?)" } ?? ""
+            throw ChatClientError(
+                message: name.map { "unknown provider \"\($0)\"\(near); give a base URL to reach any other" }
+                    ?? "no provider is chosen: name one, give a base URL, or set MOONRILL_PROVIDER")
+        }
+        let host: String
+        do throws(APIError) { host = try BaseURL(url).host } catch { throw ChatClientError(message: error.message) }
+        guard let model = model ?? preset?.model else {
+            throw ChatClientError(message: "no model is named for \(host)")
+        }
+        endpoint = Endpoint(
+            provider: name ?? host, dialect: preset?.dialect ?? "openai", baseURL: url,
+            keyVariable: keyVariable ?? preset?.keyVariable, quirks: preset?.quirks ?? Quirks(),
+            headers: headers)
+        self.model = model
+        self.timeouts = timeouts
+        self.retry = retry
+        loop = ChatLoop(credentials: credentials, logger: logger)
+        try loop.start()
+    }
+
+    deinit { loop.stop() }
+
+    /// Asks, and gives the events as they come. The request begins with the first `next()`; it is cancelled when its
+    /// task is, or when the iterator is let go.
+    /// - Parameter prompt: the user's message.
+    public func stream(_ prompt: String, system: String? = nil, parameters: JSONObject = [:]) -> ChatStream {
+        stream(messages: [["role": "user", "content": .string(prompt)]], system: system, parameters: parameters)
+    }
+
+    /// Asks with a whole conversation.
+    /// - Parameter messages: objects with `role` and `content`, in the Chat Completions form.
+    public func stream(messages: [JSONValue], system: String? = nil, parameters: JSONObject = [:]) -> ChatStream {
+        let chat = ChatRequest(model: model, system: system, messages: messages, parameters: parameters)
+        let spec = RequestSpec(chat: chat, endpoint: endpoint, timeouts: timeouts, retry: retry, isObserved: true)
+        return ChatStream(loop: loop, spec: spec)
+    }
+
+    /// Asks and waits for the whole reply.
+    /// - Throws: `RequestFailure`, or `CancellationError` when the task was cancelled.
+    public func ask(_ prompt: String, system: String? = nil, parameters: JSONObject = [:]) async throws -> Reply {
+        for try await event in stream(prompt, system: system, parameters: parameters) {
+            if case .finish(let reply) = event { return reply }
+        }
+        throw CancellationError()
+    }
+}
+
+/// Why a client could not be made.
+public struct ChatClientError: Error, Sendable, CustomStringConvertible {
+    /// What is wrong, and the way out.
+    public var message: String
+    /// The message.
+    public var description: String { message }
+}
+
+/// The events of one request, in order. `finish` is the last; a request that fails throws its `RequestFailure`.
+public struct ChatStream: AsyncSequence, Sendable {
+    /// What comes: tokens, reasoning, tool calls, usage, retries, and the finished reply.
+    public typealias Element = EngineEvent
+
+    let loop: ChatLoop
+    let spec: RequestSpec
+
+    /// Begins a request of its own with its first `next()`.
+    public func makeAsyncIterator() -> Iterator { Iterator(ticket: ChatTicket(loop: loop, spec: spec)) }
+
+    /// Takes the events.
+    public struct Iterator: AsyncIteratorProtocol {
+        private let ticket: ChatTicket
+        private var batch: [EngineEvent] = []
+        private var index = 0
+        private var isOver = false
+
+        init(ticket: ChatTicket) { self.ticket = ticket }
+
+        /// The next event; nil after `finish`, or when the task was cancelled.
+        public mutating func next() async throws -> EngineEvent? {
+            guard !isOver else { return nil }
+            if index == batch.count {
+                batch = await ticket.nextBatch()
+                index = 0
+            }
+            guard index < batch.count else {
+                isOver = true
+                try Task.checkCancellation()
+                return nil
+            }
+            let event = batch[index]
+            index += 1
+            switch event {
+            case .finish: isOver = true
+            case .failed(let failure):
+                isOver = true
+                try Task.checkCancellation()
+                throw failure
+            default: break
+            }
+            return event
+        }
+    }
+}
