@@ -72,6 +72,11 @@ let package = Package(
             ],
             swiftSettings: house),
 
+        // A program that embeds the library; MoonrillTests runs it.
+        .executableTarget(
+            name: "EmbedExample", dependencies: ["Moonrill", "Dialects", "Engine", "Wire"], path: "examples/swift",
+            swiftSettings: house),
+
         // Tests: one target a source target, and what they share.
         .target(name: "Support", dependencies: ["Wire"], path: "Tests/Support", swiftSettings: house),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Support"], swiftSettings: house),
@@ -88,7 +93,8 @@ let package = Package(
             dependencies: ["Scripting", "LuaVM", "Engine", "Dialects", "Wire", "MoonrillMock", "Support"],
             swiftSettings: house),
         .testTarget(
-            name: "MoonrillTests", dependencies: ["Moonrill", "MoonrillMock", "Engine", "Dialects", "Wire", "Support"],
+            name: "MoonrillTests",
+            dependencies: ["Moonrill", "EmbedExample", "MoonrillMock", "Engine", "Dialects", "Wire", "Support"],
             swiftSettings: house),
         // Through the real binary and real sockets.
         .testTarget(

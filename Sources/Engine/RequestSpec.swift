@@ -121,7 +121,8 @@ public struct RequestLimits: Sendable, Equatable {
 
     /// The given bounds.
     public init(
-        maxEventBytes: Int = 8 << 20, maxBodyBytes: Int = 256 << 20, inboxEvents: Int = 512, inboxBytes: Int = 256 << 10
+        maxEventBytes: Int = 16 << 20, maxBodyBytes: Int = 256 << 20, inboxEvents: Int = 512,
+        inboxBytes: Int = 256 << 10
     ) {
         self.maxEventBytes = maxEventBytes
         self.maxBodyBytes = maxBodyBytes

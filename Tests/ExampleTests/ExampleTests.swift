@@ -80,3 +80,30 @@ struct Example: Sendable, CustomTestStringConvertible {
         }
     }
 }
+
+/// types/llm.lua tells editors what llm.lua takes: each option and callback of the one is in the other.
+@Suite struct AnnotationTests {
+    @Test func namesAgree() throws {
+        let root = MoonrillBinary.packageRoot
+        let module = try String(contentsOfFile: root + "/Sources/Scripting/Lua/llm.lua", encoding: .utf8)
+        let annotations = try String(contentsOfFile: root + "/types/llm.lua", encoding: .utf8)
+        let tables = ["CALLBACKS", "SAMPLING", "SHARED", "TIMEOUT", "RETRY"]
+        for table in tables {
+            let start = try #require(module.range(of: "local \(table) = {"))
+            let end = try #require(module.range(of: "}", range: start.upperBound..<module.endIndex))
+            let body = String(module[start.upperBound..<end.lowerBound])
+            let names = body.split(separator: ",").compactMap { pair in
+                pair.split(separator: "=").first?.trimmingCharacters(in: .whitespacesAndNewlines)
+            }.filter { !$0.isEmpty }
+            #expect(names.count >= 4, "\(table) was not read")
+            for name in names {
+                #expect(annotations.contains("---@field \(name)?"), "\(table): \(name) has no annotation")
+            }
+        }
+        for method in module.matches(of: /function (?:call_methods|Client|task_methods|llm)[:.](\w+)\(/) {
+            #expect(
+                annotations.contains(":\(method.output.1)(") || annotations.contains(".\(method.output.1)("),
+                "\(method.output.1)")
+        }
+    }
+}

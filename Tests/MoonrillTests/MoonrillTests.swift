@@ -164,3 +164,22 @@ import Wire
         #expect(server.statistics().aborted == 1)
     }
 }
+
+/// The program in examples/swift, as a reader of it would run it.
+@Suite struct EmbedExampleTests {
+    @Test func runs() throws {
+        let server = try ScriptHostTests.server()
+        defer { server.stop() }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: MoonrillBinary.path).deletingLastPathComponent()
+            .appendingPathComponent("EmbedExample")
+        process.arguments = [server.baseURL]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(text == "script: STOP\ttrue\nstream: true stop\n")
+        #expect(process.terminationStatus == 0)
+    }
+}

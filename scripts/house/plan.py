@@ -20,6 +20,7 @@ ARROWS = {
     "Moonrill": ["Scripting", "Engine", "Dialects", "Wire"],
     "MoonrillMock": ["Wire"],
     "MoonrillCommand": ["Moonrill", "MoonrillMock", "Dialects", "Wire"],
+    "EmbedExample": ["Moonrill", "Engine", "Dialects", "Wire"],
 }
 
 # Modules of other packages, by the target that may import them.
@@ -46,6 +47,7 @@ SYSTEM = {
         "Moonrill": "the bridge from async callers to the one thread",
         "MoonrillMock": "counters shared by NIO's threads",
     },
+    "Dispatch": {"Moonrill": "a queue of its own is ChatClient's thread: threads without Foundation or pointers"},
     "Foundation": {},
 }
 

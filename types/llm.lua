@@ -1,0 +1,275 @@
+---@meta llm
+-- Annotations of the module `llm` for the Lua language server (https://luals.github.io/wiki/annotations/). Nothing here
+-- runs: add this folder to "Lua.workspace.library". Functions marked @async wait; other tasks go on meanwhile.
+
+---@class llm
+---@field version string
+---@field json llm.json
+---@field log llm.log
+local llm = {}
+
+---@alias llm.error_kind "config"|"auth"|"permission"|"invalid_request"|"rate_limit"|"quota"|"overloaded"|"timeout"|"network"|"truncated"|"protocol"|"provider"|"cancelled"
+---@alias llm.finish_reason "stop"|"length"|"tool_calls"|"content_filter"|"cancelled"|"other"
+---@alias llm.after_output "fail"|"restart"|"continue"|"auto"
+---@alias llm.status "waiting"|"streaming"|"retrying"|"paused"|"finished"|"failed"
+
+---@class llm.message
+---@field role "system"|"developer"|"user"|"assistant"|"tool"
+---@field content? string|table[]
+---@field tool_call_id? string
+
+---@class llm.timeout
+---@field connect? number seconds until the connection stands (10)
+---@field first? number seconds until the first output (180)
+---@field idle? number seconds of silence after it (60)
+---@field total? number seconds over all attempts (none)
+
+---@class llm.retry
+---@field max? integer retries after the first attempt (4)
+---@field base? number seconds of the first window (0.5)
+---@field cap? number seconds of the widest window (30)
+---@field max_wait? number the longest Retry-After, in seconds, when there is no total timeout (120)
+---@field after_output? llm.after_output what happens once output was shown ("auto")
+
+---@class llm.callbacks
+---@field on_token? fun(text: string, event: llm.event): boolean? a piece of the text; false stops the stream
+---@field on_reasoning? fun(text: string, event: llm.event): boolean? a piece of the reasoning
+---@field on_tool_call? fun(call: llm.tool_call): boolean? a whole tool call, after the clean end
+---@field on_usage? fun(usage: llm.usage): boolean? token counts so far
+---@field on_retry? fun(info: llm.retry_info): boolean? an attempt failed and another follows
+---@field on_reset? fun(info: llm.reset_info): boolean? the text so far is void
+---@field on_event? fun(event: llm.event): boolean? every event
+---@field on_chunk? fun(raw: string): boolean? each frame's payload as sent
+---@field on_finish? fun(reply: llm.reply) the end of a request that succeeded
+---@field on_error? fun(err: llm.error) the end of one that failed
+
+---@class llm.request_options: llm.callbacks
+---@field model? string
+---@field system? string
+---@field headers? table<string, string>
+---@field timeout? number|llm.timeout a number is the total
+---@field retry? llm.retry
+---@field params? table<string, any> fields of the body that only this provider knows
+---@field coalesce? number seconds of tokens gathered into one callback
+---@field temperature? number
+---@field top_p? number
+---@field top_k? number
+---@field min_p? number
+---@field max_tokens? integer
+---@field max_completion_tokens? integer
+---@field stop? string|string[]
+---@field seed? integer
+---@field n? integer
+---@field presence_penalty? number
+---@field frequency_penalty? number
+---@field logit_bias? table
+---@field logprobs? any
+---@field top_logprobs? integer
+---@field user? string
+---@field tools? table[]
+---@field tool_choice? string|table
+---@field parallel_tool_calls? boolean
+---@field response_format? table
+---@field reasoning_effort? string
+---@field thinking? any
+---@field service_tier? string
+---@field stream_options? table
+
+---@class llm.client_options: llm.callbacks
+---@field provider? string a preset's name: see llm.providers()
+---@field model? string
+---@field base_url? string
+---@field dialect? string
+---@field key_env? string the NAME of the environment variable with the key
+---@field system? string
+---@field headers? table<string, string>
+---@field timeout? number|llm.timeout
+---@field retry? llm.retry
+---@field params? table<string, any>
+---@field coalesce? number
+
+---@class llm.usage
+---@field input_tokens? integer
+---@field output_tokens? integer
+---@field reasoning_tokens? integer
+---@field cached_tokens? integer
+---@field total_tokens? integer
+---@field estimated boolean counted here, because the provider's numbers never came
+
+---@class llm.tool_call
+---@field id string
+---@field name string
+---@field arguments_json string
+---@field arguments? table absent where the text is not whole JSON
+
+---@class llm.timing
+---@field first_token? number seconds
+---@field total number seconds
+
+---@class llm.reply
+---@field text string
+---@field reasoning string
+---@field tool_calls llm.tool_call[]
+---@field finish_reason? llm.finish_reason absent in err.partial
+---@field finish_reason_raw? string
+---@field usage? llm.usage
+---@field model string
+---@field id? string
+---@field provider string
+---@field attempts integer
+---@field refusal? string
+---@field timing llm.timing
+---@field message llm.message the assistant's turn, to append to a conversation
+
+---@class llm.position
+---@field bytes integer
+---@field events integer
+---@field chars integer
+
+---@class llm.error
+---@field kind llm.error_kind
+---@field message string
+---@field status? integer
+---@field code? string
+---@field phase? "connect"|"first"|"idle"|"total"
+---@field retryable boolean
+---@field retry_after? number seconds
+---@field provider? string
+---@field model? string
+---@field request_id? string
+---@field attempts? integer
+---@field partial? llm.reply
+---@field position? llm.position
+
+---@class llm.retry_info
+---@field attempt integer the one that failed, from 1
+---@field delay number seconds until the next
+---@field err llm.error
+---@field received llm.position
+
+---@class llm.reset_info
+---@field attempt integer
+---@field err llm.error
+
+---@class llm.event
+---@field type "start"|"token"|"reasoning"|"tool_call"|"usage"|"retry"|"reset"|"heartbeat"|"finish"|"error"
+---@field text? string of token and reasoning
+---@field call? llm.tool_call
+---@field usage? llm.usage
+---@field reply? llm.reply of finish
+---@field err? llm.error of retry, reset and error
+---@field attempt? integer
+---@field delay? number
+---@field received? llm.position
+---@field id? string
+---@field model? string
+
+---@class llm.client
+---@field provider string
+---@field model? string
+---@field base_url string
+---@field dialect string
+local client = {}
+
+---Asks and waits for the whole reply.
+---@async
+---@param prompt string|llm.message[]
+---@param options? llm.request_options
+---@return llm.reply? reply, llm.error? err
+function client:ask(prompt, options) end
+
+---Asks and gives the events one by one; leaving the loop cancels the request. Raises the error of one that fails.
+---@async
+---@param prompt string|llm.message[]
+---@param options? llm.request_options
+---@return fun(): llm.event?
+function client:stream(prompt, options) end
+
+---Asks in the background.
+---@param prompt string|llm.message[]
+---@param options? llm.request_options
+---@return llm.call
+function client:start(prompt, options) end
+
+---@class llm.call
+---@field status llm.status
+local call = {}
+
+---@async
+---@return llm.reply? reply, llm.error? err
+function call:wait() end
+function call:cancel() end
+function call:pause() end
+function call:resume() end
+
+---@class llm.task
+---@field status "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
+local task = {}
+
+---Waits for the function's results; raises what it raised; nil and an error when it was cancelled.
+---@async
+---@return any ...
+function task:wait() end
+function task:cancel() end
+
+---@param options? llm.client_options
+---@return llm.client
+function llm.client(options) end
+
+---Runs a function in a task of its own.
+---@param body fun(...): any
+---@param ... any its arguments
+---@return llm.task
+function llm.spawn(body, ...) end
+
+---@async
+---@param seconds number
+function llm.sleep(seconds) end
+
+---Monotonic seconds.
+---@return number
+function llm.now() end
+
+---Seconds since 1970.
+---@return number
+function llm.time() end
+
+---@class llm.provider
+---@field name string
+---@field title string
+---@field dialect string
+---@field base_url string
+---@field key_env? string
+---@field model string
+---@field has_key boolean
+
+---@return llm.provider[]
+function llm.providers() end
+
+---@class llm.json
+---@field null table what JSON's null is in Lua
+local json = {}
+
+---@param value any
+---@param options? { pretty: boolean? }
+---@return string
+function json.encode(value, options) end
+
+---@param text string
+---@return any value, string? message nil and what is wrong with the text
+function json.decode(text) end
+
+---Marks a table as an array, an empty one too.
+---@param values? any[]
+---@return any[]
+function json.array(values) end
+
+---@class llm.log
+---@field trace fun(...: any)
+---@field debug fun(...: any)
+---@field info fun(...: any)
+---@field warning fun(...: any)
+---@field warn fun(...: any)
+---@field error fun(...: any)
+
+return llm
