@@ -12,14 +12,16 @@ while true do
   io.flush()
   local line = io.read("l")
   if not line then break end
-  messages[#messages + 1] = { role = "user", content = line }
-  local reply, err = client:ask(messages, { on_token = io.write })
-  if reply then
-    messages[#messages + 1] = reply.message
-    print()
-  else
-    messages[#messages] = nil  -- the turn did not happen
-    print("(" .. tostring(err) .. ")")
+  if line:find("%S") then  -- providers refuse an empty message
+    messages[#messages + 1] = { role = "user", content = line }
+    local reply, err = client:ask(messages, { on_token = io.write })
+    if reply then
+      messages[#messages + 1] = reply.message
+      print()
+    else
+      messages[#messages] = nil  -- the turn did not happen
+      print("(" .. tostring(err) .. ")")
+    end
   end
 end
 print("\n" .. #messages .. " messages")

@@ -6,14 +6,16 @@ local llm = require "llm"
 
 local question = arg[1] or "Why is the sky blue?"
 local models = { table.unpack(arg, 2) }
-if #models == 0 then models = { "moonrill-reasoner", "moonrill-chat", "moonrill-r1" } end
+
+local client = llm.client {}
+if #models == 0 then  -- only the offline provider answers to these names
+  local offline = { "moonrill-reasoner", "moonrill-chat", "moonrill-r1" }
+  models = client.provider == "mock" and offline or { client.model }
+end
 
 local tasks = {}
 for index, model in ipairs(models) do
-  tasks[index] = llm.spawn(function()
-    local client = llm.client { model = model }
-    return client:ask(question)
-  end)
+  tasks[index] = llm.spawn(function() return client:ask(question, { model = model }) end)
 end
 
 for index, task in ipairs(tasks) do
@@ -21,7 +23,8 @@ for index, task in ipairs(tasks) do
   print("== " .. models[index])
   if reply then
     print(reply.text)
-    print(string.format("   first token after %.2f s, %.2f s in all", reply.timing.first_token, reply.timing.total))
+    print(string.format("   first token after %.2f s, %.2f s in all",
+      reply.timing.first_token or reply.timing.total, reply.timing.total))
   else
     print("   failed: " .. tostring(err))
   end

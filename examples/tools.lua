@@ -1,4 +1,4 @@
--- A tool: the model asks for it, the script runs it, the model answers with the result.
+-- A tool: the model asks for it, the script runs it, and that goes on until the model answers with what it learned.
 --
 --   moonrill run --mock examples/tools.lua
 local llm = require "llm"
@@ -11,18 +11,23 @@ local tools = { {
     parameters = { type = "object", properties = { city = { type = "string" } }, required = { "city" } },
   },
 } }
-local function weather(arguments) return { city = arguments.city, celsius = 21, sky = "clear" } end
+local functions = {
+  weather = function(arguments) return { city = arguments.city, celsius = 21, sky = "clear" } end,
+}
 
 local client = llm.client {}
 local messages = { { role = "user", content = "What is the weather in Lisbon? Use the tool weather." } }
-local reply = assert(client:ask(messages, { tools = tools, tool_choice = "required" }))
-messages[#messages + 1] = reply.message
 
-for _, call in ipairs(reply.tool_calls) do
-  print("tool: " .. call.name .. " " .. call.arguments_json)
-  local result = weather(call.arguments)
-  messages[#messages + 1] = { role = "tool", tool_call_id = call.id, content = llm.json.encode(result) }
+for _ = 1, 5 do  -- a model may ask again, but not forever
+  local reply = assert(client:ask(messages, { tools = tools, on_token = io.write }))
+  messages[#messages + 1] = reply.message
+  if #reply.tool_calls == 0 then break end
+  for _, call in ipairs(reply.tool_calls) do
+    print("tool: " .. call.name .. " " .. call.arguments_json)
+    local run = functions[call.name]
+    local result = { error = "no such tool, or its arguments are not JSON" }  -- models err; they can mend it
+    if run and call.arguments then result = run(call.arguments) end
+    messages[#messages + 1] = { role = "tool", tool_call_id = call.id, content = llm.json.encode(result) }
+  end
 end
-
-assert(client:ask(messages, { on_token = io.write }))
 print()
