@@ -40,7 +40,7 @@ public enum MoonrillBinary {
 
     /// A run under way.
     public final class Running: @unchecked Sendable {
-        // @unchecked: the pipes are read by one thread each, and joined before anything is looked at.
+        // @unchecked: each pipe has one thread, and those that read are joined before anything is looked at.
         private let process = Process()
         private let output = Pipe()
         private let errors = Pipe()
@@ -64,12 +64,23 @@ public enum MoonrillBinary {
             process.standardError = errors
             process.standardInput = stdin == nil ? FileHandle.nullDevice : input
             try process.run()
-            if let stdin {
-                input.fileHandleForWriting.write(Data(stdin))
-                try input.fileHandleForWriting.close()
-            }
             read(output) { self.outputData.append($0) }
             read(errors) { self.errorData.append($0) }
+            if let stdin { write(stdin) }
+        }
+
+        /// Writes on a thread of its own: a command that never reads must not hold the test.
+        private func write(_ bytes: [UInt8]) {
+            Thread {
+                // Blocked here, SIGPIPE does not end the tests when the command has gone: the write fails instead.
+                var signals = sigset_t()
+                sigemptyset(&signals)
+                sigaddset(&signals, SIGPIPE)
+                pthread_sigmask(SIG_BLOCK, &signals, nil)
+                // What the command does not want is no failure of the test.
+                try? self.input.fileHandleForWriting.write(contentsOf: Data(bytes))
+                try? self.input.fileHandleForWriting.close()
+            }.start()
         }
 
         private func read(_ pipe: Pipe, _ take: @escaping @Sendable (Data) -> Void) {
