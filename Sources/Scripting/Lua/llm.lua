@@ -33,7 +33,7 @@ local SAMPLING = {
 
 local SHARED = {
   model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
-  coalesce = "number",
+  coalesce = "span",
 }
 
 local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", total = "seconds" }
@@ -54,10 +54,12 @@ local CHECKS = {
   number = function(v) return type(v) == "number" and v == v end,
   integer = function(v) return math.type(v) == "integer" or (type(v) == "number" and v % 1 == 0) end,
   seconds = function(v) return type(v) == "number" and v > 0 end,
+  span = function(v) return type(v) == "number" and v >= 0 end,
   count = function(v) return type(v) == "number" and v >= 0 and v % 1 == 0 end,
 }
 local KIND_NAMES = {
-  integer = "an integer", number = "a number", seconds = "a number of seconds above 0", count = "an integer of 0 or more",
+  integer = "an integer", number = "a number", seconds = "a number of seconds above 0",
+  span = "a number of seconds of 0 or more", count = "an integer of 0 or more",
   string = "a string", table = "a table", ["function"] = "a function", boolean = "true or false",
 }
 
