@@ -184,17 +184,15 @@ public final class ScriptRuntime {
         if scheduler.aliveCount == 0 {
             if center.liveCount == 0 { return true }
             center.cancelStranded()
-            return false
         }
-        let isStuck = scheduler.nextDeadline == nil && !center.canProgress && center.liveCount == engine.activeCount
-        if isStuck, center.queue.isEmpty, !main.isOver {
-            scheduler.wake(
-                main, .raise(LuaError("nothing can go on: every task waits for a paused request or another task")))
-        } else if isStuck {
-            scheduler.cancelAll()
-        }
+        let isStuck = center.queue.isEmpty && scheduler.nextDeadline == nil && !center.canProgress
+        guard isStuck else { return false }
+        let task = main.isOver ? scheduler.firstWaiting ?? center.firstWaitingCallback : main
+        task.map { scheduler.interrupt($0, Self.deadlock) }
         return false
     }
+
+    private static let deadlock = LuaError("nothing can go on: every task waits for a paused request or another task")
 
     private func turn(_ center: CallCenter) {
         vm.flushOutput()

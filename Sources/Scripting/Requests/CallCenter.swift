@@ -187,7 +187,8 @@ final class CallCenter {
             call.waiters.removeAll { $0 === task }
             if owned { cancel(call) }
         case .event(let call): if call.puller === task { call.puller = nil }
-        case .nothing, .timer, .task: break
+        case .task(let other): other.waiters.removeAll { $0 === task }
+        case .nothing, .timer: break
         }
     }
 
@@ -200,7 +201,15 @@ final class CallCenter {
 
     /// Requests that can go on without the script doing anything.
     var canProgress: Bool {
-        calls.values.contains { $0.result == nil && !$0.isPaused && !($0.mode == .stream && $0.puller == nil) }
+        calls.values.contains { call in
+            let isHeld = call.isPaused || (call.mode == .stream && call.puller == nil)
+            return call.result == nil && !call.isBusy && (call.isClosing || !isHeld)
+        }
+    }
+
+    /// The callback that waits in the oldest request where one does.
+    var firstWaitingCallback: ScriptTask? {
+        calls.values.filter { $0.isBusy && $0.task?.state == .waiting }.min { $0.id.raw < $1.id.raw }?.task
     }
 
     /// True while somebody has seen nothing of a running request.
@@ -252,7 +261,8 @@ final class CallCenter {
         } else if waiters.isEmpty {
             reportUnseen(call, result)
         }
-        if call.isReleased { calls[call.id] = nil }
+        // An ask has no handle: once its task has given up waiting, nobody can come back for it.
+        if call.isReleased || call.mode == .ask { calls[call.id] = nil }
     }
 
     private func reportUnseen(_ call: Call, _ result: Call.Result) {

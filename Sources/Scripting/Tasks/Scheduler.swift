@@ -43,10 +43,15 @@ final class Scheduler {
 
     /// The script has lost its handle on the task.
     func release(_ id: Int) {
-        guard let task = tasks[id], task.kind == .spawned, task.isOver, task.error == nil || task.isErrorSeen else {
-            return
-        }
-        tasks[id] = nil
+        guard let task = tasks[id], task.kind == .spawned else { return }
+        task.isReleased = true
+        forget(task)
+    }
+
+    /// Lets go of a task that nobody can ask for any more; an error that nobody saw keeps it until the end.
+    private func forget(_ task: ScriptTask) {
+        guard task.isReleased, task.isOver, task.error == nil || task.isErrorSeen else { return }
+        tasks[task.id] = nil
     }
 
     // MARK: Waiting
@@ -89,6 +94,19 @@ final class Scheduler {
         let wait = task.wait
         wake(task, .raise(cancellation()))
         onAbandon(wait, task)
+    }
+
+    /// Makes what the task waits for raise `error`.
+    func interrupt(_ task: ScriptTask, _ error: LuaError) {
+        guard task.state == .waiting else { return }
+        let wait = task.wait
+        wake(task, .raise(error))
+        onAbandon(wait, task)
+    }
+
+    /// The oldest task that waits.
+    var firstWaiting: ScriptTask? {
+        tasks.values.filter { $0.state == .waiting && $0.kind != .callback }.min { $0.id < $1.id }
     }
 
     /// Cancels every task that is not over.
@@ -194,6 +212,7 @@ final class Scheduler {
         let waiters = task.waiters
         task.waiters = []
         for waiter in waiters { wake(waiter, outcome: task) }
+        forget(task)
         onOver(task)
     }
 

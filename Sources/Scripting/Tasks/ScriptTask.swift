@@ -46,6 +46,8 @@ final class ScriptTask {
     var waiters: [ScriptTask] = []
     var results: [LuaReference] = []
     var error: LuaError?
+    /// The script has dropped its handle.
+    var isReleased = false
     /// Whether somebody has been told of `error`.
     var isErrorSeen = false
 
