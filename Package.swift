@@ -90,7 +90,7 @@ let package = Package(
             name: "MoonrillMockTests", dependencies: ["MoonrillMock", "Wire", "Support"], swiftSettings: house),
         .testTarget(
             name: "ScriptingTests",
-            dependencies: ["Scripting", "LuaVM", "Engine", "Dialects", "Wire", "MoonrillMock", "Support"],
+            dependencies: ["Scripting", "LuaVM", "Engine", "Dialects", "Wire", "Moonrill", "MoonrillMock", "Support"],
             swiftSettings: house),
         .testTarget(
             name: "MoonrillTests",

@@ -57,7 +57,7 @@ TEST_MODULES = ["Testing", "Support", "Foundation", "Glibc", "Synchronization"]
 TEST_EXTRAS = {
     "TransportTests": ["MoonrillMock"],
     "EngineTests": ["MoonrillMock"],
-    "ScriptingTests": ["MoonrillMock"],
+    "ScriptingTests": ["Moonrill", "MoonrillMock", "Logging"],
     "MoonrillTests": ["MoonrillMock", "Logging"],
     "MoonrillMockTests": ["NIOCore", "NIOPosix", "NIOHTTP1"],
     "CommandTests": ["Moonrill", "MoonrillMock", "Wire"],
