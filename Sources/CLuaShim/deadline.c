@@ -45,6 +45,8 @@ int mr_deadline_start(mr_vm *vm, double seconds, const char *reason) {
     vm->has_timer = 1;
     struct itimerspec when;
     memset(&when, 0, sizeof when);
+    // The kernel refuses what does not fit its time; thirty years are as good as no limit.
+    if (!(seconds < 1e9)) seconds = 1e9;
     double whole = floor(seconds);
     when.it_value.tv_sec = (time_t)whole;
     when.it_value.tv_nsec = (long)((seconds - whole) * 1e9);
