@@ -31,6 +31,7 @@ struct MoonrillCommand: ParsableCommand {
     static func main() {
         ProcessSetup.prepare()
         do {
+            try checkSubcommand(CommandLine.arguments.dropFirst().first)
             var command = try parseAsRoot()
             try command.run()
         } catch let error as CommandFailure {
@@ -39,6 +40,19 @@ struct MoonrillCommand: ParsableCommand {
         } catch {
             exit(withError: error)
         }
+    }
+}
+
+extension MoonrillCommand {
+    /// The parser calls a mistyped subcommand an unexpected argument; this says what was meant.
+    /// - Throws: ``CommandFailure`` when `word` is neither an option nor a subcommand.
+    private static func checkSubcommand(_ word: String?) throws(CommandFailure) {
+        let names = configuration.subcommands.map { $0._commandName }
+        guard let word, !word.hasPrefix("-"), word != "help", !names.contains(word) else { return }
+        var hint = NearestName.suggestion(for: word, among: names).map { " (did you mean '\($0)'?)" } ?? ""
+        if word.hasSuffix(".lua") { hint = " (did you mean 'moonrill run \(word)'?)" }
+        throw CommandFailure(
+            message: "unknown subcommand '\(word)'\(hint); moonrill --help lists them", status: ExitStatus.usage)
     }
 }
 
