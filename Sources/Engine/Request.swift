@@ -68,7 +68,11 @@ final class Request {
             push(.reasoning(piece))
         case .start:
             let summary = attempt.decoder.summary
-            push(.start(StartInfo(id: summary.id, model: summary.model, attempt: machine.attempts)))
+            push(
+                .start(
+                    StartInfo(
+                        id: summary.id.map(secrets.scrub), model: summary.model.map(secrets.scrub),
+                        attempt: machine.attempts)))
         case .usage(let usage):
             guard usage != lastUsage else { return }
             lastUsage = usage
@@ -200,10 +204,11 @@ final class Request {
         return Reply(
             text: transcript.text, reasoning: transcript.reasoning, toolCalls: isPartial ? [] : summary.toolCalls,
             finishReason: isPartial ? nil : summary.finishReason ?? .other,
-            finishReasonRaw: summary.finishReasonRaw,
+            finishReasonRaw: summary.finishReasonRaw.map(secrets.scrub),
             usage: isPartial
                 ? transcript.partialUsage(reported: summary.usage) : transcript.usage(reported: summary.usage),
-            model: summary.model ?? spec.chat.model, id: summary.id, provider: spec.endpoint.provider,
+            model: summary.model.map(secrets.scrub) ?? spec.chat.model, id: summary.id.map(secrets.scrub),
+            provider: spec.endpoint.provider,
             attempts: machine.attempts, firstTokenTime: machine.firstOutputAt.map { $0 - machine.startedAt },
             totalTime: now - machine.startedAt,
             message: message(attempt), refusal: summary.refusal)
