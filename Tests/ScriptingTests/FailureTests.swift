@@ -78,7 +78,7 @@ import Wire
             print(reply)
             """),
         ScriptCase(
-            "auto fails what was seen", faults: "cut@600x1", rate: 200,
+            "auto fails what was seen", faults: "stall@598:1x1,cut@600x1",
             prints: ["truncated", "true", "true", "true", "1"],
             """
             local text = ""
@@ -90,13 +90,13 @@ import Wire
             print(err.attempts)
             """),
         ScriptCase(
-            "fail fails", faults: "cut@600x1", rate: 200, prints: ["truncated 1"],
+            "fail fails", faults: "stall@598:1x1,cut@600x1", prints: ["truncated 1"],
             """
             local reply, err = client:ask("hi", { headers = count(9), retry = { after_output = "fail" }, on_token = print and function() end })
             print(err.kind, err.attempts)
             """),
         ScriptCase(
-            "restart announces that the text is void", faults: "cut@600x1", rate: 200,
+            "restart announces that the text is void", faults: "stall@598:1x1,cut@600x1",
             prints: ["retry", "reset truncated", "tok1 tok2 tok3 tok4 tok5 tok6 tok7 tok8 tok9 ", "true", "2"],
             """
             local text, first = "", nil
@@ -109,7 +109,7 @@ import Wire
             print(reply.attempts)
             """),
         ScriptCase(
-            "continue delivers only new text", faults: "cut@600x1", rate: 200,
+            "continue delivers only new text", faults: "stall@598:1x1,cut@600x1",
             prints: ["retry true", "tok1 tok2 tok3 tok4 tok5 tok6 tok7 tok8 tok9 ", "true", "2"],
             """
             local c = llm.client { provider = "deepseek", headers = count(9) }

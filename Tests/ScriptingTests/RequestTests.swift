@@ -1,4 +1,5 @@
 // Requests as scripts make them: ask, start and stream, callbacks and their order, and how they end.
+// Length: one table of short scripts, a case each; parted, the cases would no longer be read side by side.
 
 import Moonrill
 import MoonrillMock
@@ -99,6 +100,46 @@ import Wire
             end
             local reasoner = llm.client { model = "moonrill-reasoner" }
             print(assert(reasoner:ask("Tell me of the moon", { on_reasoning = function() return false end })).finish_reason)
+            """),
+        ScriptCase(
+            "stopped and cancelled replies hold what was delivered, though the whole has come",
+            prints: ["cancelled tok1 tok2 50", "cancelled tok1 tok2 50"],
+            """
+            local stopped, cancelled = 0, 0
+            for _ = 1, 50 do
+              local n, call = 0, nil
+              local reply = assert(client:ask("hi", { on_token = function() n = n + 1 return n < 2 end }))
+              if reply.finish_reason == "cancelled" and reply.text == "tok1 tok2 " and n == 2 then stopped = stopped + 1 end
+              n = 0
+              call = client:start("hi", { on_token = function() n = n + 1 if n == 2 then call:cancel() end end })
+              local reply, err = call:wait()
+              if err and err.kind == "cancelled" and err.partial.text == "tok1 tok2 " then cancelled = cancelled + 1 end
+            end
+            print("cancelled tok1 tok2", stopped)
+            print("cancelled tok1 tok2", cancelled)
+            """),
+        ScriptCase(
+            "the end is told once, whatever its callback does",
+            prints: ["1 stop", "1 stop", "1 stop", "1 auth", "1 stop"],
+            """
+            local function times(make, options)
+              local n = 0
+              options = options or {}
+              options.on_finish = make(function() n = n + 1 end)
+              options.on_error = options.on_finish
+              call = client:start("hi", options)
+              local reply, err = call:wait()
+              print(n, reply and reply.finish_reason or err.kind)
+            end
+            times(function(count) return function() count() return false end end)
+            times(function(count) return function() count() call:cancel() end end)
+            times(function(count) return function()
+              count()
+              llm.spawn(function() call:cancel() end)
+              llm.sleep(0.01)
+            end end)
+            times(function(count) return function() count() call:cancel() return false end end, { headers = fault("401") })
+            times(function(count) return count end, { on_event = function(e) if e.type == "finish" then return false end end })
             """),
         ScriptCase(
             "callbacks may wait", prints: ["tok1 /tok1 tok2 tok3 |tok2 /tok1 tok2 tok3 |tok3 /tok1 tok2 tok3 |"],

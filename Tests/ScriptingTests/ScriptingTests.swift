@@ -253,8 +253,8 @@ extension ScriptOutcome {
         ),
         ("eof@900x1", "local r = assert(client:ask('x', { retry = { base = 0.001 } })) print(r.attempts)", "2\n"),
         (
-            "eof@900x1",
-            "local n, e = client:ask('x', { headers = { ['X-Moonrill-Rate'] = '200' }, on_reasoning = function() end }) print(n, e.kind, e.partial ~= nil)",
+            "stall@800:1x1,eof@900x1",
+            "local n, e = client:ask('x', { on_reasoning = function() end }) print(n, e.kind, e.partial ~= nil)",
             "nil\ttruncated\ttrue\n"
         ),
         (

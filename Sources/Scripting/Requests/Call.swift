@@ -61,6 +61,8 @@ final class Call {
     /// The round of delivery in which it was ended. The engine learns of it in the turn after that round; what it would
     /// hand over before belongs to a request that goes on.
     var closedInRound = -1
+    /// Its end is being shown: nothing can change the result any more.
+    var isEnding = false
     /// A callback's error, which ends the request.
     var raised: LuaError?
     var result: Result?

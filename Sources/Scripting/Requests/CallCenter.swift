@@ -123,13 +123,13 @@ final class CallCenter {
     }
 
     func cancel(_ call: Call) {
-        guard call.result == nil, !call.isClosing else { return }
+        guard call.result == nil, !call.isClosing, !call.isEnding else { return }
         engine.submit(.cancel(call.id, undelivered: close(call)))
     }
 
     /// Ends the request as a success with what was delivered.
     func stop(_ call: Call) {
-        guard call.result == nil, !call.isClosing else { return }
+        guard call.result == nil, !call.isClosing, !call.isEnding else { return }
         engine.submit(.stop(call.id, undelivered: close(call)))
     }
 

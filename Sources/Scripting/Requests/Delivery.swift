@@ -132,6 +132,7 @@ extension CallCenter {
     /// The last steps: on_event, then on_finish or on_error, then whoever waits.
     private func ending(_ event: EngineEvent, _ call: Call) -> [Call.Step] {
         guard let result = finished(event) else { return [] }
+        call.isEnding = true
         var steps: [Call.Step] = []
         let tables = self.tables
         if let callback = call.callbacks.event, call.raised == nil {
