@@ -2,6 +2,9 @@
 -- host. Run once a state with the host's primitives as its argument; returns the module.
 local host = ...
 local llm = { version = host.version }
+-- A script may write over globals; the module goes on with the originals.
+local type, tostring, next, pairs, ipairs = type, tostring, next, pairs, ipairs
+local getmetatable, setmetatable, math, string, table = getmetatable, setmetatable, math, string, table
 
 -- Misuse -----------------------------------------------------------------------------------------------------------
 
@@ -161,7 +164,7 @@ Client.__tostring = function(self) return "client (" .. self.provider .. ", " ..
 
 function llm.client(options)
   options = options or {}
-  check("llm.client", options, CLIENT)
+  check("llm.client", options, CLIENT, "; fields of the request's body go into params = {...}")
   local timeout = check_common("llm.client", options)
   local endpoint = host.endpoint(options)
   return setmetatable({
@@ -210,10 +213,15 @@ Call.__tostring = function(self) return "call (" .. host.call_status(self._id) .
 Call.__gc = function(self) host.call_release(self._id) end
 Call.__close = function(self) host.call_cancel(self._id) end
 
-function call_methods:wait() return host.call_wait(self._id, false) end
-function call_methods:cancel() host.call_cancel(self._id) end
-function call_methods:pause() host.call_pause(self._id) end
-function call_methods:resume() host.call_resume(self._id) end
+local function id_of(self, class, where)
+  if getmetatable(self) ~= class then fail(where .. " is a method: write " .. where .. "()") end
+  return self._id
+end
+
+function call_methods:wait() return host.call_wait(id_of(self, Call, "call:wait"), false) end
+function call_methods:cancel() host.call_cancel(id_of(self, Call, "call:cancel")) end
+function call_methods:pause() host.call_pause(id_of(self, Call, "call:pause")) end
+function call_methods:resume() host.call_resume(id_of(self, Call, "call:resume")) end
 
 function Client:ask(prompt, options)
   return host.call_wait(host.call_start(specification("client:ask", self, prompt, options), "ask"), true)
@@ -241,8 +249,8 @@ end
 Task.__tostring = function(self) return "task (" .. host.task_status(self._id) .. ")" end
 Task.__gc = function(self) host.task_release(self._id) end
 
-function task_methods:wait() return host.task_wait(self._id) end
-function task_methods:cancel() host.task_cancel(self._id) end
+function task_methods:wait() return host.task_wait(id_of(self, Task, "task:wait")) end
+function task_methods:cancel() host.task_cancel(id_of(self, Task, "task:cancel")) end
 
 function llm.spawn(body, ...)
   if type(body) ~= "function" then fail("llm.spawn takes a function, not " .. describe(body)) end
