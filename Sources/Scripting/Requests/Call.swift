@@ -56,6 +56,10 @@ final class Call {
     var isBusy = false
     var isQueued = false
     var isPaused = false
+    /// It ends by itself even while it is paused.
+    var hasTotalTimeout = false
+    /// It has: nothing more comes that a pause could hold back.
+    var isOutOfTime = false
     /// The script has ended the request: what still comes is not shown, but for the end.
     var isClosing = false
     /// The round of delivery in which it was ended. The engine learns of it in the turn after that round; what it would
@@ -89,6 +93,11 @@ final class Call {
         case .failure, .raised: "failed"
         case nil: isPaused ? "paused" : isRetrying ? "retrying" : hasOutput ? "streaming" : "waiting"
         }
+    }
+
+    /// Whether the next event can go to the loop without passing through callbacks or being gathered.
+    var canBePulledAtOnce: Bool {
+        callbacks.isEmpty && coalesce == 0 && steps.isEmpty && result == nil && !isClosing
     }
 
     /// Tokens gathered for one callback.

@@ -37,7 +37,9 @@ final class CallCenter {
     func start(_ spec: RequestSpec, mode: Call.Mode, callbacks: Call.Callbacks, coalesce: Double) -> Int {
         let id = RequestID(nextID)
         nextID += 1
-        calls[id] = Call(id: id, mode: mode, callbacks: callbacks, coalesce: coalesce)
+        let call = Call(id: id, mode: mode, callbacks: callbacks, coalesce: coalesce)
+        call.hasTotalTimeout = spec.timeouts.total != nil
+        calls[id] = call
         liveCount += 1
         engine.submit(.start(id, spec))
         return Int(id.raw)
@@ -85,7 +87,7 @@ final class CallCenter {
     /// The iterator's next event; nil past the end.
     func pull(_ number: Int, _ host: HostCall) throws(LuaError) -> HostOutcome {
         let call = try call(number)
-        if call.callbacks.isEmpty, call.result == nil, !call.isClosing, let event = nextEvent(of: call) {
+        if call.canBePulledAtOnce, let event = nextEvent(of: call) {
             if let result = finished(event) { return try end(call, result, event, host.stack) }
             note(event, call)
             tables.push(event, to: host.stack)
@@ -156,7 +158,7 @@ final class CallCenter {
     }
 
     func pause(_ call: Call) {
-        guard call.result == nil, !call.isPaused, !call.isClosing else { return }
+        guard call.result == nil, !call.isPaused, !call.isClosing, !call.isOutOfTime else { return }
         call.isPaused = true
         engine.submit(.pause(call.id))
     }
@@ -202,7 +204,7 @@ final class CallCenter {
     /// Requests that can go on without the script doing anything.
     var canProgress: Bool {
         calls.values.contains { call in
-            let isHeld = call.isPaused || (call.mode == .stream && call.puller == nil)
+            let isHeld = (call.isPaused && !call.hasTotalTimeout) || (call.mode == .stream && call.puller == nil)
             return call.result == nil && !call.isBusy && (call.isClosing || !isHeld)
         }
     }

@@ -20,6 +20,11 @@ extension CallCenter {
         round += 1
         while let id = engine.nextReady() {
             if let call = calls[id] {
+                // The engine keeps a paused request back, unless its total time has run out.
+                if call.isPaused {
+                    call.isPaused = false
+                    call.isOutOfTime = true
+                }
                 enqueue(call)
             } else {
                 // Its handle is gone and its end was shown: nobody is left to read.
@@ -37,7 +42,9 @@ extension CallCenter {
     private func deliver(_ call: Call) {
         var budget = Self.fairShare
         while !call.isBusy, !call.isPaused || call.isClosing, call.result == nil {
-            if !call.steps.isEmpty {
+            if let step = call.steps.first {
+                // An event for the loop waits for the loop to ask; one that is handed to nobody is lost.
+                if case .hand = step, call.puller == nil { return }
                 perform(call.steps.removeFirst(), call)
                 continue
             }
