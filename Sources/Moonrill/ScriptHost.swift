@@ -35,6 +35,9 @@ public struct ScriptHost {
     public var memoryLimit: Int?
     /// Where output goes.
     public var output = Output.captured
+    /// Whether each line of output goes out as it ends, as on a terminal. Otherwise output goes out in large pieces, and
+    /// before the script waits.
+    public var isLineBuffered = false
     /// The provider of clients that name none.
     public var provider: String?
     /// The model of clients that name none.
@@ -123,6 +126,7 @@ public struct ScriptHost {
     private func configure(_ configuration: inout ScriptConfiguration, _ capture: Capture) {
         configuration.timeLimit = timeLimit
         configuration.memoryLimit = memoryLimit
+        configuration.isLineBuffered = isLineBuffered
         configuration.defaults.provider =
             provider ?? (offlineBaseURL == nil ? ProcessEnvironment.defaultProvider : "mock")
         configuration.defaults.model = model

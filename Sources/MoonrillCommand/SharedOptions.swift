@@ -51,6 +51,7 @@ struct SharedOptions: ParsableArguments {
         host.stopSignals = [SIGINT, SIGTERM]
         host.output = .streamed(
             standard: { Descriptor.write($0, to: STDOUT_FILENO) }, error: { Descriptor.write($0, to: STDERR_FILENO) })
+        host.isLineBuffered = isatty(STDOUT_FILENO) == 1
         if StandardError.isTerminal { host.waitingIndicator = WaitingIndicator().show }
         guard mock || fault != nil else { return (host, nil) }
         let server = try startMock(fault: fault, rate: rate, port: 0)

@@ -26,6 +26,8 @@ public struct ScriptConfiguration {
     public var defaults = ClientDefaults()
     /// Takes what the script writes to standard output.
     public var output: OutputSink = { _ in true }
+    /// Whether each line goes out as it ends, as on a terminal, and not only before the script waits.
+    public var isLineBuffered = false
     /// Takes what the script writes to standard error.
     public var errorOutput: OutputSink = { _ in true }
     /// Takes what the script logs.

@@ -18,6 +18,7 @@ enum SystemClock {
 extension ScriptRuntime {
     func setSystemFunctions(_ stack: LuaStack) {
         stack.set("version", configuration.version)
+        stack.set("is_line_buffered", configuration.isLineBuffered)
         let folder = configuration.directory ?? "."
         stack.set("module_path", "\(folder)/?.lua;\(folder)/?/init.lua;./?.lua;./?/init.lua")
         stack.pushLoadedModules()

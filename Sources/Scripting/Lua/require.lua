@@ -3,6 +3,7 @@
 -- argument and sets the two globals.
 local host = ...
 local loaded = host.loaded
+if host.is_line_buffered then io.stdout:setvbuf("line") end
 package = { loaded = loaded, preload = {}, path = host.module_path, cpath = "", config = "/\n;\n?\n!\n-\n" }
 
 function package.searchpath(name, path, separator, replacement)
