@@ -15,8 +15,26 @@ local llm = {}
 
 ---@class llm.message
 ---@field role "system"|"developer"|"user"|"assistant"|"tool"
----@field content? string|table[]
----@field tool_call_id? string
+---@field content? string|(string|llm.part)[]
+---@field tool_calls? llm.tool_call[] of an assistant's message
+---@field tool_call_id? string of a tool's message: whose result it is
+---@field is_error? boolean of a tool's message: the tool failed
+---@field native? table of reply.message: what its provider wants back as it came
+
+---@class llm.part
+---@field type "text"|"image"|string any other type goes to the provider as it is
+---@field text? string
+---@field path? string an image's file: PNG, JPEG, GIF or WebP
+---@field url? string an image's address, which the provider fetches
+---@field data? string an image's bytes; with media_type, its base64
+---@field media_type? string
+---@field detail? "low"|"high"|"auto"
+
+---@class llm.tool_definition
+---@field name string
+---@field description? string
+---@field parameters? table the JSON Schema of the arguments, an object schema
+---@field strict? boolean
 
 ---@class llm.timeout
 ---@field connect? number seconds until the connection stands (10)
@@ -51,6 +69,8 @@ local llm = {}
 ---@field retry? llm.retry
 ---@field params? table<string, any> fields of the body that only this provider knows
 ---@field coalesce? number seconds of tokens gathered into one callback
+---@field lenient? boolean leave out what the provider cannot take, instead of failing (false)
+---@field think_tags? boolean take <think>...</think> at the beginning of the text for reasoning (true)
 ---@field temperature? number
 ---@field top_p? number
 ---@field top_k? number
@@ -66,12 +86,12 @@ local llm = {}
 ---@field logprobs? any
 ---@field top_logprobs? integer
 ---@field user? string
----@field tools? table[]
----@field tool_choice? string|table
+---@field tools? (llm.tool_definition|table)[]
+---@field tool_choice? "auto"|"none"|"required"|table {name = "..."} for one of them
 ---@field parallel_tool_calls? boolean
----@field response_format? table
----@field reasoning_effort? string
----@field thinking? any
+---@field response_format? string|table "json", or {type = "json_schema", schema = {...}}
+---@field reasoning_effort? "none"|"minimal"|"low"|"medium"|"high"|string
+---@field thinking? boolean|integer|table whether to think, or how many tokens at most
 ---@field service_tier? string
 ---@field stream_options? table
 
@@ -87,6 +107,8 @@ local llm = {}
 ---@field retry? llm.retry
 ---@field params? table<string, any>
 ---@field coalesce? number
+---@field lenient? boolean
+---@field think_tags? boolean
 
 ---@class llm.usage
 ---@field input_tokens? integer
@@ -105,6 +127,9 @@ local llm = {}
 ---@class llm.timing
 ---@field first_token? number seconds
 ---@field total number seconds
+---@field load? number seconds the server took to load the model, where it says so
+---@field prompt_eval? number seconds it took to read the prompt
+---@field eval? number seconds it took to write the reply
 
 ---@class llm.reply
 ---@field text string
@@ -152,7 +177,7 @@ local llm = {}
 ---@field err llm.error
 
 ---@class llm.event
----@field type "start"|"token"|"reasoning"|"tool_call"|"usage"|"retry"|"reset"|"heartbeat"|"finish"|"error"
+---@field type "start"|"token"|"reasoning"|"tool_call"|"usage"|"retry"|"reset"|"heartbeat"|"native"|"finish"|"error"
 ---@field text? string of token and reasoning
 ---@field call? llm.tool_call
 ---@field usage? llm.usage
@@ -163,6 +188,8 @@ local llm = {}
 ---@field received? llm.position
 ---@field id? string
 ---@field model? string
+---@field name? string of native: what the provider calls it (a citation, a server tool's use)
+---@field value? any of native: what the provider sent
 
 ---@class llm.client
 ---@field provider string
@@ -237,14 +264,30 @@ function llm.time() end
 ---@class llm.provider
 ---@field name string
 ---@field title string
----@field dialect string
----@field base_url string
+---@field dialect string the wire format it is asked in unless the client names another
+---@field dialects string[] all that it speaks
+---@field base_url? string absent where each customer has one of their own
 ---@field key_env? string
----@field model string
+---@field model? string
 ---@field has_key boolean
 
 ---@return llm.provider[]
 function llm.providers() end
+
+---@class llm.provider_definition
+---@field name string one word; that of a known provider changes what is said here and nothing else
+---@field title? string
+---@field dialect? string ("openai")
+---@field base_url? string
+---@field key_env? string|false the NAME of the environment variable with the key; false for none
+---@field model? string
+---@field documentation? string
+---@field quirks? table<string, string|boolean> usage, continuation, key_header, max_tokens, thinking, reasoning_echo, ...
+---@field dialects? table<string, string|table> further wire formats: a base URL, or {base_url = ..., quirks = ...}
+
+---Adds a provider, or changes one.
+---@param definition llm.provider_definition
+function llm.provider(definition) end
 
 ---@class llm.json
 ---@field null table what JSON's null is in Lua

@@ -98,6 +98,8 @@ public enum DecodedEvent: Sendable, Equatable {
     /// Something arrived of which nothing is to be shown (a comment, a ping, an empty delta, a piece of a tool call).
     /// Several in a row within one batch are one.
     case heartbeat
+    /// What only this provider sends (a citation, a server tool's use or result), as it came.
+    indirect case native(name: String, JSONValue)
 }
 
 /// What a decoder knows of a reply beside its text and reasoning.
@@ -116,7 +118,22 @@ public struct ReplySummary: Sendable, Equatable {
     public var toolCalls: [ToolCall] = []
     /// The refusal's text, where the provider sends one apart from the content.
     public var refusal: String?
+    /// How long the server says its own work took.
+    public var timings: ServerTimings?
 
     /// Nothing known.
+    public init() {}
+}
+
+/// How long parts of the work took by the server's own clock, in seconds (Ollama tells).
+public struct ServerTimings: Sendable, Equatable {
+    /// Loading the model.
+    public var load: Double?
+    /// Reading the prompt.
+    public var promptEval: Double?
+    /// Writing the reply.
+    public var eval: Double?
+
+    /// Nothing told.
     public init() {}
 }

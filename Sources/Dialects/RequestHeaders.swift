@@ -8,19 +8,21 @@ enum RequestHeaders {
     /// JSON out, an event stream in, and the endpoint's own fields, which replace ours of the same name.
     /// - Parameters:
     ///   - accept: the media type asked for.
-    ///   - keyField: writes the key's field, given the checked key: `Authorization: Bearer` or the dialect's own.
+    ///   - keyField: the field that the dialect's own provider expects the key in; the endpoint's quirk outranks it.
     /// - Throws: an `APIError` of kind `config` that names the variable or the field.
     static func make(
         for endpoint: Endpoint, key: String?, accept: String = "text/event-stream",
-        keyField: (String) -> (name: String, value: String) = { ("Authorization", "Bearer \($0)") }
+        keyField: Quirks.KeyField = .bearer
     ) throws(APIError) -> HTTPHeaders {
         var headers: HTTPHeaders = [
             "Content-Type": "application/json", "Accept": accept, "User-Agent": Product.userAgent,
         ]
         if let key {
             try check(key: key, endpoint: endpoint)
-            let field = keyField(key)
-            headers[field.name] = field.value
+            switch endpoint.quirks.keyField ?? keyField {
+            case .bearer: headers["Authorization"] = "Bearer \(key)"
+            case .header(let name): headers[name] = key
+            }
         }
         for field in endpoint.headers {
             if let problem = HTTPHeaders.validate(name: field.name, value: field.value) {

@@ -18,6 +18,8 @@ public enum EngineEvent: Sendable {
     indirect case usage(Usage)
     /// Something arrived that carries nothing. Only if asked for.
     case heartbeat
+    /// What only this provider sends (a citation, a server tool's use or result), as it came; keys removed.
+    indirect case native(name: String, JSONValue)
     /// A frame's payload as sent, keys removed. Only if asked for.
     case chunk(String)
     /// An attempt failed; another follows after a delay.
@@ -107,6 +109,8 @@ public struct Reply: Sendable {
     public var firstTokenTime: Double?
     /// Seconds from the request's start to its end.
     public var totalTime: Double
+    /// How long the server says its own work took, where it does.
+    public var serverTimings: ServerTimings?
     /// The assistant's message to append to a conversation.
     public var message: JSONValue
     /// The refusal's text, where the provider sends one apart from the content.

@@ -1,6 +1,8 @@
 // Takes keys out of everything that leaves the engine as a message, a chunk or a log line. Providers echo keys in error
 // bodies, proxies quote whole requests. Text of replies is not touched.
 
+internal import Wire
+
 /// The keys that one engine has used. Shared by its requests, on its thread.
 final class Secrets {
     private var scrubber = KeyScrubber()
@@ -8,6 +10,19 @@ final class Secrets {
     func add(_ key: String) { scrubber.add(key) }
     func scrub(_ text: String) -> String { scrubber.scrub(text) }
     func scrub(_ bytes: [UInt8]) -> [UInt8] { scrubber.scrub(bytes) }
+
+    /// The value with every string in it scrubbed.
+    func scrub(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .string(let text): return .string(scrub(text))
+        case .array(let elements): return .array(elements.map { scrub($0) })
+        case .object(let object):
+            var result = JSONObject()
+            for member in object { result.append(uncheckedKey: scrub(member.key), scrub(member.value)) }
+            return .object(result)
+        default: return value
+        }
+    }
 }
 
 /// Replaces known secrets, in the forms in which they travel, by "[key]".

@@ -16,6 +16,8 @@ final class Request {
     private var terminal: EngineEvent?
     private var transcript = Transcript()
     private var seam: SeamTrimmer?
+    /// Looks for reasoning in tags at the beginning of the text; nil once there can be none.
+    private var tags: ThinkTagSplitter?
     private var lastUsage: Usage?
     /// How far the last attempt came, between attempts.
     private var lastPosition = Position()
@@ -35,6 +37,7 @@ final class Request {
         self.id = id
         self.spec = spec
         self.secrets = secrets
+        tags = spec.splitsThinkTags ? ThinkTagSplitter() : nil
         machine = RequestMachine(
             timeouts: spec.timeouts, policy: spec.retry, isObserved: spec.isObserved, now: now)
     }
@@ -60,12 +63,16 @@ final class Request {
         switch event {
         case .token(let piece):
             machine.output(now: now)
-            guard seam != nil else { return deliver(text: piece) }
-            if let text = seam?.push(piece), !text.isEmpty { deliver(text: text) }
+            guard seam != nil || tags != nil else { return deliver(text: piece) }
+            if let pieces = tags?.push(piece) {
+                deliver(pieces)
+            } else if let text = seam?.push(piece), !text.isEmpty {
+                deliver(text: text)
+            }
         case .reasoning(let piece):
             machine.output(now: now)
-            transcript.append(reasoning: piece)
-            push(.reasoning(piece))
+            if let pieces = tags?.reasoningCameApart() { deliver(pieces) }
+            deliver(reasoning: piece)
         case .start:
             let summary = attempt.decoder.summary
             push(
@@ -79,12 +86,34 @@ final class Request {
             push(.usage(usage))
         case .heartbeat:
             if spec.wantsHeartbeats { push(.heartbeat) }
+        case .native(let name, let value):
+            push(.native(name: name, secrets.scrub(value)))
         }
     }
 
     private func deliver(text: String) {
         transcript.append(text: text)
         push(.token(text))
+    }
+
+    private func deliver(reasoning: String) {
+        transcript.append(reasoning: reasoning)
+        push(.reasoning(reasoning))
+    }
+
+    private func deliver(_ pieces: [ThinkTagSplitter.Piece]) {
+        for piece in pieces {
+            switch piece {
+            case .text(let text): deliver(text: text)
+            case .reasoning(let reasoning): deliver(reasoning: reasoning)
+            }
+        }
+        if tags?.isDone == true { tags = nil }
+    }
+
+    /// The attempt is over: what was held back while it might have become a tag is what it is.
+    private func flushTags() {
+        if let pieces = tags?.finish() { deliver(pieces) }
     }
 
     func push(_ event: EngineEvent) {
@@ -117,6 +146,7 @@ final class Request {
 
     /// The stream came to its clean end.
     func complete(_ attempt: Attempt, now: Double) {
+        flushTags()
         if let rest = seam?.finish(), !rest.isEmpty { deliver(text: rest) }
         let summary = attempt.decoder.summary
         for call in summary.toolCalls where call.arguments != nil { push(.toolCall(call)) }
@@ -157,6 +187,7 @@ final class Request {
 
     /// An attempt has failed: either a further one is due, or the request has failed.
     func attemptFailed(_ fault: Fault, now: Double, random: () -> Double) {
+        flushTags()
         let attempts = machine.attempts
         let received = received
         let progress = RequestMachine.Progress(
@@ -194,6 +225,7 @@ final class Request {
             transcript.carry()
             seam = SeamTrimmer(after: transcript.text)
         }
+        tags = spec.splitsThinkTags && sequel != .continuation ? ThinkTagSplitter() : nil
         isFull = isAboveHighWater
     }
 
@@ -211,7 +243,7 @@ final class Request {
             provider: spec.endpoint.provider,
             attempts: machine.attempts, firstTokenTime: machine.firstOutputAt.map { $0 - machine.startedAt },
             totalTime: now - machine.startedAt,
-            message: message(attempt), refusal: summary.refusal)
+            serverTimings: summary.timings, message: message(attempt), refusal: summary.refusal)
     }
 
     private func message(_ attempt: Attempt?) -> JSONValue {

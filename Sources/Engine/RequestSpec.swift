@@ -28,6 +28,8 @@ public struct RequestSpec: Sendable {
     public var wantsChunks: Bool
     /// Whether comments, pings and empty deltas are reported as `EngineEvent.heartbeat`.
     public var wantsHeartbeats: Bool
+    /// Whether `<think>...</think>` at the beginning of the text is reasoning.
+    public var splitsThinkTags: Bool
     /// What may be held and received.
     public var limits: RequestLimits
 
@@ -35,7 +37,7 @@ public struct RequestSpec: Sendable {
     public init(
         chat: ChatRequest, endpoint: Endpoint, timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
         isObserved: Bool = false, wantsChunks: Bool = false, wantsHeartbeats: Bool = false,
-        limits: RequestLimits = RequestLimits()
+        splitsThinkTags: Bool = true, limits: RequestLimits = RequestLimits()
     ) {
         self.chat = chat
         self.endpoint = endpoint
@@ -44,6 +46,7 @@ public struct RequestSpec: Sendable {
         self.isObserved = isObserved
         self.wantsChunks = wantsChunks
         self.wantsHeartbeats = wantsHeartbeats
+        self.splitsThinkTags = splitsThinkTags
         self.limits = limits
     }
 }

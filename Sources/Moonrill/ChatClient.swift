@@ -28,24 +28,31 @@ public final class ChatClient: Sendable {
     /// - Parameters:
     ///   - provider: a preset's name ("deepseek"); with `baseURL`, any label.
     ///   - model: the model's name; nil for the preset's example.
+    ///   - dialect: the wire format, where the provider speaks several; nil for its usual one.
     ///   - baseURL: the API's root, in place of the preset's.
     ///   - keyVariable: the name of the environment variable with the key, in place of the preset's.
     ///   - headers: sent with each request.
     ///   - credentials: the key in the variable of that name; called on the client's thread.
     /// - Throws: ``ChatClientError`` that says what is missing and how to give it.
     public init(
-        provider: String? = nil, model: String? = nil, baseURL: String? = nil, keyVariable: String? = nil,
-        headers: HTTPHeaders = [:],
+        provider: String? = nil, model: String? = nil, dialect: String? = nil, baseURL: String? = nil,
+        keyVariable: String? = nil, headers: HTTPHeaders = [:],
         credentials: @escaping @Sendable (String) -> String? = { ProcessEnvironment.value($0) },
         timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
         logger: Logger = Logger(label: "moonrill")
     ) throws(ChatClientError) {
         let name = provider ?? (baseURL == nil ? ProcessEnvironment.defaultProvider : nil)
         let preset = name.flatMap(Presets.named)
-        guard let url = baseURL ?? preset?.baseURL else {
+        if let dialect, DialectCatalog.named(dialect) == nil {
+            throw ChatClientError(
+                message: "unknown dialect \"\(dialect)\"; known: \(DialectCatalog.names.joined(separator: ", "))")
+        }
+        let face = preset?.face(dialect)
+        guard let url = baseURL ?? face?.baseURL, !url.isEmpty else {
             let near = name.flatMap { Presets.suggestion(for: $0) }.map { " (did you mean \"\($0)\"?)" } ?? ""
             throw ChatClientError(
-                message: name.map { "unknown provider \"\($0)\"\(near); give a base URL to reach any other" }
+                message: preset.map { "\($0.title) needs a base URL here" }
+                    ?? name.map { "unknown provider \"\($0)\"\(near); give a base URL to reach any other" }
                     ?? "no provider is chosen: name one, give a base URL, or set MOONRILL_PROVIDER")
         }
         let host: String
@@ -54,8 +61,8 @@ public final class ChatClient: Sendable {
             throw ChatClientError(message: "no model is named for \(host)")
         }
         endpoint = Endpoint(
-            provider: name ?? host, dialect: preset?.dialect ?? "openai", baseURL: url,
-            keyVariable: keyVariable ?? preset?.keyVariable, quirks: preset?.quirks ?? Quirks(),
+            provider: name ?? host, dialect: dialect ?? face?.dialect ?? "openai", baseURL: url,
+            keyVariable: keyVariable ?? preset?.keyVariable, quirks: face?.quirks ?? Quirks(),
             headers: headers)
         self.model = model
         self.timeouts = timeouts

@@ -17,6 +17,7 @@ public enum ProcessEnvironment {
 
     /// The provider to use when nobody names one: `MOONRILL_PROVIDER`, else the first preset whose key is set.
     public static var defaultProvider: String? {
-        value("MOONRILL_PROVIDER") ?? Presets.all.first { $0.keyVariable.map(has) ?? false }?.name
+        value("MOONRILL_PROVIDER")
+            ?? Presets.all.first { !$0.baseURL.isEmpty && $0.keyVariable.map(has) ?? false }?.name
     }
 }

@@ -24,7 +24,7 @@ struct Providers: ParsableCommand {
         for preset in Presets.all {
             let key = preset.keyVariable.map { ProcessEnvironment.has($0) ? "set" : "-" } ?? "not needed"
             let mark = preset.name == chosen ? "\(preset.name) *" : preset.name
-            rows.append([mark, key, preset.keyVariable ?? "", preset.model, preset.baseURL])
+            rows.append([mark, key, preset.keyVariable ?? "", preset.model ?? "", preset.baseURL])
         }
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         var text = ""
@@ -42,8 +42,10 @@ struct Providers: ParsableCommand {
         for preset in Presets.all {
             let variable = preset.keyVariable.map { "`\($0)`" } ?? "none needed"
             text +=
-                "| `\(preset.name)` ([\(preset.title)](\(preset.documentation))) | \(variable) | `\(preset.model)` | `\(preset.baseURL)` |\n"
+                "| `\(preset.name)` ([\(preset.title)](\(preset.documentation))) | \(variable) | \(Self.code(preset.model)) | \(Self.code(preset.baseURL)) |\n"
         }
         return text
     }
+
+    private static func code(_ text: String?) -> String { text.flatMap { $0.isEmpty ? nil : "`\($0)`" } ?? "" }
 }

@@ -24,6 +24,8 @@ public struct ScriptConfiguration {
     public var memoryLimit: Int?
     /// What clients without options get.
     public var defaults = ClientDefaults()
+    /// The providers that scripts may name.
+    public var providers = ProviderTable()
     /// Takes what the script writes to standard output.
     public var output: OutputSink = { _ in true }
     /// Whether each line goes out as it ends, as on a terminal, and not only before the script waits.
@@ -85,6 +87,8 @@ public final class ScriptRuntime {
     var center: CallCenter?
     var replyMetatable: LuaReference?
     var errorMetatable: LuaReference?
+    /// What the configuration knew, and what the script has defined since.
+    var providers: ProviderTable
     var hiddenVariables: Set<String> = []
     /// Set by `os.exit`.
     var exitCode: Int?
@@ -96,6 +100,7 @@ public final class ScriptRuntime {
     /// - Throws: ``LuaError`` when there is no memory for a state.
     public init(_ configuration: ScriptConfiguration, engine: Engine) throws(LuaError) {
         self.configuration = configuration
+        providers = configuration.providers
         self.engine = engine
         vm = try LuaVM(memoryLimit: configuration.memoryLimit)
         scheduler = Scheduler(vm: vm)

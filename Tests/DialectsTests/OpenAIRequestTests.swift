@@ -94,7 +94,8 @@ import Wire
     }
 
     @Test func continuationsGoToTheSameServerAlone() throws {
-        let deepseek = try #require(Presets.named("deepseek")).endpoint
+        let face = try #require(Presets.named("deepseek")).faces[0]
+        let deepseek = Endpoint(provider: "deepseek", baseURL: face.baseURL, quirks: face.quirks)
         let request = ChatRequest(model: "m", messages: hello, continuing: "Once")
         #expect(try encode(request, deepseek).request.url == "https://api.deepseek.com/beta/chat/completions")
         var elsewhere = deepseek

@@ -2,6 +2,7 @@
 
 import Dialects
 import Testing
+import Wire
 
 @Suite struct PresetTests {
     @Test func namesAreKnown() {
@@ -14,22 +15,22 @@ import Testing
     }
 
     @Test(arguments: Presets.all) func preset(_ preset: Preset) throws {
-        let base = try BaseURL(preset.baseURL)
-        #expect(base.isLoopback == preset.isLocal)
-        #expect(base.scheme == (preset.isLocal ? "http" : "https"))
-        #expect(!preset.baseURL.hasSuffix("/"))
-        #expect(!preset.model.isEmpty)
+        for face in preset.faces where !face.baseURL.isEmpty {
+            let base = try BaseURL(face.baseURL)
+            #expect(base.isLoopback == preset.isLocal)
+            #expect(base.scheme == (preset.isLocal ? "http" : "https"))
+            #expect(!face.baseURL.hasSuffix("/"))
+            if let other = face.quirks.continuationBaseURL { #expect(try BaseURL(other).origin == base.origin) }
+        }
+        #expect(preset.faces.allSatisfy { DialectCatalog.named($0.dialect) != nil })
+        #expect(Set(preset.faces.map(\.dialect)).count == preset.faces.count)
+        #expect(preset.model?.isEmpty != true)
         #expect(!preset.title.isEmpty)
         #expect(preset.documentation.hasPrefix("https://"))
-        #expect(preset.dialect == "openai")
         #expect(Presets.named(preset.name.uppercased()) == preset)
-        #expect(preset.endpoint.baseURL == preset.baseURL)
-        #expect(preset.endpoint.keyVariable == preset.keyVariable)
-        #expect(preset.endpoint.quirks == preset.quirks)
         if let variable = preset.keyVariable {
             #expect(variable.allSatisfy { $0.isUppercase || $0 == "_" })
         }
-        if let other = preset.quirks.continuationBaseURL { #expect(try BaseURL(other).origin == base.origin) }
     }
 
     @Test func unknownNames() {
@@ -54,5 +55,63 @@ import Testing
     ]) func distances(a: String, b: String, distance: Int) {
         #expect(NearestName.distance(Array(a.unicodeScalars), Array(b.unicodeScalars)) == distance)
         #expect(NearestName.distance(Array(b.unicodeScalars), Array(a.unicodeScalars)) == distance)
+    }
+
+    // MARK: Defined by users
+
+    private static func defined(_ definition: JSONObject, over known: Preset? = nil) throws(APIError) -> Preset {
+        try Preset(definition, over: known)
+    }
+
+    @Test func definition() throws {
+        let preset = try Self.defined([
+            "name": "mine", "title": "My gateway", "base_url": "https://llm.example/v1", "key_env": "MINE_KEY",
+            "model": "m-1",
+            "quirks": [
+                "usage": "none", "continuation": "prefill", "key_header": "x-key", "thinking": "flag",
+                "max_tokens": "max_completion_tokens", "reasoning_echo": "drop", "takes_schema": false,
+            ],
+        ])
+        #expect(preset.dialect == "openai")
+        #expect(preset.baseURL == "https://llm.example/v1")
+        #expect(preset.keyVariable == "MINE_KEY")
+        #expect(
+            preset.faces[0].quirks
+                == Quirks(
+                    usage: .none, continuation: .prefill, keyField: .header("x-key"),
+                    lengthField: .maxCompletionTokens, thinking: .flag, reasoningEcho: .drop, takesSchema: false))
+    }
+
+    @Test func definitionsChangeOnlyWhatTheySay() throws {
+        let known = try #require(Presets.named("deepseek"))
+        let preset = try Self.defined(["name": "deepseek", "base_url": "https://proxy.example/ds"], over: known)
+        #expect(preset.baseURL == "https://proxy.example/ds")
+        #expect(preset.keyVariable == known.keyVariable)
+        #expect(preset.model == known.model)
+        #expect(preset.faces[0].quirks == known.faces[0].quirks)
+        let keyless = try Self.defined(["name": "deepseek", "key_env": false], over: known)
+        #expect(keyless.keyVariable == nil)
+    }
+
+    @Test(
+        arguments: [
+            (["base_url": "https://a.example"], "name is missing"),
+            (["name": "My", "base_url": "https://a.example"], "small letters"),
+            (["name": "a"], "base_url is missing"),
+            (["name": "a", "base_url": "ftp://a.example"], "ftp"),
+            (["name": "a", "base_url": "https://a.example", "dialect": "opnai"], "did you mean \"openai\""),
+            (["name": "a", "base_url": "https://a.example", "key": "sk"], "unknown member \"key\""),
+            (["name": "a", "base_url": "https://a.example", "quirks": ["usag": "none"]], "did you mean \"usage\""),
+            (
+                ["name": "a", "base_url": "https://a.example", "quirks": ["usage": "some"]],
+                "quirks.usage must be one of \"stream_options\", \"none\""
+            ),
+            (["name": "a", "base_url": "https://a.example", "quirks": ["key_header": "x y"]], "quirks.key_header"),
+            (["name": "a", "base_url": "https://a.example", "model": 3], "model must be a string"),
+        ] as [(JSONObject, String)]) func wrongDefinitions(definition: JSONObject, says: String)
+    {
+        let error = #expect(throws: APIError.self) { try Self.defined(definition) }
+        #expect(error?.kind == .config)
+        #expect(error?.message.contains(says) == true, "\(error?.message ?? "")")
     }
 }

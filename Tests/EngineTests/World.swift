@@ -194,6 +194,7 @@ final class World {
             case .toolCall(let call): "call:\(call.name)"
             case .usage: "usage"
             case .heartbeat: "heartbeat"
+            case .native(let name, _): "native:\(name)"
             case .chunk(let text): "chunk:\(text)"
             case .retry: "retry"
             case .reset: "reset"

@@ -22,7 +22,7 @@ import Testing
     /// Each class of options has the names of its schemas, no fewer and no more.
     @Test(arguments: [
         (["CALLBACKS"], "callbacks"), (["TIMEOUT"], "timeout"), (["RETRY"], "retry"),
-        (["SHARED", "SAMPLING"], "request_options"),
+        (["SHARED", "SAMPLING"], "request_options"), (["PROVIDER"], "provider_definition"),
     ])
     func optionsAgree(_ schemas: [String], _ name: String) throws {
         var names: Set<String> = []

@@ -1,4 +1,5 @@
-// How Chat Completions are asked for: the body, the address, the headers. Called by OpenAIDialect alone.
+// How Chat Completions are asked for: the body, the address, the headers. Called by OpenAIDialect alone. The common form
+// of a request is this dialect's own, so most of it goes as it came; OpenAIMessages.swift has what differs in messages.
 
 internal import Wire
 
@@ -6,10 +7,12 @@ internal import Wire
 struct OpenAIRequest {
     private let request: ChatRequest
     private let endpoint: Endpoint
+    private let context: RequestContext
 
     init(_ request: ChatRequest, endpoint: Endpoint) {
         self.request = request
         self.endpoint = endpoint
+        context = RequestContext(request, endpoint: endpoint)
     }
 
     func encoded(key: String?) throws(APIError) -> HTTPRequest {
@@ -27,43 +30,125 @@ struct OpenAIRequest {
     }
 
     private func body() throws(APIError) -> JSONObject {
-        guard !request.model.isEmpty else { throw Self.invalid("model must be named") }
+        guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
         var body: JSONObject = ["model": .string(request.model), "messages": .array(try messages()), "stream": true]
         if endpoint.quirks.usage == .streamOptions { body["stream_options"] = ["include_usage": true] }
         if request.continuing != nil, endpoint.quirks.continuation == .bodyFlag {
             body["continue_final_message"] = true
             body["add_generation_prompt"] = false
         }
-        for member in request.parameters { try add(member, to: &body) }
+        for member in request.parameters where try context.mayBeParameter(member) { try add(member, to: &body) }
+        try addThinking(to: &body)
         return body
     }
 
-    /// Parameters go as they are; only what the request itself is made of is not theirs to change.
     private func add(_ member: JSONObject.Member, to body: inout JSONObject) throws(APIError) {
-        switch member.key {
-        case "model", "messages":
-            throw Self.invalid("\(member.key) is set by the request itself and cannot be a parameter")
-        case "stream":
-            guard member.value == true else {
-                throw Self.invalid("stream must not be set: replies are always streamed")
-            }
-        default:
-            try Self.checkFinite(member.value, at: member.key)
-            body[member.key] = member.value
+        let option = member.value.isNull ? nil : CommonOption(rawValue: member.key)
+        switch option {
+        case .maxTokens: body[endpoint.quirks.lengthField.rawValue] = member.value
+        case .tools: body["tools"] = .array(try ToolReader(context: context).tools(member.value).map(Self.tool))
+        case .toolChoice: body["tool_choice"] = Self.choice(try ToolReader(context: context).choice(member.value))
+        case .responseFormat: try add(format: try ResponseFormat(member.value, context: context), to: &body)
+        case .thinking, .reasoningEffort: break
+        default: body[member.key] = member.value
         }
     }
 
-    private func messages() throws(APIError) -> [JSONValue] {
-        var messages: [JSONValue] = []
-        if let system = request.system { messages.append(["role": "system", "content": .string(system)]) }
-        messages += request.messages
-        guard !messages.isEmpty else { throw Self.invalid("messages must not be empty") }
-        for index in request.messages.indices {
-            guard request.messages[index].object != nil else {
-                throw Self.invalid("messages[\(index + 1)] must be an object with role and content")
-            }
-            try Self.checkFinite(request.messages[index], at: "messages[\(index + 1)]")
+    // MARK: Options with a form of their own
+
+    private static func tool(_ tool: Tool) -> JSONValue {
+        switch tool {
+        case .native(let object): return .object(object)
+        case .function(let function):
+            var form: JSONObject = ["name": .string(function.name)]
+            if let description = function.description { form["description"] = .string(description) }
+            form["parameters"] = .object(function.parameters)
+            if let strict = function.strict { form["strict"] = .bool(strict) }
+            return ["type": "function", "function": .object(form)]
         }
+    }
+
+    private static func choice(_ choice: ToolChoice) -> JSONValue {
+        switch choice {
+        case .auto: "auto"
+        case .none: "none"
+        case .required: "required"
+        case .function(let name): ["type": "function", "function": ["name": .string(name)]]
+        case .native(let object): .object(object)
+        }
+    }
+
+    private func add(format: ResponseFormat, to body: inout JSONObject) throws(APIError) {
+        switch format {
+        case .text: body["response_format"] = ["type": "text"]
+        case .jsonObject: body["response_format"] = ["type": "json_object"]
+        case .native(let object): body["response_format"] = .object(object)
+        case .jsonSchema(let format):
+            guard endpoint.quirks.takesSchema else {
+                try context.cannotExpress("response_format", because: "it takes no JSON schema, only json_object")
+                body["response_format"] = ["type": "json_object"]
+                return
+            }
+            var form: JSONObject = ["name": .string(format.name), "schema": .object(format.schema)]
+            if let description = format.description { form["description"] = .string(description) }
+            if let strict = format.strict { form["strict"] = .bool(strict) }
+            body["response_format"] = ["type": "json_schema", "json_schema": .object(form)]
+        }
+    }
+
+    private func addThinking(to body: inout JSONObject) throws(APIError) {
+        let effort = request.parameters["reasoning_effort"]
+        if let effort, effort.string == nil, !effort.isNull {
+            throw context.invalid("reasoning_effort", "must be a string")
+        }
+        let value = request.parameters["thinking"].flatMap { $0.isNull ? nil : $0 }
+        switch try Thinking(value, effort: effort?.string, context: context) {
+        case .unsaid: break
+        case .native(let object, let effort):
+            body["thinking"] = .object(object)
+            if let effort { body["reasoning_effort"] = .string(effort) }
+        case .off: turnThinking(on: false, budget: nil, effort: effort?.string, in: &body)
+        case .on(let budget, let effort):
+            if budget != nil, ![.flag, .reasoning, .type].contains(endpoint.quirks.thinking) {
+                try context.cannotExpress("thinking", because: "it takes no number of tokens, only reasoning_effort")
+            }
+            // Who says "high" alone means the provider's own dial.
+            if value == nil, endpoint.quirks.thinking != .reasoning {
+                body["reasoning_effort"] = effort.map { .string($0) }
+            } else {
+                turnThinking(on: true, budget: budget, effort: effort, in: &body)
+            }
+        }
+    }
+
+    private func turnThinking(on isOn: Bool, budget: Int64?, effort: String?, in body: inout JSONObject) {
+        switch endpoint.quirks.thinking {
+        case .effort: body["reasoning_effort"] = .string(isOn ? effort ?? "medium" : "none")
+        case .type:
+            var form: JSONObject = ["type": isOn ? "enabled" : "disabled"]
+            if let budget { form["budget_tokens"] = .int(budget) }
+            body["thinking"] = .object(form)
+        case .flag:
+            body["enable_thinking"] = .bool(isOn)
+            if let budget { body["thinking_budget"] = .int(budget) }
+        case .template: body.merge(["chat_template_kwargs": ["enable_thinking": .bool(isOn)]])
+        case .reasoning:
+            var form: JSONObject = [:]
+            if let budget { form["max_tokens"] = .int(budget) }
+            if isOn, let effort { form["effort"] = .string(effort) }
+            if form.isEmpty { form["enabled"] = .bool(isOn) }
+            body["reasoning"] = .object(form)
+        }
+        if isOn, endpoint.quirks.thinking != .effort, endpoint.quirks.thinking != .reasoning, let effort {
+            body["reasoning_effort"] = .string(effort)
+        }
+    }
+
+    // MARK: Messages
+
+    private func messages() throws(APIError) -> [JSONValue] {
+        let read = try MessageReader(context: context).messages(of: request)
+        var messages = OpenAIMessages(quirks: endpoint.quirks).written(read)
         if let text = request.continuing { messages.append(try partialReply(text)) }
         return messages
     }
@@ -71,28 +156,11 @@ struct OpenAIRequest {
     private func partialReply(_ text: String) throws(APIError) -> JSONValue {
         var message: JSONObject = ["role": "assistant", "content": .string(text)]
         switch endpoint.quirks.continuation {
-        case .none: throw Self.invalid("\(endpoint.provider) cannot go on from a partial reply")
+        case .none: throw context.invalid(endpoint.provider, "cannot go on from a partial reply")
         case .prefill, .bodyFlag: break
         case .prefixFlag: message["prefix"] = true
         case .partialFlag: message["partial"] = true
         }
         return .object(message)
-    }
-
-    /// JSON has no NaN and no infinity; the writer would make them null without a word.
-    private static func checkFinite(_ value: JSONValue, at path: String) throws(APIError) {
-        switch value {
-        case .double(let number):
-            guard number.isFinite else { throw invalid("\(path) is \(number), which JSON cannot say") }
-        case .array(let elements):
-            for index in elements.indices { try checkFinite(elements[index], at: "\(path)[\(index + 1)]") }
-        case .object(let object):
-            for member in object { try checkFinite(member.value, at: "\(path).\(member.key)") }
-        default: break
-        }
-    }
-
-    private static func invalid(_ message: String) -> APIError {
-        APIError(kind: .invalidRequest, message: message)
     }
 }

@@ -7,9 +7,9 @@ internal import Wire
 
 extension ScriptRuntime {
     func setCallFunctions(_ stack: LuaStack) {
-        let reader = RequestReader(coder: coder)
         stack.set("endpoint") { [unowned self] call throws(LuaError) in
-            let resolved = try EndpointTable.resolve(at: 1, of: call.stack, defaults: configuration.defaults)
+            let resolved = try EndpointTable.resolve(
+                at: 1, of: call.stack, defaults: configuration.defaults, providers: providers)
             if let variable = resolved.keyVariable { hiddenVariables.insert(variable) }
             EndpointTable.push(resolved, to: call.stack)
             return .returned(1)
@@ -21,6 +21,7 @@ extension ScriptRuntime {
                 case "stream": .stream
                 default: .start
                 }
+            let reader = RequestReader(coder: coder, providers: providers)
             var spec = try reader.request(at: 1, of: call.stack, mode: mode)
             if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }
             let coalesce = call.stack.field("coalesce", of: 1) { $0.double(at: -1) } ?? 0

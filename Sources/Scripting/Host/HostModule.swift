@@ -12,7 +12,7 @@ extension ScriptRuntime {
         try vm.setOutput(
             standard: { [unowned self] bytes in write(bytes, to: configuration.output) },
             error: { [unowned self] bytes in write(bytes, to: configuration.errorOutput) })
-        hiddenVariables = Set(Presets.all.compactMap(\.keyVariable))
+        hiddenVariables = Set(providers.all.compactMap(\.keyVariable))
         let stack = vm.stack
         stack.pushTable(fields: 40)
         setTaskFunctions(stack)

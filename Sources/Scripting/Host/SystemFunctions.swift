@@ -4,6 +4,7 @@ internal import Dialects
 internal import Engine
 internal import Glibc
 internal import LuaVM
+internal import Wire
 
 /// The wall clock.
 enum SystemClock {
@@ -39,16 +40,35 @@ extension ScriptRuntime {
             pushProviders(call.stack)
             return .returned(1)
         }
+        stack.set("define_provider") { [unowned self] call throws(LuaError) in
+            let definition = try coder.value(at: 1, of: call.stack, place: "llm.provider").object ?? [:]
+            let known = definition["name"]?.string.flatMap(providers.named)
+            let preset: Preset
+            do throws(APIError) {
+                preset = try Preset(definition, over: known)
+            } catch {
+                throw .misuse(error.message)
+            }
+            providers.define(preset)
+            if let variable = preset.keyVariable { hiddenVariables.insert(variable) }
+            return .returned(0)
+        }
     }
 
     private func pushProviders(_ stack: LuaStack) {
-        stack.pushTable(array: Presets.all.count)
-        for (index, preset) in Presets.all.enumerated() {
-            stack.pushTable(fields: 7)
+        stack.pushTable(array: providers.all.count)
+        for (index, preset) in providers.all.enumerated() {
+            stack.pushTable(fields: 8)
             stack.set("name", preset.name)
             stack.set("title", preset.title)
             stack.set("dialect", preset.dialect)
-            stack.set("base_url", preset.baseURL)
+            stack.pushTable(array: preset.faces.count)
+            for (place, face) in preset.faces.enumerated() {
+                stack.push(face.dialect)
+                stack.setElement(place + 1, of: -2)
+            }
+            stack.setField("dialects", of: -2)
+            stack.set("base_url", preset.baseURL.isEmpty ? nil : preset.baseURL)
             stack.set("key_env", preset.keyVariable)
             stack.set("model", preset.model)
             stack.set("has_key", preset.keyVariable.map(configuration.hasKey) ?? true)

@@ -14,6 +14,15 @@ extension ScriptRuntime {
             errorMetatable = call.stack.popReference()
             return .returned(0)
         }
+        stack.set("image") { call throws(LuaError) in
+            guard let bytes = call.stack.bytes(at: 1), let mediaType = ImageData.mediaType(bytes) else {
+                return .returned(0)
+            }
+            call.stack.push(ImageData.base64(bytes))
+            call.stack.push(mediaType)
+            return .returned(2)
+        }
+        stack.set("image_types", ImageData.knownTypes)
         stack.set("misuse") { call throws(LuaError) in throw .misuse(call.stack.string(at: 1) ?? "wrong use") }
         stack.set("nearest") { call throws(LuaError) in
             var candidates: [String] = []

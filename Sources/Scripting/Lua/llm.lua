@@ -5,6 +5,7 @@ local llm = { version = host.version }
 -- A script may write over globals; the module goes on with the originals.
 local type, tostring, next, pairs, ipairs = type, tostring, next, pairs, ipairs
 local getmetatable, setmetatable, math, string, table = getmetatable, setmetatable, math, string, table
+local open = io and io.open
 
 -- Misuse -----------------------------------------------------------------------------------------------------------
 
@@ -36,7 +37,7 @@ local SAMPLING = {
 
 local SHARED = {
   model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
-  coalesce = "span",
+  coalesce = "span", lenient = "boolean", think_tags = "boolean",
 }
 
 local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", total = "seconds" }
@@ -133,6 +134,47 @@ local function merged(under, over)
   return result
 end
 
+-- The bytes of an image travel in base64; a file is read here, before anything is sent.
+local function image_of(place, part)
+  if part.url ~= nil or part.media_type ~= nil and part.path == nil then return part end
+  local bytes = part.data
+  if part.path ~= nil then
+    if type(part.path) ~= "string" then fail(place .. ".path must be a file's name, not " .. describe(part.path)) end
+    if not open then fail(place .. ".path: files cannot be read here") end
+    local file, why = open(part.path, "rb")
+    if not file then fail(place .. ": the image cannot be read: " .. why) end
+    bytes, why = file:read("a")
+    file:close()
+    if not bytes then fail(place .. ": the image " .. part.path .. " cannot be read: " .. tostring(why)) end
+  end
+  if type(bytes) ~= "string" then
+    fail(place .. " is an image without a source: give it a path, a url, or data (its bytes)")
+  end
+  local base64, media_type = host.image(bytes)
+  if not base64 then
+    fail(place .. ": " .. (part.path and "the file " .. part.path or "data") .. " is no image of a known type ("
+      .. host.image_types .. ")")
+  end
+  return { type = "image", data = base64, media_type = media_type, detail = part.detail }
+end
+
+-- The message with its images read; the script's own table stays as it is.
+local function with_images(place, message)
+  local content = message.content
+  if type(content) ~= "table" then return message end
+  local parts
+  for index, part in ipairs(content) do
+    if type(part) == "table" and part.type == "image" then
+      local image = image_of(place .. ".content[" .. index .. "]", part)
+      if image ~= part then
+        parts = parts or setmetatable(table.move(content, 1, #content, 1, {}), getmetatable(content))
+        parts[index] = image
+      end
+    end
+  end
+  return parts and merged(message, { content = parts }) or message
+end
+
 local ROLES = { system = true, developer = true, user = true, assistant = true, tool = true, ["function"] = true }
 
 local function messages_of(where, prompt)
@@ -141,6 +183,7 @@ local function messages_of(where, prompt)
     fail(where .. ": the prompt must be a string or an array of messages, not " .. describe(prompt))
   end
   if #prompt == 0 then fail(where .. ": the array of messages is empty") end
+  local messages = {}
   for index, message in ipairs(prompt) do
     local place = where .. ": message " .. index
     if type(message) ~= "table" then fail(place .. " must be a table with role and content, not " .. describe(message)) end
@@ -152,8 +195,9 @@ local function messages_of(where, prompt)
       and message.content ~= llm.json.null then
       fail(place .. ": content must be a string or an array of parts, not " .. describe(message.content))
     end
+    messages[index] = with_images(where .. ": messages[" .. index .. "]", message)
   end
-  return prompt
+  return messages
 end
 
 -- Clients ----------------------------------------------------------------------------------------------------------
@@ -195,8 +239,10 @@ local function specification(where, self, prompt, options)
     endpoint = self._endpoint, model = model, system = options.system or defaults.system,
     messages = messages_of(where, prompt), params = own or params, headers = merged(defaults.headers, options.headers),
     timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
-    coalesce = options.coalesce or defaults.coalesce,
+    coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
   }
+  if specified.lenient == nil then specified.lenient = defaults.lenient end
+  if specified.think_tags == nil then specified.think_tags = defaults.think_tags end
   for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
   return specified
 end
@@ -295,5 +341,14 @@ end
 llm.log.warn = llm.log.warning
 
 function llm.providers() return host.providers() end
+
+local PROVIDER = {
+  name = "string", title = "string", dialect = "string", base_url = "string", key_env = "any", model = "string",
+  documentation = "string", quirks = "table", dialects = "table",
+}
+function llm.provider(definition)
+  check("llm.provider", definition, PROVIDER)
+  host.define_provider(definition)
+end
 
 return llm

@@ -128,7 +128,7 @@ extension CallCenter {
         case .chunk(let raw):
             add(call.callbacks.chunk) { $0.push(raw) }
             return steps
-        case .start, .heartbeat: break
+        case .start, .heartbeat, .native: break
         case .finish, .failed: return ending(event, call)
         }
         addEvent()
@@ -271,7 +271,7 @@ extension CallCenter {
         switch event {
         case .token(let piece): (text, isReasoning) = (piece, false)
         case .reasoning(let piece): (text, isReasoning) = (piece, true)
-        case .chunk, .heartbeat:
+        case .chunk, .heartbeat, .native:
             // These do not part the text; they are shown at once.
             call.steps += steps(for: event, call)
             return true

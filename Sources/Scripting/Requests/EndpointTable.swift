@@ -28,33 +28,55 @@ public struct ClientDefaults: Sendable {
 enum EndpointTable {
     /// The endpoint that a client's options (the table at `index`) name.
     /// - Throws: ``LuaError`` that names the option and the way out.
-    static func resolve(at index: Int, of stack: LuaStack, defaults: ClientDefaults) throws(LuaError) -> Resolved {
+    static func resolve(
+        at index: Int, of stack: LuaStack, defaults: ClientDefaults, providers: ProviderTable
+    ) throws(LuaError) -> Resolved {
         let option = { (name: StaticString) in stack.field(name, of: index) { $0.string(at: -1) } }
         let named = option("provider") ?? (option("base_url") == nil ? defaults.provider : nil)
         let baseURL = option("base_url") ?? (option("provider") == nil ? defaults.baseURL : nil)
         let preset =
-            try named.map { (name) throws(LuaError) in try self.preset(name, hasBaseURL: baseURL != nil) } ?? nil
-        guard let url = baseURL ?? defaults.offlineBaseURL ?? preset?.baseURL else {
-            throw .misuse(
-                "llm.client: no provider is chosen; write provider = \"deepseek\" (moonrill providers lists them), "
-                    + "set MOONRILL_PROVIDER, or run with --mock for the offline provider")
-        }
+            try named.map { (name) throws(LuaError) in
+                try self.preset(name, hasBaseURL: baseURL != nil, providers)
+            } ?? nil
+        let dialect = option("dialect")
+        if let dialect { try check(dialect: dialect) }
+        let face = preset?.face(dialect)
+        let url = baseURL ?? defaults.offlineBaseURL ?? face?.baseURL
+        guard let url, !url.isEmpty else { throw noAddress(preset, dialect: dialect) }
         let host = try host(of: url)
-        let dialect = option("dialect") ?? preset?.dialect ?? "openai"
-        if DialectCatalog.named(dialect) == nil {
-            let near =
-                NearestName.suggestion(for: dialect, among: DialectCatalog.names).map { " (did you mean \"\($0)\"?)" }
-                ?? ""
-            throw .misuse(
-                "llm.client: unknown dialect \"\(dialect)\"\(near); known: \(DialectCatalog.names.joined(separator: ", "))"
-            )
-        }
         let isOffline = baseURL == nil && defaults.offlineBaseURL != nil
         return Resolved(
-            provider: named ?? host, preset: preset?.name, dialect: dialect, baseURL: url,
+            provider: named ?? host, preset: face == nil ? nil : preset?.name,
+            dialect: dialect ?? face?.dialect ?? "openai", baseURL: url,
             keyVariable: isOffline ? nil : option("key_env") ?? preset?.keyVariable,
             model: option("model") ?? defaults.model ?? preset?.model ?? (isOffline ? "moonrill-reasoner" : nil),
             headers: defaults.headers)
+    }
+
+    private static func check(dialect: String) throws(LuaError) {
+        guard DialectCatalog.named(dialect) == nil else { return }
+        let near =
+            NearestName.suggestion(for: dialect, among: DialectCatalog.names).map { " (did you mean \"\($0)\"?)" } ?? ""
+        throw .misuse(
+            "llm.client: unknown dialect \"\(dialect)\"\(near); known: \(DialectCatalog.names.joined(separator: ", "))")
+    }
+
+    /// Why there is no address to go to.
+    private static func noAddress(_ preset: Preset?, dialect: String?) -> LuaError {
+        guard let preset else {
+            return .misuse(
+                "llm.client: no provider is chosen; write provider = \"deepseek\" (moonrill providers lists them), "
+                    + "set MOONRILL_PROVIDER, or run with --mock for the offline provider")
+        }
+        guard let dialect, preset.face(dialect) == nil else {
+            return .misuse(
+                "llm.client: \(preset.title) has an address for each customer; write base_url = \"https://...\" "
+                    + "(see \(preset.documentation))")
+        }
+        let spoken = preset.faces.map { "\"\($0.dialect)\"" }.joined(separator: ", ")
+        return .misuse(
+            "llm.client: \(preset.name) is not known to speak dialect \"\(dialect)\", only \(spoken); "
+                + "base_url = \"...\" says where it does")
     }
 
     /// A client's endpoint, with what only the client needs.
@@ -72,12 +94,13 @@ enum EndpointTable {
         do throws(APIError) { return try BaseURL(url).host } catch { throw .misuse("llm.client: \(error.message)") }
     }
 
-    private static func preset(_ name: String, hasBaseURL: Bool) throws(LuaError) -> Preset? {
-        if let preset = Presets.named(name) { return preset }
+    private static func preset(
+        _ name: String, hasBaseURL: Bool, _ providers: ProviderTable
+    ) throws(LuaError) -> Preset? {
+        if let preset = providers.named(name) { return preset }
         // With a base URL, a provider's name is only a label.
         if hasBaseURL || name == "mock" { return nil }
-        let near =
-            NearestName.suggestion(for: name, among: Presets.all.map(\.name)).map { " (did you mean \"\($0)\"?)" } ?? ""
+        let near = providers.suggestion(for: name).map { " (did you mean \"\($0)\"?)" } ?? ""
         throw .misuse(
             "llm.client: unknown provider \"\(name)\"\(near); moonrill providers lists them, and base_url = \"...\" "
                 + "reaches any other")
@@ -101,13 +124,15 @@ enum EndpointTable {
     }
 
     /// The endpoint in the table at `index`.
-    static func read(at index: Int, of stack: LuaStack) throws(LuaError) -> Endpoint {
+    static func read(
+        at index: Int, of stack: LuaStack, providers: ProviderTable
+    ) throws(LuaError) -> Endpoint {
         let text = { (name: StaticString) in stack.field(name, of: index) { $0.string(at: -1) } }
         guard let provider = text("provider"), let dialect = text("dialect"), let baseURL = text("base_url") else {
             throw .misuse("the client's endpoint was changed: provider, dialect or base_url is missing")
         }
         var endpoint = Endpoint(provider: provider, dialect: dialect, baseURL: baseURL, keyVariable: text("key_env"))
-        if let preset = text("preset").flatMap(Presets.named) { endpoint.quirks = preset.quirks }
+        if let face = text("preset").flatMap(providers.named)?.face(dialect) { endpoint.quirks = face.quirks }
         stack.getField("headers", of: index)
         defer { stack.pop(1) }
         guard stack.type(at: -1) == .table else { return endpoint }

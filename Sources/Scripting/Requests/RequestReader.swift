@@ -9,6 +9,7 @@ internal import Wire
 /// Reads requests from tables.
 struct RequestReader {
     let coder: LuaCoder
+    let providers: ProviderTable
 
     /// The request in the table at `index`.
     /// - Throws: ``LuaError`` that names the option at fault.
@@ -21,6 +22,7 @@ struct RequestReader {
             system: stack.field("system", of: table) { $0.string(at: -1) },
             messages: try json("messages", of: table, stack)?.array ?? [])
         chat.parameters = try json("params", of: table, stack)?.object ?? [:]
+        chat.isLenient = stack.field("lenient", of: table) { $0.bool(at: -1) } ?? false
         var spec = RequestSpec(chat: chat, endpoint: endpoint)
         read(&spec.timeouts, of: table, stack)
         read(&spec.retry, of: table, stack)
@@ -29,6 +31,7 @@ struct RequestReader {
         spec.isObserved = seesEvents || sees("on_token") || sees("on_reasoning") || sees("on_chunk")
         spec.wantsChunks = sees("on_chunk")
         spec.wantsHeartbeats = seesEvents
+        spec.splitsThinkTags = stack.field("think_tags", of: table) { $0.bool(at: -1) } ?? true
         return spec
     }
 
@@ -44,7 +47,7 @@ struct RequestReader {
         defer { stack.pop(1) }
         let position = stack.top
         guard stack.type(at: position) == .table else { throw .misuse("the client has lost its endpoint") }
-        return try EndpointTable.read(at: position, of: stack)
+        return try EndpointTable.read(at: position, of: stack, providers: providers)
     }
 
     private func pairs(_ name: StaticString, of table: Int, _ stack: LuaStack) -> [(String, String)] {

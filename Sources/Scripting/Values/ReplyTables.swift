@@ -37,6 +37,9 @@ struct ReplyTables {
         stack.pushTable(fields: 2)
         stack.set("first_token", reply.firstTokenTime)
         stack.set("total", reply.totalTime)
+        stack.set("load", reply.serverTimings?.load)
+        stack.set("prompt_eval", reply.serverTimings?.promptEval)
+        stack.set("eval", reply.serverTimings?.eval)
         stack.setField("timing", of: -2)
         coder.push(reply.message, to: stack)
         stack.setField("message", of: -2)
@@ -118,6 +121,11 @@ struct ReplyTables {
             push(usage, to: stack)
             stack.setField("usage", of: -2)
         case .heartbeat: stack.set(type: "heartbeat")
+        case .native(let name, let value):
+            stack.set(type: "native")
+            stack.set("name", name)
+            coder.push(value, to: stack)
+            stack.setField("value", of: -2)
         case .chunk(let raw):
             stack.set(type: "chunk")
             stack.set("raw", raw)

@@ -1,0 +1,33 @@
+// What a script asks for, before any dialect has put it on the wire.
+
+public import Wire
+
+/// One request for a model's reply, in the common form.
+public struct ChatRequest: Sendable, Equatable {
+    /// The model's name, as the provider spells it.
+    public var model: String
+    /// The system prompt, if any; it stands before `messages`.
+    public var system: String?
+    /// The conversation, in the common form that `MessageReader` reads: objects with `role` and `content`.
+    public var messages: [JSONValue]
+    /// Everything else of the body. Names of ``CommonOption`` (`temperature`, `max_tokens`, `tools`, ...) mean the same
+    /// in every dialect, which puts them where its provider expects them; all others go as they are.
+    public var parameters: JSONObject
+    /// Whether what the dialect cannot express is left out; else it is an error.
+    public var isLenient: Bool
+    /// The reply's text so far, when a cut stream is to be continued.
+    public var continuing: String?
+
+    /// A request of the given parts.
+    public init(
+        model: String, system: String? = nil, messages: [JSONValue], parameters: JSONObject = [:],
+        isLenient: Bool = false, continuing: String? = nil
+    ) {
+        self.model = model
+        self.system = system
+        self.messages = messages
+        self.parameters = parameters
+        self.isLenient = isLenient
+        self.continuing = continuing
+    }
+}

@@ -1,0 +1,116 @@
+// Reasoning that a model writes into its text as `<think>...</think>` (R1 and its distills, Qwen; servers that do not
+// part the two themselves). Splits a stream of text pieces, wherever they are cut. Pure value; held by Request.
+
+/// Parts text from reasoning in tags. Only a tag that begins the reply counts: a model that writes about the tag further
+/// on means its text. White space around the tags belongs to neither.
+struct ThinkTagSplitter: Sendable {
+    /// A piece of one of the two.
+    enum Piece: Equatable {
+        case text(String)
+        case reasoning(String)
+    }
+
+    private enum State {
+        /// Nothing but white space and the beginning of a tag has come.
+        case opening
+        /// Behind the opening tag, before the first word.
+        case beforeReasoning
+        case reasoning
+        /// Behind the closing tag, before the first word.
+        case beforeText
+        case text
+    }
+
+    private static let open = Array("<think>".utf8)
+    private static let close = Array("</think>".utf8)
+
+    private var state = State.opening
+    /// Bytes that may turn out to be a tag, or white space before one.
+    private var held: [UInt8] = []
+
+    /// True once everything that comes is text.
+    var isDone: Bool { state == .text }
+
+    /// Takes the next piece of what the model wrote.
+    mutating func push(_ piece: String) -> [Piece] {
+        if isDone { return [.text(piece)] }
+        held += piece.utf8
+        var pieces: [Piece] = []
+        while let next = step(&pieces) { state = next }
+        return pieces
+    }
+
+    /// Reasoning has come in a member of its own: a tag in the text is text.
+    mutating func reasoningCameApart() -> [Piece] {
+        guard state == .opening else { return [] }
+        return finish()
+    }
+
+    /// The reply is over: what is still held.
+    mutating func finish() -> [Piece] {
+        let rest = take(held.count)
+        defer { state = .text }
+        guard !rest.isEmpty else { return [] }
+        switch state {
+        case .opening, .text: return [.text(rest)]
+        case .reasoning: return [.reasoning(rest)]
+        case .beforeReasoning, .beforeText: return []
+        }
+    }
+
+    /// One step in the present state.
+    /// - Returns: the state to go on in; nil when more must come first.
+    private mutating func step(_ pieces: inout [Piece]) -> State? {
+        switch state {
+        case .opening:
+            let start = held.firstIndex { !Self.isBlank($0) } ?? held.count
+            let rest = held[start...]
+            if rest.starts(with: Self.open) {
+                held.removeFirst(start + Self.open.count)
+                return .beforeReasoning
+            }
+            return Self.open.starts(with: rest) ? nil : .text
+        case .beforeReasoning, .beforeText:
+            held.removeFirst(held.firstIndex { !Self.isBlank($0) } ?? held.count)
+            if held.isEmpty { return nil }
+            return state == .beforeText ? .text : .reasoning
+        case .reasoning: return reason(&pieces)
+        case .text:
+            let text = take(held.count)
+            if !text.isEmpty { pieces.append(.text(text)) }
+            return nil
+        }
+    }
+
+    private mutating func reason(_ pieces: inout [Piece]) -> State? {
+        var tag = 0
+        while tag < held.count, !Self.matches(held, at: tag) { tag += 1 }
+        var end = tag
+        while end > 0, Self.isBlank(held[end - 1]) { end -= 1 }
+        let isWhole = held.count - tag >= Self.close.count
+        let reasoning = take(end)
+        if !reasoning.isEmpty { pieces.append(.reasoning(reasoning)) }
+        guard isWhole else { return nil }
+        held.removeFirst(tag - end + Self.close.count)
+        return .beforeText
+    }
+
+    /// Whether the closing tag, or as much of it as there is room for, stands at `index`.
+    private static func matches(_ bytes: [UInt8], at index: Int) -> Bool {
+        var length = 0
+        while length < close.count, index + length < bytes.count {
+            if bytes[index + length] != close[length] { return false }
+            length += 1
+        }
+        return true
+    }
+
+    /// Takes bytes from the front. Pieces end at characters, and tags are ASCII: none is ever cut.
+    private mutating func take(_ count: Int) -> String {
+        let text = String(decoding: held.prefix(count), as: UTF8.self)
+        held.removeFirst(count)
+        return text
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+}
