@@ -74,7 +74,7 @@ let package = Package(
 
         // A program that embeds the library; MoonrillTests runs it.
         .executableTarget(
-            name: "EmbedExample", dependencies: ["Moonrill", "Dialects", "Engine", "Wire"], path: "examples/swift",
+            name: "EmbedExample", dependencies: ["Moonrill"], path: "examples/swift",
             swiftSettings: house),
 
         // Tests: one target a source target, and what they share.

@@ -2,10 +2,7 @@
 //
 //   swift run EmbedExample http://127.0.0.1:8808/v1       with `moonrill mock --port 8808` running
 
-import Dialects
-import Engine
 import Moonrill
-import Wire
 
 @main
 struct EmbedExample {

@@ -20,7 +20,7 @@ ARROWS = {
     "Moonrill": ["Scripting", "Engine", "Dialects", "Wire"],
     "MoonrillMock": ["Wire"],
     "MoonrillCommand": ["Moonrill", "MoonrillMock", "Dialects", "Wire"],
-    "EmbedExample": ["Moonrill", "Engine", "Dialects", "Wire"],
+    "EmbedExample": ["Moonrill"],
 }
 
 # Modules of other packages, by the target that may import them.
