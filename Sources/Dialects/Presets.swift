@@ -67,15 +67,10 @@ public enum Presets {
     public static let all: [Preset] = hosted + local
 
     /// The preset of that name, case aside.
-    public static func named(_ name: String) -> Preset? {
-        let wanted = name.lowercased()
-        return all.first { $0.name == wanted }
-    }
+    public static func named(_ name: String) -> Preset? { ProviderTable().named(name) }
 
     /// The preset's name that was probably meant by `name`.
-    public static func suggestion(for name: String) -> String? {
-        NearestName.suggestion(for: name, among: all.map(\.name))
-    }
+    public static func suggestion(for name: String) -> String? { ProviderTable().suggestion(for: name) }
 
     /// Chat Completions at that root.
     private static func chat(_ baseURL: String, _ quirks: Quirks = Quirks()) -> Preset.Face {

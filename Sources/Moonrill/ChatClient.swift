@@ -41,7 +41,7 @@ public final class ChatClient: Sendable {
         timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
         logger: Logger = Logger(label: "moonrill")
     ) throws(ChatClientError) {
-        let name = provider ?? (baseURL == nil ? ProcessEnvironment.defaultProvider : nil)
+        let name = provider ?? (baseURL == nil ? ProcessEnvironment.defaultProvider() : nil)
         let preset = name.flatMap(Presets.named)
         if let dialect, DialectCatalog.named(dialect) == nil {
             throw ChatClientError(

@@ -1,6 +1,6 @@
 // The process's environment: where keys are found. Values read here go to the engine, into a header, and nowhere else.
 
-internal import Dialects
+public import Dialects
 internal import Glibc
 
 /// Environment variables of this process.
@@ -16,8 +16,9 @@ public enum ProcessEnvironment {
     public static func has(_ name: String) -> Bool { value(name) != nil }
 
     /// The provider to use when nobody names one: `MOONRILL_PROVIDER`, else the first preset whose key is set.
-    public static var defaultProvider: String? {
+    /// - Parameter providers: those there are.
+    public static func defaultProvider(among providers: [Preset] = Presets.all) -> String? {
         value("MOONRILL_PROVIDER")
-            ?? Presets.all.first { !$0.baseURL.isEmpty && $0.keyVariable.map(has) ?? false }?.name
+            ?? providers.first { !$0.baseURL.isEmpty && $0.keyVariable.map(has) ?? false }?.name
     }
 }

@@ -1,6 +1,6 @@
 // Running scripts from Swift: the face of the library for whoever embeds it.
 
-internal import Dialects
+public import Dialects
 internal import Engine
 public import Logging
 internal import Scripting
@@ -42,6 +42,8 @@ public struct ScriptHost {
     public var provider: String?
     /// The model of clients that name none.
     public var model: String?
+    /// Providers beside the presets, or in their place; ``ConfigurationFile`` reads those of the user's.
+    public var providers: [Preset] = []
     /// The base URL of clients that name neither it nor a provider.
     public var baseURL: String?
     /// A base URL to which every client goes that names none itself: that of an offline provider.
@@ -127,8 +129,11 @@ public struct ScriptHost {
         configuration.timeLimit = timeLimit
         configuration.memoryLimit = memoryLimit
         configuration.isLineBuffered = isLineBuffered
+        configuration.providers = ProviderTable(defining: providers)
         configuration.defaults.provider =
-            provider ?? (offlineBaseURL == nil ? ProcessEnvironment.defaultProvider : "mock")
+            provider
+            ?? (offlineBaseURL == nil
+                ? ProcessEnvironment.defaultProvider(among: configuration.providers.all) : "mock")
         configuration.defaults.model = model
         configuration.defaults.baseURL = baseURL
         configuration.defaults.offlineBaseURL = offlineBaseURL

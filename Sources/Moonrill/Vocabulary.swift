@@ -3,6 +3,8 @@
 
 @_exported public import enum Dialects.ErrorKind
 @_exported public import enum Dialects.FinishReason
+@_exported public import struct Dialects.Preset
+@_exported public import struct Dialects.Quirks
 @_exported public import struct Dialects.ServerTimings
 @_exported public import struct Dialects.ToolCall
 @_exported public import struct Dialects.Usage

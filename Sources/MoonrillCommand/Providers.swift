@@ -14,17 +14,20 @@ struct Providers: ParsableCommand {
     var markdown = false
 
     func run() throws {
-        let text = markdown ? markdownTable() : table()
+        let text = markdown ? markdownTable() : table(try ProviderTable(defining: ownProviders()).all)
         _ = Descriptor.write(Array(text.utf8), to: STDOUT_FILENO)
     }
 
-    private func table() -> String {
-        let chosen = ProcessEnvironment.defaultProvider
-        var rows = [["PROVIDER", "KEY", "VARIABLE", "MODEL", "BASE URL"]]
-        for preset in Presets.all {
+    private func table(_ providers: [Preset]) -> String {
+        let chosen = ProcessEnvironment.defaultProvider(among: providers)
+        var rows = [["PROVIDER", "KEY", "VARIABLE", "DIALECTS", "MODEL", "BASE URL"]]
+        for preset in providers {
             let key = preset.keyVariable.map { ProcessEnvironment.has($0) ? "set" : "-" } ?? "not needed"
             let mark = preset.name == chosen ? "\(preset.name) *" : preset.name
-            rows.append([mark, key, preset.keyVariable ?? "", preset.model ?? "", preset.baseURL])
+            rows.append([
+                mark, key, preset.keyVariable ?? "", preset.faces.map(\.dialect).joined(separator: ", "),
+                preset.model ?? "", preset.baseURL.isEmpty ? "(one for each customer)" : preset.baseURL,
+            ])
         }
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         var text = ""
@@ -38,11 +41,12 @@ struct Providers: ParsableCommand {
     }
 
     private func markdownTable() -> String {
-        var text = "| provider | key variable | model | base URL |\n|---|---|---|---|\n"
+        var text = "| provider | key variable | dialects | model | base URL |\n|---|---|---|---|---|\n"
         for preset in Presets.all {
+            let dialects = preset.faces.map { "`\($0.dialect)`" }.joined(separator: ", ")
             let variable = preset.keyVariable.map { "`\($0)`" } ?? "none needed"
             text +=
-                "| `\(preset.name)` ([\(preset.title)](\(preset.documentation))) | \(variable) | \(Self.code(preset.model)) | \(Self.code(preset.baseURL)) |\n"
+                "| `\(preset.name)` ([\(preset.title)](\(preset.documentation))) | \(variable) | \(dialects) | \(Self.code(preset.model)) | \(Self.code(preset.baseURL)) |\n"
         }
         return text
     }

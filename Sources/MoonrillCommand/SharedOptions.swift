@@ -1,6 +1,7 @@
 // The options that `run` and `ask` share, and the script host they describe.
 
 internal import ArgumentParser
+internal import Dialects
 internal import Glibc
 internal import Logging
 internal import Moonrill
@@ -46,6 +47,7 @@ struct SharedOptions: ParsableArguments {
         var host = ScriptHost(logger: StandardErrorLog.logger(level: logLevel.level, format: logFormat))
         host.provider = provider
         host.model = model
+        host.providers = try ownProviders()
         host.baseURL = baseURL
         host.timeLimit = timeout
         host.stopSignals = [SIGINT, SIGTERM]
@@ -57,6 +59,16 @@ struct SharedOptions: ParsableArguments {
         let server = try startMock(fault: fault, rate: rate, port: 0)
         host.offlineBaseURL = server.baseURL
         return (host, server)
+    }
+}
+
+/// The providers of the user's configuration file.
+/// - Throws: ``CommandFailure`` that names the file, the line and what is wrong there.
+func ownProviders() throws -> [Preset] {
+    do throws(ScriptHostError) {
+        return try ConfigurationFile.providers(at: ConfigurationFile.defaultPath)
+    } catch {
+        throw CommandFailure(message: error.message, status: ExitStatus.failure)
     }
 }
 

@@ -1,7 +1,7 @@
 // One run of one script: the state, the scheduler, the requests and the loop that turns them. Everything happens on the
 // thread that calls `run`. Moonrill is its caller.
 
-internal import Dialects
+public import Dialects
 public import Engine
 public import LuaVM
 public import Wire

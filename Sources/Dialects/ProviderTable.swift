@@ -1,7 +1,5 @@
-// The providers one script knows: the presets, what the configuration file made of them, and what the script defines
-// itself. Data alone; nothing here asks anybody anything.
-
-public import Dialects
+// The providers that are known to one script or command: the presets, what the configuration file made of them, and what
+// the script defines itself. Data alone.
 
 /// Providers by name.
 public struct ProviderTable: Sendable {
