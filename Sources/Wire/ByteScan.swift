@@ -25,6 +25,44 @@ extension Span where Element == UInt8 {
         }
     }
 
+    /// The first byte that cannot stand for itself in a JSON string (RFC 8259, section 7): a quote, a backslash, a control
+    /// character.
+    internal func firstSpecialInString() -> UInt8? {
+        withUnsafeBufferPointer { buffer in
+            buffer.first { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
+        }
+    }
+
+    /// Where `bytes` stand for the last time, with their last byte before `end`.
+    internal func lastIndex(of bytes: Span<UInt8>, endingBy end: Int) -> Int? {
+        guard !bytes.isEmpty, end <= count else { return nil }
+        var start = end - bytes.count
+        while start >= 0 {
+            if extracting(start..<start + bytes.count).isSame(as: bytes) { return start }
+            start -= 1
+        }
+        return nil
+    }
+
+    /// True when what lies before and behind `gap` is `frame`.
+    internal func isSame(as frame: [UInt8], around gap: Range<Int>) -> Bool {
+        let rest = count - gap.upperBound
+        guard gap.lowerBound >= 0, rest >= 0, gap.lowerBound + rest == frame.count else { return false }
+        return withUnsafeBufferPointer { own in
+            frame.withUnsafeBufferPointer { other in
+                guard let own = own.baseAddress, let other = other.baseAddress else { return frame.isEmpty }
+                return memcmp(own, other, gap.lowerBound) == 0
+                    && memcmp(own + gap.upperBound, other + gap.lowerBound, rest) == 0
+            }
+        }
+    }
+
+    private func isSame(as other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
+    }
+
     /// True when these are exactly the UTF-8 bytes of `text`.
     internal func equals(_ text: String) -> Bool {
         let other = text.utf8.span

@@ -14,7 +14,7 @@ enum ChunkKey {
     static let groq = 5
 }
 
-private enum ChoiceKey {
+enum ChoiceKey {
     static let table = JSONKeys("delta", "index", "finish_reason", "message", "text", "usage", "error")
     static let delta = 0
     static let index = 1
@@ -25,7 +25,7 @@ private enum ChoiceKey {
     static let error = 6
 }
 
-private enum DeltaKey {
+enum DeltaKey {
     static let table = JSONKeys(
         "content", "reasoning_content", "reasoning", "tool_calls", "refusal", "function_call", "reasoning_details",
         "text")
@@ -40,6 +40,15 @@ private enum DeltaKey {
 }
 
 extension OpenAIDecoder {
+    /// A chunk that repeats an earlier one with another piece of text, and so changes nothing else that is known.
+    func take(_ delta: OpenAIDelta, into events: inout [DecodedEvent]) {
+        switch delta.place {
+        case .content: events.append(.token(delta.text))
+        case .reasoningContent: emit(reasoning: delta.text, as: .reasoningContent, into: &events)
+        case .reasoning: emit(reasoning: delta.text, as: .reasoning, into: &events)
+        }
+    }
+
     /// One choice. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
     func choice(_ choice: JSONNode, position: Int64, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = choice.pick(ChoiceKey.table)

@@ -16,6 +16,7 @@ final class OpenAIDecoder: StreamDecoder {
     /// True once a delta has brought content: what stands beside deltas from then on repeats it.
     var hasDeltaContent = false
     var hasOutput = false
+    var repetition = OpenAIRepetition()
     private(set) var isDone = false
     private var hasStarted = false
     private var strays: [UInt8] = []
@@ -59,7 +60,9 @@ final class OpenAIDecoder: StreamDecoder {
 
     private func data(_ text: Span<UInt8>, name: String, into events: inout [DecodedEvent]) throws(APIError) {
         if text.isEmpty { return Self.beat(&events) }
+        if name.isEmpty, let delta = repetition.read(text, reader) { return take(delta, into: &events) }
         if text[0] == UInt8(ascii: "["), text.equals("[DONE]") { return finish() }
+        let before = events.count
         let node: JSONNode
         do throws(JSONError) {
             node = try reader.parse(text)
@@ -67,6 +70,7 @@ final class OpenAIDecoder: StreamDecoder {
             return try unreadable(text, name: name, why: error, into: &events)
         }
         try document(node, isError: name == "error", into: &events)
+        if name.isEmpty, events.count == before + 1 { repetition.learn(text, events[before], reader) }
     }
 
     /// `[DONE]`, or the end of a whole body.
