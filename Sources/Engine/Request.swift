@@ -191,7 +191,7 @@ final class Request {
         let attempts = machine.attempts
         let received = received
         let progress = RequestMachine.Progress(
-            outputTaken: isOutputTaken, hasText: !transcript.text.isEmpty,
+            outputTaken: isOutputTaken, hasText: transcript.hasText,
             hasToolCalls: !(attempt?.decoder.summary.toolCalls.isEmpty ?? true),
             canContinue: spec.endpoint.quirks.continuation != .none)
         switch machine.failed(fault, progress: progress, now: now, random: random) {
@@ -233,8 +233,9 @@ final class Request {
 
     private func reply(_ attempt: Attempt?, isPartial: Bool, now: Double) -> Reply {
         let summary = attempt?.decoder.summary ?? ReplySummary()
+        let (text, reasoning) = (transcript.text, transcript.reasoning)
         return Reply(
-            text: transcript.text, reasoning: transcript.reasoning, toolCalls: isPartial ? [] : summary.toolCalls,
+            text: text, reasoning: reasoning, toolCalls: isPartial ? [] : summary.toolCalls,
             finishReason: isPartial ? nil : summary.finishReason ?? .other,
             finishReasonRaw: summary.finishReasonRaw.map(secrets.scrub),
             usage: isPartial
@@ -243,17 +244,18 @@ final class Request {
             provider: spec.endpoint.provider,
             attempts: machine.attempts, firstTokenTime: machine.firstOutputAt.map { $0 - machine.startedAt },
             totalTime: now - machine.startedAt,
-            serverTimings: summary.timings, message: message(attempt), refusal: summary.refusal)
+            serverTimings: summary.timings, message: message(attempt, text: text, reasoning: reasoning),
+            refusal: summary.refusal)
     }
 
-    private func message(_ attempt: Attempt?) -> JSONValue {
-        attempt?.decoder.assistantMessage(text: transcript.text, reasoning: transcript.reasoning)
-            ?? ["role": "assistant", "content": .string(transcript.text)]
+    private func message(_ attempt: Attempt?, text: String, reasoning: String) -> JSONValue {
+        attempt?.decoder.assistantMessage(text: text, reasoning: reasoning)
+            ?? ["role": "assistant", "content": .string(text)]
     }
 
     private func failure(_ fault: Fault, note: String?, attempts: Int? = nil, now: Double) -> RequestFailure {
         let error = fault.error
-        let hasOutput = !transcript.text.isEmpty || !transcript.reasoning.isEmpty
+        let hasOutput = transcript.hasText || transcript.hasReasoning
         return RequestFailure(
             kind: error.kind, message: secrets.scrub(note.map { "\(error.message) (\($0))" } ?? error.message),
             status: error.status, code: error.code.map(secrets.scrub), phase: fault.phase,

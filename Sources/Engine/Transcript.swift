@@ -6,26 +6,38 @@ internal import Wire
 
 /// Text and reasoning of a reply as they grow.
 struct Transcript {
-    private(set) var text = ""
-    private(set) var reasoning = ""
+    /// One of the two. Bytes, because a piece is added for every delta: to an array that costs a third of what it costs
+    /// to a string.
+    private struct Growing {
+        var bytes: [UInt8] = []
+        var text: String { String(decoding: bytes, as: UTF8.self) }
+    }
+
+    private var spoken = Growing()
+    private var thought = Growing()
     /// Output tokens of earlier attempts that this one continues, estimated.
     private var carriedTokens = 0
     /// The output that a `reset` has voided, for as long as the reader may not have seen that `reset`.
-    private var voided: (text: String, reasoning: String)?
+    private var voided: (spoken: Growing, thought: Growing)?
 
-    mutating func append(text piece: String) { text += piece }
-    mutating func append(reasoning piece: String) { reasoning += piece }
+    var text: String { spoken.text }
+    var reasoning: String { thought.text }
+    var hasText: Bool { !spoken.bytes.isEmpty }
+    var hasReasoning: Bool { !thought.bytes.isEmpty }
+
+    mutating func append(text piece: String) { spoken.bytes += piece.utf8 }
+    mutating func append(reasoning piece: String) { thought.bytes += piece.utf8 }
 
     /// Begins anew; nobody has seen what there was.
     mutating func clear() {
-        text = ""
-        reasoning = ""
+        spoken = Growing()
+        thought = Growing()
         carriedTokens = 0
     }
 
     /// Begins anew; a `reset` tells the reader.
     mutating func void() {
-        if voided == nil { voided = (text, reasoning) }
+        if voided == nil { voided = (spoken, thought) }
         clear()
     }
 
@@ -33,7 +45,9 @@ struct Transcript {
     mutating func forgetVoided() { voided = nil }
 
     /// An attempt was cut; the next one goes on from here.
-    mutating func carry() { carriedTokens = estimatedTokens(in: text) + estimatedTokens(in: reasoning) }
+    mutating func carry() { carriedTokens = guessedTokens }
+
+    private var guessedTokens: Int { estimatedTokens(in: spoken.bytes) + estimatedTokens(in: thought.bytes) }
 
     /// Keeps what the reader has seen.
     /// - Parameters:
@@ -44,17 +58,13 @@ struct Transcript {
         var textBytes = unseen.textBytes
         var reasoningBytes = unseen.reasoningBytes
         if isResetWaiting || unseen.spansReset, let old = voided {
-            (text, reasoning) = old
+            (spoken, thought) = old
         } else {
             textBytes += waiting.textBytes
             reasoningBytes += waiting.reasoningBytes
         }
-        text = Self.dropLast(textBytes, of: text)
-        reasoning = Self.dropLast(reasoningBytes, of: reasoning)
-    }
-
-    private static func dropLast(_ bytes: Int, of text: String) -> String {
-        bytes <= 0 ? text : String(decoding: text.utf8.dropLast(bytes), as: UTF8.self)
+        spoken.bytes.removeLast(min(max(0, textBytes), spoken.bytes.count))
+        thought.bytes.removeLast(min(max(0, reasoningBytes), thought.bytes.count))
     }
 
     /// Token counts of a whole reply: the provider's, plus what earlier attempts of a continued one must have cost.
@@ -69,7 +79,7 @@ struct Transcript {
     /// Token counts of a cut reply. The provider's last word counts where it covers what came; some report one output
     /// token at the beginning and the truth at the end.
     func partialUsage(reported: Usage?) -> Usage? {
-        let estimate = estimatedTokens(in: text) + estimatedTokens(in: reasoning)
+        let estimate = guessedTokens
         var usage = reported ?? Usage()
         if let known = usage.outputTokens, known + carriedTokens >= estimate / 2 { return self.usage(reported: usage) }
         usage.outputTokens = estimate

@@ -119,11 +119,11 @@ import Testing
     }
 
     @Test func estimates() {
-        #expect(estimatedTokens(in: "") == 0)
-        #expect(estimatedTokens(in: "four") == 1)
-        #expect(estimatedTokens(in: "量子力学") == 4)
-        #expect(estimatedTokens(in: "да") == 1)
-        #expect(estimatedTokens(in: "👍") == 1)
+        #expect(estimatedTokens(in: Array("".utf8)) == 0)
+        #expect(estimatedTokens(in: Array("four".utf8)) == 1)
+        #expect(estimatedTokens(in: Array("量子力学".utf8)) == 4)
+        #expect(estimatedTokens(in: Array("да".utf8)) == 1)
+        #expect(estimatedTokens(in: Array("👍".utf8)) == 1)
     }
 
     @Test(arguments: [
