@@ -60,7 +60,8 @@ extension CallCenter {
     func nextEvent(of call: Call) -> EngineEvent? {
         if call.next == call.pending.count {
             guard !call.isPaused else { return nil }
-            call.pending = engine.take(call.id, upTo: call.mode == .stream ? 64 : Self.fairShare)
+            // All of them: the engine then hands over its array, and the budget still limits what is shown in a turn.
+            call.pending = engine.take(call.id)
             call.next = 0
             guard !call.pending.isEmpty else { return nil }
         }
