@@ -7,6 +7,7 @@ internal import MoonrillMock
 
 struct Ask: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "ask",
         abstract: "Stream one answer to the terminal.",
         discussion: """
             The answer goes to standard output, reasoning (dimmed on a terminal) to standard error. What is piped in

@@ -6,6 +6,7 @@ internal import MoonrillMock
 
 struct Mock: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "mock",
         abstract: "Run the offline provider: a real HTTP server on 127.0.0.1.",
         discussion: """
             It prints its base URL and serves until it is stopped. Point any client at it:

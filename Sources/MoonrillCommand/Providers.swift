@@ -7,6 +7,7 @@ internal import Moonrill
 
 struct Providers: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "providers",
         abstract: "List the providers, and which of them have a key.",
         discussion: "A key is set by its environment variable, for example: export DEEPSEEK_API_KEY=...")
 

@@ -7,6 +7,7 @@ internal import MoonrillMock
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "run",
         abstract: "Run a Lua script.",
         discussion: """
             Options stand before the script; everything after it belongs to the script (arg[1], arg[2], ... and ...).
