@@ -95,8 +95,9 @@ extension Engine {
 
     private func start(_ message: HTTPRequest, _ attempt: Attempt, _ request: Request) throws(Fault) {
         do throws(TransferRefusal) {
-            attempt.transfer = try port.start(
-                message, connectTimeout: request.spec.timeouts.connect, for: attempt)
+            let route = TransferRoute(
+                connectTimeout: request.spec.timeouts.connect, isFresh: request.wantsFreshConnection)
+            attempt.transfer = try port.start(message, route, for: attempt)
             transferCount += 1
         } catch {
             switch error {

@@ -22,6 +22,8 @@ struct Fault: Error, Equatable {
     var phase: RequestFailure.Phase?
     /// Whether to try again.
     var retry: Retry
+    /// A kept connection died: the next attempt must not meet another that has died as quietly.
+    var wantsFreshConnection = false
 
     init(_ error: APIError, phase: RequestFailure.Phase? = nil, retry: Retry) {
         self.error = error

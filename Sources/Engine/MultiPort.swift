@@ -29,18 +29,20 @@ final class MultiPort: TransferPort {
         self.caFile = caFile
     }
 
-    func start(_ request: HTTPRequest, connectTimeout: Double, for attempt: Attempt) throws(TransferRefusal)
+    func start(_ request: HTTPRequest, _ route: TransferRoute, for attempt: Attempt) throws(TransferRefusal)
         -> TransferHandle
     {
         var options = TransferOptions()
-        options.connectTimeout = connectTimeout
+        options.connectTimeout = route.connectTimeout
+        options.freshConnection = route.isFresh
         options.caFile = caFile
         do throws(TransportError) {
             let transfer = try multi.start(request, options: options, delegate: Courier(attempt, self))
             transfers[transfer.id] = transfer
             return TransferHandle(raw: transfer.id)
         } catch {
-            switch TransferEnding(error, of: TransferEnd(result: .failed(error)), connectTimeout: connectTimeout) {
+            let end = TransferEnd(result: .failed(error))
+            switch TransferEnding(error, of: end, connectTimeout: route.connectTimeout) {
             case .noDescriptors: throw .noDescriptors
             case .failed(let fault): throw .fault(fault)
             case .complete, .cut: throw .fault(Fault(.network, error.message))
@@ -106,23 +108,26 @@ extension TransferEnding {
     /// What a transport's error means for the request.
     init(_ error: TransportError, of end: TransferEnd, connectTimeout: Double) {
         func failed(_ kind: ErrorKind, _ retry: Fault.Retry) -> TransferEnding {
-            .failed(Fault(kind, error.message, retry: retry))
+            var fault = Fault(kind, error.message, retry: retry)
+            fault.wantsFreshConnection = end.reusedConnection
+            return .failed(fault)
         }
         // Where not a byte of the request had left, the provider cannot have acted on it.
-        let isUnsent = end.requestBytesSent == 0 && end.reusedConnection
+        let silent: Fault.Retry =
+            end.requestBytesSent > 0 ? .once : end.reusedConnection ? .unsent : .backoff
         self =
             switch error.code {
             case .resolve, .tls, .proxy: failed(.network, .never)
             case .connect, .tlsHandshake: failed(.network, .backoff)
             case .connectTimeout: .failed(.connectTimeout(after: connectTimeout, error.message))
-            case .emptyReply, .sendFailed: failed(.network, isUnsent ? .unsent : .once)
+            case .emptyReply, .sendFailed: failed(.network, silent)
             case .receive, .partialBody, .http2Stream:
                 if end.headComplete {
                     .cut(how: error.message)
                 } else if end.sawHead || error.code == .http2Stream {
                     failed(.network, .backoff)
                 } else {
-                    failed(.network, isUnsent ? .unsent : .once)
+                    failed(.network, silent)
                 }
             case .badResponse: failed(.protocol, .never)
             case .unsupportedURL: failed(.config, .never)

@@ -23,6 +23,8 @@ final class Request {
     private var lastPosition = Position()
     /// The attempt under way; once the request has ended, the last one.
     var attempt: Attempt?
+    /// The last attempt met a kept connection that had died.
+    private(set) var wantsFreshConnection = false
     /// Output stands that the reader has taken.
     private var isOutputTaken = false
     var isPausedByCaller = false
@@ -204,6 +206,7 @@ final class Request {
             }
             if sequel == .restart { push(.reset(ResetInfo(attempt: attempts, error: error))) }
             lastPosition = received
+            wantsFreshConnection = fault.wantsFreshConnection
             attempt = nil
         }
     }

@@ -6,8 +6,7 @@ internal import Wire
 /// Carries attempts. Calls `Attempt.receive` and `Attempt.ended` from inside `turn`, or from inside `resume`.
 protocol TransferPort: AnyObject {
     /// Begins a transfer.
-    /// - Parameter connectTimeout: seconds.
-    func start(_ request: HTTPRequest, connectTimeout: Double, for attempt: Attempt) throws(TransferRefusal)
+    func start(_ request: HTTPRequest, _ route: TransferRoute, for attempt: Attempt) throws(TransferRefusal)
         -> TransferHandle
     /// Ends a transfer and closes its connection. The attempt hears nothing more.
     func cancel(_ transfer: TransferHandle)
@@ -17,6 +16,14 @@ protocol TransferPort: AnyObject {
     func resume(_ transfer: TransferHandle)
     /// Waits for sockets, at most so many seconds (nil: for as long as it takes), and moves bytes.
     func turn(waitingUpTo seconds: Double?)
+}
+
+/// How a transfer is to reach its server.
+struct TransferRoute: Sendable, Equatable {
+    /// Seconds until the connection must stand.
+    var connectTimeout: Double
+    /// Not over a connection kept from an earlier transfer.
+    var isFresh = false
 }
 
 /// A transfer's name.

@@ -22,6 +22,9 @@ extension EasyHandle {
         set.long(CURLOPT_PIPEWAIT, origin.isTLS ? 1 : 0)  // share an HTTP/2 connection rather than open many
         set.long(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)  // a proxy's head is not the answer's
         if let proxy = options.proxy { set.text(CURLOPT_PROXY, proxy) }
+        // Without a body there is nothing curl would have to rewind: a fresh connection keeps it from resending.
+        let couldBeResent = request.body.isEmpty && !["GET", "HEAD"].contains(request.method)
+        if options.freshConnection || couldBeResent { set.long(CURLOPT_FRESH_CONNECT, 1) }
 
         // What is sent. The body comes by callback and cannot be rewound, so curl never sends it twice by itself.
         setMethod(request, &set)
@@ -74,8 +77,6 @@ extension EasyHandle {
         set.long(CURLOPT_POST, 1)
         unsafe set.check(ccurl_set_offset(raw, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count)))
         if request.method != "POST" { set.text(CURLOPT_CUSTOMREQUEST, request.method) }
-        // Without a body there is nothing curl would have to rewind: a fresh connection keeps it from resending.
-        if request.body.isEmpty { set.long(CURLOPT_FRESH_CONNECT, 1) }
     }
 
     private func setHeaders(_ request: HTTPRequest) throws(TransportError) {

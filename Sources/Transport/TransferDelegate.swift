@@ -16,6 +16,9 @@ public struct TransferOptions: Sendable {
     /// nil: the environment decides (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`, by curl's rules);
     /// empty: no proxy; else the proxy's URL.
     public var proxy: String?
+    /// Whether to leave kept connections alone and open a new one: for a second try after a kept one died, which must
+    /// not meet a second dead one. The new connection is kept afterwards like any other.
+    public var freshConnection = false
     /// Receives curl's own account, a line at a time: connecting, TLS, reuse. Never request headers or bodies.
     /// Called inside the turn, on the thread of the `Multi`.
     public var trace: (@Sendable (String) -> Void)?

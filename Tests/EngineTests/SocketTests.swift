@@ -154,42 +154,6 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         #expect((0.3...0.8).contains(Engine.now() - start))
     }
 
-    @Test func aConnectionThatDiedIdleCostsNothing() throws {
-        let posts = Mailbox<Int>()
-        let server = LoopbackServer { connection in
-            guard connection.readRequest() != nil else { return }
-            connection.send(chunked("t:\(connection.number)", "[DONE]"))
-            shutdown(connection.socket, Int32(SHUT_RDWR))
-            posts.put(connection.number)
-        }
-        let driver = try Driver()
-        let first = driver.ask(World.spec(baseURL: server.baseURL))
-        _ = posts.wait(for: 1)
-        let second = driver.ask(World.spec(baseURL: server.baseURL), id: 2)
-        #expect(first.reply?.text == "0")
-        #expect(second.reply?.text == "1")
-        #expect(posts.wait(for: 2) == [0, 1])
-    }
-
-    /// The server reads the second request of a kept connection and closes: it may have done the work. Exactly one
-    /// further attempt, and it shows.
-    @Test func aConnectionThatDiesOverTheRequestIsTriedOnceAndVisibly() throws {
-        let posts = Mailbox<Int>()
-        let server = LoopbackServer { connection in
-            guard connection.readRequest() != nil else { return }
-            connection.send(chunked("t:\(connection.number)", "[DONE]"))
-            if connection.number == 0, connection.readRequest() != nil { posts.put(connection.number) }
-        }
-        let driver = try Driver()
-        _ = driver.ask(World.spec(baseURL: server.baseURL))
-        driver.run { $0.engine.transferCount == 0 }
-        let outcome = driver.ask(World.spec(baseURL: server.baseURL, retry: RetryPolicy(max: 4, base: 0.01)), id: 2)
-        #expect(outcome.retries.count == 1)
-        #expect(outcome.reply?.attempts == 2)
-        #expect(outcome.reply?.text != "0")
-        #expect(posts.wait(for: 1) == [0], "the second request did reach the first connection")
-    }
-
     // MARK: Broken streams
 
     /// Forty events, broken at every byte of the body, by a reset and by a clean close, under every policy. All cuts of

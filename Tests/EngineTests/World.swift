@@ -37,7 +37,7 @@ final class FakePort: TransferPort {
     /// How many pieces one turn moves, a transfer.
     var piecesPerTurn = Int.max
 
-    func start(_ request: HTTPRequest, connectTimeout: Double, for attempt: Attempt) throws(TransferRefusal)
+    func start(_ request: HTTPRequest, _ route: TransferRoute, for attempt: Attempt) throws(TransferRefusal)
         -> TransferHandle
     {
         if let refusal = refusals.first {

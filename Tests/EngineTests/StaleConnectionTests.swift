@@ -1,0 +1,67 @@
+// Kept connections that died: what the next request pays for them, over real sockets.
+
+import Foundation
+import Testing
+
+@testable import Engine
+
+@Suite(.serialized) struct StaleConnectionTests {
+    @Test func aConnectionThatDiedIdleCostsNothing() throws {
+        let posts = Mailbox<Int>()
+        let server = LoopbackServer { connection in
+            guard connection.readRequest() != nil else { return }
+            connection.send(chunked("t:\(connection.number)", "[DONE]"))
+            shutdown(connection.socket, Int32(SHUT_RDWR))
+            posts.put(connection.number)
+        }
+        let driver = try Driver()
+        let first = driver.ask(World.spec(baseURL: server.baseURL))
+        _ = posts.wait(for: 1)
+        let second = driver.ask(World.spec(baseURL: server.baseURL), id: 2)
+        #expect(first.reply?.text == "0")
+        #expect(second.reply?.text == "1")
+        #expect(posts.wait(for: 2) == [0, 1])
+    }
+
+    /// The server reads the second request of a kept connection and closes: it may have done the work. Exactly one
+    /// further attempt, and it shows.
+    @Test func aConnectionThatDiesOverTheRequestIsTriedOnceAndVisibly() throws {
+        let posts = Mailbox<Int>()
+        let server = LoopbackServer { connection in
+            guard connection.readRequest() != nil else { return }
+            connection.send(chunked("t:\(connection.number)", "[DONE]"))
+            if connection.number == 0, connection.readRequest() != nil { posts.put(connection.number) }
+        }
+        let driver = try Driver()
+        _ = driver.ask(World.spec(baseURL: server.baseURL))
+        driver.run { $0.engine.transferCount == 0 }
+        let outcome = driver.ask(World.spec(baseURL: server.baseURL, retry: RetryPolicy(max: 4, base: 0.01)), id: 2)
+        #expect(outcome.retries.count == 1)
+        #expect(outcome.reply?.attempts == 2)
+        #expect(outcome.reply?.text != "0")
+        #expect(posts.wait(for: 1) == [0], "the second request did reach the first connection")
+    }
+
+    /// Two kept connections, and each dies over the next request that it carries: the second try must not go out on the
+    /// other one.
+    @Test func theTryAfterADeadConnectionOpensAFreshOne() throws {
+        let first = Mailbox<Int>()
+        let lost = Mailbox<Int>()
+        let server = LoopbackServer { connection in
+            guard connection.readRequest() != nil else { return }
+            first.put(connection.number)
+            // Both are under way at once, so that they are two.
+            if connection.number < 2 { _ = first.wait(for: 2) }
+            connection.send(chunked("t:\(connection.number)", "[DONE]"))
+            if connection.number < 2, connection.readRequest() != nil { lost.put(connection.number) }
+        }
+        let driver = try Driver()
+        for id: UInt64 in [1, 2] { driver.engine.submit(.start(RequestID(id), World.spec(baseURL: server.baseURL))) }
+        driver.run { $0.engine.activeCount == 0 && $0.engine.transferCount == 0 }
+        #expect(server.connectionCount == 2)
+        let outcome = driver.ask(World.spec(baseURL: server.baseURL, retry: RetryPolicy(max: 4, base: 0.01)), id: 3)
+        #expect(outcome.reply?.text == "2", "\(outcome)")
+        #expect(outcome.retries.count == 1)
+        #expect(lost.wait(for: 1).count == 1)
+    }
+}
