@@ -196,8 +196,7 @@ public final class Multi {
     }
 
     private func recycle(_ easy: EasyHandle) {
-        guard idle.count < Self.idleHandles else { return }
-        easy.reset()
+        guard idle.count < Self.idleHandles, easy.reset() else { return }
         idle.append(easy)
     }
 

@@ -262,6 +262,19 @@ import Wire
         #expect(unknown.error?.message.contains("no-such-host.invalid") == true)
     }
 
+    /// Curl leaves a handle whose lookup failed in a state that takes no options.
+    @Test func aFailedLookupSpoilsNoLaterTransfer() throws {
+        try withServer(answering("x")) { server in
+            let multi = try Multi()
+            for _ in 0..<2 {
+                let (_, unknown) = try multi.fetch(post("http://no-such-host.invalid/"))
+                #expect(unknown.error?.code == .resolve)
+                let (_, end) = try multi.fetch(post(server.url))
+                #expect(end.result == .complete, "\(end)")
+            }
+        }
+    }
+
     /// A listener whose queue is full drops the SYN: the connection never comes about.
     @Test func connectTimeout() throws {
         try withFullListener { port in
