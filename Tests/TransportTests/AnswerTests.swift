@@ -258,7 +258,8 @@ import Wire
         #expect(refused.requestBytesSent == 0)
         #expect(refused.error?.message.contains("127.0.0.1:\(server.port)") == true)
         let (_, unknown) = try multi.fetch(post("http://no-such-host.invalid/"))
-        #expect(unknown.error?.code == .resolve)
+        // Without a name server to be reached, nobody can say that there is no such name.
+        #expect([.resolve, .resolver].contains(unknown.error?.code), "\(unknown)")
         #expect(unknown.error?.message.contains("no-such-host.invalid") == true)
     }
 
@@ -268,7 +269,7 @@ import Wire
             let multi = try Multi()
             for _ in 0..<2 {
                 let (_, unknown) = try multi.fetch(post("http://no-such-host.invalid/"))
-                #expect(unknown.error?.code == .resolve)
+                #expect([.resolve, .resolver].contains(unknown.error?.code), "\(unknown)")
                 let (_, end) = try multi.fetch(post(server.url))
                 #expect(end.result == .complete, "\(end)")
             }
