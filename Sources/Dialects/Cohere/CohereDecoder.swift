@@ -4,13 +4,18 @@
 internal import Wire
 
 /// The state of one stream.
-final class CohereDecoder: DocumentDecoder {
+final class CohereDecoder: EventDecoder {
+    static let replyName = "reply of Cohere's"
+    static let eventNames: Set<String> = [
+        "message-start", "content-start", "content-delta", "content-end", "tool-plan-delta", "tool-call-start",
+        "tool-call-delta", "tool-call-end", "citation-start", "citation-end", "message-end",
+    ]
+
     private static let keys = JSONKeys("type", "delta", "index", "id", "event_type", "message", "text")
     private static let messageKeys = JSONKeys("content", "tool_plan", "tool_calls", "citations")
 
     let reader: JSONReader
     var strays = StrayLines()
-    let replyName: StaticString = "reply of Cohere's"
     var hasOutput = false
     var isDone = false
     var known = ReplySummary()
@@ -31,7 +36,8 @@ final class CohereDecoder: DocumentDecoder {
     func decode(
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        try sort(kind, name: name, bytes: bytes, into: &events)
+        guard !isDone else { return }
+        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {
@@ -47,13 +53,11 @@ final class CohereDecoder: DocumentDecoder {
     // MARK: Documents
 
     /// `[DONE]` follows `message-end`; before it, it says nothing.
-    func finishedByMark() { isDone = hasCleanEnd }
-    func isOwn(event name: String) -> Bool { true }
-    func finishedByBody() throws(APIError) { isDone = hasCleanEnd }
+    func markDone() { isDone = hasCleanEnd }
+    func finish() { isDone = hasCleanEnd }
 
-    func isReply(_ body: JSONNode) -> Bool {
-        body["message"] != nil || body["text"] != nil || body["event_type"] != nil || body["type"] != nil
-            || ErrorShape.isError(body)
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        ["message", "text", "event_type", "type", "error"].contains { node[$0] != nil } || ErrorShape.isError(node)
     }
 
     func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
@@ -71,10 +75,10 @@ final class CohereDecoder: DocumentDecoder {
             try whole(node, message, into: &events)
         } else if parts[6] != nil {
             try legacyWhole(node, into: &events)
-        } else if ErrorShape.isError(node) || parts[5]?.string != nil {
+        } else if ErrorShape.isError(node) || node["error"] != nil || parts[5]?.string != nil {
             throw APIError(ErrorReport(node.value))
         }
-        if events.count == before { events.beat() }
+        if events.count == before { Self.beat(&events) }
     }
 
     private func event(

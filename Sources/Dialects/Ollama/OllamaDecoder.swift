@@ -4,7 +4,10 @@
 internal import Wire
 
 /// The state of one stream.
-final class OllamaDecoder: DocumentDecoder {
+final class OllamaDecoder: EventDecoder {
+    static let replyName = "reply of Ollama's"
+    static let eventNames: Set<String> = []
+
     private static let keys = JSONKeys(
         "message", "response", "thinking", "done", "error", "model", "done_reason", "prompt_eval_count", "eval_count",
         "load_duration", "prompt_eval_duration", "eval_duration")
@@ -12,7 +15,6 @@ final class OllamaDecoder: DocumentDecoder {
 
     let reader: JSONReader
     var strays = StrayLines()
-    let replyName: StaticString = "reply of Ollama's"
     private(set) var hasOutput = false
     private(set) var isDone = false
     private var known = ReplySummary()
@@ -33,7 +35,8 @@ final class OllamaDecoder: DocumentDecoder {
     func decode(
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        try sort(kind, name: name, bytes: bytes, into: &events)
+        guard !isDone else { return }
+        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {
@@ -46,12 +49,11 @@ final class OllamaDecoder: DocumentDecoder {
     // MARK: Documents
 
     /// A stray `[DONE]` of a proxy ends nothing: the line with `done` does.
-    func finishedByMark() {}
-    func isOwn(event name: String) -> Bool { true }
-    func finishedByBody() throws(APIError) {}
+    func markDone() {}
+    func finish() {}
 
-    func isReply(_ body: JSONNode) -> Bool {
-        body["message"] != nil || body["response"] != nil || body["done"] != nil || ErrorShape.isError(body)
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        ["message", "response", "done", "error"].contains { node[$0] != nil } || ErrorShape.isError(node)
     }
 
     func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
@@ -73,7 +75,7 @@ final class OllamaDecoder: DocumentDecoder {
             take(thinking: parts[2], content: parts[1], into: &events)
         }
         if parts[3]?.bool == true { finish(parts, into: &events) }
-        if events.count == before { events.beat() }
+        if events.count == before { Self.beat(&events) }
     }
 
     private func take(thinking: JSONNode?, content: JSONNode?, into events: inout [DecodedEvent]) {

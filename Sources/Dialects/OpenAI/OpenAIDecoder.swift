@@ -4,7 +4,10 @@
 internal import Wire
 
 /// The state of one stream.
-final class OpenAIDecoder: DocumentDecoder {
+final class OpenAIDecoder: EventDecoder {
+    static let replyName = "chat completion"
+    static let eventNames: Set<String> = []
+
     let reader: JSONReader
     /// What is known; its tool calls are kept in `tools`.
     var known = ReplySummary()
@@ -33,14 +36,13 @@ final class OpenAIDecoder: DocumentDecoder {
     func decode(
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        guard kind == .data, name.isEmpty, !isDone else {
-            return try sort(kind, name: name, bytes: bytes, into: &events)
-        }
+        guard !isDone else { return }
         let text = bytes.extracting(bytes.trimmed)
-        if let delta = repetition.read(text, reader) { return take(delta, into: &events) }
+        let mayRepeat = name.isEmpty && kind == .data && !text.isEmpty
+        if mayRepeat, let delta = repetition.read(text, reader) { return take(delta, into: &events) }
         let before = events.count
-        try data(text, name: name, into: &events)
-        if events.count == before + 1 { repetition.learn(text, events[before], reader) }
+        try sort(kind, name: name, text, into: &events)
+        if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {
@@ -53,23 +55,13 @@ final class OpenAIDecoder: DocumentDecoder {
         return .object(message)
     }
 
-    // MARK: Frames
-
-    let replyName: StaticString = "chat completion"
-
-    func isOwn(event name: String) -> Bool { name.isEmpty || name == "message" }
-
     /// `[DONE]`, or the end of a whole body.
-    func finishedByMark() {
+    func finish() {
         isDone = true
         if known.finishReason == nil { known.finishReason = .other }
     }
 
-    func finishedByBody() { finishedByMark() }
-
-    func isReply(_ body: JSONNode) -> Bool {
-        body["choices"] != nil || Self.isError(body, body.pick(ChunkKey.table))
-    }
+    func markDone() { finish() }
 
     // MARK: Documents
 
@@ -92,7 +84,7 @@ final class OpenAIDecoder: DocumentDecoder {
         }
         if let usage = top[ChunkKey.usage] { take(usage: usage, into: &events) }
         if let groq = top[ChunkKey.groq] { try take(groq: groq, into: &events) }
-        if events.count == before { events.beat() }
+        if events.count == before { Self.beat(&events) }
     }
 
     /// Whether an object is an error: by its `error` member, or, where it is no chunk, by its shape.
@@ -102,5 +94,9 @@ final class OpenAIDecoder: DocumentDecoder {
             if ErrorShape.says(error) || choices?.first == nil { return true }
         }
         return choices == nil && ErrorShape.isError(node)
+    }
+
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        node["choices"] != nil || Self.isError(node, node.pick(ChunkKey.table))
     }
 }

@@ -3,13 +3,15 @@
 internal import Wire
 
 /// The state of one stream.
-final class TGIDecoder: DocumentDecoder {
+final class TGIDecoder: EventDecoder {
+    static let replyName = "generated text"
+    static let eventNames: Set<String> = []
+
     private static let keys = JSONKeys("token", "generated_text", "details", "error")
     private static let tokenKeys = JSONKeys("text", "special")
 
     let reader: JSONReader
     var strays = StrayLines()
-    let replyName: StaticString = "generated text"
     private(set) var hasOutput = false
     private(set) var isDone = false
     private var known = ReplySummary()
@@ -24,7 +26,8 @@ final class TGIDecoder: DocumentDecoder {
     func decode(
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        try sort(kind, name: name, bytes: bytes, into: &events)
+        guard !isDone else { return }
+        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {
@@ -34,11 +37,12 @@ final class TGIDecoder: DocumentDecoder {
     // MARK: Documents
 
     /// A proxy's `[DONE]` ends nothing: the frame with the whole text does.
-    func finishedByMark() {}
-    func isOwn(event name: String) -> Bool { name.isEmpty || name == "message" }
-    func finishedByBody() throws(APIError) {}
+    func markDone() {}
+    func finish() {}
 
-    func isReply(_ body: JSONNode) -> Bool { body["generated_text"] != nil || ErrorShape.isError(body) }
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        node["generated_text"] != nil || node["error"] != nil || ErrorShape.isError(node)
+    }
 
     func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = node.pick(Self.keys)
@@ -61,7 +65,7 @@ final class TGIDecoder: DocumentDecoder {
             }
         }
         if let whole = parts[1]?.string { finish(whole, details: parts[2], into: &events) }
-        if events.count == before { events.beat() }
+        if events.count == before { Self.beat(&events) }
     }
 
     /// The whole text comes once more at the end, with the prompt before it where `return_full_text` was set. It is the
