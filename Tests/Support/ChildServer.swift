@@ -1,25 +1,26 @@
-// Servers of other makes for the tests: OpenSSL's and nghttp2's, as child processes on ports the kernel chose, with
-// certificates made for the occasion.
+// Servers of other makes for the tests: OpenSSL's, nghttp2's and our own in Python, as child processes on ports the
+// kernel chose, with certificates made for the occasion. For tests only.
 
-import Foundation
-import Testing
+internal import Foundation
 
 /// A child process that serves until `stop`.
-final class ChildServer {
-    let port: Int
+public final class ChildServer {
+    /// The port that it listens on.
+    public let port: Int
     private let process: Process
+    private let output = Pipe()
+    private let input = Pipe()
+    private var text = ""
 
     /// Starts `program` (found on the path) and waits for a line that contains `mark`.
-    init(_ program: String, _ arguments: [String], until mark: String) throws {
+    public init(_ program: String, _ arguments: [String], until mark: String) throws {
         process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [program] + arguments
-        let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
-        process.standardInput = Pipe()
+        process.standardInput = input
         try process.run()
-        var text = ""
         while !text.contains(mark) || text.last != "\n" {
             let data = output.fileHandleForReading.availableData
             if data.isEmpty { throw Failure("\(program) said nothing like \(mark): \(text)") }
@@ -38,14 +39,28 @@ final class ChildServer {
         port = found
     }
 
-    func stop() {
+    /// The server of Support/Servers/tls.py.
+    public convenience init(tls scenario: String, in directory: String) throws {
+        let script = MoonrillBinary.packageRoot + "/Tests/Support/Servers/tls.py"
+        try self.init(
+            "python3", [script, directory + "/cert.pem", directory + "/key.pem", scenario], until: "ready")
+    }
+
+    /// Closes its standard input: what tls.py waits for behind the first token.
+    public func release() { try? input.fileHandleForWriting.close() }
+
+    /// Ends it. Returns the lines that it wrote to standard output, for a server that writes little.
+    @discardableResult
+    public func stop() -> [String] {
         // A child inherits the signal mask of a pool thread, on which SIGTERM may be blocked.
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
+        text += String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        return text.split(separator: "\n").map(String.init)
     }
 
     /// Whether `program` is on the path or where servers are installed.
-    static func isInstalled(_ program: String) -> Bool {
+    public static func isInstalled(_ program: String) -> Bool {
         ["/usr/bin/", "/usr/sbin/", "/usr/local/bin/"].contains { access($0 + program, X_OK) == 0 }
     }
 
@@ -65,27 +80,60 @@ final class ChildServer {
         return nil
     }
 
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
+    public struct Failure: Error, CustomStringConvertible {
+        /// What it was.
+        public let description: String
         init(_ description: String) { self.description = description }
     }
 }
 
-/// A directory with a key and a self-signed certificate, gone when `body` is done.
-func withCertificate(for name: String, _ body: (_ directory: String) throws -> Void) throws {
-    let directory = FileManager.default.temporaryDirectory.appending(path: "transport-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: directory) }
+/// A directory with a key (key.pem) and a self-signed certificate (cert.pem), gone when `body` is done.
+/// - Parameter isExpired: whether the certificate ran out years ago.
+public func withCertificate(
+    for name: String, isExpired: Bool = false, _ body: (_ directory: String) throws -> Void
+) throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "tls-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let request = [
+        "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem", "-subj",
+        "/CN=test", "-addext", "subjectAltName=\(name)",
+    ]
+    if isExpired {
+        let authority = """
+            [ca]
+            default_ca = own
+            [own]
+            database = index.txt
+            new_certs_dir = .
+            rand_serial = yes
+            default_md = sha256
+            policy = any
+            copy_extensions = copy
+            [any]
+            commonName = supplied
+            """
+        try Data(authority.utf8).write(to: directory.appending(path: "ca.cnf"))
+        try Data().write(to: directory.appending(path: "index.txt"))
+        try openssl(request + ["-out", "request.pem"], in: directory)
+        try openssl(
+            [
+                "ca", "-batch", "-selfsign", "-config", "ca.cnf", "-keyfile", "key.pem", "-in", "request.pem", "-out",
+                "cert.pem", "-startdate", "20200101000000Z", "-enddate", "20200201000000Z",
+            ], in: directory)
+    } else {
+        try openssl(request + ["-x509", "-days", "2", "-out", "cert.pem"], in: directory)
+    }
+    try body(directory.path)
+}
+
+private func openssl(_ arguments: [String], in directory: URL) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-        "-keyout", directory + "/key.pem", "-out", directory + "/cert.pem", "-subj", "/CN=test", "-addext",
-        "subjectAltName=\(name)",
-    ]
-    process.standardError = FileHandle.nullDevice
+    process.arguments = ["openssl"] + arguments
+    process.currentDirectoryURL = directory
+    (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
     try process.run()
     process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
-    try body(directory)
+    guard process.terminationStatus == 0 else { throw ChildServer.Failure("openssl \(arguments[0]) failed") }
 }
