@@ -80,6 +80,7 @@ public final class ChildServer {
         return nil
     }
 
+    /// A server that did not start.
     public struct Failure: Error, CustomStringConvertible {
         /// What it was.
         public let description: String
