@@ -20,16 +20,34 @@ struct StreamOutcome {
 }
 
 enum StreamHarness {
+    /// Sizes of pieces from 1 to 97 bytes, in an order that the seed names (a linear congruential generator).
+    static func sizes(seed: UInt64) -> [Int] {
+        var state = seed
+        return (0..<211).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return 1 + Int(state >> 33) % 97
+        }
+    }
+
     /// Runs an SSE body, fed in pieces of `size` bytes; whole where `size` is nil.
     static func run(
         sse body: [UInt8], size: Int? = nil, dialect: any Dialect = OpenAIDialect(), reader: JSONReader = JSONReader()
+    ) -> StreamOutcome {
+        run(sse: body, sizes: [size ?? max(1, body.count)], dialect: dialect, reader: reader)
+    }
+
+    /// Runs an SSE body, fed in pieces of these sizes, over and over.
+    static func run(
+        sse body: [UInt8], sizes: [Int], dialect: any Dialect, reader: JSONReader = JSONReader()
     ) -> StreamOutcome {
         let decoder = dialect.makeDecoder(reader: reader)
         var outcome = StreamOutcome()
         var parser = SSEParser()
         do {
-            for start in stride(from: 0, to: body.count, by: size ?? max(1, body.count)) {
-                let end = min(body.count, start + (size ?? body.count))
+            var (start, turn) = (0, 0)
+            while start < body.count {
+                let end = min(body.count, start + sizes[turn % sizes.count])
+                defer { (start, turn) = (end, turn + 1) }
                 try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
                     try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
                 }
@@ -51,8 +69,10 @@ enum StreamHarness {
     }
 
     /// Runs single frames.
-    static func run(frames: [(FrameKind, String, String)]) -> StreamOutcome {
-        let decoder = OpenAIDialect().makeDecoder()
+    static func run(
+        frames: [(FrameKind, String, String)], dialect: any Dialect = OpenAIDialect()
+    ) -> StreamOutcome {
+        let decoder = dialect.makeDecoder()
         var outcome = StreamOutcome()
         do {
             for (kind, name, payload) in frames {
