@@ -16,7 +16,13 @@ extension TransportError {
 
     /// The error for a result that is not CURLE_OK.
     init(_ result: CURLcode, _ known: Circumstances) {
-        let reason = unsafe known.detail.isEmpty ? String(cString: curl_easy_strerror(result)) : known.detail
+        let reason =
+            switch result {
+            // Curl speaks of a rewind: of what it wanted to do next, and not of what happened.
+            case CURLE_SEND_FAIL_REWIND, CURLE_READ_ERROR, CURLE_ABORTED_BY_CALLBACK:
+                "the connection was lost before the answer began"
+            default: unsafe known.detail.isEmpty ? String(cString: curl_easy_strerror(result)) : known.detail
+            }
         let text = "\(known.origin): \(reason) (curl \(result.rawValue))"
         self.init(Self.code(of: result, known), text, curlCode: Int(result.rawValue))
     }

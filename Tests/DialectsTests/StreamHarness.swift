@@ -20,43 +20,25 @@ struct StreamOutcome {
 }
 
 enum StreamHarness {
-    /// Sizes of pieces from 1 to 97 bytes, in an order that the seed names (a linear congruential generator).
-    static func sizes(seed: UInt64) -> [Int] {
-        var state = seed
-        return (0..<211).map { _ in
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return 1 + Int(state >> 33) % 97
-        }
-    }
-
     /// Runs an SSE body, fed in pieces of `size` bytes; whole where `size` is nil.
     static func run(
         sse body: [UInt8], size: Int? = nil, dialect: any Dialect = OpenAIDialect(), reader: JSONReader = JSONReader()
     ) -> StreamOutcome {
-        run(sse: body, sizes: [size ?? max(1, body.count)], dialect: dialect, reader: reader)
+        run(body: body, sizes: { size ?? max(1, body.count) }, dialect: dialect, reader: reader)
     }
 
-    /// Runs an SSE body, fed in pieces of these sizes, over and over.
+    /// Runs a body in the framing that it begins with, fed in pieces of the sizes that `sizes` gives.
+    /// - Parameter takesPending: whether what stands without its end is offered, as at the end of a whole body.
     static func run(
-        sse body: [UInt8], sizes: [Int], dialect: any Dialect, reader: JSONReader = JSONReader()
+        body: [UInt8], sizes: () -> Int, dialect: any Dialect, reader: JSONReader, takesPending: Bool = true
     ) -> StreamOutcome {
         let decoder = dialect.makeDecoder(reader: reader)
         var outcome = StreamOutcome()
-        var parser = SSEParser()
         do {
-            var (start, turn) = (0, 0)
-            while start < body.count {
-                let end = min(body.count, start + sizes[turn % sizes.count])
-                defer { (start, turn) = (end, turn + 1) }
-                try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
-                    try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
-                }
-            }
-            if let pending = parser.pending, (try? JSONReader.value(pending.data)) != nil {
-                try decoder.decode(.data, name: pending.name, bytes: pending.data.span, into: &outcome.events)
-            }
-            if let stray = parser.pendingStray {
-                try decoder.decode(.stray, name: "", bytes: stray.span, into: &outcome.events)
+            if body.first == UInt8(ascii: "{") {
+                try lines(body, sizes, takesPending, decoder, &outcome)
+            } else {
+                try events(body, sizes, takesPending, decoder, &outcome)
             }
         } catch let error as APIError {
             outcome.error = error
@@ -66,6 +48,47 @@ enum StreamHarness {
             outcome.error = APIError(kind: .protocol, message: "\(error)")
         }
         return finished(outcome, decoder)
+    }
+
+    private static func events(
+        _ body: [UInt8], _ sizes: () -> Int, _ takesPending: Bool, _ decoder: any StreamDecoder,
+        _ outcome: inout StreamOutcome
+    ) throws {
+        var parser = SSEParser()
+        var start = 0
+        while start < body.count {
+            let end = min(body.count, start + sizes())
+            try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
+                try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
+            }
+            start = end
+        }
+        guard takesPending else { return }
+        if let pending = parser.pending, (try? JSONReader.value(pending.data)) != nil {
+            try decoder.decode(.data, name: pending.name, bytes: pending.data.span, into: &outcome.events)
+        }
+        if let stray = parser.pendingStray {
+            try decoder.decode(.stray, name: "", bytes: stray.span, into: &outcome.events)
+        }
+    }
+
+    private static func lines(
+        _ body: [UInt8], _ sizes: () -> Int, _ takesPending: Bool, _ decoder: any StreamDecoder,
+        _ outcome: inout StreamOutcome
+    ) throws {
+        var parser = NDJSONParser()
+        var start = 0
+        while start < body.count {
+            let end = min(body.count, start + sizes())
+            try parser.feed(body.span.extracting(start..<end)) { (bytes) throws(APIError) in
+                try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
+            }
+            start = end
+        }
+        guard takesPending else { return }
+        try parser.finish { (bytes) throws(APIError) in
+            try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
+        }
     }
 
     /// Runs single frames.

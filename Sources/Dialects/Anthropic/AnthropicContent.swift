@@ -61,6 +61,12 @@ struct AnthropicBlock {
 
     // MARK: A tool's input
 
+    func toolCall(reader: JSONReader) -> ToolCall {
+        ToolCall(
+            id: fields["id"]?.string ?? "", name: fields["name"]?.string ?? "", argumentsJSON: inputText,
+            arguments: input(reader: reader))
+    }
+
     /// The input as JSON text, as it came; what stood in the block's begin where no piece followed.
     var inputText: String {
         if !streamed.isEmpty { return String(decoding: streamed, as: UTF8.self) }
@@ -152,11 +158,7 @@ struct AnthropicContent {
     // MARK: What came of them
 
     func toolCalls(reader: JSONReader) -> [ToolCall] {
-        blocks.filter(\.isToolCall).map { block in
-            ToolCall(
-                id: block.fields["id"]?.string ?? "", name: block.fields["name"]?.string ?? "",
-                argumentsJSON: block.inputText, arguments: block.input(reader: reader))
-        }
+        blocks.filter(\.isToolCall).map { $0.toolCall(reader: reader) }
     }
 
     /// What stands for a tool's input that is no whole JSON: the provider takes objects alone, and asks for this form
@@ -166,18 +168,10 @@ struct AnthropicContent {
     /// The message in the common form, the blocks beside it.
     func message(text: String, reasoning: String, isWhole: Bool, reader: JSONReader) -> JSONValue {
         let kept = AnthropicSeen(text: text, reasoning: reasoning).blocks(of: blocks, isWhole: isWhole)
-        let calls: [JSONValue] = (kept ?? blocks).filter { $0.isToolCall && ($0.isWhole || isWhole) }.map { block in
-            let text = block.inputText
-            return [
-                "id": block.fields["id"] ?? "", "type": "function",
-                "function": [
-                    "name": block.fields["name"] ?? "", "arguments": .string(text.isEmpty ? "{}" : text),
-                ],
-            ]
-        }
+        let calls = (kept ?? blocks).filter { $0.isToolCall && ($0.isWhole || isWhole) }.map { $0.toolCall(reader: reader) }
         var message: JSONObject = ["role": "assistant"]
         message["content"] = text.isEmpty && !calls.isEmpty ? .null : .string(text)
-        if !calls.isEmpty { message["tool_calls"] = .array(calls) }
+        if !calls.isEmpty { message["tool_calls"] = .array(calls.map(\.messagePart)) }
         guard let kept, !kept.isEmpty else { return .object(message) }
         var native: JSONObject = ["dialect": "anthropic"]
         native["content"] = .array(kept.map { .object($0.value(reader: reader)) })

@@ -165,16 +165,12 @@ final class AnthropicDecoder: EventDecoder {
         guard node.kind == .object else { return }
         let parts = node.pick(Self.usageKeys)
         var usage = known.usage ?? Usage()
-        if let count = Self.count(parts[0]) { usage.inputTokens = count }
-        if let count = Self.count(parts[1]) { usage.outputTokens = count }
-        if let count = Self.count(parts[2]) { usage.cachedTokens = count }
-        if let count = Self.count(parts[3]?["thinking_tokens"]) { usage.reasoningTokens = count }
+        if let count = Usage.count(parts[0]) { usage.inputTokens = count }
+        if let count = Usage.count(parts[1]) { usage.outputTokens = count }
+        if let count = Usage.count(parts[2]) { usage.cachedTokens = count }
+        if let count = Usage.count(parts[3]?["thinking_tokens"]) { usage.reasoningTokens = count }
         guard usage != known.usage ?? Usage() else { return }
         known.usage = usage
         events.append(.usage(usage))
-    }
-
-    private static func count(_ node: JSONNode?) -> Int? {
-        node?.int.flatMap { Int(exactly: $0) }.flatMap { $0 < 0 ? nil : $0 }
     }
 }
