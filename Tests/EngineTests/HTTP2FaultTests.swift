@@ -18,7 +18,7 @@ func withTLSServer(
     var log: [String] = []
     try withCertificate(for: name, isExpired: isExpired) { directory in
         let server = try ChildServer(tls: scenario, in: directory)
-        defer { log = server.stop().filter { $0 != "ready" } }
+        defer { log = server.stop().filter { $0.hasPrefix("request") } }
         let driver = try Driver(keys: ["TLS_KEY": "sk-0123456789"], caFile: isTrusted ? directory + "/cert.pem" : nil)
         var spec = World.spec(
             dialect: "openai", baseURL: "https://127.0.0.1:\(server.port)", retry: RetryPolicy(max: 2, base: 0.01),

@@ -26,6 +26,13 @@ public final class ChildServer {
             if data.isEmpty { throw Failure("\(program) said nothing like \(mark): \(text)") }
             text += String(decoding: data, as: UTF8.self)
         }
+        // Our own say where they listen.
+        let said = text.split(whereSeparator: \.isWhitespace)
+        if let place = said.firstIndex(of: mark[...]), said.indices.contains(place + 1), let port = Int(said[place + 1])
+        {
+            self.port = port
+            return
+        }
         // The kernel's table may skip a line while other tests open and close sockets: read it until ours is there.
         let deadline = Date.now + 10
         var found: Int?
@@ -80,6 +87,7 @@ public final class ChildServer {
         return nil
     }
 
+    /// A server that did not start.
     public struct Failure: Error, CustomStringConvertible {
         /// What it was.
         public let description: String

@@ -2,7 +2,7 @@
 
     python3 tls.py CERTIFICATE KEY SCENARIO
 
-Listens on a port of 127.0.0.1 that the kernel chooses, says "ready", then a line for each request that came whole:
+Listens on a port of 127.0.0.1 that the kernel chooses, says "ready PORT", then a line for each request that came whole:
 "request CONNECTION STREAM". Connections count from 0. What each scenario does stands beside it below. A good answer is
 the chat stream "one two three", and its rest waits until standard input is closed.
 """
@@ -229,7 +229,7 @@ def main():
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols(["http/1.1"] if name in HANDSHAKES or name == "http1" else ["h2"])
     server = socket.create_server(("127.0.0.1", 0))
-    print("ready", flush=True)
+    print("ready", server.getsockname()[1], flush=True)
     number = 0
     while True:
         raw = server.accept()[0]
