@@ -168,7 +168,9 @@ struct AnthropicContent {
     /// The message in the common form, the blocks beside it.
     func message(text: String, reasoning: String, isWhole: Bool, reader: JSONReader) -> JSONValue {
         let kept = AnthropicSeen(text: text, reasoning: reasoning).blocks(of: blocks, isWhole: isWhole)
-        let calls = (kept ?? blocks).filter { $0.isToolCall && ($0.isWhole || isWhole) }.map { $0.toolCall(reader: reader) }
+        let calls = (kept ?? blocks).filter { $0.isToolCall && ($0.isWhole || isWhole) }.map {
+            $0.toolCall(reader: reader)
+        }
         var message: JSONObject = ["role": "assistant"]
         message["content"] = text.isEmpty && !calls.isEmpty ? .null : .string(text)
         if !calls.isEmpty { message["tool_calls"] = .array(calls.map(\.messagePart)) }

@@ -29,6 +29,7 @@ final class AnthropicDecoder: EventDecoder {
     var known = ReplySummary()
     var content = AnthropicContent()
     var hasOutput = false
+    private var repetition = Repetition<AnthropicPlace>()
     private(set) var isDone = false
     private var hasStarted = false
 
@@ -47,7 +48,15 @@ final class AnthropicDecoder: EventDecoder {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
         guard !isDone else { return }
-        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = kind == .data && !text.isEmpty && name != "error"
+        if mayRepeat, let (place, piece) = repetition.read(text, reader) {
+            content.append(piece, to: place.kind, index: place.index)
+            return events.append(place.kind == .thinking ? .reasoning(piece) : .token(piece))
+        }
+        let before = events.count
+        try sort(kind, name: name, text, into: &events)
+        if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {
