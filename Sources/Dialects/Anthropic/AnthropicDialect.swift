@@ -17,7 +17,7 @@ public struct AnthropicDialect: Dialect {
     /// Writes a streaming request to `/messages`.
     /// - Throws: an `APIError` of kind `invalidRequest` or `config` that names the field.
     public func encode(_ request: ChatRequest, endpoint: Endpoint, key: String?) throws(APIError) -> HTTPRequest {
-        throw APIError(kind: .config, message: "requests of this dialect are not written yet")
+        try AnthropicRequest(request, endpoint: endpoint).encoded(key: key)
     }
 
     /// A decoder with a JSON reader of its own.
