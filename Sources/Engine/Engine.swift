@@ -50,6 +50,14 @@ public final class Engine {
         transferLimit = maxTransfers
     }
 
+    /// Requests that have not ended hold their attempts, and these hold them; so do attempts and the list of those to
+    /// attend.
+    deinit {
+        for request in requests.values { request.attempt?.detach() }
+        context.toAttend = []
+        context.touched = []
+    }
+
     /// Queues a command; it is applied at the beginning of the next turn. Never fails: a command that makes no sense
     /// any more (its request has ended) is ignored, and a request that cannot start ends with `failed`.
     public func submit(_ command: EngineCommand) {

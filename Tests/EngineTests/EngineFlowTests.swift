@@ -346,4 +346,19 @@ import Wire
         world.engine.turn(waitingUpTo: nil)
         #expect(world.port.lastWait == 0, "something waits to be taken")
     }
+
+    /// The bytes have arrived, and what they mean is attended to no more.
+    @Test(arguments: [[], ["t:x"], ["t:x", "finish:stop", "[DONE]"]])
+    func anEngineLetsGoOfItsRequests(payloads: [String]) {
+        weak var attempt: Attempt?
+        do {
+            let world = World()
+            world.start()
+            attempt = world.last.attempt
+            world.head()
+            for payload in payloads { world.send(events: payload) }
+            world.port.turn(waitingUpTo: 0)
+        }
+        #expect(attempt == nil)
+    }
 }
