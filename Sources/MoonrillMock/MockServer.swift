@@ -121,7 +121,7 @@ public final class MockServer: Sendable {
         return loop.submit {
             NIOLoopBound(ServerCore(loop: loop, options: options, records: records), eventLoop: loop)
         }.flatMap { core in
-            ServerBootstrap(group: group)
+            let listening = ServerBootstrap(group: group)
                 .serverChannelOption(.backlog, value: 4_096)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .serverChannelOption(.maxMessagesPerRead, value: 256)
@@ -134,6 +134,10 @@ public final class MockServer: Sendable {
                     }
                 }
                 .bind(host: options.host, port: options.port)
+            return listening.map { channel in
+                channel.closeFuture.whenComplete { _ in core.value.pacer.stop() }
+                return channel
+            }
         }
     }
 }

@@ -28,14 +28,25 @@ final class Pacer {
     private var cursor: Int64
     private var timer: Scheduled<Void>?
     private var timerTick = Int64.max
+    private var isStopped = false
 
     init(loop: any EventLoop) {
         self.loop = loop
         cursor = Int64(NIODeadline.now().uptimeNanoseconds) / Self.tick
     }
 
+    /// Wakes nobody any more. Those who slept hold their server's core, and it the pacer.
+    func stop() {
+        isStopped = true
+        timer?.cancel()
+        timer = nil
+        slots = []
+        yielded = []
+    }
+
     /// Wakes `sleeper` at `deadline`, up to a millisecond late and never early.
     func sleep(_ sleeper: any Sleeper, until deadline: NIODeadline) {
+        guard !isStopped else { return }
         if sleeping == 0 { cursor = max(cursor, Int64(NIODeadline.now().uptimeNanoseconds) / Self.tick) }
         let due = (Int64(deadline.uptimeNanoseconds) + Self.tick - 1) / Self.tick
         sleeper.dueTick = max(due, cursor)
@@ -46,6 +57,7 @@ final class Pacer {
 
     /// Wakes `sleeper` again after everyone else on the loop had a turn, new connections included.
     func yield(_ sleeper: any Sleeper) {
+        guard !isStopped else { return }
         yielded.append(sleeper)
         guard yielded.count == 1 else { return }
         loop.assumeIsolated().scheduleTask(deadline: .now() + Self.breath) {
@@ -68,6 +80,7 @@ final class Pacer {
     }
 
     private func turn() {
+        guard !isStopped else { return }
         isTurning = true
         timerTick = .max
         let now = NIODeadline.now()

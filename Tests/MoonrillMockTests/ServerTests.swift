@@ -252,6 +252,25 @@ import Wire
         }
     }
 
+    @Test func aStoppedServerLetsGoOfItsStreams() throws {
+        final class Token: Sendable {}
+        weak var seen: Token?
+        do {
+            let token = Token()
+            seen = token
+            try withServer({ options in
+                options.rate = 0.1
+                options.onRequest = { _ in withExtendedLifetime(token) {} }
+            }) { server in
+                let client = try RawClient(port: server.port)
+                try client.send(post(chat("x"), ["X-Moonrill-Deltas": "inf"]))
+                while server.statistics().events == 0 { sched_yield() }
+            }
+        }
+        // The last to go is the thread of the server, which ends behind the stop.
+        #expect(eventually { seen == nil })
+    }
+
     @Test func fiveHundredStreamsAtOnce() throws {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(7), &limit)
