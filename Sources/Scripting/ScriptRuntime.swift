@@ -142,6 +142,8 @@ public final class ScriptRuntime {
             engine.turn(waitingUpTo: 0)
             vm.stopDeadline()
             vm.close()
+            scheduler.dissolve()
+            center?.dissolve()
         }
         do throws(LuaError) {
             try open()

@@ -198,6 +198,17 @@ final class CallCenter {
 
     func cancelAll() { for call in calls.values.sorted(by: { $0.id.raw < $1.id.raw }) { cancel(call) } }
 
+    /// Parts requests that were not finished from their tasks, so that both can be freed. Nothing runs after this.
+    func dissolve() {
+        for call in calls.values {
+            call.task?.dissolve()
+            call.waiters = []
+            call.puller = nil
+        }
+        calls = [:]
+        queue = []
+    }
+
     /// Streams that can never go on, because the script is over but for them.
     func cancelStranded() { for call in calls.values where call.mode == .stream || call.isPaused { cancel(call) } }
 

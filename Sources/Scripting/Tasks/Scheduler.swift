@@ -104,6 +104,13 @@ final class Scheduler {
         onAbandon(wait, task)
     }
 
+    /// Parts tasks that hold each other in their waits, so that they can be freed. Nothing runs after this.
+    func dissolve() {
+        for task in tasks.values { task.dissolve() }
+        tasks = [:]
+        ready = []
+    }
+
     /// The oldest task that waits.
     var firstWaiting: ScriptTask? {
         tasks.values.filter { $0.state == .waiting && $0.kind != .callback }.min { $0.id < $1.id }

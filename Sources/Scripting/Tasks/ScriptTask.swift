@@ -57,6 +57,13 @@ final class ScriptTask {
         coroutine = LuaCoroutine(vm)
     }
 
+    /// Lets go of what it waits for, and of those that wait for it.
+    func dissolve() {
+        wait = .nothing
+        waiters = []
+        owner = nil
+    }
+
     /// True once it has returned, raised or been cancelled.
     var isOver: Bool { state == .done || state == .failed || state == .cancelled }
 }
