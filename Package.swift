@@ -78,7 +78,9 @@ let package = Package(
             swiftSettings: house),
 
         // Tests: one target a source target, and what they share.
-        .target(name: "Support", dependencies: ["Wire"], path: "Tests/Support", swiftSettings: house),
+        .target(
+            name: "Support", dependencies: ["Wire"], path: "Tests/Support", exclude: ["Servers"],
+            swiftSettings: house),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Support"], swiftSettings: house),
         .testTarget(name: "DialectsTests", dependencies: ["Dialects", "Wire", "Support"], swiftSettings: house),
         .testTarget(name: "LuaVMTests", dependencies: ["LuaVM", "Support"], swiftSettings: house),

@@ -118,7 +118,7 @@ extension TransferEnding {
         self =
             switch error.code {
             case .resolve, .tls, .proxy: failed(.network, .never)
-            case .connect, .tlsHandshake: failed(.network, .backoff)
+            case .connect, .resolver, .tlsHandshake: failed(.network, .backoff)
             case .connectTimeout: .failed(.connectTimeout(after: connectTimeout, error.message))
             case .emptyReply, .sendFailed: failed(.network, silent)
             case .receive, .partialBody, .http2Stream:

@@ -15,6 +15,9 @@ final class Pacer {
     }
 
     private static let tick: Int64 = 1_000_000
+    /// How far ahead of now the next task is put. NIO looks at no socket while a task is due: were the next turn due at
+    /// once, a server that cannot keep up with its schedule would accept and read nothing until it had caught up.
+    private static let breath = TimeAmount.microseconds(20)
     private static let slotCount: Int64 = 1_024
 
     private let loop: any EventLoop
@@ -41,11 +44,11 @@ final class Pacer {
         if sleeper.dueTick < timerTick, !isTurning { arm(sleeper.dueTick) }
     }
 
-    /// Wakes `sleeper` again after everyone else on the loop had a turn.
+    /// Wakes `sleeper` again after everyone else on the loop had a turn, new connections included.
     func yield(_ sleeper: any Sleeper) {
         yielded.append(sleeper)
         guard yielded.count == 1 else { return }
-        loop.assumeIsolated().execute {
+        loop.assumeIsolated().scheduleTask(deadline: .now() + Self.breath) {
             let ready = self.yielded
             self.yielded = []
             let now = NIODeadline.now()
@@ -58,7 +61,8 @@ final class Pacer {
     private func arm(_ tick: Int64) {
         timer?.cancel()
         timerTick = tick
-        timer = loop.assumeIsolated().scheduleTask(deadline: .uptimeNanoseconds(UInt64(tick * Self.tick))) {
+        let deadline = max(.uptimeNanoseconds(UInt64(tick * Self.tick)), .now() + Self.breath)
+        timer = loop.assumeIsolated().scheduleTask(deadline: deadline) {
             self.turn()
         }
     }

@@ -23,11 +23,14 @@ internal import CCurl
     }
 
     /// Back to a fresh handle's options; connections, names and TLS sessions are the multi handle's, and stay.
-    func reset() {
+    /// False if the handle is of no more use: after a failed name lookup curl (7.88) keeps the receive buffer in it, of
+    /// the size it was asked for then, and refuses every other size.
+    func reset() -> Bool {
         unsafe curl_easy_reset(raw)
         unsafe curl_slist_free_all(headers)
         unsafe headers = nil
         unsafe errorText[0] = 0
+        return unsafe ccurl_set_long(raw, CURLOPT_BUFFERSIZE, Int(CURL_MAX_WRITE_SIZE)) == CURLE_OK
     }
 
     /// Adds a line to the request's header list.

@@ -25,6 +25,7 @@ public final class Multi {
     private var leaving: [Transfer] = []
     private var resuming: [Transfer] = []
     private var ended: [(Transfer, TransferEnd)] = []
+    private var lookupFailures = LookupFailures()
 
     /// Connections kept for reuse, and handles kept in the pool.
     private static let idleConnections = 256
@@ -66,7 +67,7 @@ public final class Multi {
         let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle() }
         lastID += 1
         let transfer = Transfer(
-            id: lastID, origin: origin.description, body: request.body, options: options, easy: easy,
+            id: lastID, origin: origin, body: request.body, options: options, easy: easy,
             delegate: delegate)
         let buffer = options.receiveBuffer ?? (active.count < Self.many ? 64 * 1024 : 16 * 1024)
         do throws(TransportError) {
@@ -116,7 +117,7 @@ public final class Multi {
         defer { isTurning = false }
         isInsideCurl = true
         continuePaused()
-        let ready = handle.poller.wait(upTo: ended.isEmpty && joining.isEmpty && leaving.isEmpty ? seconds : 0)
+        let ready = handle.poller.wait(upTo: patience(seconds))
         for index in 0..<ready {
             guard let event = handle.poller.event(index) else { continue }
             if event.socket == wakeHandle.descriptor { wakeHandle.drain() } else { handle.act(on: event) }
@@ -128,6 +129,13 @@ public final class Multi {
     }
 
     // MARK: - Steps of a turn
+
+    private func patience(_ seconds: Double?) -> Double? {
+        guard ended.isEmpty, joining.isEmpty, leaving.isEmpty else { return 0 }
+        guard let deadline = lookupFailures.deadline else { return seconds }
+        let left = max(0, deadline - Self.now())
+        return seconds.map { min($0, left) } ?? left
+    }
 
     /// Tells curl to go on with the transfers resumed since the last turn; it may hand out their bytes at once.
     private func continuePaused() {
@@ -162,8 +170,28 @@ public final class Multi {
         }
         joining.removeAll(keepingCapacity: true)
         while let (transfer, result) = handle.nextEnded() {
-            ended.append((transfer, end(of: transfer, result)))
+            let end = end(of: transfer, result)
+            if let name = unresolvedName(end, of: transfer, result) {
+                lookupFailures.add(
+                    transfer, end, name: name, timeLeft: transfer.connectTimeout - end.totalSeconds, now: Self.now(),
+                    waking: wakeHandle)
+            } else {
+                ended.append((transfer, end))
+            }
             release(transfer)
+        }
+        ended += lookupFailures.takeSettled(now: Self.now())
+    }
+
+    /// The name that could not be looked up, if that is why the transfer failed.
+    private func unresolvedName(_ end: TransferEnd, of transfer: Transfer, _ result: CURLcode) -> String? {
+        guard case .failed(let error) = end.result, error.code != .tooManyDescriptors else { return nil }
+        switch result {
+        case CURLE_COULDNT_RESOLVE_HOST: return transfer.origin.host
+        case CURLE_COULDNT_RESOLVE_PROXY:
+            // "Could not resolve proxy: NAME" is the only place that names it.
+            return transfer.easy?.failure.split(separator: " ").last.map(String.init)
+        default: return nil
         }
     }
 
@@ -196,8 +224,7 @@ public final class Multi {
     }
 
     private func recycle(_ easy: EasyHandle) {
-        guard idle.count < Self.idleHandles else { return }
-        easy.reset()
+        guard idle.count < Self.idleHandles, easy.reset() else { return }
         idle.append(easy)
     }
 
@@ -231,10 +258,10 @@ public final class Multi {
             // Curl reports a socket that cannot be opened as a failed connect, or as a name without address.
             let couldBeDescriptors = sent == 0 && result != CURLE_OPERATION_TIMEDOUT
             let known = TransportError.Circumstances(
-                origin: transfer.origin, detail: easy.failure, requestWasSent: sent > 0,
+                origin: transfer.origin.description, detail: easy.failure, requestWasSent: sent > 0,
                 outOfDescriptors: transfer.ranOutOfDescriptors
                     || couldBeDescriptors && handle.poller.isOutOfDescriptors,
-                proxyStatus: easy.long(CURLINFO_HTTP_CONNECTCODE))
+                proxyStatus: easy.long(CURLINFO_HTTP_CONNECTCODE), remoteAddress: easy.remoteAddress)
             return .failed(TransportError(result, known))
         }
         // Curl calls an answer whose header block never ended a success.

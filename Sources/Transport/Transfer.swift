@@ -21,8 +21,9 @@ internal import Wire
         case headersTooLarge
     }
 
-    let origin: String
+    let origin: Origin
     let startedAt: Double
+    let connectTimeout: Double
     let trace: (@Sendable (String) -> Void)?
     /// curl's handle; nil once the transfer is over.
     var easy: EasyHandle?
@@ -42,7 +43,7 @@ internal import Wire
     private var bodySent = 0
 
     init(
-        id: UInt64, origin: String, body: [UInt8], options: TransferOptions, easy: EasyHandle,
+        id: UInt64, origin: Origin, body: [UInt8], options: TransferOptions, easy: EasyHandle,
         delegate: any TransferDelegate
     ) {
         self.id = id
@@ -52,6 +53,7 @@ internal import Wire
         self.delegate = delegate
         bodyCount = body.count
         trace = options.trace
+        connectTimeout = options.connectTimeout
         head = HeadReader(limit: options.maxHeaderBytes)
         startedAt = Multi.now()
     }

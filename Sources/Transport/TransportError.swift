@@ -5,8 +5,10 @@
 public struct TransportError: Error, Sendable, Equatable {
     /// The kinds of failure that call for different policies.
     public enum Code: Sendable, Hashable, CaseIterable {
-        /// The host name has no address, or its resolver did not answer.
+        /// There is no such host name, or none with an address.
         case resolve
+        /// The host name could not be looked up: the resolver failed, or did not answer. Nothing was sent.
+        case resolver
         /// Nothing listens, or the network does not reach the host. Nothing was sent.
         case connect
         /// The connection (name, TCP and TLS together) was not ready in time. Nothing was sent.

@@ -50,9 +50,12 @@ public enum MoonrillBinary {
         private let done = DispatchGroup()
         private let sawOutput = DispatchSemaphore(value: 0)
 
-        init(_ arguments: [String], stdin: [UInt8]?, environment: [String: String]) throws {
-            process.executableURL = URL(fileURLWithPath: MoonrillBinary.path)
-            process.arguments = arguments
+        init(
+            _ arguments: [String], within launcher: [String], stdin: [UInt8]?, environment: [String: String]
+        ) throws {
+            let command = launcher + [MoonrillBinary.path] + arguments
+            process.executableURL = URL(fileURLWithPath: command[0])
+            process.arguments = Array(command.dropFirst())
             process.currentDirectoryURL = URL(fileURLWithPath: MoonrillBinary.packageRoot)
             var variables = ["PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "NO_PROXY": "*"]
             // A sanitizer's options are the run's, not the script's.
@@ -117,11 +120,13 @@ public enum MoonrillBinary {
         }
     }
 
-    /// Starts the command. Its environment is `environment`, a PATH, and nothing of the tests' own.
+    /// Starts the command. Its environment is `environment`, a PATH, and nothing of the tests' own. A launcher is a
+    /// program, by its whole path, and the arguments after which it expects the command.
     public static func start(
-        _ arguments: [String], stdin: [UInt8]? = nil, environment: [String: String] = [:]
+        _ arguments: [String], within launcher: [String] = [], stdin: [UInt8]? = nil,
+        environment: [String: String] = [:]
     ) throws -> Running {
-        try Running(arguments, stdin: stdin, environment: environment)
+        try Running(arguments, within: launcher, stdin: stdin, environment: environment)
     }
 
     /// Runs the command to its end.

@@ -44,6 +44,7 @@ SYSTEM = {
     },
     "Synchronization": {
         "Engine": "the mailbox: the only Sendable surface below the library",
+        "Sources/Transport/NameCheck.swift": "the answer of a resolver's thread",
         "Moonrill": "the bridge from async callers to the one thread",
         "MoonrillMock": "counters shared by NIO's threads",
     },

@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import dialects
 import machine
 import many
 import slow
 import small
 import throughput
 
-MEASUREMENTS = {"throughput": throughput, "small": small, "many": many, "slow": slow}
+MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, "many": many,
+                "slow": slow}
 
 
 def main() -> int:

@@ -42,14 +42,15 @@ class ServerError(Exception):
 
 
 @contextmanager
-def nginx(replies: dict[str, Path]):
-    """Serves each reply at /NAME/v1/chat/completions and yields the origin, "http://127.0.0.1:PORT"."""
+def nginx(replies: dict[str, Path], paths: dict[str, str] | None = None):
+    """Serves each reply at /NAME/v1/chat/completions, or at /NAME/ and its own path, and yields the origin,
+    "http://127.0.0.1:PORT"."""
     with tempfile.TemporaryDirectory(prefix="moonrill-bench-") as folder:
         home = Path(folder)
         for name, path in replies.items():
-            place = home / "root" / name / "v1" / "chat"
-            place.mkdir(parents=True)
-            (place / "completions").symlink_to(path.resolve())
+            place = home / "root" / name / (paths or {}).get(name, "v1/chat/completions")
+            place.parent.mkdir(parents=True)
+            place.symlink_to(path.resolve())
         process, port = start_nginx(home)
         try:
             yield f"http://127.0.0.1:{port}"

@@ -1,0 +1,134 @@
+"""One reply in each dialect's own shape: the frames that its provider sends, as recorded streams show them."""
+
+import json
+import random
+from pathlib import Path
+from typing import Callable, Iterator
+
+from stream import PIECES, Stream, choice, frame
+
+# What a client asks and what the static server must hold: the path below the base URL.
+PATHS = {
+    "openai": "chat/completions", "anthropic": "messages", "responses": "responses",
+    "gemini": "models/m:streamGenerateContent", "tgi": "generate_stream", "ollama": "api/chat", "cohere": "v2/chat",
+}
+
+
+def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
+    """Writes the dialect's stream and says what a client must count: text alone, no reasoning."""
+    path = folder / f"shape-{dialect}-{deltas}.stream"
+    chance = random.Random(20250120)
+    pieces = [chance.choice(PIECES) for _ in range(deltas)]
+    folder.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as out:
+        for text in SHAPES[dialect](pieces, chance):
+            out.write(text)
+    return path, Stream(0, deltas, sum(len(piece.encode()) for piece in pieces), path.stat().st_size)
+
+
+def compact(value: dict) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def named(event: dict) -> str:
+    return f"event: {event['type']}\ndata: {compact(event)}\n\n"
+
+
+def openai(pieces: list[str], _) -> Iterator[str]:
+    for piece in pieces:
+        yield frame(choice({"content": piece, "reasoning_content": None}))
+    yield frame(choice({"content": "", "reasoning_content": None}, "stop"))
+    yield "data: [DONE]\n\n"
+
+
+def anthropic(pieces: list[str], _) -> Iterator[str]:
+    usage = {"input_tokens": 12, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1}
+    yield named({"type": "message_start", "message": {
+        "id": "msg_01", "type": "message", "role": "assistant", "model": "claude", "content": [],
+        "stop_reason": None, "stop_sequence": None, "usage": usage}})
+    yield named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
+    for piece in pieces:
+        yield named({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}})
+    yield named({"type": "content_block_stop", "index": 0})
+    yield named({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+                 "usage": {"output_tokens": len(pieces)}})
+    yield named({"type": "message_stop"})
+
+
+def responses(pieces: list[str], chance: random.Random) -> Iterator[str]:
+    item = "msg_0f3c7a1b2d4e5f60718293a4b5c6d7e8f901a2b3c4d5e6f7"
+    response = {"id": "resp_0f3c7a1b", "object": "response", "created_at": 1752169304, "status": "in_progress",
+                "model": "gpt-5-mini", "output": []}
+    numbers = iter(range(len(pieces) + 10))
+    yield named({"type": "response.created", "sequence_number": next(numbers), "response": response})
+    yield named({"type": "response.output_item.added", "sequence_number": next(numbers), "output_index": 0,
+                 "item": {"id": item, "type": "message", "status": "in_progress", "content": [],
+                          "role": "assistant"}})
+    yield named({"type": "response.content_part.added", "sequence_number": next(numbers), "item_id": item,
+                 "output_index": 0, "content_index": 0,
+                 "part": {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}})
+    for piece in pieces:
+        padding = "".join(chance.choices("abcdefghijklmnopqrstuvwxyzABCDEFGH0123456789", k=16 - len(piece) % 16))
+        yield named({"type": "response.output_text.delta", "sequence_number": next(numbers), "item_id": item,
+                     "output_index": 0, "content_index": 0, "delta": piece, "logprobs": [], "obfuscation": padding})
+    text = "".join(pieces)
+    part = {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
+    whole = {"id": item, "type": "message", "status": "completed", "content": [part], "role": "assistant"}
+    yield named({"type": "response.output_text.done", "sequence_number": next(numbers), "item_id": item,
+                 "output_index": 0, "content_index": 0, "text": text, "logprobs": []})
+    yield named({"type": "response.output_item.done", "sequence_number": next(numbers), "output_index": 0,
+                 "item": whole})
+    response |= {"status": "completed", "output": [whole],
+                 "usage": {"input_tokens": 12, "output_tokens": len(pieces), "total_tokens": len(pieces) + 12}}
+    yield named({"type": "response.completed", "sequence_number": next(numbers), "response": response})
+
+
+def gemini(pieces: list[str], _) -> Iterator[str]:
+    for number, piece in enumerate(pieces, 1):
+        candidate = {"content": {"parts": [{"text": piece}], "role": "model"}, "index": 0}
+        if number == len(pieces):
+            candidate["finishReason"] = "STOP"
+        yield "data: " + compact({
+            "candidates": [candidate],
+            "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": number, "totalTokenCount": number + 12,
+                              "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 12}]},
+            "modelVersion": "gemini-2.5-flash", "responseId": "VL-Fao-BIOTbvdIPyZ3HiAQ"}) + "\n\n"
+
+
+def tgi(pieces: list[str], chance: random.Random) -> Iterator[str]:
+    for number, piece in enumerate(pieces, 1):
+        isLast = number == len(pieces)
+        yield "data:" + compact({
+            "index": number, "token": {"id": chance.randrange(32_000), "text": piece,
+                                       "logprob": -round(chance.random() * 9, 7), "special": False},
+            "generated_text": "".join(pieces) if isLast else None,
+            "details": {"finish_reason": "length", "generated_tokens": number, "seed": None} if isLast else None,
+        }) + "\n\n"
+
+
+def ollama(pieces: list[str], chance: random.Random) -> Iterator[str]:
+    for number, piece in enumerate(pieces):
+        stamp = f"2025-08-20T13:{number // 60_000 % 60:02}:{number // 1000 % 60:02}.{chance.randrange(10**6):06}Z"
+        yield compact({"model": "qwen3:4b", "created_at": stamp, "message": {"role": "assistant", "content": piece},
+                       "done": False}) + "\n"
+    yield compact({"model": "qwen3:4b", "created_at": "2025-08-20T14:00:00.0Z",
+                   "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop",
+                   "prompt_eval_count": 12, "eval_count": len(pieces)}) + "\n"
+
+
+def cohere(pieces: list[str], _) -> Iterator[str]:
+    yield named({"type": "message-start", "id": "c1", "delta": {"message": {
+        "role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}}})
+    yield named({"type": "content-start", "index": 0,
+                 "delta": {"message": {"content": {"type": "text", "text": ""}}}})
+    for piece in pieces:
+        yield named({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": piece}}}})
+    yield named({"type": "content-end", "index": 0})
+    yield named({"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": {
+        "tokens": {"input_tokens": 12, "output_tokens": len(pieces)}}}})
+
+
+SHAPES: dict[str, Callable[[list[str], random.Random], Iterator[str]]] = {
+    "openai": openai, "anthropic": anthropic, "responses": responses, "gemini": gemini, "tgi": tgi, "ollama": ollama,
+    "cohere": cohere,
+}
