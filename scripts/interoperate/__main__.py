@@ -10,6 +10,7 @@ from functools import cached_property
 from importlib import metadata
 
 import scripted
+import sdks
 import servers
 import stub
 from cases import CASES, Case, Differs
@@ -89,6 +90,7 @@ def main() -> int:
     chosen = parser.parse_args()
     stub.register()
     scripted.register()
+    sdks.register()
     names = {name for each in CASES for name in (each.peer, each.dialect)}
     for name in chosen.only:
         if name not in names:
