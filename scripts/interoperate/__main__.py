@@ -9,12 +9,14 @@ from contextlib import ExitStack
 from functools import cached_property
 from importlib import metadata
 
+import bodies
 import scripted
 import sdks
 import servers
 import stub
 from cases import CASES, Case, Differs
 from ours import BASES, Client
+from recorder import recorder
 from table import Table
 
 # A path of each dialect's where a request for a reply goes.
@@ -50,6 +52,11 @@ class World:
     def mock_with(self, *options: str):
         """A `moonrill mock` for one case, as a context."""
         return servers.moonrill(self.binary, *options)
+
+    @staticmethod
+    def recorder():
+        """A server that keeps what our client sends, as a context."""
+        return recorder()
 
     def stub_counts(self) -> dict[str, int]:
         return servers.get(self.stub + "/_stats")["fixture_call_counts"]
@@ -90,6 +97,7 @@ def main() -> int:
     chosen = parser.parse_args()
     stub.register()
     scripted.register()
+    bodies.register()
     sdks.register()
     names = {name for each in CASES for name in (each.peer, each.dialect)}
     for name in chosen.only:
