@@ -12,6 +12,7 @@ from importlib import metadata
 import bodies
 import scripted
 import sdks
+import self_test
 import servers
 import stub
 from cases import CASES, Case, Differs
@@ -94,7 +95,12 @@ def main() -> int:
                         help="only rows whose peer or dialect is NAME (repeatable: any of them)")
     parser.add_argument("--case", metavar="TEXT", default="", help="only rows whose case has TEXT in it")
     parser.add_argument("--allow-absent", action="store_true", help="a dialect that moonrill lacks is no failure")
+    parser.add_argument("--self-test", action="store_true", help="plant differences and see each one found")
     chosen = parser.parse_args()
+    binary = os.environ["MOONRILL_INTEROP_BINARY"]
+    if chosen.self_test:
+        with ExitStack() as stack:
+            return self_test.run(World(binary, stack))
     stub.register()
     scripted.register()
     bodies.register()
@@ -107,7 +113,7 @@ def main() -> int:
              if (not chosen.only or {each.peer, each.dialect} & set(chosen.only)) and chosen.case in each.name]
     table = Table()
     with ExitStack() as stack:
-        world = World(os.environ["MOONRILL_INTEROP_BINARY"], stack)
+        world = World(binary, stack)
         for each in cases:
             table.add(each.peer, metadata.version(each.peer), each.dialect, each.name, result(world, each))
     print(f"\n{table.summary}")
