@@ -92,7 +92,8 @@ HELD = [
     ("cohere", "cohere", Cohere, BEARER),
 ]
 # Chat Completions is spoken by many servers: what only some of them know (`top_k`, a tool message's `name`) is sent.
-ELSEWHERE = {"openai": {"top_k", "name"}}
+# anthropic's package has ceased to declare how replies are drawn; what a script asks for is sent all the same.
+ELSEWHERE = {"openai": {"top_k", "name"}, "anthropic": {"temperature", "top_p", "top_k"}}
 
 # TGI's endpoint takes a prompt and nothing else to talk about.
 WITHOUT = {"tgi": {"tools and a tool's result", "one tool demanded", "some tool demanded", "an image"}}

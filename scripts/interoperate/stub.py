@@ -1,10 +1,12 @@
 """Our client against stubllm: it answers by what a request carried, so an answer proves that the request carried it.
 
-Its streams are leaner than those of the providers it stands for (no finish reason after tool calls, Anthropic without
-message_start and tool input); what our client must make of that is written down case by case.
+Its streams are leaner than those of the providers it stands for (no finish reason after tool calls; Anthropic without
+message_start, tool input, and the last piece of a text); what our client must make of that is written down case by case.
 """
 
 from functools import partial
+
+from stubllm.streaming.sse import _tokenize as pieces_of
 
 from cases import case, contains, present, same
 from ours import BASES, KEY, calls
@@ -97,13 +99,18 @@ def message(status: int) -> str:
     return f"Held failure {status}: \"quoted\" 月"
 
 
+def sent(dialect: str, text: str) -> str:
+    """What of a text is in the stream: for Anthropic, stubllm puts its end in place of the last piece."""
+    return "".join(pieces_of(text)[:-1]) if dialect == "anthropic" else text
+
+
 def ask(world, dialect: str, prompt, **options):
     return world.client.ask(dialect, world.stub + BASES[dialect], MODEL, prompt, **options)
 
 
 def text(world, dialect: str):
     reply = ask(world, dialect, "Say the text.").good
-    same("text", reply["text"], TEXT)
+    same("text", reply["text"], sent(dialect, TEXT))
     same("finish reason", reply["finish_reason"], "stop")
     same("reasoning", reply["reasoning"], "")
     same("attempts", reply["attempts"], 1)
@@ -111,19 +118,19 @@ def text(world, dialect: str):
 
 def pieces(world, dialect: str):
     shown = ask(world, dialect, "Say the text.").shown
-    same("text", shown["text"], TEXT)
+    same("text", shown["text"], sent(dialect, TEXT))
     # stubllm cuts at white space and after four characters.
     if shown["pieces"] < 10:
         same("number of pieces", shown["pieces"], "10 at least")
 
 
 def system(world, dialect: str):
-    same("text", ask(world, dialect, "Obey.", system=SYSTEM).good["text"], "obeyed")
+    same("text", ask(world, dialect, "Obey.", system=SYSTEM).good["text"], sent(dialect, "obeyed"))
 
 
 def turns(world, dialect: str):
     prompt = [{"role": role, "content": words} for role, words in zip(("user", "assistant", "user"), TURNS)]
-    same("text", ask(world, dialect, prompt).good["text"], "turns held")
+    same("text", ask(world, dialect, prompt).good["text"], sent(dialect, "turns held"))
 
 
 def tool(world, dialect: str, question: str, wanted: list):
@@ -152,7 +159,7 @@ def result(world, dialect: str):
             {"id": id, "name": name, "arguments": world.json(arguments), "arguments_json": arguments}]},
         {"role": "tool", "tool_call_id": id, "name": name, "content": RESULT},
     ]
-    same("text", ask(world, dialect, prompt, tools=TOOLS).good["text"], "It is mild.")
+    same("text", ask(world, dialect, prompt, tools=TOOLS).good["text"], sent(dialect, "It is mild."))
 
 
 def usage(world, dialect: str):
@@ -165,7 +172,7 @@ def usage(world, dialect: str):
 
 def retry(world, dialect: str):
     outcome = ask(world, dialect, "Try again.", retry={"max": 3, "base": 0.01})
-    same("text", outcome.good["text"], "third time lucky")
+    same("text", outcome.good["text"], sent(dialect, "third time lucky"))
     same("attempts", outcome.good["attempts"], 3)
     same("retries shown", outcome.shown["retries"], 2)
 
@@ -190,7 +197,8 @@ def all_matched(world):
 def register():
     for dialect in DIALECTS:
         add = partial(case, PEER, dialect, needs=("client",))
-        add("text, streamed")(partial(text, dialect=dialect))
+        lost = " (but its last piece, which stubllm never sends)" if dialect == "anthropic" else ""
+        add("text, streamed" + lost)(partial(text, dialect=dialect))
         add("text, piece by piece")(partial(pieces, dialect=dialect))
         if dialect != "gemini":
             add("system prompt")(partial(system, dialect=dialect))
