@@ -17,7 +17,7 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsStr
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 
 import sdks
-from cases import Differs, case, contains, same, shown
+from cases import Differs, case, contains, misfit, same, shown
 from ours import BASES, KEY
 
 PNG = base64.b64encode(bytes.fromhex(
@@ -125,9 +125,7 @@ def check(body: dict, kind: type):
         adapter = pydantic.TypeAdapter(list[kind], config=pydantic.ConfigDict(extra="forbid"))
         known(adapter.validate_python([body]), "body")
     except pydantic.ValidationError as error:
-        first = error.errors()
-        told = "; ".join(f"{'.'.join(str(at) for at in each['loc'])}: {each['msg']}" for each in first[:4])
-        raise Differs(f"does not fit ({len(first)} errors): {told}; sent {shown(body)}") from error
+        raise Differs(misfit(f"{shown(body)} does not fit", error)) from error
 
 
 def known(value, place: str):

@@ -76,6 +76,13 @@ def raises(*kinds: type[BaseException]):
     raise Differs(f"nothing was raised instead of {names}")
 
 
+def misfit(what: str, error) -> str:
+    """The first reasons why pydantic refused a value: each kind of a union adds its own."""
+    reasons = error.errors()
+    told = "; ".join(f"{'.'.join(str(at) for at in each['loc'])}: {each['msg']}" for each in reasons[:4])
+    return f"{what}: {told}" + (f"; and {len(reasons) - 4} more" if len(reasons) > 4 else "")
+
+
 def shown(value) -> str:
     """A value on one line, cut where it is long."""
     try:

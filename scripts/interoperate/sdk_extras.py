@@ -2,16 +2,24 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from functools import partial
 
 import openai
 import pydantic
 
-from asking import Question
+from asking import Peer, Question
 from cases import case, present, raises, same
+from sdk_anthropic import Anthropic
 from sdk_openai import OpenAI
+from sdk_responses import Responses
 
 BOTH = ("client", "mock")
 QUESTION = [{"role": "user", "content": "Describe the moon."}]
+REASONED = Question(QUESTION, model="moonrill-reasoner", thinking=True)
+CALLING = replace(REASONED, messages=[{"role": "user", "content": "Call the tool that draws the moon."}], tools=[
+    {"name": "draw_moon", "description": "Draws the moon.", "parameters": {
+        "type": "object", "properties": {"phase": {"type": "string"}}}}])
 
 
 class Moon(pydantic.BaseModel):
@@ -75,6 +83,12 @@ def asynchronous(world):
     same("text", asyncio.run(streamed()), world.told("openai", "moonrill-chat", QUESTION)["text"])
 
 
+def events(world, peer: type[Peer]):
+    """Each event as it came, held against the type that the package declares for it."""
+    for question in (REASONED, CALLING):
+        present("events", list(peer(world.mock).raw(question)))
+
+
 def register():
     case("openai", "openai", "a JSON schema, parsed", BOTH)(parsed)
     case("openai", "openai", "three choices at once", BOTH)(choices)
@@ -82,3 +96,5 @@ def register():
     case("openai", "openai", "429 and 503, retried by the package", BOTH)(retries)
     case("openai", "openai", "quota: RateLimitError with its code", BOTH)(quota)
     case("openai", "openai", "the asynchronous client", BOTH)(asynchronous)
+    for peer in (Responses, Anthropic):
+        case(peer.package, peer.dialect, "each event fits its type", BOTH)(partial(events, peer=peer))

@@ -35,7 +35,7 @@ class HuggingFaceText(Peer):
             if part.details:
                 decoded.finish = FINISH.get(part.details.finish_reason, part.details.finish_reason)
                 decoded.usage = {"output_tokens": part.details.generated_tokens}
-                whole = part.generated_text
+            whole = part.generated_text or whole
         same("generated_text", whole, decoded.text)
         return decoded
 

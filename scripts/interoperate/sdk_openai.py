@@ -4,12 +4,13 @@ import json
 
 import httpx2
 import openai
+import pydantic
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, TextGenerationError
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
 from asking import Decoded, Peer, Question, chat_messages, schema
-from cases import Differs, same
+from cases import Differs, misfit, same
 
 FINISH = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 
@@ -17,9 +18,9 @@ FINISH = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 def strict(value):
     """Fails where what was received does not fit the types that the package declares: it builds them unchecked."""
     try:
-        type(value).model_validate(value.to_dict(mode="json"), strict=False)
-    except ValueError as error:
-        raise Differs(f"does not fit {type(value).__name__}: {error}") from error
+        type(value).model_validate(value.to_dict(mode="json"))
+    except pydantic.ValidationError as error:
+        raise Differs(misfit(f"does not fit {type(value).__name__}", error)) from error
 
 
 def options(question: Question) -> dict:
