@@ -54,8 +54,6 @@ class Cohere(Peer):
                         decoded.text += content.text or ""
                         decoded.reasoning += content.thinking or ""
                         decoded.pieces += bool(content.text)
-                    case "tool-plan-delta":
-                        decoded.reasoning += event.delta.message.tool_plan or ""
                     case "tool-call-start":
                         call = event.delta.message.tool_calls
                         calls[event.index] = [call.id, call.function.name, call.function.arguments or ""]
@@ -79,8 +77,7 @@ class Cohere(Peer):
         calls = response.message.tool_calls or []
         return Decoded(
             text="".join(part.text for part in content if part.type == "text"),
-            reasoning="".join(part.thinking for part in content if part.type == "thinking")
-            + (response.message.tool_plan or ""),
+            reasoning="".join(part.thinking for part in content if part.type == "thinking"),
             calls=[(call.function.name, json.loads(call.function.arguments)) for call in calls],
             ids=[call.id for call in calls], finish=FINISH.get(response.finish_reason, response.finish_reason),
             usage=counts(response.usage))
