@@ -51,10 +51,29 @@ public struct BaseURL: Sendable, Equatable {
     public var origin: String { "\(scheme)://\(bracketedHost):\(port ?? (scheme == "https" ? 443 : 80))" }
 
     /// The URL of `suffix` ("/chat/completions") under this root. A root that already ends in it is taken as it is.
-    public func appending(_ suffix: String) -> String {
+    /// - Parameter extra: a query that is added to the root's own.
+    public func appending(_ suffix: String, query extra: String? = nil) -> String {
         let full = path.hasSuffix(suffix) ? path : path + suffix
         let portPart = port.map { ":\($0)" } ?? ""
-        return "\(scheme)://\(bracketedHost)\(portPart)\(full)" + (query.map { "?\($0)" } ?? "")
+        let queries = [query, extra].compactMap(\.self).filter { !$0.isEmpty }
+        return "\(scheme)://\(bracketedHost)\(portPart)\(full)"
+            + (queries.isEmpty ? "" : "?" + queries.joined(separator: "&"))
+    }
+
+    /// The text as one segment of a path: all but unreserved characters percent-encoded (RFC 3986 section 2).
+    /// - Parameter kept: further characters that stay.
+    static func segment(_ text: String, keeping kept: String = "") -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        let keptBytes = Array(kept.utf8)
+        var out: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: out.append(byte)
+            case let byte where keptBytes.contains(byte): out.append(byte)
+            default: out += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
     }
 
     private var bracketedHost: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host }

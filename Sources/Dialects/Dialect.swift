@@ -10,6 +10,9 @@ public protocol Dialect: Sendable {
     /// How a streamed body is cut into frames.
     var framing: Framing { get }
 
+    /// Whether a body that begins with `[` is a stream in one array, to be read as it grows.
+    var streamsArrays: Bool { get }
+
     /// Writes the request. `key` goes into a header, never into the URL or the body.
     /// - Throws: an `APIError` of kind `invalidRequest` or `config` that names the field, before any byte is sent.
     func encode(_ request: ChatRequest, endpoint: Endpoint, key: String?) throws(APIError) -> HTTPRequest
@@ -27,6 +30,9 @@ public protocol Dialect: Sendable {
 }
 
 extension Dialect {
+    /// False: an array is a whole body.
+    public var streamsArrays: Bool { false }
+
     /// For dialects that need no JSON reader: the same as `makeDecoder()`.
     public func makeDecoder(reader: JSONReader) -> any StreamDecoder { makeDecoder() }
 }
@@ -36,7 +42,11 @@ extension Dialect {
 public typealias UnixTime = Double
 
 /// How a body is cut into frames.
-public enum Framing: Sendable { case serverSentEvents, newlineDelimitedJSON }
+public enum Framing: Sendable {
+    case serverSentEvents, newlineDelimitedJSON
+    /// One JSON array that grows (Gemini without `alt=sse`).
+    case jsonArray
+}
 
 /// One frame of a stream, borrowed from the framer's buffer.
 public enum FrameKind: Sendable {

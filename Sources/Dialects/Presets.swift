@@ -94,6 +94,15 @@ public enum Presets {
             keyVariable: "DEEPSEEK_API_KEY", model: "deepseek-chat",
             documentation: "https://api-docs.deepseek.com/guides/chat_prefix_completion"),
         Preset(
+            name: "gemini", title: "Google Gemini",
+            face: Preset.Face(dialect: "gemini", baseURL: "https://generativelanguage.googleapis.com/v1beta"),
+            others: [
+                chat(
+                    "https://generativelanguage.googleapis.com/v1beta/openai",
+                    Quirks(keyField: .bearer, reasoningEcho: .drop))
+            ], keyVariable: "GEMINI_API_KEY", model: "gemini-2.5-flash",
+            documentation: "https://ai.google.dev/api/generate-content"),
+        Preset(
             name: "openrouter", title: "OpenRouter",
             face: chat("https://openrouter.ai/api/v1", Quirks(continuation: .prefill, thinking: .reasoning)),
             keyVariable: "OPENROUTER_API_KEY", model: "openrouter/auto",
@@ -154,6 +163,14 @@ public enum Presets {
             name: "huggingface", title: "Hugging Face", face: chat("https://router.huggingface.co/v1"),
             keyVariable: "HF_TOKEN", model: "openai/gpt-oss-120b",
             documentation: "https://huggingface.co/docs/inference-providers/tasks/chat-completion"),
+        // The root has the customer's project and place in it; the key is a short-lived token (gcloud auth
+        // print-access-token).
+        Preset(
+            name: "vertex", title: "Google Vertex AI",
+            face: Preset.Face(dialect: "gemini", baseURL: "", quirks: Quirks(keyField: .bearer)),
+            keyVariable: "VERTEX_ACCESS_TOKEN", model: "gemini-2.5-flash",
+            documentation:
+                "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference"),
     ]
 
     private static let local: [Preset] = [

@@ -59,7 +59,8 @@ final class Attempt {
         self.dialect = dialect
         decoder = dialect.makeDecoder(reader: context.reader)
         reader = BodyReader(
-            framing: dialect.framing, maxEventBytes: request.spec.limits.maxEventBytes,
+            framing: dialect.framing, streamsArrays: dialect.streamsArrays,
+            maxEventBytes: request.spec.limits.maxEventBytes,
             secrets: context.secrets)
         self.context = context
     }

@@ -13,11 +13,13 @@ struct BodyReader {
         case sniffing(BodySniffer)
         case events(SSEParser)
         case lines(NDJSONParser)
+        case elements(JSONArrayParser)
     }
 
     private static let sampleLength = 200
 
     private let framing: Framing
+    private let streamsArrays: Bool
     private let maxEventBytes: Int
     private let secrets: Secrets
     private var mode: Mode
@@ -27,11 +29,12 @@ struct BodyReader {
     /// A whole line came that belongs to no event.
     private var hasStrays = false
 
-    init(framing: Framing, maxEventBytes: Int, secrets: Secrets) {
+    init(framing: Framing, streamsArrays: Bool = false, maxEventBytes: Int, secrets: Secrets) {
         self.framing = framing
+        self.streamsArrays = streamsArrays
         self.maxEventBytes = maxEventBytes
         self.secrets = secrets
-        mode = .sniffing(BodySniffer(framing: framing))
+        mode = .sniffing(BodySniffer(framing: framing, streamsArrays: streamsArrays))
     }
 
     /// Cuts the next bytes into frames.
@@ -57,6 +60,9 @@ struct BodyReader {
         case .stream(.newlineDelimitedJSON):
             mode = .lines(NDJSONParser(maxLineBytes: maxEventBytes))
             try cut(sniffer.held.span, sink)
+        case .stream(.jsonArray):
+            mode = .elements(JSONArrayParser(maxElementBytes: maxEventBytes))
+            try cut(sniffer.held.span, sink)
         }
     }
 
@@ -81,6 +87,13 @@ struct BodyReader {
             case .lines(var parser):
                 mode = .sniffing(BodySniffer(framing: framing))
                 defer { mode = .lines(parser) }
+                try parser.feed(bytes) { (payload) throws(Fault) in
+                    sawFrame = true
+                    try sink(.data, "", payload)
+                }
+            case .elements(var parser):
+                mode = .sniffing(BodySniffer(framing: framing))
+                defer { mode = .elements(parser) }
                 try parser.feed(bytes) { (payload) throws(Fault) in
                     sawFrame = true
                     try sink(.data, "", payload)
@@ -118,6 +131,8 @@ struct BodyReader {
             } catch {
                 throw Fault(error)
             }
+        // An element that is not whole is no frame, and the array a stream that was cut.
+        case .elements: return
         }
         // A stream cut inside its first event has no frames either.
         let saysStream = contentType?.lowercased().utf8.starts(with: wantedType.utf8) ?? false

@@ -20,12 +20,17 @@ struct BodySniffer: Sendable {
     private enum Look: Sendable { case first, line, afterLine }
 
     private let framing: Framing
+    private let streamsArrays: Bool
     private var look = Look.first
     private var scanned = 0
     /// The bytes so far. JSON that is no stream is collected here to its end.
     private(set) var held: [UInt8] = []
 
-    init(framing: Framing) { self.framing = framing }
+    /// - Parameter streamsArrays: whether a body that begins with `[` is a stream.
+    init(framing: Framing, streamsArrays: Bool = false) {
+        self.framing = framing
+        self.streamsArrays = streamsArrays
+    }
 
     /// True if what has come begins like JSON: at the end of the body it is one document.
     var isDocument: Bool { look != .first }
@@ -61,6 +66,7 @@ struct BodySniffer: Sendable {
         switch byte {
         case UInt8(ascii: "<"): return .html
         case 0x1F: return .compressed
+        case UInt8(ascii: "[") where streamsArrays: return .stream(.jsonArray)
         case UInt8(ascii: "{"), UInt8(ascii: "["):
             guard framing == .serverSentEvents else { return .stream(framing) }
             look = .line

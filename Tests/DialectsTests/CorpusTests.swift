@@ -11,6 +11,7 @@ import Wire
         switch folder {
         case "openai-chat", "deepseek-chat", "hf-chat", "openai-completions": OpenAIDialect()
         case let name where name.hasPrefix("compat-"): OpenAIDialect()
+        case "gemini-sse", "gemini-json-array": GeminiDialect()
         case "hf-tgi": TGIDialect()
         case "ollama-ndjson": OllamaDialect()
         case "cohere": CohereDialect()
@@ -21,6 +22,15 @@ import Wire
     private static func dialect(of recording: Recording) throws -> any Dialect {
         try #require(dialect(of: String(recording.name.prefix { $0 != "/" })))
     }
+
+    /// Where the expectation repeats a defect of the SDK that it was taken from, and the wire says more: this SDK takes
+    /// each piece of a streamed call for a call of its own and drops the arguments.
+    private static let corrections: [String: [JSONValue]] = [
+        "gemini-sse/030-google-gemini-3.1-pro-preview-google-stream-tool-call-arguments": [
+            ["id": "", "name": "getWeather", "arguments": ["location": "Boston"]],
+            ["id": "", "name": "getWeather", "arguments": ["location": "San Francisco"]],
+        ]
+    ]
 
     static let recordings = Corpus.recordings { dialect(of: $0) != nil }
 
@@ -35,12 +45,12 @@ import Wire
         for (name, size) in cuts {
             let outcome = StreamHarness.run(body: recording.body, sizes: size, dialect: dialect, reader: reader)
             let place = Comment(rawValue: "\(recording.name), pieces of \(name)")
-            compare(outcome, recording.expected, dialect.name, place)
+            compare(outcome, recording.expected, recording.name, dialect.name, place)
         }
     }
 
     /// No cut of a stream passes for its end, and what came of it is how the whole began.
-    @Test(arguments: ["openai", "tgi", "ollama", "cohere"]) func cutAtEveryByte(name: String) throws {
+    @Test(arguments: ["openai", "gemini", "tgi", "ollama", "cohere"]) func cutAtEveryByte(name: String) throws {
         let dialect = try #require(DialectCatalog.named(name))
         let candidates = Self.recordings.filter { recording in
             (try? Self.dialect(of: recording).name) == name && recording.expected["stream_error_expected"] != true
@@ -69,14 +79,21 @@ import Wire
         #expect(whole.hasCleanEnd)
     }
 
-    private func compare(_ outcome: StreamOutcome, _ expected: JSONValue, _ dialect: String, _ place: Comment) {
+    private func compare(
+        _ outcome: StreamOutcome, _ expected: JSONValue, _ name: String, _ dialect: String, _ place: Comment
+    ) {
         #expect(outcome.text == expected["text"]?.string, place)
         #expect(outcome.reasoning == expected["reasoning"]?.string, place)
         #expect(outcome.tokens.count == expected["n_text_deltas"]?.int.map { Int($0) }, place)
-        #expect(outcome.summary.finishReasonRaw == expected["finish_reason"]?.string, place)
+        let reason = expected["finish_reason"]
+        #expect(outcome.summary.finishReasonRaw == reason?.string ?? reason?.int.map { String($0) }, place)
         #expect((outcome.summary.model ?? "") == expected["model"]?.string ?? "", place)
         #expect((outcome.summary.id ?? "") == expected["id"]?.string ?? "", place)
-        #expect(calls(outcome.summary.toolCalls) == calls(expected["tool_calls"]), place)
+        if let known = Self.corrections[name] {
+            #expect(calls(outcome.summary.toolCalls) == known, place)
+        } else {
+            #expect(calls(outcome.summary.toolCalls) == calls(expected["tool_calls"]), place)
+        }
         #expect((outcome.summary.refusal ?? "") == expected["refusal"]?.string ?? "", place)
         compareUsage(outcome.summary.usage, expected["usage"] ?? .null, place)
         if expected["stream_error_expected"] == true {
@@ -112,7 +129,8 @@ import Wire
             let text = call["arguments_json"]?.string ?? ""
             let value: JSONValue? = text.isEmpty || text == "null" ? [:] : try? JSONReader.value(text)
             return [
-                "id": call["id"] ?? "", "name": call["name"] ?? "", "arguments": value ?? .string(text),
+                "id": .string(call["id"]?.string ?? ""), "name": call["name"] ?? "",
+                "arguments": value ?? .string(text),
             ]
         }
     }

@@ -35,7 +35,9 @@ enum StreamHarness {
         let decoder = dialect.makeDecoder(reader: reader)
         var outcome = StreamOutcome()
         do {
-            if body.first == UInt8(ascii: "{") {
+            if body.first == UInt8(ascii: "["), dialect.streamsArrays {
+                try elements(body, sizes, decoder, &outcome)
+            } else if body.first == UInt8(ascii: "{") {
                 try lines(body, sizes, takesPending, decoder, &outcome)
             } else {
                 try events(body, sizes, takesPending, decoder, &outcome)
@@ -69,6 +71,20 @@ enum StreamHarness {
         }
         if let stray = parser.pendingStray {
             try decoder.decode(.stray, name: "", bytes: stray.span, into: &outcome.events)
+        }
+    }
+
+    private static func elements(
+        _ body: [UInt8], _ sizes: () -> Int, _ decoder: any StreamDecoder, _ outcome: inout StreamOutcome
+    ) throws {
+        var parser = JSONArrayParser()
+        var start = 0
+        while start < body.count {
+            let end = min(body.count, start + sizes())
+            try parser.feed(body.span.extracting(start..<end)) { (bytes) throws(APIError) in
+                try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
+            }
+            start = end
         }
     }
 

@@ -1,0 +1,113 @@
+// Messages on their way into `contents`: roles, parts, calls and their results. Called by GeminiRequest alone.
+
+internal import Wire
+
+/// Writes messages.
+struct GeminiContents {
+    let model: String
+    let context: RequestContext
+
+    /// The conversation without its system messages. Neighbours of one role become one content, as Gemini wants the
+    /// results of parallel calls.
+    func contents(_ messages: [Message]) throws(APIError) -> [JSONValue] {
+        var contents: [(role: String, parts: [JSONValue])] = []
+        var calls: [ToolCall] = []
+        for message in messages {
+            let role: String
+            let parts: [JSONValue]
+            switch message.role {
+            case .system, .developer: continue
+            case .user: (role, parts) = ("user", try self.parts(of: message))
+            case .assistant:
+                calls = message.toolCalls
+                (role, parts) = ("model", try reply(message))
+            case .tool, .function: (role, parts) = ("user", [try result(message, of: &calls)])
+            }
+            if let last = contents.indices.last, contents[last].role == role {
+                contents[last].parts += parts
+            } else {
+                contents.append((role, parts))
+            }
+        }
+        guard !contents.isEmpty else { throw context.invalid("messages", "must hold more than the system prompt") }
+        return contents.map { ["role": .string($0.role), "parts": .array($0.parts)] }
+    }
+
+    private func parts(of message: Message) throws(APIError) -> [JSONValue] {
+        guard !message.parts.isEmpty else { return [["text": ""]] }
+        return message.parts.map { part in
+            switch part {
+            case .text(let text, _): ["text": .string(text)]
+            case .other(let object): .object(object)
+            case .image(let image): Self.part(image)
+            }
+        }
+    }
+
+    private static func part(_ image: Image) -> JSONValue {
+        switch image.source {
+        case .data(let mediaType, let base64):
+            return ["inlineData": ["mimeType": .string(mediaType), "data": .string(base64)]]
+        case .url(let url):
+            var file: JSONObject = ["fileUri": .string(url)]
+            if let mediaType = mediaType(of: url) { file["mimeType"] = .string(mediaType) }
+            return ["fileData": .object(file)]
+        }
+    }
+
+    /// By the address's ending; the service finds out the rest.
+    private static func mediaType(of url: String) -> String? {
+        let path = url.prefix { $0 != "?" && $0 != "#" }.lowercased()
+        let endings = [
+            ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif",
+            ".webp": "image/webp",
+        ]
+        return endings.first { path.hasSuffix($0.key) }?.value
+    }
+
+    // MARK: Replies and results
+
+    /// A reply of this dialect goes back in its own parts, signatures untouched; another's in its common members.
+    private func reply(_ message: Message) throws(APIError) -> [JSONValue] {
+        if let parts = message.native(for: "gemini")?["parts"]?.array, !parts.isEmpty { return parts }
+        var parts = message.parts.isEmpty && !message.toolCalls.isEmpty ? [] : try self.parts(of: message)
+        for (index, call) in message.toolCalls.enumerated() {
+            var function: JSONObject = ["name": .string(call.name), "args": call.arguments ?? [:]]
+            if !call.id.isEmpty { function["id"] = .string(call.id) }
+            var part: JSONObject = ["functionCall": .object(function)]
+            // Gemini 3 refuses a call without its signature; for calls of other models this word stands in
+            // (https://ai.google.dev/gemini-api/docs/thought-signatures).
+            if index == 0, model.utf8.starts(with: "gemini-3".utf8) {
+                part["thoughtSignature"] = "skip_thought_signature_validator"
+            }
+            parts.append(.object(part))
+        }
+        return parts
+    }
+
+    /// A result names its function. Calls may have no ids: then results belong to them in their order.
+    private func result(_ message: Message, of calls: inout [ToolCall]) throws(APIError) -> JSONValue {
+        let wanted = message.toolCallID ?? ""
+        let index = calls.firstIndex { $0.id == wanted && (message.name ?? $0.name) == $0.name }
+        let call = index.map { calls.remove(at: $0) }
+        guard let name = message.name ?? call?.name else {
+            throw context.invalid("\(message.place).tool_call_id", "names no call of the message before it")
+        }
+        var response: JSONObject = ["name": .string(name)]
+        if !wanted.isEmpty { response["id"] = .string(wanted) }
+        response["response"] = .object(value(of: message))
+        return ["functionResponse": .object(response)]
+    }
+
+    /// A result is an object here; what is none is put into one, as the documentation does it.
+    private func value(of message: Message) -> JSONObject {
+        let text = message.text
+        if message.isError { return ["error": .string(text)] }
+        do throws(JSONError) {
+            if let object = try JSONReader.value([UInt8](text.utf8)).object { return object }
+        } catch {
+            // Most results are prose.
+        }
+        return ["result": .string(text)]
+    }
+}

@@ -1,0 +1,135 @@
+// Reads one stream of Gemini's: chunks that each look like a whole answer. This file sorts chunks and ends; what a part
+// says is in GeminiParts.swift. Only GeminiDialect makes one.
+
+internal import Wire
+
+/// The state of one stream.
+final class GeminiDecoder: EventDecoder {
+    static let replyName = "generated content"
+    static let eventNames: Set<String> = []
+
+    private static let keys = JSONKeys(
+        "candidates", "usageMetadata", "modelVersion", "responseId", "error", "promptFeedback")
+    private static let candidateKeys = JSONKeys(
+        "content", "index", "finishReason", "groundingMetadata", "citationMetadata", "urlContextMetadata")
+    private static let usageKeys = JSONKeys(
+        "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "totalTokenCount")
+
+    let reader: JSONReader
+    var strays = StrayLines()
+    var parts = GeminiParts()
+    private var known = ReplySummary()
+    private var hasStarted = false
+
+    init(reader: JSONReader) { self.reader = reader }
+
+    var hasOutput: Bool { parts.hasOutput }
+    var hasCleanEnd: Bool { known.finishReason != nil }
+    /// Text may follow a chunk that names a finish reason: only the body's end ends the stream.
+    var isDone: Bool { false }
+
+    var summary: ReplySummary {
+        var summary = known
+        summary.toolCalls = parts.calls
+        // Gemini says STOP though the model waits for results.
+        if known.finishReason == .stop, !parts.calls.isEmpty { summary.finishReason = .toolCalls }
+        return summary
+    }
+
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
+    }
+
+    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+        var message: JSONObject = ["role": "assistant", "content": .string(text)]
+        if !parts.calls.isEmpty { message["tool_calls"] = .array(parts.calls.map(\.messagePart)) }
+        // Of a reply that was stopped or cut the parts would say more than was read.
+        if let native = parts.native(text: text) { message["native"] = ["dialect": "gemini", "parts": native] }
+        return .object(message)
+    }
+
+    // MARK: Documents
+
+    /// A proxy's mark: it adds nothing to a stream that has ended, and ends none that has not.
+    func markDone() {}
+    func finish() {}
+
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        ["candidates", "promptFeedback", "usageMetadata", "error"].contains { node[$0] != nil }
+            || ErrorShape.isError(node)
+    }
+
+    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+        let top = node.pick(Self.keys)
+        let isChunk = top[0] != nil || top[1] != nil || top[5] != nil
+        if isError || top[4].map(ErrorShape.says) == true || (!isChunk && ErrorShape.isError(node)) {
+            throw APIError(ErrorReport(node.value))
+        }
+        let before = events.count
+        if known.id == nil, let id = top[3]?.string, !id.isEmpty { known.id = id }
+        if known.model == nil, let model = top[2]?.string, !model.isEmpty { known.model = model }
+        if !hasStarted, isChunk {
+            hasStarted = true
+            events.append(.start)
+        }
+        var position: Int64 = 0
+        top[0]?.forEachElement { candidate in
+            take(candidate, position: position, into: &events)
+            position += 1
+        }
+        if let feedback = top[5], feedback["blockReason"]?.isNull == false {
+            // A prompt that was refused has no candidates, and no finish reason.
+            known.finishReason = .contentFilter
+            events.append(.native(name: "promptFeedback", feedback.value))
+        }
+        if let usage = top[1] { take(usage: usage, into: &events) }
+        if events.count == before { Self.beat(&events) }
+    }
+
+    /// One candidate. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
+    private func take(_ candidate: JSONNode, position: Int64, into events: inout [DecodedEvent]) {
+        let members = candidate.pick(Self.candidateKeys)
+        guard members[1]?.int ?? position == 0 else { return }
+        members[0]?["parts"]?.forEachElement { parts.take($0, into: &events) }
+        for (index, name) in [(3, "groundingMetadata"), (4, "citationMetadata"), (5, "urlContextMetadata")] {
+            if let metadata = members[index], metadata.count > 0 {
+                events.append(.native(name: name, metadata.value))
+            }
+        }
+        if let reason = members[2], !reason.isNull { take(finishReason: reason) }
+    }
+
+    /// Counts are cumulative, and the last report wins as a whole. Gemini counts thoughts apart from the candidates.
+    private func take(usage node: JSONNode, into events: inout [DecodedEvent]) {
+        let counts = node.pick(Self.usageKeys)
+        var usage = Usage()
+        usage.inputTokens = Usage.count(counts[0])
+        usage.outputTokens = Usage.count(counts[1])
+        usage.reasoningTokens = Usage.count(counts[2])
+        usage.cachedTokens = Usage.count(counts[3])
+        usage.totalTokens = Usage.count(counts[4])
+        guard usage != Usage(), usage != known.usage else { return }
+        known.usage = usage
+        events.append(.usage(usage))
+    }
+
+    // MARK: The end
+
+    /// The last reason sent counts. Some servers send the enum's number in place of its name.
+    private func take(finishReason node: JSONNode) {
+        guard let raw = node.string ?? node.int.map(String.init), !raw.isEmpty, raw != "0" else { return }
+        guard raw != "FINISH_REASON_UNSPECIFIED" else { return }
+        known.finishReasonRaw = raw
+        known.finishReason =
+            switch raw {
+            case "STOP", "1": .stop
+            case "MAX_TOKENS", "2": .length
+            case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "IMAGE_SAFETY",
+                "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "3", "4", "6", "7", "8":
+                .contentFilter
+            default: .other
+            }
+    }
+}
