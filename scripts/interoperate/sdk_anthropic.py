@@ -44,8 +44,8 @@ class Anthropic(Peer):
     statuses = {
         400: anthropic.BadRequestError, 401: anthropic.AuthenticationError, 403: anthropic.PermissionDeniedError,
         404: anthropic.NotFoundError, 409: anthropic.ConflictError, 422: anthropic.UnprocessableEntityError,
-        429: anthropic.RateLimitError, 500: anthropic.InternalServerError, 503: anthropic.InternalServerError,
-        529: anthropic.InternalServerError,
+        429: anthropic.RateLimitError, 500: anthropic.InternalServerError, 503: anthropic.ServiceUnavailableError,
+        529: anthropic.OverloadedError,
     }
     in_stream = (anthropic.APIStatusError,)
     cut = (httpx2.TransportError, anthropic.APIConnectionError)
