@@ -3,6 +3,7 @@ known, every value of its type. The other servers take nearly anything; these ty
 
 import base64
 import dataclasses
+import json
 import typing
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -112,8 +113,9 @@ def fits(world, dialect: str, kind: type, header: tuple[str, str], messages: lis
     same(header[0], headers.get(header[0]), header[1])
     same("content-type", headers["content-type"], "application/json")
     check(body, kind)
-    for text in texts(messages):
-        contains("the body", str(list(leaves(body))), text)
+    written = json.dumps(body, ensure_ascii=False)
+    for part in must_hold(messages, options):
+        contains("the body", written, json.dumps(part, ensure_ascii=False).strip('"'))
 
 
 def check(body: dict, kind: type):
@@ -149,24 +151,19 @@ def known(value, place: str):
             known(element, f"{place}[{index}]")
 
 
-def texts(messages: list) -> list[str]:
-    found = []
+def must_hold(messages: list, options: dict):
+    """What no dialect may leave out: every text, the image, tools with their descriptions, the token limit."""
     for message in messages:
         content = message["content"]
-        found += [content] if isinstance(content, str) else [part["text"] for part in content if "text" in part]
-    return [text for text in found if text]
-
-
-def leaves(value):
-    """All strings in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for member in value.values():
-            yield from leaves(member)
-    elif isinstance(value, list):
-        for element in value:
-            yield from leaves(element)
+        if isinstance(content, str):
+            yield content
+        else:
+            yield from (part.get("text") or part["data"] for part in content)
+    for tool in options.get("tools", []):
+        yield from (tool["name"], tool["description"], *tool["parameters"]["properties"])
+    for name in ("system", "max_tokens"):
+        if name in options:
+            yield options[name]
 
 
 def register():
