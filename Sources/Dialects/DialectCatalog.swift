@@ -3,7 +3,7 @@
 /// The dialects.
 public enum DialectCatalog {
     private static let all: [any Dialect] = [
-        OpenAIDialect(), GeminiDialect(), TGIDialect(), OllamaDialect(), CohereDialect(),
+        OpenAIDialect(), AnthropicDialect(), GeminiDialect(), TGIDialect(), OllamaDialect(), CohereDialect(),
     ]
 
     /// Their names.

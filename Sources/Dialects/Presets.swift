@@ -77,6 +77,13 @@ public enum Presets {
         Preset.Face(dialect: "openai", baseURL: baseURL, quirks: quirks)
     }
 
+    /// Messages at that root.
+    private static func messages(
+        _ baseURL: String, _ quirks: Quirks = Quirks(continuation: .prefill)
+    ) -> Preset.Face {
+        Preset.Face(dialect: "anthropic", baseURL: baseURL, quirks: quirks)
+    }
+
     private static let hosted: [Preset] = [
         Preset(
             name: "openai", title: "OpenAI",
@@ -84,6 +91,10 @@ public enum Presets {
                 "https://api.openai.com/v1", Quirks(lengthField: .maxCompletionTokens, reasoningEcho: .drop)),
             keyVariable: "OPENAI_API_KEY", model: "gpt-5-mini",
             documentation: "https://platform.openai.com/docs/api-reference/chat"),
+        Preset(
+            name: "anthropic", title: "Anthropic", face: messages("https://api.anthropic.com/v1"),
+            keyVariable: "ANTHROPIC_API_KEY", model: "claude-sonnet-4-6",
+            documentation: "https://docs.anthropic.com/en/api/messages"),
         Preset(
             name: "deepseek", title: "DeepSeek",
             face: chat(
@@ -105,6 +116,7 @@ public enum Presets {
         Preset(
             name: "openrouter", title: "OpenRouter",
             face: chat("https://openrouter.ai/api/v1", Quirks(continuation: .prefill, thinking: .reasoning)),
+            others: [messages("https://openrouter.ai/api/v1", Quirks(continuation: .prefill, keyField: .bearer))],
             keyVariable: "OPENROUTER_API_KEY", model: "openrouter/auto",
             documentation: "https://openrouter.ai/docs/api-reference/overview"),
         Preset(
@@ -195,6 +207,7 @@ public enum Presets {
         Preset(
             name: "llamacpp", title: "llama.cpp",
             face: chat("http://127.0.0.1:8080/v1", Quirks(continuation: .prefill, thinking: .template)),
+            others: [messages("http://127.0.0.1:8080/v1", Quirks(continuation: .prefill, takesSchema: false))],
             model: "default",
             documentation: "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md"),
     ]

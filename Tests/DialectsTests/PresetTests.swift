@@ -8,7 +8,9 @@ import Wire
     @Test func namesAreKnown() {
         #expect(
             Presets.all.map(\.name) == [
-                "openai", "deepseek", "gemini", "openrouter", "groq", "mistral", "xai", "together", "fireworks", "qwen",
+                "openai", "anthropic", "deepseek", "gemini", "openrouter", "groq", "mistral", "xai", "together",
+                "fireworks",
+                "qwen",
                 "moonshot",
                 "zhipu", "siliconflow", "cohere", "huggingface", "vertex", "ollama", "tgi", "vllm", "llamacpp",
             ])
@@ -35,7 +37,7 @@ import Wire
 
     @Test func unknownNames() {
         #expect(Presets.named("nobody") == nil)
-        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 16)
+        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 17)
     }
 
     @Test(
