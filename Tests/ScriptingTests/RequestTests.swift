@@ -408,4 +408,13 @@ import Wire
         #expect(messages[0]["content"]?.string == "Be kind.")
         #expect(messages[3]["content"]?.array?.first?["text"]?.string == "three")
     }
+
+    @Test(arguments: [
+        ("'json'", "json_object"), ("'text'", "text"), ("{ type = 'json_object' }", "json_object"),
+        ("{ type = 'json_schema', schema = { type = 'object' } }", "json_schema"),
+    ]) func theFormOfTheAnswerIsSent(_ written: String, _ type: String) throws {
+        let run = try Mocked.run("assert(client:ask('hi', { response_format = \(written) }))")
+        #expect(run.result.ending == .finished)
+        #expect(run.bodies.first?["response_format"]?["type"]?.string == type)
+    }
 }

@@ -107,6 +107,7 @@ import Testing
         ("client:ask('x', { on_token = 'print' })", ["option 'on_token' must be a function, not \"print\""]),
         ("client:ask('x', { temprature = 1 })", ["did you mean 'temperature'?", "params = {...}"]),
         ("client:ask('x', { temperature = 'hot' })", ["option 'temperature' must be a number"]),
+        ("client:ask('x', { response_format = 5 })", ["option 'response_format' must be \"json\" or a table, not 5"]),
         ("client:ask('x', { coalesce = -1 })", ["option 'coalesce' must be a number of seconds"]),
         ("client:ask()", ["client:ask: the prompt must be a string or an array of messages, not nil"]),
         ("client:ask({})", ["client:ask: the array of messages is empty"]),

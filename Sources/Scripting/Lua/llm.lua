@@ -31,7 +31,7 @@ local SAMPLING = {
   temperature = "number", top_p = "number", top_k = "number", min_p = "number", max_tokens = "integer",
   max_completion_tokens = "integer", stop = "any", seed = "integer", n = "integer", presence_penalty = "number",
   frequency_penalty = "number", logit_bias = "table", logprobs = "any", top_logprobs = "integer", user = "string",
-  tools = "table", tool_choice = "any", parallel_tool_calls = "boolean", response_format = "table",
+  tools = "table", tool_choice = "any", parallel_tool_calls = "boolean", response_format = "form",
   reasoning_effort = "string", thinking = "any", service_tier = "string", stream_options = "table",
 }
 
@@ -60,10 +60,12 @@ local CHECKS = {
   seconds = function(v) return type(v) == "number" and v > 0 end,
   span = function(v) return type(v) == "number" and v >= 0 end,
   count = function(v) return type(v) == "number" and v >= 0 and v % 1 == 0 end,
+  form = function(v) return type(v) == "string" or type(v) == "table" end,
 }
 local KIND_NAMES = {
   integer = "an integer", number = "a number", seconds = "a number of seconds above 0",
   span = "a number of seconds of 0 or more", count = "an integer of 0 or more",
+  form = "\"json\" or a table",
   string = "a string", table = "a table", ["function"] = "a function", boolean = "true or false",
 }
 

@@ -1,0 +1,100 @@
+"""What only one official client can do."""
+
+import asyncio
+import json
+from dataclasses import replace
+from functools import partial
+
+import openai
+import pydantic
+
+from asking import Peer, Question
+from cases import case, present, raises, same
+from sdk_anthropic import Anthropic
+from sdk_openai import OpenAI
+from sdk_responses import Responses
+
+BOTH = ("client", "mock")
+QUESTION = [{"role": "user", "content": "Describe the moon."}]
+REASONED = Question(QUESTION, model="moonrill-reasoner", thinking=True)
+CALLING = replace(REASONED, messages=[{"role": "user", "content": "Call the tool that draws the moon."}], tools=[
+    {"name": "draw_moon", "description": "Draws the moon.", "parameters": {
+        "type": "object", "properties": {"phase": {"type": "string"}}}}])
+
+
+class Moon(pydantic.BaseModel):
+    """What the model is to fill in."""
+
+    title: str
+    phases: list[str]
+    craters: int
+    is_full: bool
+
+
+def parsed(world):
+    """The reply to a JSON schema, as the package's own model of it."""
+    completion = OpenAI(world.mock).client(Question(QUESTION)).chat.completions.parse(
+        model="moonrill-chat", messages=QUESTION, response_format=Moon)
+    present("parsed", completion.choices[0].message.parsed)
+    same("parsed", completion.choices[0].message.parsed.model_dump(),
+         json.loads(completion.choices[0].message.content))
+
+
+def choices(world):
+    client = OpenAI(world.mock).client(Question(QUESTION))
+    found = ["", "", ""]
+    for chunk in client.chat.completions.create(model="moonrill-chat", messages=QUESTION, n=3, stream=True):
+        for choice in chunk.choices:
+            found[choice.index] += choice.delta.content or ""
+    completion = client.chat.completions.create(model="moonrill-chat", messages=QUESTION, n=3)
+    same("texts", found, [choice.message.content for choice in completion.choices])
+    present("each text", all(found))
+    same("first text", found[0], world.told("openai", "moonrill-chat", QUESTION)["text"])
+
+
+def models(world):
+    client = OpenAI(world.mock).client(Question(QUESTION))
+    listed = [model.id for model in client.models.list()]
+    same("models", sorted(listed), ["moonrill-chat", "moonrill-reasoner"])
+    same("one model", client.models.retrieve("moonrill-chat").id, "moonrill-chat")
+
+
+def retries(world):
+    """The package's own retries: it waits as Retry-After says, and gets its text at the third attempt."""
+    with world.mock_with("--fault", "429:1@0.05,503:1@ms:50") as origin:
+        client = OpenAI(origin).client(Question(QUESTION), max_retries=2)
+        raw = client.chat.completions.with_raw_response.create(model="moonrill-chat", messages=QUESTION)
+    same("retries", raw.retries_taken, 2)
+    same("text", raw.parse().choices[0].message.content, world.told("openai", "moonrill-chat", QUESTION)["text"])
+
+
+def quota(world):
+    with raises(openai.RateLimitError) as caught:
+        OpenAI(world.mock).whole(Question(QUESTION, fault="quota"))
+    same("code", caught.error.code, "insufficient_quota")
+
+
+def asynchronous(world):
+    async def streamed() -> str:
+        async with openai.AsyncOpenAI(base_url=world.mock + "/v1", api_key="key", timeout=30) as client:
+            stream = await client.chat.completions.create(model="moonrill-chat", messages=QUESTION, stream=True)
+            return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+
+    same("text", asyncio.run(streamed()), world.told("openai", "moonrill-chat", QUESTION)["text"])
+
+
+def events(world, peer: type[Peer]):
+    """Each event as it came, held against the type that the package declares for it."""
+    for question in (REASONED, CALLING):
+        present("events", list(peer(world.mock).raw(question)))
+
+
+def register():
+    case("openai", "openai", "a JSON schema, parsed", BOTH)(parsed)
+    case("openai", "openai", "three choices at once", BOTH)(choices)
+    case("openai", "openai", "models", BOTH)(models)
+    case("openai", "openai", "429 and 503, retried by the package", BOTH)(retries)
+    case("openai", "openai", "quota: RateLimitError with its code", BOTH)(quota)
+    case("openai", "openai", "the asynchronous client", BOTH)(asynchronous)
+    for peer in (Responses, Anthropic):
+        case(peer.package, peer.dialect, "each event fits its type", BOTH)(partial(events, peer=peer))
