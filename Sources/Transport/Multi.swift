@@ -7,7 +7,8 @@ public import Wire
 
 /// Runs any number of HTTP transfers on one thread, over libcurl's multi interface and epoll.
 ///
-/// Everything happens in `turn`; between turns nothing moves. SIGPIPE must be ignored by the program.
+/// Everything happens in `turn`; between turns nothing moves. The first one of a process
+/// has SIGPIPE ignored, unless the program handles it.
 /// When a `Multi` goes, its transfers are cancelled and its connections close.
 public final class Multi {
     /// Ends a wait from any thread and from a signal handler.

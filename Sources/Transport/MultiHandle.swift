@@ -1,14 +1,20 @@
 // Owns curl's multi handle and the poller it reports to, and frees both in the right order. For Multi alone.
 
 internal import CCurl
+internal import Glibc
 
 /// curl's multi handle, freed once.
 @safe struct MultiHandle: ~Copyable {
     private let raw: OpaquePointer
     let poller: Poller
 
-    /// libcurl's process-wide start, once; a Swift global runs it so.
-    private static let globalStart: CURLcode = ccurl_global_init()
+    /// libcurl's process-wide start, once; a Swift global runs it so. OpenSSL writes to sockets that the other side may
+    /// have closed, and the signal for that ends a program that says nothing about it; one that does keeps its word.
+    private static let globalStart: CURLcode = {
+        // A handler of the program's own is put back; the default is nil.
+        if let former = signal(SIGPIPE, SIG_IGN) { signal(SIGPIPE, former) }
+        return ccurl_global_init()
+    }()
 
     init(poller: Poller) throws(TransportError) {
         guard Self.globalStart == CURLE_OK else {
