@@ -53,7 +53,7 @@ extension OpenAIDecoder {
     func choice(_ choice: JSONNode, position: Int64, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = choice.pick(ChoiceKey.table)
         guard parts[ChoiceKey.index]?.int ?? position == 0 else { return }
-        if let error = parts[ChoiceKey.error], Self.says(error) { throw APIError(ErrorReport(error.value)) }
+        if let error = parts[ChoiceKey.error], ErrorShape.says(error) { throw APIError(ErrorReport(error.value)) }
         if let delta = parts[ChoiceKey.delta], delta.kind == .object, hasDeltaContent || delta.count > 0 {
             if message(delta, into: &events) { hasDeltaContent = true }
         } else if !hasDeltaContent {
@@ -158,7 +158,7 @@ extension OpenAIDecoder {
 
     /// Groq's own corner: the usage of the stream, and errors on its way.
     func take(groq: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
-        if let error = groq["error"], Self.says(error) { throw APIError(ErrorReport(error.value)) }
+        if let error = groq["error"], ErrorShape.says(error) { throw APIError(ErrorReport(error.value)) }
         if let usage = groq["usage"] { take(usage: usage, into: &events) }
     }
 
