@@ -2,7 +2,9 @@
 
 /// The dialects.
 public enum DialectCatalog {
-    private static let all: [any Dialect] = [OpenAIDialect()]
+    private static let all: [any Dialect] = [
+        OpenAIDialect(), TGIDialect(), OllamaDialect(), CohereDialect(),
+    ]
 
     /// Their names.
     public static var names: [String] { all.map(\.name) }

@@ -104,7 +104,7 @@ public enum ErrorClassifier {
         switch word {
         case "invalid_request_error", "invalid_request", "bad_request", "invalid_argument", "failed_precondition",
             "not_found_error", "not_found", "model_not_found", "request_too_large", "context_length_exceeded",
-            "unprocessable_entity", "invalid_model", "tool_use_failed", "validation_error":
+            "unprocessable_entity", "invalid_model", "tool_use_failed", "validation_error", "validation":
             Verdict(.invalidRequest)
         case "permission_error", "permission_denied", "forbidden", "access_denied": Verdict(.permission)
         case "rate_limit_error", "rate_limit_exceeded", "rate_limit", "rate_limit_reached", "resource_exhausted",

@@ -68,6 +68,9 @@ enum ErrorResponse {
             return
                 "HTTP \(head.status)\(phrase): redirects to \(target), which is not followed, so that no key goes there"
         }
+        if head.status == 407 {
+            return "HTTP 407\(phrase): the proxy wants a name and a password; they belong into its URL (http_proxy)"
+        }
         if body.isEmpty { return "HTTP \(head.status)\(phrase) with an empty body" }
         return "HTTP \(head.status)\(phrase): \(Excerpt.of(body.span))"
     }

@@ -147,6 +147,10 @@ public enum Presets {
             keyVariable: "SILICONFLOW_API_KEY", model: "deepseek-ai/DeepSeek-V3",
             documentation: "https://docs.siliconflow.cn/en/api-reference/chat-completions/chat-completions"),
         Preset(
+            name: "cohere", title: "Cohere", face: Preset.Face(dialect: "cohere", baseURL: "https://api.cohere.com"),
+            others: [chat("https://api.cohere.ai/compatibility/v1")], keyVariable: "CO_API_KEY",
+            model: "command-a-03-2025", documentation: "https://docs.cohere.com/reference/chat-stream"),
+        Preset(
             name: "huggingface", title: "Hugging Face", face: chat("https://router.huggingface.co/v1"),
             keyVariable: "HF_TOKEN", model: "openai/gpt-oss-120b",
             documentation: "https://huggingface.co/docs/inference-providers/tasks/chat-completion"),
@@ -155,8 +159,17 @@ public enum Presets {
     private static let local: [Preset] = [
         Preset(
             name: "ollama", title: "Ollama",
-            face: chat("http://127.0.0.1:11434/v1", Quirks(continuation: .prefill)), model: "qwen3",
-            documentation: "https://docs.ollama.com/api/openai-compatibility"),
+            face: chat("http://127.0.0.1:11434/v1", Quirks(continuation: .prefill)),
+            others: [
+                Preset.Face(
+                    dialect: "ollama", baseURL: "http://127.0.0.1:11434", quirks: Quirks(continuation: .prefill))
+            ], model: "qwen3", documentation: "https://docs.ollama.com/api/openai-compatibility"),
+        Preset(
+            name: "tgi", title: "Text Generation Inference",
+            face: Preset.Face(
+                dialect: "tgi", baseURL: "http://127.0.0.1:3000", quirks: Quirks(continuation: .prefill)),
+            others: [chat("http://127.0.0.1:3000/v1")], model: "tgi",
+            documentation: "https://huggingface.co/docs/text-generation-inference/reference/api_reference"),
         Preset(
             name: "vllm", title: "vLLM",
             face: chat("http://127.0.0.1:8000/v1", Quirks(continuation: .bodyFlag, thinking: .template)),

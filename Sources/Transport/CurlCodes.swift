@@ -12,12 +12,21 @@ extension TransportError {
         var outOfDescriptors: Bool
         /// The status of a proxy's answer to CONNECT; 0 if there was none.
         var proxyStatus: Int
+        /// Address and port of whoever was connected to: the proxy, where there is one.
+        var remoteAddress: String?
     }
 
     /// The error for a result that is not CURLE_OK.
     init(_ result: CURLcode, _ known: Circumstances) {
-        let reason = unsafe known.detail.isEmpty ? String(cString: curl_easy_strerror(result)) : known.detail
-        let text = "\(known.origin): \(reason) (curl \(result.rawValue))"
+        let reason =
+            switch result {
+            // Curl speaks of a rewind: of what it wanted to do next, and not of what happened.
+            case CURLE_SEND_FAIL_REWIND, CURLE_READ_ERROR, CURLE_ABORTED_BY_CALLBACK:
+                "the connection was lost before the answer began"
+            default: unsafe known.detail.isEmpty ? String(cString: curl_easy_strerror(result)) : known.detail
+            }
+        let proxy = known.proxyStatus >= 300 ? known.remoteAddress.map { " by the proxy \($0)" } ?? "" : ""
+        let text = "\(known.origin): \(reason)\(proxy) (curl \(result.rawValue))"
         self.init(Self.code(of: result, known), text, curlCode: Int(result.rawValue))
     }
 

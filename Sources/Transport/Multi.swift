@@ -261,7 +261,7 @@ public final class Multi {
                 origin: transfer.origin.description, detail: easy.failure, requestWasSent: sent > 0,
                 outOfDescriptors: transfer.ranOutOfDescriptors
                     || couldBeDescriptors && handle.poller.isOutOfDescriptors,
-                proxyStatus: easy.long(CURLINFO_HTTP_CONNECTCODE))
+                proxyStatus: easy.long(CURLINFO_HTTP_CONNECTCODE), remoteAddress: easy.remoteAddress)
             return .failed(TransportError(result, known))
         }
         // Curl calls an answer whose header block never ended a success.

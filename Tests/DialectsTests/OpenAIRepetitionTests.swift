@@ -49,7 +49,7 @@ import Wire
     ]
 
     @Test(arguments: 0..<40) func aMixtureSaysWhatEachChunkSaysAlone(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = Seeded(state: seed)
         var frames: [(FrameKind, String, String)] = []
         while frames.count < 300 {
             let shape = Self.shapes.randomElement(using: &random) ?? { $0 }
@@ -99,18 +99,5 @@ import Wire
         ])
         #expect(outcome.text == "aaa")
         #expect(outcome.error != nil)
-    }
-}
-
-/// A small generator, so that a seed names a stream (Steele, Lea and Flood, 2014).
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

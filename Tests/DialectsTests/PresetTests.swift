@@ -10,7 +10,7 @@ import Wire
             Presets.all.map(\.name) == [
                 "openai", "deepseek", "openrouter", "groq", "mistral", "xai", "together", "fireworks", "qwen",
                 "moonshot",
-                "zhipu", "siliconflow", "huggingface", "ollama", "vllm", "llamacpp",
+                "zhipu", "siliconflow", "cohere", "huggingface", "ollama", "tgi", "vllm", "llamacpp",
             ])
     }
 
@@ -35,7 +35,7 @@ import Wire
 
     @Test func unknownNames() {
         #expect(Presets.named("nobody") == nil)
-        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 13)
+        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 14)
     }
 
     @Test(

@@ -24,21 +24,21 @@ enum StreamHarness {
     static func run(
         sse body: [UInt8], size: Int? = nil, dialect: any Dialect = OpenAIDialect(), reader: JSONReader = JSONReader()
     ) -> StreamOutcome {
+        run(body: body, sizes: { size ?? max(1, body.count) }, dialect: dialect, reader: reader)
+    }
+
+    /// Runs a body in the framing that it begins with, fed in pieces of the sizes that `sizes` gives.
+    /// - Parameter takesPending: whether what stands without its end is offered, as at the end of a whole body.
+    static func run(
+        body: [UInt8], sizes: () -> Int, dialect: any Dialect, reader: JSONReader, takesPending: Bool = true
+    ) -> StreamOutcome {
         let decoder = dialect.makeDecoder(reader: reader)
         var outcome = StreamOutcome()
-        var parser = SSEParser()
         do {
-            for start in stride(from: 0, to: body.count, by: size ?? max(1, body.count)) {
-                let end = min(body.count, start + (size ?? body.count))
-                try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
-                    try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
-                }
-            }
-            if let pending = parser.pending, (try? JSONReader.value(pending.data)) != nil {
-                try decoder.decode(.data, name: pending.name, bytes: pending.data.span, into: &outcome.events)
-            }
-            if let stray = parser.pendingStray {
-                try decoder.decode(.stray, name: "", bytes: stray.span, into: &outcome.events)
+            if body.first == UInt8(ascii: "{") {
+                try lines(body, sizes, takesPending, decoder, &outcome)
+            } else {
+                try events(body, sizes, takesPending, decoder, &outcome)
             }
         } catch let error as APIError {
             outcome.error = error
@@ -50,9 +50,52 @@ enum StreamHarness {
         return finished(outcome, decoder)
     }
 
+    private static func events(
+        _ body: [UInt8], _ sizes: () -> Int, _ takesPending: Bool, _ decoder: any StreamDecoder,
+        _ outcome: inout StreamOutcome
+    ) throws {
+        var parser = SSEParser()
+        var start = 0
+        while start < body.count {
+            let end = min(body.count, start + sizes())
+            try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
+                try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
+            }
+            start = end
+        }
+        guard takesPending else { return }
+        if let pending = parser.pending, (try? JSONReader.value(pending.data)) != nil {
+            try decoder.decode(.data, name: pending.name, bytes: pending.data.span, into: &outcome.events)
+        }
+        if let stray = parser.pendingStray {
+            try decoder.decode(.stray, name: "", bytes: stray.span, into: &outcome.events)
+        }
+    }
+
+    private static func lines(
+        _ body: [UInt8], _ sizes: () -> Int, _ takesPending: Bool, _ decoder: any StreamDecoder,
+        _ outcome: inout StreamOutcome
+    ) throws {
+        var parser = NDJSONParser()
+        var start = 0
+        while start < body.count {
+            let end = min(body.count, start + sizes())
+            try parser.feed(body.span.extracting(start..<end)) { (bytes) throws(APIError) in
+                try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
+            }
+            start = end
+        }
+        guard takesPending else { return }
+        try parser.finish { (bytes) throws(APIError) in
+            try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
+        }
+    }
+
     /// Runs single frames.
-    static func run(frames: [(FrameKind, String, String)]) -> StreamOutcome {
-        let decoder = OpenAIDialect().makeDecoder()
+    static func run(
+        frames: [(FrameKind, String, String)], dialect: any Dialect = OpenAIDialect()
+    ) -> StreamOutcome {
+        let decoder = dialect.makeDecoder()
         var outcome = StreamOutcome()
         do {
             for (kind, name, payload) in frames {

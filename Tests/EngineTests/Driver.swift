@@ -1,5 +1,6 @@
 // Drives a real engine until its requests are done, and reads what came of them.
 
+import Dialects
 import Foundation
 import Testing
 
@@ -10,13 +11,15 @@ final class Driver {
     let engine: Engine
     var events: [RequestID: [EngineEvent]] = [:]
 
-    init(keys: [String: String] = [:], maxTransfers: Int? = nil) throws {
+    init(keys: [String: String] = [:], maxTransfers: Int? = nil, caFile: String? = nil) throws {
         var configuration = EngineConfiguration(
-            credentials: { keys[$0] }, dialect: { $0 == "plain" ? PlainDialect() : nil })
+            credentials: { keys[$0] },
+            dialect: { $0 == "plain" ? PlainDialect() : $0 == "openai" ? OpenAIDialect() : nil })
         if ProcessInfo.processInfo.environment["ENGINE_LOG"] != nil {
             configuration.logLevel = .trace
             configuration.log = { print(Engine.now(), $0, $1) }
         }
+        configuration.caFile = caFile
         configuration.random = { 0 }
         configuration.maxTransfers = maxTransfers
         engine = try Engine(configuration)

@@ -278,12 +278,11 @@ import Wire
 
     /// A listener whose queue is full drops the SYN: the connection never comes about.
     @Test func connectTimeout() throws {
-        try withFullListener { port in
-            let (_, end) = try Multi().fetch(post("http://127.0.0.1:\(port)/")) { $0.connectTimeout = 0.2 }
-            #expect(end.error?.code == .connectTimeout)
-            #expect(end.requestBytesSent == 0)
-            #expect(end.totalSeconds >= 0.19)
-        }
+        let listener = try FullListener()
+        let (_, end) = try Multi().fetch(post("http://127.0.0.1:\(listener.port)/")) { $0.connectTimeout = 0.2 }
+        #expect(end.error?.code == .connectTimeout)
+        #expect(end.requestBytesSent == 0)
+        #expect(end.totalSeconds >= 0.19)
     }
 }
 
@@ -301,28 +300,4 @@ private func gzip(_ text: String) throws -> [UInt8] {
     let packed = try output.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
     return Array(packed)
-}
-
-/// Runs `body` with the port of a listener that accepts nothing and whose queue is full.
-private func withFullListener(_ body: (Int) throws -> Void) throws {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(listener) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    var waiting: [Int32] = []
-    defer { waiting.forEach { close($0) } }
-    try withUnsafeMutableBytes(of: &address) { raw in
-        let generic = raw.assumingMemoryBound(to: sockaddr.self).baseAddress!
-        try #require(bind(listener, generic, size) == 0)
-        try #require(getsockname(listener, generic, &size) == 0)
-        try #require(listen(listener, 0) == 0)
-        for _ in 0..<4 {
-            let filler = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-            _ = connect(filler, generic, size)
-            waiting.append(filler)
-        }
-    }
-    try body(Int(UInt16(bigEndian: address.sin_port)))
 }

@@ -1,16 +1,21 @@
 -- Holds many streams open at once and reports, a line a step, what each has received against its own schedule.
 -- Usage: moonrill run many.lua BASE_URL STREAMS DELTAS_A_SECOND SECONDS
--- It prints: "idle"; "full RECEIVED"; "sample SPREAD LATEST" each half second; "done RECEIVED"; "failed COUNT MESSAGE".
+-- It prints: "idle"; "full RECEIVED"; "sample SPREAD OVERDUE" each half second; "done RECEIVED"; "failed COUNT MESSAGE".
+-- SPREAD is in whole deltas, OVERDUE in seconds; what they are stands at the function `sample`.
 local llm = require "llm"
 
 local base_url, streams, rate, seconds = arg[1], tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[4])
-local ramp = 1000 -- streams opened a second
+local ramp = 1000 -- streams opened a second, at most
+local most_opening = 500 -- streams that may wait for their first delta while more are opened
 local client = llm.client {
     dialect = "openai", base_url = base_url, model = "mock",
     headers = { ["X-Moonrill-Deltas"] = "inf", ["X-Moonrill-Rate"] = arg[3] },
 }
 
+-- The server sends delta k (from 0) k / rate seconds after a moment that it chooses for each stream. `began` is that
+-- moment as the promptest delta of the stream shows it; the first alone will not do, it comes while connections are made.
 local received, began, total, open = {}, {}, 0, 0
+local is_starting = true
 local failures, failure = 0, nil
 local tasks = {}
 
@@ -22,11 +27,12 @@ end
 local function listen(i)
     local _, err = client:ask("go on", {
         on_token = function()
-            if received[i] == 0 then
-                began[i] = llm.now()
-                open = open + 1
+            local count = received[i]
+            if is_starting then
+                if count == 0 then open = open + 1 end
+                began[i] = math.min(began[i], llm.now() - count / rate)
             end
-            received[i] = received[i] + 1
+            received[i] = count + 1
             total = total + 1
         end,
     })
@@ -36,33 +42,49 @@ local function listen(i)
     end
 end
 
--- How many deltas each stream lies behind its own schedule, counted from its first: the widest gap between two
--- streams, and the worst.
+-- SPREAD: each stream lacks some of the deltas that are due by now; the most that one lacks, less the least. Deltas are
+-- due every moment in one stream or another, so 1 is as good as can be. OVERDUE: how long ago the oldest delta that has
+-- not come was due.
 local function sample()
-    local now, least, most = llm.now(), math.huge, -math.huge
+    local now, least, most, overdue = llm.now(), math.huge, -math.huge, 0
     for i = 1, streams do
-        local behind = (now - began[i]) * rate + 1 - received[i]
-        if behind < least then least = behind end
-        if behind > most then most = behind end
+        began[i] = math.min(began[i], now - (received[i] - 1) / rate) -- more prompt than any delta while starting
+        local age = now - began[i]
+        local lacking = age * rate // 1 + 1 - received[i]
+        if lacking < least then least = lacking end
+        if lacking > most then most = lacking end
+        overdue = math.max(overdue, age - received[i] / rate)
     end
-    say("sample", string.format("%.2f", most - least), string.format("%.2f", most))
+    say("sample", string.format("%.0f", most - least), string.format("%.6f", overdue))
 end
 
 say "idle"
 llm.sleep(1) -- the watcher reads this process's memory now
 
-for i = 1, streams do received[i] = 0 end
+for i = 1, streams do received[i], began[i] = 0, math.huge end
+
+-- Waits until at most `count` of the streams started wait for their first delta.
+local function settle(started, count)
+    local patience = llm.now() + 60
+    while started - open > count do
+        if failures > 0 or llm.now() > patience then
+            say("failed", failures, failure or ("only " .. open .. " of " .. started .. " streams began within 60 s"))
+            error("the streams did not all begin", 0)
+        end
+        llm.sleep(0.05)
+    end
+end
+
 for i = 1, streams do
     tasks[i] = llm.spawn(listen, i)
-    if i % (ramp // 20) == 0 then llm.sleep(0.05) end
+    if i % (ramp // 20) == 0 then
+        llm.sleep(0.05)
+        settle(i, most_opening)
+    end
 end
-local patience = llm.now() + 60
-while open < streams and failures == 0 and llm.now() < patience do llm.sleep(0.1) end
-if open < streams then
-    say("failed", failures, failure or ("only " .. open .. " streams began within 60 s"))
-    error("the streams did not all begin", 0)
-end
-llm.sleep(1)
+settle(streams, 0)
+llm.sleep(2) -- deltas enough to show when each stream began
+is_starting = false
 
 say("full", total)
 for _ = 1, seconds * 2 do

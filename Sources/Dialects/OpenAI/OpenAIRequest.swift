@@ -46,7 +46,8 @@ struct OpenAIRequest {
         let option = member.value.isNull ? nil : CommonOption(rawValue: member.key)
         switch option {
         case .maxTokens: body[endpoint.quirks.lengthField.rawValue] = member.value
-        case .tools: body["tools"] = .array(try ToolReader(context: context).tools(member.value).map(Self.tool))
+        case .tools:
+            body["tools"] = .array(try ToolReader(context: context).tools(member.value).map(\.chatCompletionsForm))
         case .toolChoice: body["tool_choice"] = Self.choice(try ToolReader(context: context).choice(member.value))
         case .responseFormat: try add(format: try ResponseFormat(member.value, context: context), to: &body)
         case .thinking, .reasoningEffort: break
@@ -55,18 +56,6 @@ struct OpenAIRequest {
     }
 
     // MARK: Options with a form of their own
-
-    private static func tool(_ tool: Tool) -> JSONValue {
-        switch tool {
-        case .native(let object): return .object(object)
-        case .function(let function):
-            var form: JSONObject = ["name": .string(function.name)]
-            if let description = function.description { form["description"] = .string(description) }
-            form["parameters"] = .object(function.parameters)
-            if let strict = function.strict { form["strict"] = .bool(strict) }
-            return ["type": "function", "function": .object(form)]
-        }
-    }
 
     private static func choice(_ choice: ToolChoice) -> JSONValue {
         switch choice {

@@ -147,7 +147,7 @@ struct OpenAIToolCalls {
         inOrder.map { slot in
             ToolCall(
                 id: slot.id, name: slot.name, argumentsJSON: slot.arguments,
-                arguments: Self.arguments(slot.arguments, reader: reader))
+                arguments: ToolCall.arguments(slot.arguments, reader: reader))
         }
     }
 
@@ -166,16 +166,5 @@ struct OpenAIToolCalls {
         guard slots.allSatisfy({ $0.index != nil }) else { return slots }
         return slots.enumerated().sorted { ($0.element.index ?? 0, $0.offset) < ($1.element.index ?? 0, $1.offset) }
             .map(\.element)
-    }
-
-    /// Nothing, and the text `null`, mean no arguments. Nil where the text is not whole JSON.
-    private static func arguments(_ text: String, reader: JSONReader) -> JSONValue? {
-        let trimmed = Excerpt.trimmed(text)
-        if trimmed.isEmpty || trimmed == "null" { return [:] }
-        do throws(JSONError) {
-            return try reader.parse([UInt8](trimmed.utf8).span).value
-        } catch {
-            return nil
-        }
     }
 }

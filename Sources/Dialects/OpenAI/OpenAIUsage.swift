@@ -22,8 +22,4 @@ extension Usage {
             ?? Self.count(parts[7])
         if inputTokens == nil, outputTokens == nil, totalTokens == nil { return nil }
     }
-
-    private static func count(_ node: JSONNode?) -> Int? {
-        node?.int.flatMap { Int(exactly: $0) }.flatMap { $0 < 0 ? nil : $0 }
-    }
 }

@@ -10,6 +10,21 @@ enum Tool {
     case native(JSONObject)
 }
 
+extension Tool {
+    /// The tool as Chat Completions, and those who took over its form, want it.
+    var chatCompletionsForm: JSONValue {
+        switch self {
+        case .native(let object): return .object(object)
+        case .function(let function):
+            var form: JSONObject = ["name": .string(function.name)]
+            if let description = function.description { form["description"] = .string(description) }
+            form["parameters"] = .object(function.parameters)
+            if let strict = function.strict { form["strict"] = .bool(strict) }
+            return ["type": "function", "function": .object(form)]
+        }
+    }
+}
+
 /// A function that the script offers.
 struct FunctionTool: Equatable {
     var name: String

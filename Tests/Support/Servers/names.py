@@ -10,8 +10,10 @@ how often each name was asked for.
     hiccup.test    the server fails (SERVFAIL) for half a second, then 127.0.0.1
     broken.test    the server fails, always
     silent.test    no answer, ever
+    both.test      ::1 and 127.0.0.1
 
-On port 80 of 127.0.0.1 every request is answered with a short chat stream.
+On the ports 80 and 81 of 127.0.0.1 every request is answered with a short chat stream. On ::1, port 80 drops what
+comes, and nothing listens on port 81.
 """
 
 import collections
@@ -62,14 +64,31 @@ def answer(query):
         "hiccup.test": (SERVFAIL, None) if age < 0.5 else (NOERROR, "127.0.0.1"),
         "broken.test": (SERVFAIL, None),
         "silent.test": (None, None),
+        "both.test": (NOERROR, "127.0.0.1"),
     }.get(name, (NXDOMAIN, None))
     if code is None:
         return None
-    has_address = address is not None and kind == 1
-    reply = query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, 1 if has_address else 0, 0, 0) + query[12 : end + 5]
-    if has_address:
-        reply += struct.pack("!HHHIH", 0xC00C, 1, 1, 0, 4) + socket.inet_aton(address)
+    data = b""
+    if address and kind == 1:
+        data = socket.inet_aton(address)
+    elif name == "both.test" and kind == 28:
+        data = socket.inet_pton(socket.AF_INET6, "::1")
+    reply = query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, 1 if data else 0, 0, 0) + query[12 : end + 5]
+    if data:
+        reply += struct.pack("!HHHIH", 0xC00C, kind, 1, 0, len(data)) + data
     return reply
+
+
+def drop_connections():
+    """A listener on ::1 that accepts nothing and whose queue is full: further SYNs are dropped."""
+    listener = socket.socket(socket.AF_INET6)
+    listener.bind(("::1", 80))
+    listener.listen(0)
+    fillers = [socket.socket(socket.AF_INET6) for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(("::1", 80))
+    return listener, fillers
 
 
 def serve_names(server):
@@ -95,10 +114,14 @@ def main():
     prepare()
     names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     names.bind(("127.0.0.1", 53))
-    chat = socket.create_server(("127.0.0.1", 80))
+    dropping = drop_connections()
     threading.Thread(target=serve_names, args=[names], daemon=True).start()
-    threading.Thread(target=serve_chat, args=[chat], daemon=True).start()
+    for port in (80, 81):
+        chat = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=serve_chat, args=[chat], daemon=True).start()
     status = subprocess.run(sys.argv[1:], check=False).returncode
+    for filler in dropping[1]:
+        filler.close()
     print("asked:", dict(asked), file=sys.stderr)
     sys.exit(status)
 

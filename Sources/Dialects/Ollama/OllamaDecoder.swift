@@ -1,0 +1,130 @@
+// Reads one stream of Ollama's: a line a piece, the last one with `done` and the numbers. `/api/generate` differs in the
+// name of its text and is read too. Only OllamaDialect makes one.
+
+internal import Wire
+
+/// The state of one stream.
+final class OllamaDecoder: EventDecoder {
+    static let replyName = "reply of Ollama's"
+    static let eventNames: Set<String> = []
+
+    private static let keys = JSONKeys(
+        "message", "response", "thinking", "done", "error", "model", "done_reason", "prompt_eval_count", "eval_count",
+        "load_duration", "prompt_eval_duration", "eval_duration")
+    private static let messageKeys = JSONKeys("content", "thinking", "tool_calls")
+
+    let reader: JSONReader
+    var strays = StrayLines()
+    private(set) var hasOutput = false
+    private(set) var isDone = false
+    private var known = ReplySummary()
+    private var calls: [ToolCall] = []
+
+    init(reader: JSONReader) { self.reader = reader }
+
+    var hasCleanEnd: Bool { isDone }
+
+    var summary: ReplySummary {
+        var summary = known
+        summary.toolCalls = calls
+        // Ollama says "stop" though the model waits for results.
+        if known.finishReason == .stop, !calls.isEmpty { summary.finishReason = .toolCalls }
+        return summary
+    }
+
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        guard !isDone else { return }
+        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
+    }
+
+    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+        var message: JSONObject = ["role": "assistant", "content": .string(text)]
+        if !calls.isEmpty { message["tool_calls"] = .array(calls.map(\.messagePart)) }
+        if !reasoning.isEmpty { message["native"] = ["dialect": "ollama", "thinking": .string(reasoning)] }
+        return .object(message)
+    }
+
+    // MARK: Documents
+
+    /// A stray `[DONE]` of a proxy ends nothing: the line with `done` does.
+    func markDone() {}
+    func finish() {}
+
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        ["message", "response", "done", "error"].contains { node[$0] != nil } || ErrorShape.isError(node)
+    }
+
+    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+        let parts = node.pick(Self.keys)
+        if isError || parts[4].map(ErrorShape.says) ?? (parts[0] == nil && parts[3] == nil && ErrorShape.isError(node))
+        {
+            throw APIError(ErrorReport(node.value))
+        }
+        let before = events.count
+        if known.model == nil, let model = parts[5]?.string, !model.isEmpty {
+            known.model = model
+            events.append(.start)
+        }
+        if let message = parts[0], message.kind == .object {
+            let inner = message.pick(Self.messageKeys)
+            take(thinking: inner[1], content: inner[0], into: &events)
+            inner[2]?.forEachElement { take(call: $0) }
+        } else {
+            take(thinking: parts[2], content: parts[1], into: &events)
+        }
+        if parts[3]?.bool == true { finish(parts, into: &events) }
+        if events.count == before { Self.beat(&events) }
+    }
+
+    private func take(thinking: JSONNode?, content: JSONNode?, into events: inout [DecodedEvent]) {
+        if let text = thinking?.string, !text.isEmpty {
+            hasOutput = true
+            events.append(.reasoning(text))
+        }
+        if let text = content?.string, !text.isEmpty {
+            hasOutput = true
+            events.append(.token(text))
+        }
+    }
+
+    /// A call comes whole, its arguments as an object.
+    private func take(call: JSONNode) {
+        guard let function = call["function"], let name = function["name"]?.string else { return }
+        hasOutput = true
+        let arguments = function["arguments"].map(\.value) ?? [:]
+        let value = arguments.string.map { ToolCall.arguments($0, reader: reader) } ?? arguments
+        calls.append(
+            ToolCall(
+                id: call["id"]?.string ?? function["id"]?.string ?? "", name: name,
+                argumentsJSON: arguments.string ?? JSONWriter.text(arguments), arguments: value))
+    }
+
+    private func finish(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
+        isDone = true
+        known.finishReasonRaw = parts[6]?.string
+        known.finishReason =
+            switch known.finishReasonRaw {
+            case "stop", nil: .stop
+            case "length": .length
+            default: .other
+            }
+        var usage = Usage()
+        usage.inputTokens = Usage.count(parts[7])
+        usage.outputTokens = Usage.count(parts[8])
+        if let input = usage.inputTokens, let output = usage.outputTokens { usage.totalTokens = input + output }
+        if usage != Usage() {
+            known.usage = usage
+            events.append(.usage(usage))
+        }
+        var timings = ServerTimings()
+        timings.load = Self.seconds(parts[9])
+        timings.promptEval = Self.seconds(parts[10])
+        timings.eval = Self.seconds(parts[11])
+        if timings != ServerTimings() { known.timings = timings }
+    }
+
+    /// Times are nanoseconds on the wire.
+    private static func seconds(_ node: JSONNode?) -> Double? { node?.double.map { $0 / 1e9 } }
+}

@@ -1,0 +1,98 @@
+// Reads one stream of TGI's: a token a frame, the last one with the whole text. Only TGIDialect makes one.
+
+internal import Wire
+
+/// The state of one stream.
+final class TGIDecoder: EventDecoder {
+    static let replyName = "generated text"
+    static let eventNames: Set<String> = []
+
+    private static let keys = JSONKeys("token", "generated_text", "details", "error")
+    private static let tokenKeys = JSONKeys("text", "special")
+
+    let reader: JSONReader
+    var strays = StrayLines()
+    private(set) var hasOutput = false
+    private(set) var isDone = false
+    private var known = ReplySummary()
+    private var hasStarted = false
+    private var endsWithSpecial = false
+
+    init(reader: JSONReader) { self.reader = reader }
+
+    var hasCleanEnd: Bool { isDone }
+    var summary: ReplySummary { known }
+
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        guard !isDone else { return }
+        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
+    }
+
+    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+        ["role": "assistant", "content": .string(text)]
+    }
+
+    // MARK: Documents
+
+    /// A proxy's `[DONE]` ends nothing: the frame with the whole text does.
+    func markDone() {}
+    func finish() {}
+
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        node["generated_text"] != nil || node["error"] != nil || ErrorShape.isError(node)
+    }
+
+    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+        let parts = node.pick(Self.keys)
+        if isError || parts[3].map(ErrorShape.says) == true
+            || (parts[0] == nil && parts[1] == nil && ErrorShape.isError(node))
+        {
+            throw APIError(ErrorReport(node.value))
+        }
+        let before = events.count
+        if !hasStarted {
+            hasStarted = true
+            events.append(.start)
+        }
+        if let token = parts[0]?.pick(Self.tokenKeys) {
+            // Special tokens (`</s>`) steer the model; they are not text.
+            endsWithSpecial = token[1]?.bool == true
+            if !endsWithSpecial, let text = token[0]?.string, !text.isEmpty {
+                hasOutput = true
+                events.append(.token(text))
+            }
+        }
+        if let whole = parts[1]?.string { finish(whole, details: parts[2], into: &events) }
+        if events.count == before { Self.beat(&events) }
+    }
+
+    /// The whole text comes once more at the end, with the prompt before it where `return_full_text` was set. It is the
+    /// reply only where no token came before it: in an answer that was not streamed.
+    private func finish(_ whole: String, details: JSONNode?, into events: inout [DecodedEvent]) {
+        isDone = true
+        if !hasOutput, !endsWithSpecial, !whole.isEmpty {
+            hasOutput = true
+            events.append(.token(whole))
+        }
+        known.finishReasonRaw = details?["finish_reason"]?.string
+        known.finishReason =
+            switch known.finishReasonRaw {
+            case "eos_token", "stop_sequence": .stop
+            case "length": .length
+            case nil: endsWithSpecial ? .stop : .other
+            default: .other
+            }
+        var usage = Usage()
+        usage.outputTokens = Usage.count(details?["generated_tokens"])
+        usage.inputTokens = Usage.count(details?["input_length"])
+        if usage.inputTokens == nil, let prefill = details?["prefill"], prefill.first != nil {
+            usage.inputTokens = prefill.count
+        }
+        guard usage.outputTokens != nil else { return }
+        usage.totalTokens = usage.inputTokens.flatMap { input in usage.outputTokens.map { $0 + input } }
+        known.usage = usage
+        events.append(.usage(usage))
+    }
+}
