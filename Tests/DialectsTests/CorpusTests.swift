@@ -11,6 +11,7 @@ import Wire
         switch folder {
         case "openai-chat", "deepseek-chat", "hf-chat", "openai-completions": OpenAIDialect()
         case let name where name.hasPrefix("compat-"): OpenAIDialect()
+        case "openai-responses": ResponsesDialect()
         case "hf-tgi": TGIDialect()
         case "ollama-ndjson": OllamaDialect()
         case "cohere": CohereDialect()
@@ -40,7 +41,7 @@ import Wire
     }
 
     /// No cut of a stream passes for its end, and what came of it is how the whole began.
-    @Test(arguments: ["openai", "tgi", "ollama", "cohere"]) func cutAtEveryByte(name: String) throws {
+    @Test(arguments: ["openai", "responses", "tgi", "ollama", "cohere"]) func cutAtEveryByte(name: String) throws {
         let dialect = try #require(DialectCatalog.named(name))
         let candidates = Self.recordings.filter { recording in
             (try? Self.dialect(of: recording).name) == name && recording.expected["stream_error_expected"] != true
