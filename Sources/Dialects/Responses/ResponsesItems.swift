@@ -133,8 +133,9 @@ struct ResponsesItems {
 
     /// Whether the messages among the items say that text, white space at its ends aside: servers trim it in the end.
     static func say(_ text: String, _ items: [JSONValue]) -> Bool {
-        let parts = items.lazy.filter { $0["type"]?.string == "message" }.flatMap { $0["content"]?.array ?? [] }
-        let said = parts.filter { $0["type"]?.string == "output_text" }.compactMap { $0["text"]?.string }.joined()
+        let messages = items.filter { $0["type"]?.string == "message" }
+        let parts = messages.flatMap { $0["content"]?.array ?? [] }.filter { $0["type"]?.string == "output_text" }
+        let said = parts.compactMap { $0["text"]?.string }.joined()
         return Excerpt.trimmed(said) == Excerpt.trimmed(text)
     }
 }
