@@ -45,6 +45,9 @@ final class ResponsesDecoder: EventDecoder {
     var order = ResponsesOrder()
     var texts = InlineArray<4, ResponsesText>(repeating: ResponsesText())
     var hasOutput = false
+    private var repetition = ResponsesRepetition()
+    /// The piece of text in the frame that is being read, if that says where it belongs.
+    private var lastPiece: ResponsesPiece?
     private(set) var isDone = false
     private var hasStarted = false
     /// The name of the frame that is being read: the event's type, where its payload does not say it.
@@ -66,8 +69,15 @@ final class ResponsesDecoder: EventDecoder {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
         guard !isDone else { return }
+        let text = bytes.extracting(bytes.trimmed)
+        if kind == .data, let piece = repetition.read(text, reader) {
+            let verdict = order.take(piece.number)
+            return verdict == .repeated ? Self.beat(&events) : try show(piece, verdict, into: &events)
+        }
         frameName = name
-        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
+        lastPiece = nil
+        try sort(kind, name: name, text, into: &events)
+        if kind == .data, let piece = lastPiece { repetition.learn(text, piece, reader) }
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {
@@ -107,7 +117,10 @@ final class ResponsesDecoder: EventDecoder {
         let verdict = order.take(top[ResponsesKey.number]?.int)
         if let kind = Self.kind(ofDelta: top[ResponsesKey.type]) {
             start(&events)
-            try delta(kind, top, verdict, into: &events)
+            if let piece = piece(kind, top) {
+                try show(piece, verdict, into: &events)
+                if top[ResponsesKey.output] != nil { lastPiece = piece }
+            }
         } else {
             let type = top[ResponsesKey.type]?.string ?? frameName
             if type.hasPrefix("response.") {

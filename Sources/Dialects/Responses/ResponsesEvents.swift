@@ -39,8 +39,8 @@ extension ResponsesDecoder {
         case "response.image_generation_call.partial_image":
             if verdict != .repeated { show(native: "image_generation_call.partial_image", node, into: &events) }
         default:
-            guard let kind = Self.rareDeltas[type] else { return }
-            try delta(kind, top, verdict, into: &events)
+            guard let kind = Self.rareDeltas[type], let piece = piece(kind, top) else { return }
+            try show(piece, verdict, into: &events)
         }
     }
 
@@ -53,32 +53,32 @@ extension ResponsesDecoder {
 
     // MARK: Pieces
 
-    /// A piece of text. One that comes after its successors would stand in the wrong place.
-    func delta(
-        _ kind: Kind, _ top: JSONPicked, _ verdict: ResponsesOrder.Verdict, into events: inout [DecodedEvent]
-    ) throws(APIError) {
-        guard verdict != .repeated, let node = top[ResponsesKey.delta],
-            let piece = node.string ?? node["text"]?.string, !piece.isEmpty
-        else { return }
-        let number = top[ResponsesKey.number]?.int ?? -1
-        if verdict == .late, number < texts[kind.rawValue].lastNumber {
-            throw Self.damaged("event \(number) came after event \(texts[kind.rawValue].lastNumber)")
+    /// The piece of text that an event holds; nil where it holds none.
+    func piece(_ kind: Kind, _ top: JSONPicked) -> ResponsesPiece? {
+        guard let node = top[ResponsesKey.delta], let text = node.string ?? node["text"]?.string, !text.isEmpty else {
+            return nil
         }
-        if number >= 0 { texts[kind.rawValue].lastNumber = number }
-        show(piece, kind, item: item(top), part: Self.part(kind, top), into: &events)
+        return ResponsesPiece(
+            kind: kind, item: item(top), part: Self.part(kind, top), number: top[ResponsesKey.number]?.int, text: text)
     }
 
-    /// Shows text. Which item it belongs to is remembered when the item changes.
-    private func show(_ text: String, _ kind: Kind, item: Int64, part: Int64, into events: inout [DecodedEvent]) {
-        if texts[kind.rawValue].item != item {
-            items[items.newPlace(index: item)].shown |= 1 << UInt8(kind.rawValue)
+    /// Shows a piece of text. One that comes after its successors would stand in the wrong place. Which item it belongs to
+    /// is remembered when the item changes.
+    func show(
+        _ piece: ResponsesPiece, _ verdict: ResponsesOrder.Verdict, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        guard verdict != .repeated else { return }
+        switch texts[piece.kind.rawValue].add(piece, isLate: verdict == .late) {
+        case .toSameItem: break
+        case .toNewItem: items[items.newPlace(index: piece.item)].shown |= 1 << UInt8(piece.kind.rawValue)
+        case .comesTooLate:
+            let last = texts[piece.kind.rawValue].lastNumber
+            throw Self.damaged("event \(piece.number ?? 0) came after event \(last)")
         }
-        texts[kind.rawValue].open(item: item, part: part)
-        emit(text, kind, into: &events)
+        emit(piece.text, piece.kind, into: &events)
     }
 
     private func emit(_ text: String, _ kind: Kind, into events: inout [DecodedEvent]) {
-        texts[kind.rawValue].add(text)
         hasOutput = true
         switch kind {
         case .output: events.append(.token(text))
@@ -145,7 +145,7 @@ extension ResponsesDecoder {
         if shown.item == item, shown.part == part {
             try add(shown.rest(of: whole, since: shown.partStart), kind, into: &events)
         } else if shown.item != item || part > shown.part {
-            showNew(whole, kind, item: item, part: part, into: &events)
+            try showNew(whole, kind, item: item, part: part, into: &events)
         }
     }
 
@@ -158,14 +158,14 @@ extension ResponsesDecoder {
         if shown.item == item {
             try add(shown.rest(of: whole, since: shown.itemStart), kind, into: &events)
         } else {
-            showNew(whole, kind, item: item, part: 0, into: &events)
+            try showNew(whole, kind, item: item, part: 0, into: &events)
         }
     }
 
     /// Text of which no piece came; unless it came under another number, or an item after it has been shown.
     private func showNew(
         _ whole: String, _ kind: Kind, item: Int64, part: Int64, into events: inout [DecodedEvent]
-    ) {
+    ) throws(APIError) {
         let shown = texts[kind.rawValue]
         let known = items[items.newPlace(index: item)]
         guard shown.rest(of: whole, since: shown.partStart) != .nothing,
@@ -175,7 +175,8 @@ extension ResponsesDecoder {
         // A server that streamed one kind of reasoning may repeat it as the other.
         if kind == .summary, known.hasShown(.rawReasoning) { return }
         if kind == .rawReasoning, known.hasShown(.summary) { return }
-        show(whole, kind, item: item, part: part, into: &events)
+        try show(
+            ResponsesPiece(kind: kind, item: item, part: part, number: nil, text: whole), .inOrder, into: &events)
     }
 
     /// Shows what a whole text has beyond its pieces. Servers may tidy a text up in the end, and then its pieces stand;
@@ -185,7 +186,9 @@ extension ResponsesDecoder {
     ) throws(APIError) {
         switch rest {
         case .nothing: break
-        case .text(let text): emit(text, kind, into: &events)
+        case .text(let text):
+            texts[kind.rawValue].add(text)
+            emit(text, kind, into: &events)
         case .differs:
             guard order.isDisturbed else { return }
             throw Self.damaged("events are missing from it, and the whole text is not what its pieces make")

@@ -2,6 +2,8 @@
 // response are done, adds what was missing and nothing twice. Owned by ResponsesDecoder. It keeps a count and a hash in
 // place of the text: a reply's length does not matter to it.
 
+internal import Wire
+
 /// The text of one kind that has been shown.
 struct ResponsesText {
     /// What kind of text: each is compared with its own wholes.
@@ -16,14 +18,10 @@ struct ResponsesText {
         /// them can be told from its bytes.
         fileprivate var hash: UInt64 = 0xCBF2_9CE4_8422_2325
 
-        fileprivate func advanced(by bytes: some Sequence<UInt8>) -> Mark {
+        fileprivate func advanced(by bytes: Span<UInt8>) -> Mark {
             var hash = hash
-            var count = count
-            for byte in bytes {
-                hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
-                count += 1
-            }
-            return Mark(count: count, hash: hash)
+            for index in bytes.indices { hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01B3 }
+            return Mark(count: count + bytes.count, hash: hash)
         }
     }
 
@@ -44,11 +42,29 @@ struct ResponsesText {
     private(set) var item: Int64?
     private(set) var part: Int64 = 0
     /// The number of the last event that added to it.
-    var lastNumber: Int64 = -1
+    private(set) var lastNumber: Int64 = -1
+
+    /// What became of a piece.
+    enum Addition {
+        case toSameItem, toNewItem
+        /// A piece that belongs behind it has been shown.
+        case comesTooLate
+    }
+
+    /// Adds a piece of an item's text.
+    mutating func add(_ piece: ResponsesPiece, isLate: Bool) -> Addition {
+        if let number = piece.number, number >= 0 {
+            if isLate, number < lastNumber { return .comesTooLate }
+            lastNumber = number
+        }
+        let isSame = piece.item == item
+        open(item: piece.item, part: piece.part)
+        add(piece.text)
+        return isSame ? .toSameItem : .toNewItem
+    }
 
     /// What follows belongs to that part.
-    @inline(__always)
-    mutating func open(item: Int64, part: Int64) {
+    private mutating func open(item: Int64, part: Int64) {
         guard item != self.item || part != self.part else { return }
         if item != self.item { itemStart = end }
         self.item = item
@@ -56,14 +72,15 @@ struct ResponsesText {
         partStart = end
     }
 
-    mutating func add(_ text: String) { end = end.advanced(by: text.utf8) }
+    /// Adds to the part that is being shown.
+    mutating func add(_ text: String) { end = end.advanced(by: text.utf8.span) }
 
     /// What `whole`, which began at `mark`, has beyond what was shown since.
     func rest(of whole: String, since mark: Mark) -> Rest {
         let shown = end.count - mark.count
-        guard whole.utf8.count >= shown, mark.advanced(by: whole.utf8.prefix(shown)) == end else { return .differs }
-        return whole.utf8.count == shown
-            ? .nothing : .text(String(decoding: whole.utf8.dropFirst(shown), as: UTF8.self))
+        let bytes = whole.utf8.span
+        guard bytes.count >= shown, mark.advanced(by: bytes.extracting(0..<shown)) == end else { return .differs }
+        return bytes.count == shown ? .nothing : .text(String(decoding: bytes.extracting(shown..<bytes.count)))
     }
 
     /// Whether `text` is exactly what was shown.
