@@ -10,7 +10,7 @@ import Wire
             Presets.all.map(\.name) == [
                 "openai", "deepseek", "openrouter", "groq", "mistral", "xai", "together", "fireworks", "qwen",
                 "moonshot",
-                "zhipu", "siliconflow", "cohere", "huggingface", "ollama", "tgi", "vllm", "llamacpp",
+                "zhipu", "siliconflow", "cohere", "azure", "huggingface", "ollama", "tgi", "vllm", "llamacpp",
             ])
     }
 
@@ -35,7 +35,7 @@ import Wire
 
     @Test func unknownNames() {
         #expect(Presets.named("nobody") == nil)
-        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 14)
+        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 15)
     }
 
     @Test(

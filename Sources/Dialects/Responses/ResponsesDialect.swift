@@ -1,5 +1,5 @@
 // OpenAI's Responses format, which other providers and local servers speak too. This file is the dialect's face; how it
-// reads is in ResponsesDecoder.swift.
+// asks is in ResponsesRequest.swift, how it reads in ResponsesDecoder.swift.
 
 public import Wire
 
@@ -20,7 +20,7 @@ public struct ResponsesDialect: Dialect {
     /// Writes a streaming request to `/responses`.
     /// - Throws: an `APIError` of kind `invalidRequest` or `config` that names the field.
     public func encode(_ request: ChatRequest, endpoint: Endpoint, key: String?) throws(APIError) -> HTTPRequest {
-        throw APIError(kind: .config, message: "dialect \"responses\" cannot be asked yet")
+        try ResponsesRequest(request, endpoint: endpoint).encoded(key: key)
     }
 
     /// A decoder with a JSON reader of its own.

@@ -115,14 +115,19 @@ struct ResponsesItems {
         }
     }
 
-    /// The calls as a message in the common form carries them. A custom tool's input is text; other providers know
-    /// arguments with names alone.
+    /// The calls as a message in the common form carries them.
     var messageParts: [JSONValue] {
         all.filter(\.isCall).map { item in
-            var call = item.call(arguments: nil)
-            if item.isCustom { call.argumentsJSON = JSONWriter.text(["input": .string(item.arguments)]) }
-            return call.messagePart
+            let call = item.call(arguments: nil)
+            return Self.messagePart(
+                id: call.id, name: call.name, arguments: call.argumentsJSON, isCustom: item.isCustom)
         }
+    }
+
+    /// One call. A custom tool's input is text; other providers know arguments with names alone.
+    static func messagePart(id: String, name: String, arguments: String, isCustom: Bool) -> JSONValue {
+        let text = isCustom ? JSONWriter.text(["input": .string(arguments)]) : arguments
+        return ToolCall(id: id, name: name, argumentsJSON: text, arguments: nil).messagePart
     }
 
     /// Every item, to be sent back; nil while one of them is not done.
