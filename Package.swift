@@ -89,7 +89,8 @@ let package = Package(
             name: "EngineTests", dependencies: ["Engine", "Transport", "Dialects", "Wire", "Support"],
             swiftSettings: house),
         .testTarget(
-            name: "MoonrillMockTests", dependencies: ["MoonrillMock", "Wire", "Support"], swiftSettings: house),
+            name: "MoonrillMockTests", dependencies: ["MoonrillMock", "Dialects", "Wire", "Support"],
+            swiftSettings: house),
         .testTarget(
             name: "ScriptingTests",
             dependencies: ["Scripting", "LuaVM", "Engine", "Dialects", "Wire", "Moonrill", "MoonrillMock", "Support"],

@@ -3,7 +3,7 @@
 /// The dialects.
 public enum DialectCatalog {
     private static let all: [any Dialect] = [
-        OpenAIDialect(), ResponsesDialect(), TGIDialect(), OllamaDialect(), CohereDialect(),
+        OpenAIDialect(), ResponsesDialect(), AnthropicDialect(), TGIDialect(), OllamaDialect(), CohereDialect(),
     ]
 
     /// Their names.

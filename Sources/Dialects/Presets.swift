@@ -82,6 +82,13 @@ public enum Presets {
         Preset.Face(dialect: "responses", baseURL: baseURL, quirks: quirks)
     }
 
+    /// Messages at that root.
+    private static func messages(
+        _ baseURL: String, _ quirks: Quirks = Quirks(continuation: .prefill)
+    ) -> Preset.Face {
+        Preset.Face(dialect: "anthropic", baseURL: baseURL, quirks: quirks)
+    }
+
     private static let hosted: [Preset] = [
         Preset(
             name: "openai", title: "OpenAI",
@@ -90,6 +97,10 @@ public enum Presets {
             others: [responses("https://api.openai.com/v1")],
             keyVariable: "OPENAI_API_KEY", model: "gpt-5-mini",
             documentation: "https://platform.openai.com/docs/api-reference/chat"),
+        Preset(
+            name: "anthropic", title: "Anthropic", face: messages("https://api.anthropic.com/v1"),
+            keyVariable: "ANTHROPIC_API_KEY", model: "claude-sonnet-4-6",
+            documentation: "https://docs.anthropic.com/en/api/messages"),
         Preset(
             name: "deepseek", title: "DeepSeek",
             face: chat(
@@ -102,6 +113,7 @@ public enum Presets {
         Preset(
             name: "openrouter", title: "OpenRouter",
             face: chat("https://openrouter.ai/api/v1", Quirks(continuation: .prefill, thinking: .reasoning)),
+            others: [messages("https://openrouter.ai/api/v1", Quirks(continuation: .prefill, keyField: .bearer))],
             keyVariable: "OPENROUTER_API_KEY", model: "openrouter/auto",
             documentation: "https://openrouter.ai/docs/api-reference/overview"),
         Preset(
@@ -192,7 +204,10 @@ public enum Presets {
         Preset(
             name: "llamacpp", title: "llama.cpp",
             face: chat("http://127.0.0.1:8080/v1", Quirks(continuation: .prefill, thinking: .template)),
-            others: [responses("http://127.0.0.1:8080/v1")], model: "default",
+            others: [
+                responses("http://127.0.0.1:8080/v1"),
+                messages("http://127.0.0.1:8080/v1", Quirks(continuation: .prefill, takesSchema: false)),
+            ], model: "default",
             documentation: "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md"),
     ]
 }

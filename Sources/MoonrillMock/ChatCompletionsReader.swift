@@ -3,30 +3,26 @@
 internal import Wire
 
 struct ChatCompletionsReader {
-    let body: JSONValue
+    private let fields: RequestFields
+
+    init(body: JSONValue) throws(MockRefusal) { fields = try RequestFields(body) }
 
     func prompt() throws(MockRefusal) -> MockPrompt {
-        guard body.object != nil else { throw refused("the body must be a JSON object") }
-        guard let model = body["model"]?.string, !model.isEmpty else {
-            throw refused("you must provide a model parameter", "model")
-        }
-        guard let list = body["messages"]?.array, !list.isEmpty else {
-            throw refused("'messages' must be an array with at least one message", "messages")
-        }
-        var prompt = MockPrompt(model: model, messages: try messages(list))
-        prompt.streams = try flag("stream") ?? false
-        prompt.includesUsage = body["stream_options"]?["include_usage"]?.bool ?? false
-        let (limit, older) = (try positive("max_completion_tokens"), try positive("max_tokens"))
+        var prompt = MockPrompt(model: try fields.model(), messages: try messages(try fields.messages()))
+        prompt.streams = try fields.flag("stream") ?? false
+        prompt.includesUsage = fields["stream_options"]["include_usage"]?.bool ?? false
+        let (limit, older) = (try fields.positive("max_completion_tokens"), try fields.positive("max_tokens"))
         prompt.maxTokens = (limit ?? older).map { min($0, 1_000_000_000) }
-        prompt.choices = try positive("n") ?? 1
-        guard prompt.choices <= 128 else { throw refused("'n' must be at most 128", "n") }
-        prompt.stops = try stops()
+        prompt.choices = try fields.positive("n") ?? 1
+        guard prompt.choices <= 128 else { throw fields.refused("'n' must be at most 128", "n") }
+        prompt.stops = try fields.strings("stop")
         prompt.tools = try tools()
         prompt.toolChoice = try toolChoice(prompt.tools)
-        prompt.allowsParallelCalls = try flag("parallel_tool_calls") ?? true
-        switch body["response_format"]?["type"]?.string {
+        prompt.allowsParallelCalls = try fields.flag("parallel_tool_calls") ?? true
+        let format = fields["response_format"]
+        switch format["type"]?.string {
         case "json_object": prompt.format = .object
-        case "json_schema": prompt.format = .schema(body["response_format"]?["json_schema"]?["schema"] ?? [:])
+        case "json_schema": prompt.format = .schema(format["json_schema"]?["schema"] ?? [:])
         default: break
         }
         return prompt
@@ -36,13 +32,13 @@ struct ChatCompletionsReader {
         var messages: [MockPrompt.Message] = []
         for (index, message) in list.enumerated() {
             guard let role = message["role"]?.string else {
-                throw refused("a message has no role", "messages[\(index)].role")
+                throw fields.refused("a message has no role", "messages[\(index)].role")
             }
             guard ["system", "developer", "user", "assistant", "tool", "function"].contains(role) else {
-                throw refused("'\(role)' is not a role", "messages[\(index)].role")
+                throw fields.refused("'\(role)' is not a role", "messages[\(index)].role")
             }
             guard let text = Self.text(message["content"] ?? nil) else {
-                throw refused("content must be a string or an array of parts", "messages[\(index)].content")
+                throw fields.refused("content must be a string or an array of parts", "messages[\(index)].content")
             }
             messages.append(.init(role: role == "function" ? "tool" : role, text: text))
         }
@@ -59,23 +55,11 @@ struct ChatCompletionsReader {
         }
     }
 
-    private func stops() throws(MockRefusal) -> [String] {
-        switch body["stop"] ?? nil {
-        case .null: return []
-        case .string(let stop): return stop.isEmpty ? [] : [stop]
-        case .array(let list) where list.allSatisfy({ $0.string != nil }):
-            return list.compactMap(\.string).filter { !$0.isEmpty }
-        default: throw refused("'stop' must be a string or an array of strings", "stop")
-        }
-    }
-
     private func tools() throws(MockRefusal) -> [MockPrompt.Tool] {
-        guard let list = body["tools"], !list.isNull else { return [] }
-        guard let array = list.array else { throw refused("'tools' must be an array", "tools") }
         var tools: [MockPrompt.Tool] = []
-        for (index, tool) in array.enumerated() {
+        for (index, tool) in try fields.array("tools").enumerated() {
             guard let name = tool["function"]?["name"]?.string, !name.isEmpty else {
-                throw refused("a tool has no function name", "tools[\(index)].function.name")
+                throw fields.refused("a tool has no function name", "tools[\(index)].function.name")
             }
             tools.append(.init(name: name, parameters: tool["function"]?["parameters"] ?? [:]))
         }
@@ -83,36 +67,13 @@ struct ChatCompletionsReader {
     }
 
     private func toolChoice(_ tools: [MockPrompt.Tool]) throws(MockRefusal) -> MockPrompt.ToolChoice {
-        let choice = body["tool_choice"] ?? nil
-        if let name = choice["function"]?["name"]?.string {
-            guard tools.contains(where: { $0.name == name }) else {
-                throw refused("'tool_choice' names '\(name)', which is not among 'tools'", "tool_choice")
-            }
-            return .named(name)
-        }
+        let choice = fields["tool_choice"]
+        if let name = choice["function"]?["name"]?.string { return try fields.tool(name, among: tools) }
         switch choice.string {
         case "none": return .none
         case "required": return .required
         case "auto", nil: return .auto
-        default: throw refused("'tool_choice' must be none, auto, required or a function", "tool_choice")
+        default: throw fields.refused("'tool_choice' must be none, auto, required or a function", "tool_choice")
         }
-    }
-
-    private func flag(_ name: String) throws(MockRefusal) -> Bool? {
-        guard let value = body[name], !value.isNull else { return nil }
-        guard let flag = value.bool else { throw refused("'\(name)' must be true or false", name) }
-        return flag
-    }
-
-    private func positive(_ name: String) throws(MockRefusal) -> Int? {
-        guard let value = body[name], !value.isNull else { return nil }
-        guard let number = value.int.flatMap({ Int(exactly: $0) }), number >= 1 else {
-            throw refused("'\(name)' must be a whole number from 1", name)
-        }
-        return number
-    }
-
-    private func refused(_ message: String, _ parameter: String? = nil) -> MockRefusal {
-        MockRefusal(status: 400, message: message, parameter: parameter)
     }
 }

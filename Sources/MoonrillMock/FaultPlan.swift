@@ -48,11 +48,11 @@ public struct FaultPlan: Sendable, Equatable {
           slow-head:S         pause S seconds before the status line
           drip:N              write N bytes at a time
           split-utf8          write in pieces that end inside characters and inside events
-          comments:S          an SSE comment every S seconds
+          comments:S          an SSE comment (Messages: a ping) every S seconds
           error-frame@E       after E events an error object (overloaded), then the end
           bad-json@E          after E events one event whose JSON is broken
-          no-done             leave out [DONE]
-          no-finish           leave out finish_reason
+          no-done             leave out [DONE] (Messages: message_stop)
+          no-finish           leave out finish_reason (Messages: stop_reason)
           whole               one JSON body although a stream was asked for
           garbage             bytes that are not HTTP
           html                200 with an HTML page, as a captive portal

@@ -17,6 +17,8 @@ struct MockPrompt {
     var format = Format.text
     var streams = false
     var includesUsage = false
+    /// Whether the request asks for thinking, or forbids it; nil where it leaves that to the model.
+    var thinks: Bool?
 
     struct Message {
         var role: String
@@ -47,6 +49,7 @@ struct MockPrompt {
 
     /// Whether the model named thinks aloud before it answers.
     var showsReasoning: Bool {
+        if let thinks { return thinks }
         let name = model.lowercased()
         if name == "moonrill-chat" { return false }
         let parts = name.split { !($0.isLetter || $0.isNumber) }

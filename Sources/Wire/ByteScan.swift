@@ -88,6 +88,17 @@ extension Span where Element == UInt8 {
         }
     }
 
+    /// True when these begin with the first `count` bytes of `frame`.
+    internal func begins(with frame: [UInt8], count length: Int) -> Bool {
+        guard length <= count, length <= frame.count else { return false }
+        return withUnsafeBufferPointer { own in
+            frame.withUnsafeBufferPointer { other in
+                guard let own = own.baseAddress, let other = other.baseAddress else { return length == 0 }
+                return memcmp(own, other, length) == 0
+            }
+        }
+    }
+
     private func isSame(as other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         for index in indices where self[index] != other[index] { return false }

@@ -14,6 +14,9 @@ public struct JSONTemplate: Sendable {
     private let frame: [UInt8]
     /// Where the string goes: behind its opening quote.
     private let gap: Int
+    /// Whether nothing but closing brackets stands behind the string. White space among those says nothing: some servers
+    /// pad each document with it, so that its length does not tell that of the text.
+    private let endsInBrackets: Bool
 
     /// The template that `document` makes with the string `text` left open. Nil where there is none: `text` stands there
     /// with escapes, or `reads` finds it elsewhere.
@@ -36,7 +39,8 @@ public struct JSONTemplate: Sendable {
             changed.insert(UInt8(ascii: "."), at: gap + text.utf8.count)
             if reads(changed.span, text + ".") {
                 bytes.removeSubrange(gap..<gap + text.utf8.count)
-                self.frame = bytes
+                endsInBrackets = bytes[(gap + 1)...].allSatisfy { Self.isBlank($0) || $0 == 0x7D || $0 == 0x5D }
+                frame = endsInBrackets ? bytes[...gap] + bytes[(gap + 1)...].filter { !Self.isBlank($0) } : bytes
                 self.gap = gap
                 return
             }
@@ -48,8 +52,7 @@ public struct JSONTemplate: Sendable {
     /// The string in `document`, if that is this template with a string that is not empty.
     /// - Parameter reader: reads a string with escapes. Its nodes read as null from then on.
     public func string(in document: Span<UInt8>, _ reader: JSONReader) -> String? {
-        let end = document.count - (frame.count - gap)
-        guard end > gap, document.isSame(as: frame, around: gap..<end) else { return nil }
+        guard let end = end(in: document), end > gap else { return nil }
         let text = document.extracting(gap..<end)
         // Bytes that are no UTF-8 are mended here as the reader would mend them.
         guard let special = text.firstSpecialInString() else { return String(decoding: text) }
@@ -57,6 +60,27 @@ public struct JSONTemplate: Sendable {
         guard special == UInt8(ascii: "\\") else { return nil }
         return Self.parsed(document.extracting(gap - 1..<end + 1), reader)?.string
     }
+
+    /// Where the string ends, if what stands around it is the frame.
+    private func end(in document: Span<UInt8>) -> Int? {
+        guard endsInBrackets else {
+            let end = document.count - (frame.count - gap)
+            return end >= gap && document.isSame(as: frame, around: gap..<end) ? end : nil
+        }
+        guard document.begins(with: frame, count: gap) else { return nil }
+        var end = document.count
+        var rest = frame.count
+        while rest > gap {
+            while end > gap, Self.isBlank(document[end - 1]) { end -= 1 }
+            guard end > gap, document[end - 1] == frame[rest - 1] else { return nil }
+            end -= 1
+            rest -= 1
+        }
+        return end
+    }
+
+    /// White space between JSON's tokens (RFC 8259, section 2).
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D }
 
     private static func parsed(_ document: Span<UInt8>, _ reader: JSONReader) -> JSONNode? {
         do throws(JSONError) { return try reader.parse(document) } catch { return nil }

@@ -12,6 +12,7 @@ import Wire
         case "openai-chat", "deepseek-chat", "hf-chat", "openai-completions": OpenAIDialect()
         case let name where name.hasPrefix("compat-"): OpenAIDialect()
         case "openai-responses": ResponsesDialect()
+        case "anthropic": AnthropicDialect()
         case "hf-tgi": TGIDialect()
         case "ollama-ndjson": OllamaDialect()
         case "cohere": CohereDialect()
@@ -41,7 +42,9 @@ import Wire
     }
 
     /// No cut of a stream passes for its end, and what came of it is how the whole began.
-    @Test(arguments: ["openai", "responses", "tgi", "ollama", "cohere"]) func cutAtEveryByte(name: String) throws {
+    @Test(arguments: ["openai", "responses", "anthropic", "tgi", "ollama", "cohere"]) func cutAtEveryByte(name: String)
+        throws
+    {
         let dialect = try #require(DialectCatalog.named(name))
         let candidates = Self.recordings.filter { recording in
             (try? Self.dialect(of: recording).name) == name && recording.expected["stream_error_expected"] != true
@@ -78,7 +81,10 @@ import Wire
         #expect((outcome.summary.model ?? "") == expected["model"]?.string ?? "", place)
         #expect((outcome.summary.id ?? "") == expected["id"]?.string ?? "", place)
         #expect(calls(outcome.summary.toolCalls) == calls(expected["tool_calls"]), place)
-        #expect((outcome.summary.refusal ?? "") == expected["refusal"]?.string ?? "", place)
+        // The explanation of a refusal stands in Messages' stop_details, of which the recordings keep nothing.
+        if dialect != "anthropic" {
+            #expect((outcome.summary.refusal ?? "") == expected["refusal"]?.string ?? "", place)
+        }
         compareUsage(outcome.summary.usage, expected["usage"] ?? .null, place)
         if expected["stream_error_expected"] == true {
             #expect(outcome.error?.message == expected["error"]?["message"]?.string, place)
@@ -110,7 +116,8 @@ import Wire
 
     private func calls(_ expected: JSONValue?) -> [JSONValue] {
         (expected?.array ?? []).map { call in
-            let text = call["arguments_json"]?.string ?? ""
+            // Where the two differ, the SDK made a whole document of one that was cut.
+            let text = call["arguments_wire"]?.string ?? call["arguments_json"]?.string ?? ""
             let value: JSONValue? = text.isEmpty || text == "null" ? [:] : try? JSONReader.value(text)
             return [
                 "id": call["id"] ?? "", "name": call["name"] ?? "", "arguments": value ?? .string(text),

@@ -8,7 +8,8 @@ import Wire
     @Test func namesAreKnown() {
         #expect(
             Presets.all.map(\.name) == [
-                "openai", "deepseek", "openrouter", "groq", "mistral", "xai", "together", "fireworks", "qwen",
+                "openai", "anthropic", "deepseek", "openrouter", "groq", "mistral", "xai", "together", "fireworks",
+                "qwen",
                 "moonshot",
                 "zhipu", "siliconflow", "cohere", "azure", "huggingface", "ollama", "tgi", "vllm", "llamacpp",
             ])
@@ -35,7 +36,7 @@ import Wire
 
     @Test func unknownNames() {
         #expect(Presets.named("nobody") == nil)
-        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 15)
+        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 16)
     }
 
     @Test(

@@ -41,13 +41,34 @@ import Wire
     }
 
     @Test(arguments: [
-        #"{"id":"y","t":"b"}"#, #"{"id":"x","t":"b" }"#, #"{"id":"x","t":"b"}}"#, #"{"id":"x","t":"b"#, #"{"id":"x""#,
+        #"{"id":"y","t":"b"}"#, #"{"id":"x","t":"b"}}"#, #"{"id":"x","t":"b"]"#, #"{"id":"x","t":"b" "#,
+        #"{"id":"x","t":"b"#, #"{"id":"x""#,
         "",
         #"{"id":"x","t":"b","t":"c"}"#, #"{"id":"x","t":"b\"}"#, #"{"id":"x","t":null}"#, #"{"id":"x","t":""}"#,
         "{\"id\":\"x\",\"t\":\"\n\"}",
     ]) func otherDocumentsAreNotItsOwn(document: String) throws {
         let made = try #require(template(#"{"id":"x","t":"a"}"#, text: "a"))
         #expect(string(made, Array(document.utf8)) == nil)
+    }
+
+    /// White space among the brackets at the end says nothing; elsewhere it makes another document.
+    @Test(
+        arguments: [
+            (#"{"d":{"t":"a"}}"#, #"{"d":{"t":"b"}}"#, "b"), (#"{"d":{"t":"a"}}"#, #"{"d":{"t":"b "}    }"#, "b "),
+            (#"{"d":{"t":"a"}  }"#, #"{"d":{"t":"b"}}"#, "b"),
+            (#"{"d":{"t":"a"} } "#, "{\"d\":{\"t\":\"}\" \n}\t}", "}"),
+            (#"{"d":{"t":"a"}}"#, #"{"d":{"t":"\n"} }"#, "\n"), (#"{"d":{"t":"a"}}"#, #"{"d":{"t":""} }"#, nil),
+            (#"{"d":{"t":"a"}}"#, #"{"d":{"t":"b}} "#, nil), (#"{"d":{"t":"a"}}"#, #"{"d":{"t":"b"}"#, nil),
+            (#"{"d":{"t":"a"}}"#, #"{"d": {"t":"b"}}"#, nil),
+            (#"{"d":{"t":"a"},"e":1}"#, #"{"d":{"t":"b"} ,"e":1}"#, nil),
+        ] as [(String, String, String?)]) func padding(document: String, other: String, text: String?) throws
+    {
+        let reader = JSONReader()
+        let made = try #require(
+            JSONTemplate(Array(document.utf8).span, text: "a") { changed, text in
+                (try? reader.parse(changed))?["d"]?["t"]?.string == text
+            })
+        #expect(string(made, Array(other.utf8)) == text)
     }
 
     /// The text stands in several places, between strings too: the one that is read counts.

@@ -60,7 +60,7 @@ TEST_EXTRAS = {
     "EngineTests": ["MoonrillMock"],
     "ScriptingTests": ["Moonrill", "MoonrillMock", "Logging"],
     "MoonrillTests": ["MoonrillMock", "Logging"],
-    "MoonrillMockTests": ["NIOCore", "NIOPosix", "NIOHTTP1"],
+    "MoonrillMockTests": ["Dialects", "NIOCore", "NIOPosix", "NIOHTTP1"],
     "CommandTests": ["Moonrill", "MoonrillMock", "Wire"],
     "ExampleTests": ["Moonrill", "MoonrillMock"],
     "Support": ["Wire", "Dialects"],

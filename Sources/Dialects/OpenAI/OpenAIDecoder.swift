@@ -16,7 +16,7 @@ final class OpenAIDecoder: EventDecoder {
     /// True once a delta has brought content: what stands beside deltas from then on repeats it.
     var hasDeltaContent = false
     var hasOutput = false
-    var repetition = OpenAIRepetition()
+    var repetition = Repetition<OpenAIDelta.Place>()
     private(set) var isDone = false
     private var hasStarted = false
     var strays = StrayLines()
@@ -39,7 +39,9 @@ final class OpenAIDecoder: EventDecoder {
         guard !isDone else { return }
         let text = bytes.extracting(bytes.trimmed)
         let mayRepeat = name.isEmpty && kind == .data && !text.isEmpty
-        if mayRepeat, let delta = repetition.read(text, reader) { return take(delta, into: &events) }
+        if mayRepeat, let (place, piece) = repetition.read(text, reader) {
+            return take(OpenAIDelta(place: place, text: piece), into: &events)
+        }
         let before = events.count
         try sort(kind, name: name, text, into: &events)
         if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }

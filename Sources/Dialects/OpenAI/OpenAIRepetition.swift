@@ -1,5 +1,5 @@
-// Most chunks of a stream repeat the one before but for the piece of text. Such a chunk is known by its bytes, and costs
-// a comparison in place of a parse. Owned by OpenAIDecoder; what a chunk means is in OpenAIChunk.swift, not here.
+// Which chunks of a stream hold a piece of text and nothing else, so that those like them need not be parsed (see
+// Repetition.swift). Called by OpenAIDecoder; what a chunk means is in OpenAIChunk.swift, not here.
 
 internal import Wire
 
@@ -22,39 +22,15 @@ struct OpenAIDelta {
     var text: String
 }
 
-/// What is known of the chunks of one stream that hold a piece of text and nothing else.
-struct OpenAIRepetition {
-    /// Templates made in a row without any use: some servers put a random string or the time into every chunk.
-    private static let mostInVain = 4
-
-    private var template: JSONTemplate?
-    private var place = OpenAIDelta.Place.content
-    private var madeInVain = 0
-
-    /// The piece of text, if the chunk is the last one over again with another piece.
-    mutating func read(_ chunk: Span<UInt8>, _ reader: JSONReader) -> OpenAIDelta? {
-        guard let text = template?.string(in: chunk, reader), !text.isEmpty else { return nil }
-        madeInVain = 0
-        return OpenAIDelta(place: place, text: text)
-    }
-
-    /// Makes a template of a chunk that was parsed, and said `event` alone.
+extension Repetition<OpenAIDelta.Place> {
+    /// Learns from a chunk that was parsed, and said `event` alone.
     mutating func learn(_ chunk: Span<UInt8>, _ event: DecodedEvent, _ reader: JSONReader) {
-        guard madeInVain < Self.mostInVain else { return template = nil }
-        let text: String
-        let places: [OpenAIDelta.Place]
         switch event {
-        case .token(let piece): (text, places) = (piece, [.content])
-        case .reasoning(let piece): (text, places) = (piece, [.reasoningContent, .reasoning])
-        default: return
-        }
-        for place in places {
-            let made = JSONTemplate(chunk, text: text) { Self.saysOnly($1, at: place, $0, reader) }
-            guard let made else { continue }
-            template = made
-            self.place = place
-            madeInVain += 1
-            return
+        case .token(let text):
+            learn(chunk, text, at: [.content]) { Self.saysOnly($1, at: $2, $0, reader) }
+        case .reasoning(let text):
+            learn(chunk, text, at: [.reasoningContent, .reasoning]) { Self.saysOnly($1, at: $2, $0, reader) }
+        default: break
         }
     }
 

@@ -1,0 +1,185 @@
+// Reads one Messages stream. This file sorts events: which begin and end the reply, which are errors, what they say of
+// usage and reasons. The blocks of the reply are in AnthropicDeltas.swift. Only AnthropicDialect makes one.
+
+internal import Wire
+
+/// The members of an event that matter.
+private enum AnthropicEventKey {
+    static let table = JSONKeys("type", "index", "delta", "content_block", "message", "usage", "error")
+    static let type = 0
+    static let index = 1
+    static let delta = 2
+    static let block = 3
+    static let message = 4
+    static let usage = 5
+    static let error = 6
+}
+
+/// The state of one stream.
+final class AnthropicDecoder: EventDecoder {
+    static let replyName = "message"
+    static let eventNames: Set<String> = [
+        "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
+        "message_stop",
+    ]
+
+    let reader: JSONReader
+    var strays = StrayLines()
+    /// What is known; its tool calls are kept in `content`.
+    var known = ReplySummary()
+    var content = AnthropicContent()
+    var hasOutput = false
+    private var repetition = Repetition<AnthropicPlace>()
+    private(set) var isDone = false
+    private var hasStarted = false
+
+    init(reader: JSONReader) { self.reader = reader }
+
+    /// `message_stop` and nothing else: a reason alone comes before the end, and a stream may be cut between the two.
+    var hasCleanEnd: Bool { isDone }
+
+    var summary: ReplySummary {
+        var summary = known
+        summary.toolCalls = content.toolCalls(reader: reader)
+        return summary
+    }
+
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        guard !isDone else { return }
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = kind == .data && !text.isEmpty && name != "error"
+        if mayRepeat, let (place, piece) = repetition.read(text, reader) {
+            content.append(piece, to: place.kind, index: place.index)
+            return events.append(place.kind == .thinking ? .reasoning(piece) : .token(piece))
+        }
+        let before = events.count
+        try sort(kind, name: name, text, into: &events)
+        if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
+    }
+
+    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+        content.message(text: text, reasoning: reasoning, isWhole: isDone, reader: reader)
+    }
+
+    func finish() {
+        isDone = true
+        if known.finishReason == nil { known.finishReason = .other }
+    }
+
+    /// Gateways send it behind `message_stop`. Alone it does not say that the reply is whole.
+    func markDone() {}
+
+    // MARK: Documents
+
+    /// One event, a whole message, or an error. What is none of these is a heartbeat: new kinds of events may come.
+    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+        let parts = node.pick(AnthropicEventKey.table)
+        let before = events.count
+        if let type = parts[AnthropicEventKey.type], !isError {
+            if type.isString("content_block_delta") {
+                if let delta = parts[AnthropicEventKey.delta] {
+                    take(delta: delta, index: parts[AnthropicEventKey.index]?.int, into: &events)
+                }
+                if events.count == before { Self.beat(&events) }
+                return
+            }
+            try event(type, parts, node, into: &events)
+        } else if isError || Self.isError(node, parts) {
+            throw APIError(ErrorReport(node.value))
+        }
+        if events.count == before { Self.beat(&events) }
+    }
+
+    private func event(
+        _ type: JSONNode, _ parts: JSONPicked, _ node: JSONNode, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        if type.isString("content_block_start") {
+            if let block = parts[AnthropicEventKey.block] {
+                begin(block, index: parts[AnthropicEventKey.index]?.int, into: &events)
+            }
+        } else if type.isString("content_block_stop") {
+            end(index: parts[AnthropicEventKey.index]?.int, into: &events)
+        } else if type.isString("message_start") {
+            if let message = parts[AnthropicEventKey.message] { take(message: message, into: &events) }
+        } else if type.isString("message_delta") {
+            if let delta = parts[AnthropicEventKey.delta] { take(ending: delta, into: &events) }
+            if let usage = parts[AnthropicEventKey.usage] { take(usage: usage, into: &events) }
+        } else if type.isString("message_stop") {
+            finish()
+        } else if type.isString("message") {
+            take(message: node, into: &events)
+            finish()
+        } else if Self.isError(node, parts) {
+            throw APIError(ErrorReport(node.value))
+        }
+    }
+
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        node["type"]?.isString("message") == true || Self.isError(node, node.pick(AnthropicEventKey.table))
+    }
+
+    private static func isError(_ node: JSONNode, _ parts: JSONPicked) -> Bool {
+        if let error = parts[AnthropicEventKey.error], ErrorShape.says(error) { return true }
+        return ErrorShape.isError(node)
+    }
+
+    // MARK: The message around the blocks
+
+    private static let messageKeys = JSONKeys("id", "model", "usage", "content")
+
+    /// The message as `message_start` has it. It may hold content already, of which no other event then speaks.
+    private func take(message: JSONNode, into events: inout [DecodedEvent]) {
+        let parts = message.pick(Self.messageKeys)
+        if known.id == nil, let id = parts[0]?.string, !id.isEmpty { known.id = id }
+        if known.model == nil, let model = parts[1]?.string, !model.isEmpty { known.model = model }
+        if !hasStarted {
+            hasStarted = true
+            events.append(.start)
+        }
+        parts[3]?.forEachElement { block in
+            begin(block, index: nil, into: &events)
+            end(index: nil, into: &events)
+        }
+        take(ending: message, into: &events)
+        if let usage = parts[2] { take(usage: usage, into: &events) }
+    }
+
+    private static let endingKeys = JSONKeys("stop_reason", "stop_details", "container")
+
+    /// How the message ends, as `message_delta` has it.
+    private func take(ending: JSONNode, into events: inout [DecodedEvent]) {
+        let parts = ending.pick(Self.endingKeys)
+        if let raw = parts[0]?.string, !raw.isEmpty {
+            known.finishReasonRaw = raw
+            // Gateways answer in the words of both vocabularies.
+            known.finishReason = FinishReason(openAI: raw)
+        }
+        if let words = parts[1]?["explanation"]?.string, !words.isEmpty { known.refusal = words }
+        if let container = parts[2], container.kind == .object {
+            let value = container.value
+            guard value != content.container else { return }
+            content.container = value
+            events.append(.native(name: "container", value))
+        }
+    }
+
+    private static let usageKeys = JSONKeys(
+        "input_tokens", "output_tokens", "cache_read_input_tokens", "output_tokens_details")
+
+    /// `message_start` counts the input, `message_delta` the output, and corrects the input where tools of the server's
+    /// own have added to it. What one leaves out stands.
+    private func take(usage node: JSONNode, into events: inout [DecodedEvent]) {
+        guard node.kind == .object else { return }
+        let parts = node.pick(Self.usageKeys)
+        var usage = known.usage ?? Usage()
+        if let count = Usage.count(parts[0]) { usage.inputTokens = count }
+        if let count = Usage.count(parts[1]) { usage.outputTokens = count }
+        if let count = Usage.count(parts[2]) { usage.cachedTokens = count }
+        if let count = Usage.count(parts[3]?["thinking_tokens"]) { usage.reasoningTokens = count }
+        guard usage != known.usage ?? Usage() else { return }
+        known.usage = usage
+        events.append(.usage(usage))
+    }
+}

@@ -1,0 +1,28 @@
+// The Messages format: Anthropic's, and that of the servers and gateways that speak it too. This file is the dialect's
+// face; how it asks is in AnthropicRequest.swift, how it reads in AnthropicDecoder.swift.
+
+public import Wire
+
+/// Anthropic's Messages (https://docs.anthropic.com/en/api/messages, .../messages-streaming).
+public struct AnthropicDialect: Dialect {
+    /// The dialect. It holds nothing.
+    public init() {}
+
+    /// "anthropic".
+    public var name: String { "anthropic" }
+
+    /// Server-Sent Events.
+    public var framing: Framing { .serverSentEvents }
+
+    /// Writes a streaming request to `/messages`.
+    /// - Throws: an `APIError` of kind `invalidRequest` or `config` that names the field.
+    public func encode(_ request: ChatRequest, endpoint: Endpoint, key: String?) throws(APIError) -> HTTPRequest {
+        try AnthropicRequest(request, endpoint: endpoint).encoded(key: key)
+    }
+
+    /// A decoder with a JSON reader of its own.
+    public func makeDecoder() -> any StreamDecoder { AnthropicDecoder(reader: JSONReader()) }
+
+    /// A decoder that shares a JSON reader with others on its thread.
+    public func makeDecoder(reader: JSONReader) -> any StreamDecoder { AnthropicDecoder(reader: reader) }
+}

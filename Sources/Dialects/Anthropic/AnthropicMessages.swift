@@ -1,0 +1,178 @@
+// A conversation on its way into a Messages body: the system prompt apart, user and assistant by turns, results of tools
+// in the user's turn. Called by AnthropicRequest alone.
+
+internal import Wire
+
+/// Writes conversations.
+struct AnthropicMessages {
+    let context: RequestContext
+
+    /// A conversation as the body has it.
+    struct Conversation {
+        /// Text, or blocks of text where one of them has members of its own (`cache_control`).
+        var system: JSONValue?
+        var messages: [JSONValue]
+        /// Where the provider's code waits for the results of calls that it made.
+        var container: JSONValue?
+    }
+
+    /// One turn: messages of one speaker in a row are one.
+    private struct Turn {
+        var role: String
+        var blocks: [JSONObject]
+
+        /// Results stand first: the provider wants each directly behind its call. One plain text is a string.
+        var written: JSONValue {
+            let isResult: (JSONObject) -> Bool = { $0["type"] == "tool_result" }
+            let ordered = blocks.filter(isResult) + blocks.filter { !isResult($0) }
+            let text = ordered.count == 1 && ordered[0].count == 2 ? ordered[0]["text"] : nil
+            return ["role": .string(role), "content": text ?? .array(ordered.map { .object($0) })]
+        }
+    }
+
+    /// - Throws: an `APIError` that names the member at fault.
+    func conversation(of request: ChatRequest) throws(APIError) -> Conversation {
+        var system: [JSONObject] = []
+        var turns: [Turn] = []
+        var unanswered: [String] = []
+        var container: JSONValue?
+        for (position, message) in try MessageReader(context: context).messages(of: request).enumerated() {
+            let blocks: [JSONObject]
+            var role = "user"
+            switch message.role {
+            case .system, .developer:
+                system += try self.system(message)
+                continue
+            case .user:
+                blocks = try content(message)
+                container = nil
+            case .tool, .function: blocks = [try result(message, of: &unanswered)]
+            case .assistant:
+                role = "assistant"
+                blocks = try assistant(message, position: position)
+                unanswered = blocks.compactMap { $0["type"] == "tool_use" ? $0["id"]?.string : nil }
+                container = message.native(for: "anthropic")?["container"]?["id"]
+            }
+            guard !blocks.isEmpty else { continue }
+            if turns.last?.role == role {
+                turns[turns.count - 1].blocks += blocks
+            } else {
+                turns.append(Turn(role: role, blocks: blocks))
+            }
+        }
+        return Conversation(
+            system: Self.joined(system), messages: turns.map(\.written), container: container)
+    }
+
+    // MARK: The system prompt
+
+    private func system(_ message: Message) throws(APIError) -> [JSONObject] {
+        var blocks: [JSONObject] = []
+        for (index, part) in message.parts.enumerated() {
+            switch part {
+            case .text(let text, let extra): if let block = Self.text(text, extra) { blocks.append(block) }
+            case .image:
+                try context.cannotExpress(
+                    "\(message.place).content[\(index + 1)]", because: "its system prompt is text")
+            case .other(let object): blocks.append(object)
+            }
+        }
+        return blocks
+    }
+
+    private static func joined(_ blocks: [JSONObject]) -> JSONValue? {
+        if blocks.isEmpty { return nil }
+        let texts = blocks.compactMap { $0.count == 2 ? $0["text"]?.string : nil }
+        return texts.count == blocks.count
+            ? .string(texts.joined(separator: "\n\n")) : .array(blocks.map { .object($0) })
+    }
+
+    // MARK: Content
+
+    /// Nil for text of nothing but white space, which the provider refuses.
+    private static func text(_ text: String, _ extra: JSONObject = [:]) -> JSONObject? {
+        guard !text.allSatisfy(\.isWhitespace) else { return nil }
+        var block: JSONObject = ["type": "text", "text": .string(text)]
+        block.merge(extra)
+        return block
+    }
+
+    private func content(_ message: Message) throws(APIError) -> [JSONObject] {
+        let blocks = self.blocks(message.parts)
+        if blocks.isEmpty { try context.cannotExpress(message.place, because: "it takes no message without content") }
+        return blocks
+    }
+
+    private func blocks(_ parts: [Part]) -> [JSONObject] {
+        parts.compactMap { part in
+            switch part {
+            case .text(let text, let extra): Self.text(text, extra)
+            case .other(let object): object
+            case .image(let image): ["type": "image", "source": .object(Self.source(image.source))]
+            }
+        }
+    }
+
+    private static func source(_ source: Image.Source) -> JSONObject {
+        switch source {
+        case .url(let url): ["type": "url", "url": .string(url)]
+        case .data(let mediaType, let base64):
+            ["type": "base64", "media_type": .string(mediaType), "data": .string(base64)]
+        }
+    }
+
+    // MARK: Replies
+
+    /// The reply's own blocks, if nobody has changed what they say; else blocks made of the common members.
+    private func assistant(_ message: Message, position: Int) throws(APIError) -> [JSONObject] {
+        if let native = message.native(for: "anthropic"), let blocks = native["content"]?.array?.compactMap(\.object),
+            Self.says(blocks, message)
+        {
+            return blocks.filter { $0["type"] != "text" || $0["text"]?.string?.allSatisfy(\.isWhitespace) == false }
+        }
+        return blocks(message.parts)
+            + message.toolCalls.enumerated().map { index, call in
+                [
+                    "type": "tool_use", "id": .string(Self.id(call.id) ?? "call_\(position)_\(index)"),
+                    "name": .string(call.name), "input": Self.input(call),
+                ]
+            }
+    }
+
+    private static func says(_ blocks: [JSONObject], _ message: Message) -> Bool {
+        let text = blocks.compactMap { $0["type"] == "text" ? $0["text"]?.string : nil }.joined()
+        let calls = blocks.compactMap { $0["type"] == "tool_use" ? $0["id"]?.string : nil }
+        return text == message.text && calls == message.toolCalls.map(\.id)
+    }
+
+    private static func input(_ call: ToolCall) -> JSONValue {
+        if let arguments = call.arguments, arguments.object != nil { return arguments }
+        return call.arguments == [] ? [:] : AnthropicContent.broken(json: call.argumentsJSON)
+    }
+
+    /// An id with nothing in it but the letters, digits, _ and - that the provider takes: calls may come from another.
+    /// Nil for an empty one.
+    private static func id(_ id: String?) -> String? {
+        guard let id, !id.isEmpty else { return nil }
+        return String(id.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "_" })
+    }
+
+    // MARK: Results of tools
+
+    /// - Parameter unanswered: the calls of the turn that have no result yet; results without an id are theirs in order.
+    private func result(_ message: Message, of unanswered: inout [String]) throws(APIError) -> JSONObject {
+        guard let id = Self.id(message.toolCallID) ?? unanswered.first else {
+            throw context.invalid("\(message.place).tool_call_id", "is missing: which call is this the result of?")
+        }
+        unanswered.removeAll { $0 == id }
+        var block: JSONObject = ["type": "tool_result", "tool_use_id": .string(id)]
+        let blocks = blocks(message.parts)
+        if blocks.count == 1, blocks[0].count == 2, let text = blocks[0]["text"] {
+            block["content"] = text
+        } else if !blocks.isEmpty {
+            block["content"] = .array(blocks.map { .object($0) })
+        }
+        if message.isError { block["is_error"] = true }
+        return block
+    }
+}
