@@ -33,8 +33,8 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// Where the JSON string that begins at `start` ends, its closing quote, and whether escapes stand in it. Nil where it
-    /// has no end, or a control character stands in it.
+    /// Where the JSON string that begins at `start` ends, its closing quote, and whether escapes stand in it. Nil where
+    /// it has no end, or a control character stands in it.
     internal func endOfString(from start: Int) -> (quote: Int, hasEscapes: Bool)? {
         withUnsafeBufferPointer { buffer in
             var index = start

@@ -1,9 +1,10 @@
 // Documents that are alike but for some members' values: events of a stream that are numbered, or padded against
-// eavesdroppers, with every piece of text. For decoders, which read such an event by comparing bytes. (JSONTemplate does
-// it for documents alike but for one string, wherever it stands.) It knows JSON's literals and nothing of what they say.
+// eavesdroppers, with every piece of text. For decoders, which read such an event by comparing bytes. (JSONTemplate
+// does it for documents alike but for one string, wherever it stands.) It knows JSON's literals and nothing of what
+// they say.
 
-/// A JSON object with the values of some of its own members left open. An object of the same bytes around other values is
-/// read without parsing it: the parser would find those values, and all else as it was.
+/// A JSON object with the values of some of its own members left open. An object of the same bytes around other values
+/// is read without parsing it: the parser would find those values, and all else as it was.
 public struct JSONStencil: Sendable {
     /// Objects longer than this, in bytes, make no stencil: thousands of streams hold one each.
     public static let longest = 2048
@@ -45,10 +46,10 @@ public struct JSONStencil: Sendable {
         public func integer(_ member: Int) -> Int64? { integers[member] < 0 ? nil : integers[member] }
     }
 
-    /// The stencil that `object` makes. Nil where there is none: it is no object, or one of the members is no string, or
-    /// no integer of 0 or more.
+    /// The stencil that `object` makes. Nil where there is none: it is no object, or one of the members is no string,
+    /// or no integer of 0 or more.
     /// - Parameters:
-    ///   - members: the names of the members to leave open, at most four. One that the object does not have is left out.
+    ///   - members: the names of the members to leave open, at most four. One that the object lacks is left out.
     ///   - reader: parses the object, and variants of it. Its nodes read as null from then on.
     public init?(_ object: Span<UInt8>, open members: [StaticString], _ reader: JSONReader) {
         guard object.count <= Self.longest, members.count <= Self.mostMembers else { return nil }

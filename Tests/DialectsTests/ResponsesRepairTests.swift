@@ -1,5 +1,5 @@
-// Streams with events missing, doubled, renumbered and out of order: the text is whole, or there is an error; it is never
-// damaged, and nothing of it comes twice.
+// Streams with events missing, doubled, renumbered and out of order: the text is whole, or there is an error; it is
+// never damaged, and nothing of it comes twice.
 
 import Dialects
 import Testing

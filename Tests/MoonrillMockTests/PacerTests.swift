@@ -1,5 +1,7 @@
 // The pacer of a server that cannot keep up with its schedule.
 
+// Before NIO: whichever module is loaded first owns the C structures of sockets, in all files compiled with this one.
+import Foundation
 import NIOCore
 import NIOPosix
 import Testing

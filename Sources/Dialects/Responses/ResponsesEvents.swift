@@ -62,8 +62,8 @@ extension ResponsesDecoder {
             kind: kind, item: item(top), part: Self.part(kind, top), number: top[ResponsesKey.number]?.int, text: text)
     }
 
-    /// Shows a piece of text. One that comes after its successors would stand in the wrong place. Which item it belongs to
-    /// is remembered when the item changes.
+    /// Shows a piece of text. One that comes after its successors would stand in the wrong place. Which item it belongs
+    /// to is remembered when the item changes.
     func show(
         _ piece: ResponsesPiece, _ verdict: ResponsesOrder.Verdict, into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -272,8 +272,8 @@ extension ResponsesDecoder {
 
     // MARK: The finished response
 
-    /// Takes from a finished response what never came: whole items, and what the text of all of them has beyond what was
-    /// shown.
+    /// Takes from a finished response what never came: whole items, and what the text of all of them has beyond what
+    /// was shown.
     func complete(with output: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
         var wholes = InlineArray<4, String>(repeating: "")
         output.forEachElement { item in

@@ -66,8 +66,8 @@ struct ResponsesItems {
         return place
     }
 
-    /// The place of an item of the finished response. Gateways change ids and leave items out, so it is looked for by its
-    /// ids, by its position, and by which one of its type it is; only an item that never came gets a new place.
+    /// The place of an item of the finished response. Gateways change ids and leave items out, so it is looked for by
+    /// its ids, by its position, and by which one of its type it is; only an item that never came gets a new place.
     /// - Parameter ordinal: how many items of the same type stand before it in the response.
     mutating func place(inResponse position: Int64, _ node: JSONNode, ordinal: Int) -> Int {
         let parts = node.pick(Self.keys)

@@ -1,10 +1,10 @@
-// The numbers of a stream's events: which event has come before, and which is late. Owned by ResponsesDecoder. It judges
-// numbers alone; what a repeated or late event would do to the reply is for the decoder to say.
+// The numbers of a stream's events: which event has come before, and which is late. Owned by ResponsesDecoder. It
+// judges numbers alone; what a repeated or late event would do to the reply is for the decoder to say.
 
 /// Watches `sequence_number`.
 ///
-/// Servers leave it out, and some send the same number, or a negative one, in every event: numbers count only once one of
-/// them has been higher than another.
+/// Servers leave it out, and some send the same number, or a negative one, in every event: numbers count only once one
+/// of them has been higher than another.
 struct ResponsesOrder {
     enum Verdict {
         case inOrder

@@ -35,8 +35,8 @@ struct ResponsesRepetition {
             kind: place.kind, item: place.item, part: place.part, number: values.integer(0), text: text)
     }
 
-    /// Makes a stencil of an event that was parsed, and said that piece alone. A decoder reads nothing of such an event but
-    /// its type and place, which a repetition repeats, and what is left open.
+    /// Makes a stencil of an event that was parsed, and said that piece alone. A decoder reads nothing of such an event
+    /// but its type and place, which a repetition repeats, and what is left open.
     mutating func learn(_ event: Span<UInt8>, _ piece: ResponsesPiece, _ reader: JSONReader) {
         guard madeInVain < Self.mostInVain else { return stencil = nil }
         guard let made = JSONStencil(event, open: Self.members, reader) else { return }
