@@ -3,7 +3,8 @@
 /// The dialects.
 public enum DialectCatalog {
     private static let all: [any Dialect] = [
-        OpenAIDialect(), AnthropicDialect(), GeminiDialect(), TGIDialect(), OllamaDialect(), CohereDialect(),
+        OpenAIDialect(), ResponsesDialect(), AnthropicDialect(), GeminiDialect(), TGIDialect(), OllamaDialect(),
+        CohereDialect(),
     ]
 
     /// Their names.

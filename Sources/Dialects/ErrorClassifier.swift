@@ -106,12 +106,19 @@ public enum ErrorClassifier {
             "not_found_error", "not_found", "model_not_found", "request_too_large", "context_length_exceeded",
             "unprocessable_entity", "invalid_model", "tool_use_failed", "validation_error", "validation":
             Verdict(.invalidRequest)
+        // The codes of a failed response (https://platform.openai.com/docs/api-reference/responses/object).
+        case "invalid_prompt", "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
+            "image_too_large", "image_too_small", "image_parse_error", "image_content_policy_violation",
+            "invalid_image_mode", "image_file_too_large", "unsupported_image_media_type", "empty_image_file",
+            "failed_to_download_image", "image_file_not_found":
+            Verdict(.invalidRequest)
         case "permission_error", "permission_denied", "forbidden", "access_denied": Verdict(.permission)
         case "rate_limit_error", "rate_limit_exceeded", "rate_limit", "rate_limit_reached", "resource_exhausted",
             "too_many_requests", "throttling", "1302", "1303", "1305":
             Verdict(.rateLimit, isRetryable: true)
         case "api_error", "server_error", "internal_server_error", "internal_error", "internal", "timeout_error",
-            "timeout", "deadline_exceeded", "aborted", "upstream_error", "bad_gateway", "gateway_timeout":
+            "timeout", "vector_store_timeout", "deadline_exceeded", "aborted", "upstream_error", "bad_gateway",
+            "gateway_timeout":
             Verdict(.provider, isRetryable: true)
         default: nil
         }

@@ -77,6 +77,11 @@ public enum Presets {
         Preset.Face(dialect: "openai", baseURL: baseURL, quirks: quirks)
     }
 
+    /// Responses at that root.
+    private static func responses(_ baseURL: String, _ quirks: Quirks = Quirks()) -> Preset.Face {
+        Preset.Face(dialect: "responses", baseURL: baseURL, quirks: quirks)
+    }
+
     /// Messages at that root.
     private static func messages(
         _ baseURL: String, _ quirks: Quirks = Quirks(continuation: .prefill)
@@ -89,6 +94,7 @@ public enum Presets {
             name: "openai", title: "OpenAI",
             face: chat(
                 "https://api.openai.com/v1", Quirks(lengthField: .maxCompletionTokens, reasoningEcho: .drop)),
+            others: [responses("https://api.openai.com/v1")],
             keyVariable: "OPENAI_API_KEY", model: "gpt-5-mini",
             documentation: "https://platform.openai.com/docs/api-reference/chat"),
         Preset(
@@ -133,7 +139,7 @@ public enum Presets {
             keyVariable: "MISTRAL_API_KEY", model: "mistral-small-latest",
             documentation: "https://docs.mistral.ai/api/endpoint/chat"),
         Preset(
-            name: "xai", title: "xAI", face: chat("https://api.x.ai/v1"),
+            name: "xai", title: "xAI", face: chat("https://api.x.ai/v1"), others: [responses("https://api.x.ai/v1")],
             keyVariable: "XAI_API_KEY", model: "grok-4-1-fast-non-reasoning",
             documentation: "https://docs.x.ai/docs/api-reference"),
         Preset(
@@ -171,6 +177,14 @@ public enum Presets {
             name: "cohere", title: "Cohere", face: Preset.Face(dialect: "cohere", baseURL: "https://api.cohere.com"),
             others: [chat("https://api.cohere.ai/compatibility/v1")], keyVariable: "CO_API_KEY",
             model: "command-a-03-2025", documentation: "https://docs.cohere.com/reference/chat-stream"),
+        // Each customer has a root of their own: https://RESOURCE.openai.azure.com/openai/v1.
+        Preset(
+            name: "azure", title: "Azure OpenAI",
+            face: chat(
+                "",
+                Quirks(keyField: .header("api-key"), lengthField: .maxCompletionTokens, reasoningEcho: .drop)),
+            others: [responses("", Quirks(keyField: .header("api-key")))], keyVariable: "AZURE_OPENAI_API_KEY",
+            documentation: "https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle"),
         Preset(
             name: "huggingface", title: "Hugging Face", face: chat("https://router.huggingface.co/v1"),
             keyVariable: "HF_TOKEN", model: "openai/gpt-oss-120b",
@@ -207,8 +221,10 @@ public enum Presets {
         Preset(
             name: "llamacpp", title: "llama.cpp",
             face: chat("http://127.0.0.1:8080/v1", Quirks(continuation: .prefill, thinking: .template)),
-            others: [messages("http://127.0.0.1:8080/v1", Quirks(continuation: .prefill, takesSchema: false))],
-            model: "default",
+            others: [
+                responses("http://127.0.0.1:8080/v1"),
+                messages("http://127.0.0.1:8080/v1", Quirks(continuation: .prefill, takesSchema: false)),
+            ], model: "default",
             documentation: "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md"),
     ]
 }

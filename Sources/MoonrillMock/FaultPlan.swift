@@ -51,8 +51,9 @@ public struct FaultPlan: Sendable, Equatable {
           comments:S          an SSE comment (Messages: a ping) every S seconds
           error-frame@E       after E events an error object (overloaded), then the end
           bad-json@E          after E events one event whose JSON is broken
-          no-done             leave out [DONE] (Messages: message_stop)
-          no-finish           leave out finish_reason (Messages: stop_reason)
+          no-done             leave out [DONE] (Messages: message_stop; Responses: response.completed)
+          no-finish           leave out finish_reason (Messages: stop_reason; Responses: [DONE] in place of
+                              response.completed)
           whole               one JSON body although a stream was asked for
           garbage             bytes that are not HTTP
           html                200 with an HTML page, as a captive portal

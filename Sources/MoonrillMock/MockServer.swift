@@ -8,11 +8,12 @@ internal import NIOPosix
 internal import Synchronization
 
 /// A provider of language models on loopback: a real HTTP/1.1 server that speaks OpenAI's Chat Completions and
-/// Anthropic's Messages, and makes its replies up. No key, no network; the same request gets the same bytes.
+/// Responses and Anthropic's Messages, and makes its replies up. No key, no network; the same request gets the same
+/// bytes.
 ///
-/// `POST /v1/chat/completions`, `POST /v1/messages`, `GET /v1/models`. Models whose names speak of reasoning think first
-/// (`moonrill-reasoner`, anything with r1, o1, o3, think, gpt-5, qwq); the rest answer at once (`moonrill-chat`).
-/// Any key is taken but "bad" and those beginning with "invalid", which get 401.
+/// `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/messages`, `GET /v1/models`. Models whose names speak
+/// of reasoning think first (`moonrill-reasoner`, anything with r1, o1, o3, think, gpt-5, qwq); the rest answer at once
+/// (`moonrill-chat`). Any key is taken but "bad" and those beginning with "invalid", which get 401.
 ///
 /// A streamed reply is paced: delta k leaves k / rate seconds after the first, which leaves at once. A reply that was
 /// not asked as a stream is sent whole without delay. A conversation that ends with the assistant's own words is

@@ -24,7 +24,9 @@ enum Answer {
 struct Responder {
     let options: MockOptions
     private var ledger: FaultLedger
-    private let dialects: [any MockDialect] = [ChatCompletions(), AnthropicMessages()]
+    private let dialects: [any MockDialect] = [
+        ChatCompletions(), OpenAIResponses(), AnthropicMessages(),
+    ]
 
     /// The largest request body taken, in bytes.
     static let largestBody = 64 << 20
@@ -49,7 +51,8 @@ struct Responder {
         let missing = MockRefusal(
             status: 404,
             message:
-                "Unknown path \(request.path.shortened(to: 200)). Try POST /v1/chat/completions, POST /v1/messages or GET /v1/models.",
+                "Unknown path \(request.path.shortened(to: 200)). Try POST /v1/chat/completions, POST /v1/responses, "
+                + "POST /v1/messages or GET /v1/models.",
             code: "unknown_url")
         return Self.refuse(missing, request, dialects[0])
     }
@@ -72,7 +75,9 @@ struct Responder {
     /// Any key will do, or none; "bad" and whatever begins with "invalid" are refused, to show what a wrong key does.
     private func checkKey(_ request: IncomingRequest) throws(MockRefusal) {
         let headers = request.head.headers
-        let field = headers.first(name: "authorization") ?? headers.first(name: "x-api-key") ?? ""
+        let field =
+            headers.first(name: "authorization") ?? headers.first(name: "x-api-key")
+            ?? headers.first(name: "api-key") ?? ""
         let key = field.lowercased().hasPrefix("bearer ") ? field.dropFirst(7).trimmed : field
         if key == "bad" || key.hasPrefix("invalid") {
             throw MockRefusal(status: 401, message: "Incorrect API key provided.", code: "invalid_api_key")

@@ -33,6 +33,37 @@ extension Span where Element == UInt8 {
         }
     }
 
+    /// Where the JSON string that begins at `start` ends, its closing quote, and whether escapes stand in it. Nil where
+    /// it has no end, or a control character stands in it.
+    internal func endOfString(from start: Int) -> (quote: Int, hasEscapes: Bool)? {
+        withUnsafeBufferPointer { buffer in
+            var index = start
+            var hasEscapes = false
+            while index < buffer.count {
+                let byte = buffer[index]
+                if byte == UInt8(ascii: "\"") { return (index, hasEscapes) }
+                if byte < 0x20 { return nil }
+                if byte == UInt8(ascii: "\\") {
+                    hasEscapes = true
+                    index += 1
+                }
+                index += 1
+            }
+            return nil
+        }
+    }
+
+    /// True when the bytes at `place` are those of `range` in `frame`.
+    internal func isSame(as frame: [UInt8], _ range: Range<Int>, at place: Int) -> Bool {
+        guard place >= 0, range.count <= count - place else { return false }
+        return withUnsafeBufferPointer { own in
+            frame.withUnsafeBufferPointer { other in
+                guard let own = own.baseAddress, let other = other.baseAddress else { return range.isEmpty }
+                return memcmp(own + place, other + range.lowerBound, range.count) == 0
+            }
+        }
+    }
+
     /// Where `bytes` stand for the last time, with their last byte before `end`.
     internal func lastIndex(of bytes: Span<UInt8>, endingBy end: Int) -> Int? {
         guard !bytes.isEmpty, end <= count else { return nil }

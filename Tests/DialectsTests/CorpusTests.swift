@@ -12,6 +12,7 @@ import Wire
         case "openai-chat", "deepseek-chat", "hf-chat", "openai-completions": OpenAIDialect()
         case let name where name.hasPrefix("compat-"): OpenAIDialect()
         case "gemini-sse", "gemini-json-array": GeminiDialect()
+        case "openai-responses": ResponsesDialect()
         case "anthropic": AnthropicDialect()
         case "hf-tgi": TGIDialect()
         case "ollama-ndjson": OllamaDialect()
@@ -51,7 +52,7 @@ import Wire
     }
 
     /// No cut of a stream passes for its end, and what came of it is how the whole began.
-    @Test(arguments: ["openai", "anthropic", "gemini", "tgi", "ollama", "cohere"])
+    @Test(arguments: ["openai", "responses", "anthropic", "gemini", "tgi", "ollama", "cohere"])
     func cutAtEveryByte(name: String) throws {
         let dialect = try #require(DialectCatalog.named(name))
         let candidates = Self.recordings.filter { recording in

@@ -12,7 +12,7 @@ import Wire
                 "fireworks",
                 "qwen",
                 "moonshot",
-                "zhipu", "siliconflow", "cohere", "huggingface", "vertex", "ollama", "tgi", "vllm", "llamacpp",
+                "zhipu", "siliconflow", "cohere", "azure", "huggingface", "vertex", "ollama", "tgi", "vllm", "llamacpp",
             ])
     }
 
@@ -37,7 +37,7 @@ import Wire
 
     @Test func unknownNames() {
         #expect(Presets.named("nobody") == nil)
-        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 17)
+        #expect(Set(Presets.all.compactMap(\.keyVariable)).count == 18)
     }
 
     @Test(

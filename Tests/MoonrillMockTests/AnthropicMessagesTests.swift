@@ -6,80 +6,13 @@ import MoonrillMock
 import Testing
 import Wire
 
-/// One exchange in the Messages format.
-private struct Exchange {
-    var response: Response
-    var events: [DecodedEvent] = []
-    var error: APIError?
-    var summary = ReplySummary()
-    var hasCleanEnd = false
-    var message: JSONValue = .null
-
-    var text: String { events.map { if case .token(let text) = $0 { text } else { "" } }.joined() }
-    var reasoning: String { events.map { if case .reasoning(let text) = $0 { text } else { "" } }.joined() }
-
-    init(
-        _ server: MockServer, _ messages: [JSONValue], _ parameters: JSONObject = [:], model: String = "moonrill-chat",
-        system: String? = nil, fault: String? = nil, headers: [String: String] = [:], key: String? = "k",
-        continuing: String? = nil
-    ) throws {
-        let endpoint = Endpoint(
-            provider: "mock", dialect: "anthropic", baseURL: "http://127.0.0.1:\(server.port)/v1",
-            quirks: Quirks(continuation: .prefill))
-        let request = try AnthropicDialect().encode(
-            ChatRequest(
-                model: model, system: system, messages: messages, parameters: parameters, continuing: continuing),
-            endpoint: endpoint, key: key)
-        try self.init(server, body: request.body, fields: request.headers, fault: fault, headers: headers)
-    }
-
-    init(
-        _ server: MockServer, body: [UInt8], fields: HTTPHeaders = [:], fault: String? = nil,
-        headers: [String: String] = [:]
-    ) throws {
-        var all = headers
-        for field in fields { all[field.name] = field.value }
-        if let fault { all["X-Moonrill-Fault"] = fault }
-        let client = try RawClient(port: server.port)
-        try client.send(post(String(decoding: body, as: UTF8.self), all, path: "/v1/messages"))
-        response = try client.response()
-        read()
-    }
-
-    private mutating func read() {
-        guard response.status == 200 else {
-            error = AnthropicDialect().decodeError(
-                head: HTTPResponseHead(status: response.status, headers: [:]), body: response.body, now: 0)
-            return
-        }
-        let decoder = AnthropicDialect().makeDecoder()
-        var parser = SSEParser()
-        do {
-            if response.headers["content-type"]?.hasPrefix("text/event-stream") == true {
-                try parser.feed(response.body.span) { (frame, bytes) throws(APIError) in
-                    let kind: FrameKind =
-                        switch frame.kind {
-                        case .event: .data
-                        case .comment: .comment
-                        case .stray: .stray
-                        }
-                    try decoder.decode(kind, name: frame.name, bytes: bytes, into: &events)
-                }
-            } else {
-                try decoder.decode(.body, name: "", bytes: response.body.span, into: &events)
-            }
-        } catch let FramingError<APIError>.consumer(failure) {
-            error = failure
-        } catch {
-            self.error = error as? APIError
-        }
-        summary = decoder.summary
-        hasCleanEnd = decoder.hasCleanEnd
-        message = decoder.assistantMessage(text: text, reasoning: reasoning)
-    }
+private enum Messages: ExchangeFormat {
+    static let dialect: any Dialect = AnthropicDialect()
+    static let path = "/v1/messages"
+    static let quirks = Quirks(continuation: .prefill)
 }
 
-private func user(_ text: String) -> JSONValue { ["role": "user", "content": .string(text)] }
+private typealias Exchange = DialectExchange<Messages>
 
 @Suite struct AnthropicMessagesTests {
     /// What is said depends on the conversation, not on the format in which it is asked for.
@@ -341,13 +274,5 @@ private func user(_ text: String) -> JSONValue { ["role": "user", "content": .st
         }
         #expect(reply.text == "tok1 tok2 ")
         #expect(reply.response.text.components(separatedBy: "event: ping\n").count > 4)
-    }
-}
-
-extension JSONObject {
-    fileprivate func with(_ name: String, _ value: JSONValue) -> JSONObject {
-        var object = self
-        object[name] = value
-        return object
     }
 }

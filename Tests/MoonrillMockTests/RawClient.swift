@@ -3,9 +3,10 @@
 import Foundation
 import Glibc
 import MoonrillMock
+import Support
 import Testing
 
-/// One connection. Reads give up after ten seconds.
+/// One connection. Reads give up after a minute.
 final class RawClient {
     let socket: Int32
     private var buffer: [UInt8] = []
@@ -15,23 +16,10 @@ final class RawClient {
     struct Refused: Error, Equatable { var code: Int32 }
 
     init(port: Int, receiveBuffer: Int32? = nil) throws {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        try #require(socket >= 0)
-        var wait = timeval(tv_sec: 60, tv_usec: 0)
-        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
-        if var size = receiveBuffer {
-            setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        guard let socket = LoopbackSocket.connect(port: port, receiveBuffer: receiveBuffer) else {
+            throw Refused(code: errno)
         }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else { throw Refused(code: errno) }
+        self.socket = socket
     }
 
     deinit { close(socket) }

@@ -1,0 +1,148 @@
+// The conversation on its way into a Responses body: a list of items, in which calls and their results stand beside the
+// messages. Called by ResponsesRequest alone.
+
+internal import Wire
+
+/// Writes the items of a conversation.
+struct ResponsesInput {
+    let context: RequestContext
+    /// False where the provider is told to keep nothing: it then knows reasoning by its encrypted content alone.
+    let isStored: Bool
+
+    /// The items of all messages but the system prompt, which has a place of its own.
+    /// - Throws: an `APIError` of kind `invalidRequest` that names the member at fault.
+    func items(of request: ChatRequest) throws(APIError) -> [JSONValue] {
+        // Instructions alone are a request: a stored prompt, or an earlier response, may say the rest.
+        if request.messages.isEmpty, request.system != nil { return [] }
+        var conversation = request
+        conversation.system = nil
+        let messages = try MessageReader(context: context).messages(of: conversation)
+        let customCalls = Self.customCalls(in: messages)
+        var items: [JSONValue] = []
+        for message in messages {
+            if let kept = kept(of: message) {
+                items += kept
+                continue
+            }
+            switch message.role {
+            case .assistant: items += try spoken(message)
+            case .tool: items.append(try result(message, customCalls: customCalls))
+            case .system, .developer, .user: items.append(try self.message(message))
+            case .function:
+                try context.cannotExpress("\(message.place).role", because: "it knows results by their calls' ids")
+            }
+        }
+        return items
+    }
+
+    // MARK: What goes back as it came
+
+    /// The items that a message keeps; nil where it keeps none, or where a reply's text or calls were changed since. A
+    /// message of another role may hold items too: results of the provider's own tools have no common form.
+    private func kept(of message: Message) -> [JSONValue]? {
+        guard let output = message.native(for: ResponsesDialect.name)?["output"]?.array, !output.isEmpty else {
+            return nil
+        }
+        guard message.role == .assistant else { return output }
+        guard ResponsesItems.say(message.text, output),
+            Self.calls(in: output) == message.toolCalls.map(\.messagePart)
+        else { return nil }
+        guard !isStored else { return output }
+        return output.filter { item in
+            item["type"]?.string != "reasoning" || item["encrypted_content"]?.string?.isEmpty == false
+        }
+    }
+
+    /// The calls among items, as the common form has them.
+    private static func calls(in output: [JSONValue]) -> [JSONValue] {
+        output.compactMap { item in
+            let isCustom = item["type"]?.string == "custom_tool_call"
+            guard isCustom || item["type"]?.string == "function_call" else { return nil }
+            let text = item[isCustom ? "input" : "arguments"]?.string ?? ""
+            let id = item["call_id"]?.string ?? item["id"]?.string ?? ""
+            return ResponsesItems.messagePart(
+                id: id, name: item["name"]?.string ?? "", arguments: text, isCustom: isCustom)
+        }
+    }
+
+    /// The ids of calls whose results have another type.
+    private static func customCalls(in messages: [Message]) -> Set<String> {
+        var ids: Set<String> = []
+        for message in messages {
+            for item in message.native(for: ResponsesDialect.name)?["output"]?.array ?? []
+            where item["type"]?.string == "custom_tool_call" {
+                if let id = item["call_id"]?.string { ids.insert(id) }
+            }
+        }
+        return ids
+    }
+
+    // MARK: Messages
+
+    private func message(_ message: Message) throws(APIError) -> JSONValue {
+        if message.name != nil { try context.cannotExpress("\(message.place).name") }
+        return ["type": "message", "role": .string(message.role.rawValue), "content": try content(of: message)]
+    }
+
+    /// A reply: what was said, then the calls.
+    private func spoken(_ message: Message) throws(APIError) -> [JSONValue] {
+        var items: [JSONValue] = []
+        if let refusal = message.raw["refusal"]?.string, message.parts.isEmpty {
+            items.append(["type": "message", "role": "assistant", "content": .string(refusal)])
+        } else if !message.parts.isEmpty || message.toolCalls.isEmpty {
+            items.append(try self.message(message))
+        }
+        for (index, call) in message.toolCalls.enumerated() {
+            guard !call.id.isEmpty else {
+                throw context.invalid("\(message.place).tool_calls[\(index + 1)].id", "must name the call")
+            }
+            items.append([
+                "type": "function_call", "call_id": .string(call.id), "name": .string(call.name),
+                "arguments": .string(call.argumentsJSON.isEmpty ? "{}" : call.argumentsJSON),
+            ])
+        }
+        return items
+    }
+
+    private func result(_ message: Message, customCalls: Set<String>) throws(APIError) -> JSONValue {
+        guard let id = message.toolCallID, !id.isEmpty else {
+            throw context.invalid("\(message.place).tool_call_id", "must name the call that this is the result of")
+        }
+        let type = customCalls.contains(id) ? "custom_tool_call_output" : "function_call_output"
+        return ["type": .string(type), "call_id": .string(id), "output": try content(of: message)]
+    }
+
+    /// Plain text as it is, all else in parts.
+    private func content(of message: Message) throws(APIError) -> JSONValue {
+        if message.raw["content"]?.array == nil { return .string(message.text) }
+        var parts: [JSONValue] = []
+        for (index, part) in message.parts.enumerated() {
+            let place = "\(message.place).content[\(index + 1)]"
+            switch part {
+            case .text(let text, let extra):
+                let type: JSONValue = message.role == .assistant ? "output_text" : "input_text"
+                var form: JSONObject = ["type": type, "text": .string(text)]
+                form.merge(extra)
+                parts.append(.object(form))
+            case .image(let image):
+                guard message.role != .assistant else {
+                    try context.cannotExpress(place, because: "its own messages hold text alone")
+                    continue
+                }
+                parts.append([
+                    "type": "input_image", "image_url": .string(image.url), "detail": .string(image.detail ?? "auto"),
+                ])
+            case .other(let object): parts.append(.object(Self.file(object) ?? object))
+            }
+        }
+        return .array(parts)
+    }
+
+    /// A file as Chat Completions have it: {type = "file", file = {file_id = ...}}.
+    private static func file(_ object: JSONObject) -> JSONObject? {
+        guard object["type"]?.string == "file", let file = object["file"]?.object else { return nil }
+        var form: JSONObject = ["type": "input_file"]
+        for member in file { form[member.key] = member.value }
+        return form
+    }
+}

@@ -1,0 +1,35 @@
+// A connected socket for tests that speak to a server themselves. Here, and not beside its users, because of NIO: in a
+// module that imports it too, the compiler takes the C structures of sockets for NIO's.
+
+internal import Glibc
+
+/// Sockets to 127.0.0.1.
+public enum LoopbackSocket {
+    /// Connects to a port; reads give up after a minute.
+    /// - Parameter receiveBuffer: SO_RCVBUF, in bytes.
+    /// - Returns: the descriptor, which is the caller's to close; nil with `errno` set where nobody listens.
+    public static func connect(port: Int, receiveBuffer: Int32? = nil) -> Int32? {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        var wait = timeval(tv_sec: 60, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
+        if var size = receiveBuffer {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeBytes(of: &address) { raw in
+            Glibc.connect(descriptor, raw.assumingMemoryBound(to: sockaddr.self).baseAddress!, size)
+        }
+        guard result == 0 else {
+            let reason = errno
+            close(descriptor)
+            errno = reason
+            return nil
+        }
+        return descriptor
+    }
+}
