@@ -54,6 +54,8 @@ class Peer:
     converses = True
     # Status that the mock is told to answer with -> what the client raises for it.
     statuses: dict[int, type[Exception]]
+    # Status -> the provider's own word for it, where the format has one and the client shows it.
+    codes: dict[int, str] = {}
     # What is raised for an error inside a stream, and for a stream that breaks off.
     in_stream: tuple[type[Exception], ...]
     cut: tuple[type[Exception], ...]
@@ -73,6 +75,11 @@ class Peer:
     def status(error: Exception) -> int | None:
         """The HTTP status that an exception carries."""
         return getattr(error, "status_code", None)
+
+    @staticmethod
+    def code(error: Exception) -> str | None:
+        """The provider's word that an exception carries."""
+        return None
 
     @staticmethod
     def message(error: Exception) -> str:

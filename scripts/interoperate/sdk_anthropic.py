@@ -47,6 +47,10 @@ class Anthropic(Peer):
         429: anthropic.RateLimitError, 500: anthropic.InternalServerError, 503: anthropic.ServiceUnavailableError,
         529: anthropic.OverloadedError,
     }
+    codes = {
+        400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
+        429: "rate_limit_error", 500: "api_error", 529: "overloaded_error",
+    }
     in_stream = (anthropic.APIStatusError,)
     cut = (httpx2.TransportError, anthropic.APIConnectionError)
 
@@ -82,6 +86,10 @@ class Anthropic(Peer):
         message = self.client(question).messages.create(**written(question))
         strict(message)
         return self.read(message)
+
+    @staticmethod
+    def code(error: Exception) -> str | None:
+        return error.body["error"]["type"]
 
     @staticmethod
     def read(message) -> Decoded:

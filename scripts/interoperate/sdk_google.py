@@ -17,6 +17,8 @@ class Google(Peer):
     has_ids = False
     statuses = {400: errors.ClientError, 401: errors.ClientError, 403: errors.ClientError, 404: errors.ClientError,
                 429: errors.ClientError, 500: errors.ServerError, 503: errors.ServerError}
+    codes = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+             429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}
     in_stream = (errors.APIError,)
     cut = (httpx.TransportError, httpx2.TransportError)
 
@@ -94,3 +96,7 @@ class Google(Peer):
     @staticmethod
     def status(error: Exception) -> int | None:
         return error.code
+
+    @staticmethod
+    def code(error: Exception) -> str | None:
+        return error.status

@@ -49,6 +49,7 @@ class OpenAI(Peer):
         429: openai.RateLimitError, 500: openai.InternalServerError, 503: openai.InternalServerError,
         529: openai.InternalServerError,
     }
+    codes = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
     in_stream = (openai.APIError,)
     cut = (openai.APIConnectionError,)
 
@@ -80,6 +81,10 @@ class OpenAI(Peer):
         completion = self.client(question).chat.completions.create(**options(question))
         strict(completion)
         return self.read(completion)
+
+    @staticmethod
+    def code(error: Exception) -> str | None:
+        return error.code
 
     @staticmethod
     def read(completion) -> Decoded:

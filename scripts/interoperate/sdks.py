@@ -144,6 +144,8 @@ def status(world, peer: type[Peer], code: int):
         same("exception", type(caught.error).__name__, wanted.__name__)
         same("status", peer.status(caught.error), code)
         contains("message", peer.message(caught.error), SAYS[code])
+        if code in peer.codes:
+            same("code", peer.code(caught.error), peer.codes[code])
 
 
 # A part of what the mock says with each status, in whatever dialect.
