@@ -22,7 +22,7 @@ def measure(settings) -> Table:
     timings = {dialect: Timing() for dialect in PATHS}
     problems: dict[str, str] = {}
     served = {dialect: path for dialect, (path, _) in streams.items()}
-    with nginx(served, {dialect: "v1/" + path for dialect, path in PATHS.items()}) as origin:
+    with nginx(served, PATHS) as origin:
         for round_number in range(ROUNDS + 1):
             for dialect, (_, stream) in streams.items():
                 command = [settings.binary, "run", str(settings.references / "count.lua"), f"{origin}/{dialect}/v1",

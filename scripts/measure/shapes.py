@@ -7,10 +7,12 @@ from typing import Callable, Iterator
 
 from stream import PIECES, Stream, choice, frame
 
-# What a client asks and what the static server must hold: the path below the base URL.
+# Where the static server must hold each stream, below the folder of its name. Clients get that folder's /v1; the last
+# three dialects begin their paths at the server's root whatever version is written there.
 PATHS = {
-    "openai": "chat/completions", "anthropic": "messages", "responses": "responses",
-    "gemini": "models/m:streamGenerateContent", "tgi": "generate_stream", "ollama": "api/chat", "cohere": "v2/chat",
+    "openai": "v1/chat/completions", "anthropic": "v1/messages", "responses": "v1/responses",
+    "gemini": "v1/models/m:streamGenerateContent", "tgi": "generate_stream", "ollama": "api/chat",
+    "cohere": "v2/chat",
 }
 
 
