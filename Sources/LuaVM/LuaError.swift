@@ -10,6 +10,9 @@ public struct LuaError: Error {
     public var traceback: String
     /// True when the message should begin with the script's "file:line:", as `error` does it.
     public var wantsPosition: Bool
+    /// True when Lua code that catches the message is to find the traceback in it: for an error from a place that the
+    /// catcher's own traceback does not show.
+    public var carriesTraceback = false
 
     /// An error with a message, raised without a position.
     public init(_ message: String, value: LuaReference? = nil, traceback: String = "") {
@@ -17,6 +20,19 @@ public struct LuaError: Error {
         self.value = value
         self.traceback = traceback
         wantsPosition = false
+    }
+
+    /// The message as Lua code catches it.
+    public var text: String { carriesTraceback && !traceback.isEmpty ? message + "\n" + traceback : message }
+
+    /// The innermost line of the traceback that is a file's, "script.lua:3", where it has one.
+    public var place: String? {
+        for line in traceback.split(separator: "\n").dropFirst() {
+            // "\t[C]: in ..." and "\t[llm]:12: in ..." are no lines of a file.
+            guard line.hasPrefix("\t"), !line.hasPrefix("\t["), let end = line.firstRange(of: ": in ") else { continue }
+            return String(line[line.index(after: line.startIndex)..<end.lowerBound])
+        }
+        return nil
     }
 
     /// The caller used an API wrongly: raised with the position of the script's line.

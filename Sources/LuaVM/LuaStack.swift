@@ -240,7 +240,7 @@ public enum LuaType: Int32, Sendable {
         if let value = error.value {
             push(value)
         } else {
-            push(error.wantsPosition ? position() + error.message : error.message)
+            push(error.wantsPosition ? position() + error.text : error.text)
         }
     }
 

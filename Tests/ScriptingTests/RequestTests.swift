@@ -338,9 +338,10 @@ import Wire
         #expect(run.lines == [])
         #expect(run.failure.contains("test.lua:2: no good"))
         guard case .failed(let message, let traceback) = run.result.ending else { return }
-        let whole = message + traceback
-        #expect(whole.contains("test.lua:4: in "), "the callback's own line: \(whole)")
-        #expect(whole.contains("test.lua:3: in "), "the caller's line: \(whole)")
+        #expect(message == "test.lua:2: no good")
+        #expect(traceback.contains("\ttest.lua:4: in "), "the callback's own line: \(traceback)")
+        #expect(traceback.hasSuffix("\nwaited for at test.lua:3"), "\(traceback)")
+        #expect(traceback.split(separator: "stack traceback").count == 1)
     }
 
     @Test func raisingInACallbackCancelsAndCanBeCaught() throws {

@@ -15,7 +15,11 @@ extension ScriptRuntime {
         }
         stack.set("task_wait") { call throws(LuaError) in
             guard let task = scheduler.task(call.stack.int(at: 1) ?? 0) else { throw .misuse("the task is gone") }
-            if task.isOver { return .returned(try scheduler.outcome(of: task).get()(call.stack)) }
+            if task.isOver {
+                let outcome = scheduler.outcome(of: task)
+                if case .failure(let error) = outcome { scheduler.note(error) }
+                return .returned(try outcome.get()(call.stack))
+            }
             guard task !== scheduler.current else { throw .misuse("a task cannot wait for itself") }
             try scheduler.park(.task(task), call, action: "task:wait")
             if let waiter = scheduler.current { task.waiters.append(waiter) }

@@ -80,6 +80,7 @@ final class CallCenter {
             stack.push(failure)
             return 2
         case .raised(let error):
+            scheduler.note(error)
             throw error
         }
     }
@@ -98,7 +99,9 @@ final class CallCenter {
                 host.stack.pushNil()
                 return .returned(1)
             }
-            throw failure(result)
+            let failure = failure(result)
+            scheduler.note(failure)
+            throw failure
         }
         try scheduler.park(.event(call), host, action: "client:stream")
         call.puller = scheduler.current

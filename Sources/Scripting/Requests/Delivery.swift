@@ -254,8 +254,9 @@ extension CallCenter {
     /// A callback raised: the request ends, and the error goes to whoever waits for it.
     private func fail(_ call: Call, _ error: LuaError) {
         guard call.raised == nil else { return }
-        var raised = error
-        if raised.value == nil, !raised.traceback.isEmpty { raised.message += "\n" + raised.traceback }
+        var raised = call.task.map { scheduler.traced(error, of: $0) } ?? error
+        // Whoever waits stands elsewhere: no traceback of theirs shows the callback.
+        raised.carriesTraceback = true
         call.raised = raised
         // In on_finish or on_error the request is over already; only the way to the waiters is left.
         guard !call.isClosing, !call.steps.contains(where: { if case .finish = $0 { true } else { false } }) else {

@@ -162,7 +162,9 @@ final class Scheduler {
         case .values(let push):
             let count = push(task.coroutine.stack)
             settle(task, running(task) { task.coroutine.resume(arguments: count) })
-        case .raise(let error): settle(task, running(task) { task.coroutine.resume(raising: error) })
+        case .raise(let error):
+            note(error, raisedIn: task)
+            settle(task, running(task) { task.coroutine.resume(raising: error) })
         }
     }
 
@@ -211,7 +213,7 @@ final class Scheduler {
             task.results = (0..<count).map { _ in task.coroutine.stack.popReference() }.reversed()
         case .failed(let error):
             task.state = task.isCancelled ? .cancelled : .failed
-            task.error = error
+            task.error = traced(error, of: task)
             if task.isCancelled { task.isErrorSeen = true }
         case .waits: return
         }
@@ -221,6 +223,33 @@ final class Scheduler {
         for waiter in waiters { wake(waiter, outcome: task) }
         forget(task)
         onOver(task)
+    }
+
+    // MARK: Errors that pass from one coroutine to another
+
+    /// Notes that another coroutine's error is raised in `task`, or in the running one.
+    func note(_ error: LuaError, raisedIn task: ScriptTask? = nil) {
+        guard !error.traceback.isEmpty else { return }
+        (task ?? current)?.received = error
+    }
+
+    /// What ended `task`. An error that came from another coroutine and passed through unchanged keeps its own message
+    /// and traceback, which say where it happened; where it was waited for takes one line.
+    func traced(_ error: LuaError, of task: ScriptTask) -> LuaError {
+        guard var received = task.received, isSame(error, received) else { return error }
+        if let place = error.place { received.traceback += "\nwaited for at \(place)" }
+        return received
+    }
+
+    private func isSame(_ error: LuaError, _ other: LuaError) -> Bool {
+        guard let value = error.value, let otherValue = other.value else {
+            return error.value == nil && other.value == nil && error.message == other.text
+        }
+        let stack = vm.stack
+        stack.push(value)
+        stack.push(otherValue)
+        defer { stack.pop(2) }
+        return stack.areSame(-1, -2)
     }
 
     /// Told how a callback that had waited ended.

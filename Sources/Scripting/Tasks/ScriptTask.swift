@@ -38,6 +38,8 @@ final class ScriptTask {
     /// Tells a stale timer from the live one.
     var waitNumber = 0
     var resumption: Resumption?
+    /// The error of another coroutine that was last raised in this one, if it brought a traceback.
+    var received: LuaError?
     /// Once set, every further wait raises at once.
     var isCancelled = false
     /// For a callback's task: the request it belongs to, until that is over.
