@@ -55,11 +55,11 @@ import Wire
             print(err.kind, err.attempts, err.retryable)
             """),
         ScriptCase(
-            "Retry-After is honoured", faults: "429:1@0.2", prints: ["true", "true"],
+            "Retry-After is honoured", faults: "429:1@0.2", prints: ["rate_limit", "true", "true"],
             """
             local delay
             local before = llm.now()
-            assert(client:ask("hi", { on_retry = function(info) delay = info.delay end }))
+            assert(client:ask("hi", { on_retry = function(info) delay = info.delay print(info.err.kind) end }))
             print(delay >= 0.2)
             print(llm.now() - before >= 0.2)
             """),
@@ -71,11 +71,32 @@ import Wire
             print(err.kind, err.retry_after, err.attempts, llm.now() - before < 3)
             """),
         ScriptCase(
+            "a Retry-After longer than anyone would wait fails at once", faults: "429:9@500",
+            prints: ["rate_limit 429 500.0 1"],
+            """
+            local reply, err = client:ask("hi")
+            print(err.kind, err.status, err.retry_after, err.attempts)
+            """),
+        ScriptCase(
             "auto restarts what nobody saw", faults: "cut@600x1", prints: ["2", "tok1 tok2 tok3 tok4 tok5 "],
             """
             local reply = assert(client:ask("hi", { headers = count(5), retry = { base = 0.001 } }))
             print(reply.attempts)
             print(reply)
+            """),
+        ScriptCase(
+            "a clean end too early is restarted like a cut", faults: "eof@600x1", prints: ["2"],
+            """
+            print(assert(client:ask("hi", { headers = count(5), retry = { base = 0.001 } })).attempts)
+            """),
+        ScriptCase(
+            "reasoning that was seen counts as output", faults: "stall@800:1x1,eof@900x1",
+            prints: ["nil truncated true true"],
+            """
+            local seen = ""
+            local reasoner = llm.client { model = "moonrill-reasoner" }
+            local reply, err = reasoner:ask("hi", { on_reasoning = function(t) seen = seen .. t end })
+            print(reply, err.kind, #seen > 0, err.partial.reasoning == seen)
             """),
         ScriptCase(
             "auto fails what was seen", faults: "stall@598:1x1,cut@600x1",
@@ -129,11 +150,11 @@ import Wire
             print(err.kind, err.partial.text == "tok1 tok2 tok3 ")
             """),
         ScriptCase(
-            "what is no stream at all", prints: ["protocol", "protocol", "protocol"],
+            "what is no stream at all", prints: ["protocol true", "protocol false", "protocol false"],
             """
             for _, f in ipairs { "html", "garbage", "empty" } do
               local reply, err = client:ask("hi", { headers = fault(f), retry = { max = 0 } })
-              print(err.kind)
+              print(err.kind, err.message:find("html") ~= nil)
             end
             """),
         ScriptCase(
@@ -142,6 +163,17 @@ import Wire
             local reply, err = client:ask("hi", { headers = count(9), retry = { max = 0 } })
             print(err.kind)
             print(#tostring(err) > 10)
+            """),
+        ScriptCase(
+            "a loop over a stream that is cut raises", faults: "stall@598:1,cut@600",
+            prints: ["false truncated true", "true"],
+            """
+            local text = ""
+            local ok, err = pcall(function()
+              for e in client:stream("hi", { headers = count(9), retry = { max = 0 } }) do text = text .. (e.text or "") end
+            end)
+            print(ok, err.kind, tostring(err):find("mock: truncated") ~= nil)
+            print(#text > 0 and err.partial.text == text)
             """),
         ScriptCase(
             "timeouts name their phase", prints: ["timeout first", "timeout idle true", "timeout total"],

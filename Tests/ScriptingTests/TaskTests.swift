@@ -151,14 +151,20 @@ import Testing
     @Test func anErrorOfMainCancelsTheRest() throws {
         let run = try Mocked.run(
             """
+            local seen = {}
+            local function endless(name)
+              return { headers = count("inf"), on_token = function() seen[name] = true end,
+                on_error = function(err) print(err.kind) end }
+            end
             llm.spawn(function() llm.sleep(30) print("never") end)
-            client:start("hi", { headers = count("inf"), on_token = function() seen = true end })
-            while not seen do llm.sleep(0.002) end
+            llm.spawn(function() client:ask("hi", endless("asked")) end)
+            client:start("hi", endless("started"))
+            while not (seen.asked and seen.started) do llm.sleep(0.002) end
             error("main failed")
-            """, settleAborts: 1)
-        #expect(run.failure.contains("test.lua:5: main failed"))
-        #expect(run.lines == [])
-        #expect(run.statistics.aborted == 1)
+            """, settleAborts: 2)
+        #expect(run.failure == "test.lua:11: main failed")
+        #expect(run.lines == ["cancelled", "cancelled"])
+        #expect(run.statistics.aborted == 2)
         #expect(run.result.seconds < 10)
     }
 
@@ -227,8 +233,17 @@ import Testing
         let run = try Mocked.run(
             """
             local function round(n)
-              for _ = 1, n do llm.spawn(function() llm.sleep(0) return string.rep("x", 1000) .. math.random() end) end
-              llm.sleep(0.05)
+              local over = 0
+              for _ = 1, n do
+                llm.spawn(function()
+                  local guard <close> = setmetatable({}, { __close = function() over = over + 1 end })
+                  llm.sleep(0)
+                  return string.rep("x", 1000) .. math.random()
+                end)
+              end
+              while over < n do llm.sleep(0) end
+              -- The scheduler holds the tasks of a round until the round is over, and the last ones end in this one.
+              llm.sleep(0)
               collectgarbage() collectgarbage()
               return collectgarbage("count")
             end
