@@ -107,7 +107,9 @@ public enum MoonrillBinary {
 
         /// Waits for the end; a process that has not ended by then is killed.
         public func wait(timeout: Double = 60) -> Result {
-            let killer = DispatchWorkItem { kill(self.process.processIdentifier, SIGKILL) }
+            // The queue keeps the item until its time has come, cancelled or not: it must not keep the run.
+            let child = process.processIdentifier
+            let killer = DispatchWorkItem { kill(child, SIGKILL) }
             DispatchQueue.global().asyncAfter(deadline: .now() + timeout, execute: killer)
             process.waitUntilExit()
             killer.cancel()
