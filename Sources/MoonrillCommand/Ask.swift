@@ -35,7 +35,8 @@ struct Ask: ParsableCommand {
             let context = String(decoding: Descriptor.readAll(STDIN_FILENO), as: UTF8.self)
             if !context.isEmpty { text = context + "\n\n" + text }
         }
-        let (host, server) = try options.host()
+        let output = StandardOutput()
+        let (host, server) = try options.host(output)
         let result: ScriptResult
         do throws(ScriptHostError) {
             result = try host.run(
@@ -45,7 +46,7 @@ struct Ask: ParsableCommand {
             throw CommandFailure(message: error.message, status: ExitStatus.failure)
         }
         server?.stop()
-        finish(result)
+        finish(result, output)
     }
 
     static let script = """

@@ -39,7 +39,7 @@ struct Mock: ParsableCommand {
         sigaddset(&signals, SIGTERM)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         let server = try startMock(fault: fault, rate: rate, port: port)
-        _ = Descriptor.write(Array("\(server.baseURL)\n".utf8), to: STDOUT_FILENO)
+        try StandardOutput.write("\(server.baseURL)\n")
         var signal: Int32 = 0
         sigwait(&signals, &signal)
         server.stop()

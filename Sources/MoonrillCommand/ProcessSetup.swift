@@ -3,10 +3,15 @@
 internal import Glibc
 
 enum ProcessSetup {
-    /// Ignores SIGPIPE (a closed pipe ends the script quietly instead) and raises the soft limit on open files to the
-    /// hard one: every stream is a socket.
+    /// Ignores SIGPIPE (a closed pipe ends the script quietly instead), keeps the standard descriptors' numbers from
+    /// others, and raises the soft limit on open files to the hard one: every stream is a socket.
     static func prepare() {
         signal(SIGPIPE, SIG_IGN)
+        // Started with one of them closed, the process would give its number to a socket, and print into it. What
+        // takes its place can be used no more than a closed one.
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
+            _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+        }
         var limit = rlimit()
         let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         guard getrlimit(files, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
@@ -30,13 +35,39 @@ enum ProcessSetup {
 enum StandardError {
     static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
+    /// Where even this fails there is nobody left to tell.
     static func write(_ text: String) { _ = Descriptor.write(Array(text.utf8), to: STDERR_FILENO) }
+}
+
+/// Standard output, unbuffered. Remembers why it could not be written.
+final class StandardOutput {
+    private var problem: Int32 = 0
+
+    /// Writes all bytes; false once nobody reads them any more, or they cannot be written at all.
+    func write(_ bytes: [UInt8]) -> Bool {
+        if problem == 0 { problem = Descriptor.write(bytes, to: STDOUT_FILENO) }
+        return problem == 0
+    }
+
+    /// Why output was lost, for a person; nil where none was, or where a closed pipe said that no more is wanted.
+    var loss: String? {
+        guard problem != 0, problem != EPIPE else { return nil }
+        return "cannot write to standard output: " + (strerror(problem).map { String(cString: $0) } ?? "\(problem)")
+    }
+
+    /// Writes a command's answer.
+    /// - Throws: ``CommandFailure`` where it could not be written.
+    static func write(_ text: String) throws(CommandFailure) {
+        let output = StandardOutput()
+        _ = output.write(Array(text.utf8))
+        if let loss = output.loss { throw CommandFailure(message: loss, status: ExitStatus.failure) }
+    }
 }
 
 /// Whole writes to a descriptor.
 enum Descriptor {
-    /// Writes all bytes. False once nobody reads them any more (or they cannot be written at all).
-    static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    /// Writes all bytes. 0, or the number of the error that stopped it: EPIPE once nobody reads them any more.
+    static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count =
@@ -47,10 +78,10 @@ enum Descriptor {
                 var state = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&state, 1, -1)
             } else if errno != EINTR {
-                return false
+                return errno
             }
         }
-        return true
+        return 0
     }
 
     /// All bytes that standard input still has.

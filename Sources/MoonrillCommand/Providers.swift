@@ -16,7 +16,7 @@ struct Providers: ParsableCommand {
 
     func run() throws {
         let text = markdown ? markdownTable() : table(try ProviderTable(defining: ownProviders()).all)
-        _ = Descriptor.write(Array(text.utf8), to: STDOUT_FILENO)
+        try StandardOutput.write(text)
     }
 
     private func table(_ providers: [Preset]) -> String {

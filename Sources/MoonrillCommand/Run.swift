@@ -31,7 +31,8 @@ struct Run: ParsableCommand {
     var arguments: [String] = []
 
     func run() throws {
-        let (host, server) = try options.host()
+        let output = StandardOutput()
+        let (host, server) = try options.host(output)
         let result: ScriptResult
         do throws(ScriptHostError) {
             if script == "-" {
@@ -45,14 +46,15 @@ struct Run: ParsableCommand {
                 message: error.message, status: error.isMissingScript ? ExitStatus.noInput : ExitStatus.failure)
         }
         server?.stop()
-        finish(result)
+        finish(result, output)
     }
 }
 
-/// Says how a run ended, and ends the process with the status for it.
-func finish(_ result: ScriptResult) -> Never {
+/// Says how a run ended, and ends the process with the status for it. Lost output is a failure.
+func finish(_ result: ScriptResult, _ output: StandardOutput) -> Never {
+    if let loss = output.loss { StandardError.write("moonrill: \(loss)\n") }
     switch result.ending {
-    case .finished, .outputClosed: ProcessSetup.end(0)
+    case .finished, .outputClosed, .exited(0): ProcessSetup.end(output.loss == nil ? 0 : ExitStatus.failure)
     case .exited(let code): ProcessSetup.end(Int32(truncatingIfNeeded: code))
     case .failed(let message, let traceback):
         StandardError.write("moonrill: \(message)\n" + (traceback.isEmpty ? "" : "\(traceback)\n"))

@@ -43,7 +43,7 @@ struct SharedOptions: ParsableArguments {
     }
 
     /// The host that the options describe. Keep the server until the run is over.
-    func host() throws -> (host: ScriptHost, server: MockServer?) {
+    func host(_ output: StandardOutput) throws -> (host: ScriptHost, server: MockServer?) {
         var host = ScriptHost(logger: StandardErrorLog.logger(level: logLevel.level, format: logFormat))
         host.provider = provider
         host.model = model
@@ -52,7 +52,7 @@ struct SharedOptions: ParsableArguments {
         host.timeLimit = timeout
         host.stopSignals = [SIGINT, SIGTERM]
         host.output = .streamed(
-            standard: { Descriptor.write($0, to: STDOUT_FILENO) }, error: { Descriptor.write($0, to: STDERR_FILENO) })
+            standard: output.write, error: { Descriptor.write($0, to: STDERR_FILENO) == 0 })
         host.isLineBuffered = isatty(STDOUT_FILENO) == 1
         if StandardError.isTerminal { host.waitingIndicator = WaitingIndicator().show }
         guard mock || fault != nil else { return (host, nil) }

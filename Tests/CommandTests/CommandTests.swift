@@ -79,21 +79,42 @@ import Testing
         #expect(result.errorOutput == "")
     }
 
-    @Test func aClosedPipeEndsQuietly() throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/bash")
-        process.arguments = [
-            "-c", "echo 'while true do print(1) end' | timeout 20 \"$0\" run - | head -n 1; echo ${PIPESTATUS[1]}",
-            MoonrillBinary.path,
-        ]
-        let output = Pipe()
-        let errors = Pipe()
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        #expect(String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self) == "1\n0\n")
-        #expect(errors.fileHandleForReading.readDataToEndOfFile().isEmpty)
-        process.waitUntilExit()
+    /// What has read enough closes the pipe: no failure, and nothing to complain about.
+    @Test(arguments: [
+        "echo 'while true do print(1) end' | timeout 20 $0 run - | head -n 1",
+        "echo 'print(1) pcall(function() while true do print(1) end end) io.stderr:write(2)' | timeout 20 $0 run - | head -n 1",
+        "timeout 20 $0 ask --fault 429:1@0 --rate 0 hello 2>/dev/null | head -c 1",
+        "timeout 20 $0 ask --mock --quiet --rate 50 hello | head -c 1", "timeout 20 $0 providers | head -n 1",
+    ])
+    func aClosedPipeEndsQuietly(line: String) throws {
+        let result = try MoonrillBinary.run(shell: "\(line); echo \" ${PIPESTATUS[@]: -2:1}\"")
+        #expect(result.output.hasSuffix(" 0\n") && result.output.count > 3, "\(result.output)")
+        #expect(result.errorOutput == "")
+    }
+
+    /// A full disk is no closed pipe: whoever relies on the status must learn of it.
+    @Test(arguments: [
+        "echo 'print(1)' | $0 run - > /dev/full", "echo 'while true do print(1) end' | $0 run - > /dev/full",
+        "echo 'print(1) os.exit(0)' | $0 run - > /dev/full", "$0 ask --mock --quiet --rate 0 hello > /dev/full",
+        "$0 providers > /dev/full", "$0 mock > /dev/full", "echo 'print(1)' | $0 run - >&-",
+    ])
+    func lostOutputIsAFailure(line: String) throws {
+        let result = try MoonrillBinary.run(shell: line)
+        #expect(result.status == 1)
+        let reason = line.hasSuffix("-") ? "Bad file descriptor" : "No space left on device"
+        #expect(result.errorOutput == "moonrill: cannot write to standard output: \(reason)\n")
+    }
+
+    @Test func anInterruptedAnswerKeepsWhatHadCome() throws {
+        let run = try MoonrillBinary.start([
+            "ask", "--mock", "-m", "moonrill-chat", "--rate", "5", "Tell me of rivers.",
+        ])
+        run.waitForOutput()
+        run.send(SIGINT)
+        let result = run.wait(timeout: 20)
+        #expect(result.status == 130)
+        #expect(!result.output.isEmpty)
+        #expect(result.errorOutput == "")
     }
 
     // MARK: Bad input: the thing, the place, the way out
@@ -156,13 +177,36 @@ import Testing
         (["run"], 64, "Missing expected argument"), (["run", "--nonsense", "x"], 64, "Unknown option '--nonsense'"),
         (["run", "--timeout", "0", "x"], 64, "--timeout takes a number of seconds above 0"),
         (["run", "--fault", "nonsense", "x"], 64, "--fault: "), (["mock", "--port", "99999"], 64, "--port"),
-        (["frobnicate"], 64, "frobnicate"),
+        (["frobnicate"], 64, "frobnicate"), (["runn", "x"], 64, "unknown subcommand 'runn' (did you mean 'run'?)"),
+        (["story.lua"], 64, "(did you mean 'moonrill run story.lua'?)"),
+        (["run", "--modle", "m", "x"], 64, "Unknown option '--modle'. Did you mean '--model'?"),
+        (["run", "--log-level", "loud", "x"], 64, "'trace', 'debug', 'info', 'warning' or 'error'"),
+        (["run", "--timeout", "soon", "x"], 64, "The value 'soon' is invalid for '--timeout"),
+        (["run", "--rate", "5", "x"], 64, "--rate is for the offline provider: add --mock."),
+        (["run", "--mock", "--rate=-1", "x"], 64, "--rate takes a number of 0 or more."),
+        (["mock", "--fault", "429:x"], 64, "fault \"429:x\": after the colon stands a number of requests"),
+        (["ask", "--mock"], 64, "Missing expected argument '<prompt> ...'"),
+        (["ask", "--mock", "--timeout", "0.2", "--fault", "slow-head:60", "x"], 124, "did not end within 0.2 s"),
+        (["providers", "all"], 64, "Unexpected argument 'all'"),
+        (["ask", "hello"], 1, "moonrill: no provider is chosen; write provider = "),
+        (
+            ["ask", "--provider", "deepsek", "x"], 1,
+            "moonrill: unknown provider \"deepsek\" (did you mean \"deepseek\"?)"
+        ),
+        (["ask", "--provider", "deepseek", "x"], 1, "export DEEPSEEK_API_KEY="),
+        (["ask", "--base-url", "ftp://x", "x"], 1, "base_url must begin with http:// or https://, not ftp://"),
     ])
     func wrongUsage(arguments: [String], status: Int, message: String) throws {
         let result = try MoonrillBinary.run(arguments)
         #expect(result.status == Int32(status))
         #expect(result.errorOutput.contains(message), "\(result.errorOutput)")
-        #expect(result.output == "")
+        #expect(result.output.trimmingCharacters(in: .newlines) == "")
+    }
+
+    @Test func theDefaultProviderOfTheEnvironmentIsChecked() throws {
+        let result = try MoonrillBinary.run(["ask", "x"], environment: ["MOONRILL_PROVIDER": "deepsek"])
+        #expect(result.status == 1)
+        #expect(result.errorOutput.hasPrefix("moonrill: unknown provider \"deepsek\" (did you mean \"deepseek\"?)"))
     }
 
     @Test func aPortInUseIsNamed() throws {

@@ -50,12 +50,9 @@ public enum MoonrillBinary {
         private let done = DispatchGroup()
         private let sawOutput = DispatchSemaphore(value: 0)
 
-        init(
-            _ arguments: [String], within launcher: [String], stdin: [UInt8]?, environment: [String: String]
-        ) throws {
-            let command = launcher + [MoonrillBinary.path] + arguments
-            process.executableURL = URL(fileURLWithPath: command[0])
-            process.arguments = Array(command.dropFirst())
+        init(_ executable: String, _ arguments: [String], stdin: [UInt8]?, environment: [String: String]) throws {
+            process.executableURL = URL(fileURLWithPath: executable)
+            process.arguments = arguments
             process.currentDirectoryURL = URL(fileURLWithPath: MoonrillBinary.packageRoot)
             var variables = ["PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "NO_PROXY": "*"]
             // A sanitizer's options are the run's, not the script's.
@@ -128,7 +125,13 @@ public enum MoonrillBinary {
         _ arguments: [String], within launcher: [String] = [], stdin: [UInt8]? = nil,
         environment: [String: String] = [:]
     ) throws -> Running {
-        try Running(arguments, within: launcher, stdin: stdin, environment: environment)
+        let command = launcher + [path] + arguments
+        return try Running(command[0], Array(command.dropFirst()), stdin: stdin, environment: environment)
+    }
+
+    /// Runs a line of bash in which `$0` is the command, or an executable file as it stands.
+    public static func run(shell line: String) throws -> Result {
+        try Running("/bin/bash", ["-c", line, path], stdin: nil, environment: [:]).wait()
     }
 
     /// Runs the command to its end.
