@@ -3,7 +3,7 @@
 import Foundation
 import Glibc
 import MoonrillMock
-import Synchronization
+import Support
 import Testing
 import Wire
 
@@ -181,7 +181,7 @@ import Wire
     }
 
     @Test func observesRequests() throws {
-        let seen = Mutex<[ObservedRequest]>([])
+        let seen = Locked([ObservedRequest]())
         try withServer({ $0.onRequest = { request in seen.withLock { $0.append(request) } } }) { server in
             _ = try ask(server, chat("hi"), ["X-Test": "one"])
             let request = try #require(seen.withLock { $0.first })

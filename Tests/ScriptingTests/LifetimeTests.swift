@@ -15,7 +15,6 @@ import Testing
         "local t = llm.spawn(function() client:ask('x') end) llm.spawn(function() t:wait() end) t:wait()",
         "local a = client:start('x') client:ask('y', { headers = { ['X-Moonrill-Fault'] = 'no-done' }, "
             + "on_token = function() a:wait() end })",
-        "client:start('x', { on_token = print }) while true do end",
     ])
     func aStoppedRunLetsGoOfItsState(script: String) throws {
         var options = MockOptions()

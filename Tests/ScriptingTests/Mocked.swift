@@ -3,7 +3,7 @@
 import Foundation
 import Moonrill
 import MoonrillMock
-import Synchronization
+import Support
 import Testing
 import Wire
 
@@ -97,7 +97,7 @@ extension Mocked {
 
 /// The requests that the offline provider saw.
 final class RequestLog: Sendable {
-    private let requests = Mutex<[ObservedRequest]>([])
+    private let requests = Locked([ObservedRequest]())
     func add(_ request: ObservedRequest) { requests.withLock { $0.append(request) } }
     var all: [ObservedRequest] { requests.withLock { $0 } }
 }
