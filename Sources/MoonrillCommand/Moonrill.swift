@@ -22,8 +22,8 @@ struct MoonrillCommand: ParsableCommand {
 
               moonrill run script.lua [arguments...]
 
-            Exit status: 0 fine; 1 the script failed; 64 wrong usage; 66 no such script; 124 out of time;
-            130 and 143 stopped by SIGINT and SIGTERM.
+            Exit status: 0 fine; 1 the script failed, or its output was lost; 64 wrong usage; 66 no such script;
+            69 the mock's port is taken; 124 out of time; 130 and 143 stopped by SIGINT and SIGTERM.
             """,
         version: Product.version,
         subcommands: [Run.self, Ask.self, Mock.self, Providers.self])
