@@ -19,6 +19,8 @@ struct MockPrompt {
     var includesUsage = false
     /// Whether the request asks for thinking, or forbids it; nil where it leaves that to the model.
     var thinks: Bool?
+    /// Members that the dialect's reply repeats from the request, as they stand in the reply.
+    var repeated = JSONObject()
 
     struct Message {
         var role: String

@@ -1,5 +1,7 @@
 // A reply as a value, before any dialect has made frames of it.
 
+internal import Wire
+
 /// What the provider answers. Made by ReplyAuthor; a MockDialect turns it into bytes.
 struct MockReply {
     /// Without the dialect's prefix; the same request gives the same one.
@@ -12,6 +14,8 @@ struct MockReply {
     /// Whether frames have a place for reasoning.
     var showsReasoning: Bool
     var includesUsage: Bool
+    /// Members that the dialect repeats from the request.
+    var repeated: JSONObject
 
     struct Choice {
         var pieces: PieceSource

@@ -47,7 +47,8 @@ struct OpenAIResponses: MockDialect {
     static func finished(_ reply: MockReply, _ output: [JSONValue]) -> JSONValue {
         let count = reply.replyTokens ?? 0
         let usage: JSONValue = [
-            "input_tokens": .int(Int64(reply.promptTokens)), "input_tokens_details": ["cached_tokens": 0],
+            "input_tokens": .int(Int64(reply.promptTokens)),
+            "input_tokens_details": ["cached_tokens": 0, "cache_write_tokens": 0],
             "output_tokens": .int(Int64(count)),
             "output_tokens_details": ["reasoning_tokens": .int(Int64(reply.reasoningTokens))],
             "total_tokens": .int(Int64(reply.promptTokens + count)),
@@ -58,13 +59,14 @@ struct OpenAIResponses: MockDialect {
     private static func response(
         _ reply: MockReply, status: String, output: [JSONValue], usage: JSONValue
     ) -> JSONValue {
-        [
+        var response: JSONObject = [
             "id": .string("resp_\(reply.id)"), "object": "response", "created_at": .int(Int64(reply.created)),
             "status": .string(status), "background": false, "error": nil,
             "incomplete_details": status == "incomplete" ? ["reason": "max_output_tokens"] : nil,
-            "instructions": nil, "max_output_tokens": nil, "model": .string(reply.model), "output": .array(output),
-            "parallel_tool_calls": true, "previous_response_id": nil, "store": true, "usage": usage, "metadata": [:],
+            "model": .string(reply.model), "output": .array(output), "previous_response_id": nil, "usage": usage,
         ]
+        for member in reply.repeated { response[member.key] = member.value }
+        return .object(response)
     }
 
     // MARK: Errors

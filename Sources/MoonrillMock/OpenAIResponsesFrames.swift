@@ -130,7 +130,8 @@ final class OpenAIResponsesFrames: FrameSource {
         let isCut = next == nil && reply.choices[0].finish == .length
         let whole = JSONValue.string(item.content.text)
         if let part = Self.partName(item.content.kind) {
-            add("\(item.name).done", item.place.with("text", whole))
+            let done = item.place.with("text", whole)
+            add("\(item.name).done", item.content.kind == .message ? done.with("logprobs", []) : done)
             add("\(part).done", item.place.with("part", item.content.part(item.content.text)))
         } else {
             add("\(item.name).done", item.place.with("arguments", whole))

@@ -28,7 +28,20 @@ struct OpenAIResponsesReader {
             prompt.format = .schema(format?["schema"] ?? [:])
         default: break
         }
+        prompt.repeated = repeated
         return prompt
+    }
+
+    /// What a response says of its request, with the API's own values for what was not said.
+    private var repeated: JSONObject {
+        var members: JSONObject = [
+            "instructions": nil, "max_output_tokens": nil, "parallel_tool_calls": true, "tool_choice": "auto",
+            "tools": [], "temperature": 1, "top_p": 1, "store": true, "metadata": [:],
+        ]
+        for name in members.map(\.key) {
+            if let value = fields.body[name], !value.isNull { members[name] = value }
+        }
+        return members
     }
 
     /// What Chat Completions take and this API does not know.

@@ -23,7 +23,8 @@ struct ReplyAuthor {
             id: String(repeating: "0", count: 16 - hex.count) + hex,
             created: 1_750_000_000 + Int(fingerprint % 10_000_000),
             model: prompt.model, choices: choices, promptTokens: prompt.tokens,
-            showsReasoning: prompt.showsReasoning, includesUsage: prompt.includesUsage)
+            showsReasoning: prompt.showsReasoning, includesUsage: prompt.includesUsage,
+            repeated: prompt.repeated)
     }
 
     private func choice(_ index: Int) -> MockReply.Choice {

@@ -168,6 +168,33 @@ private typealias Exchange = DialectExchange<Responses>
         #expect((brief ?? 0) > (plain ?? 0))
     }
 
+    /// openai's package declares these members as required.
+    @Test(arguments: [
+        (
+            #""tools":[{"type":"function","name":"f","parameters":{}}],"tool_choice":"none","instructions":"Be brief.""#,
+            1
+        ),
+        (#""metadata":{"a":"b"}"#, 0),
+    ]) func theResponseRepeatsTheRequest(members: String, tools: Int) throws {
+        let body = #"{"model":"m","stream":true,"input":"Hi",\#(members)}"#
+        let sent = try JSONReader.value(body)
+        let text = try withServer { try Exchange($0, body: Array(body.utf8)).response.text }
+        let payloads = try text.split(separator: "\n").filter { $0.hasPrefix("data: ") }.map {
+            try JSONReader.value(String($0.dropFirst(6)))
+        }
+        let responses = payloads.compactMap { $0["response"] }
+        #expect(responses.count == 3)
+        for response in responses {
+            #expect(response["tools"]?.array?.count == tools)
+            #expect(response["tools"] == (sent["tools"] ?? []))
+            #expect(response["tool_choice"] == (sent["tool_choice"] ?? "auto"))
+            #expect(response["instructions"] == (sent["instructions"] ?? .null))
+            #expect(response["metadata"] == (sent["metadata"] ?? [:]))
+        }
+        #expect(responses.last?["usage"]?["input_tokens_details"]?["cache_write_tokens"] == 0)
+        #expect(payloads.first { $0["type"] == "response.output_text.done" }?["logprobs"] == [])
+    }
+
     @Test func inputMayBeOneText() throws {
         try withServer { server in
             let text = try Exchange(server, body: Array(#"{"model":"m","stream":true,"input":"Explain tides"}"#.utf8))
