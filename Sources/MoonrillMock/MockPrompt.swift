@@ -21,6 +21,8 @@ struct MockPrompt {
     var thinks: Bool?
     /// Members that the dialect's reply repeats from the request, as they stand in the reply.
     var repeated = JSONObject()
+    /// Whether a model that does not think says what it means to do before it calls tools.
+    var plansCalls = false
 
     struct Message {
         var role: String

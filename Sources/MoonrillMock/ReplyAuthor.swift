@@ -39,7 +39,8 @@ struct ReplyAuthor {
         let theme = ReplyTheme(prompt: prompt, choice: choice.value)
         let calls = ToolCaller(prompt: prompt, choice: choice.value, subject: theme.subject).calls()
         var pieces: [MockPiece] = []
-        if prompt.showsReasoning, prompt.continued == nil {
+        let plans = prompt.plansCalls && !calls.isEmpty
+        if prompt.showsReasoning || plans, prompt.continued == nil {
             let thought = calls.isEmpty ? theme.reasoning() : theme.reasoning(before: calls.map(\.name))
             pieces = Pieces(thought).map { .reasoning($0) }
         }

@@ -25,7 +25,7 @@ struct Responder {
     let options: MockOptions
     private var ledger: FaultLedger
     private let dialects: [any MockDialect] = [
-        ChatCompletions(), OpenAIResponses(), AnthropicMessages(),
+        ChatCompletions(), OpenAIResponses(), AnthropicMessages(), TextGeneration(), CohereChat(),
     ]
 
     /// The largest request body taken, in bytes.
@@ -51,8 +51,8 @@ struct Responder {
         let missing = MockRefusal(
             status: 404,
             message:
-                "Unknown path \(request.path.shortened(to: 200)). Try POST /v1/chat/completions, POST /v1/responses, "
-                + "POST /v1/messages or GET /v1/models.",
+                "Unknown path \(request.path.shortened(to: 200)). Try POST /v1/chat/completions, /v1/responses, "
+                + "/v1/messages, /v2/chat or /generate_stream, or GET /v1/models.",
             code: "unknown_url")
         return Self.refuse(missing, request, dialects[0])
     }
