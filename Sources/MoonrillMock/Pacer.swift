@@ -18,6 +18,10 @@ final class Pacer {
     /// How far ahead of now the next task is put. NIO looks at no socket while a task is due: were the next turn due at
     /// once, a server that cannot keep up with its schedule would accept and read nothing until it had caught up.
     private static let breath = TimeAmount.microseconds(20)
+    /// On a slow machine, or under a sanitizer, a task that is that near is due before NIO has got round to asking.
+    /// So after every `busyTime` comes a breath that is long enough anywhere.
+    private static let longBreath = TimeAmount.microseconds(250)
+    private static let busyTime = TimeAmount.milliseconds(5)
     private static let slotCount: Int64 = 1_024
 
     private let loop: any EventLoop
@@ -29,6 +33,8 @@ final class Pacer {
     private var timer: Scheduled<Void>?
     private var timerTick = Int64.max
     private var isStopped = false
+    /// When the next long breath is due.
+    private var nextLongBreath = NIODeadline.now() + busyTime
 
     init(loop: any EventLoop) {
         self.loop = loop
@@ -60,7 +66,7 @@ final class Pacer {
         guard !isStopped else { return }
         yielded.append(sleeper)
         guard yielded.count == 1 else { return }
-        loop.assumeIsolated().scheduleTask(deadline: .now() + Self.breath) {
+        loop.assumeIsolated().scheduleTask(deadline: soon()) {
             let ready = self.yielded
             self.yielded = []
             let now = NIODeadline.now()
@@ -70,10 +76,18 @@ final class Pacer {
 
     private var isTurning = false
 
+    /// The earliest moment for the next task.
+    private func soon() -> NIODeadline {
+        let now = NIODeadline.now()
+        guard now >= nextLongBreath else { return now + Self.breath }
+        nextLongBreath = now + Self.busyTime
+        return now + Self.longBreath
+    }
+
     private func arm(_ tick: Int64) {
         timer?.cancel()
         timerTick = tick
-        let deadline = max(.uptimeNanoseconds(UInt64(tick * Self.tick)), .now() + Self.breath)
+        let deadline = max(.uptimeNanoseconds(UInt64(tick * Self.tick)), soon())
         timer = loop.assumeIsolated().scheduleTask(deadline: deadline) {
             self.turn()
         }
