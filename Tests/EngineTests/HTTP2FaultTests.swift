@@ -22,7 +22,7 @@ func withTLSServer(
         let driver = try Driver(keys: ["TLS_KEY": "sk-0123456789"], caFile: isTrusted ? directory + "/cert.pem" : nil)
         var spec = World.spec(
             dialect: "openai", baseURL: "https://127.0.0.1:\(server.port)", retry: RetryPolicy(max: 2, base: 0.01),
-            timeouts: Timeouts(connect: 1, first: 5, idle: 5))
+            timeouts: Timeouts(connect: scenario == "handshake-stalls" ? 1 : 20, first: 20, idle: 20))
         spec.endpoint.keyVariable = "TLS_KEY"
         try body(server, driver, spec)
     }
