@@ -145,12 +145,11 @@ import Testing
         }
         var spec = World.spec(dialect: "openai", baseURL: server.baseURL)
         spec.limits.maxBodyBytes = 1 << 20
-        let (outcome, seconds) = try Driver().time(spec)
+        let (outcome, _) = try Driver().time(spec)
         #expect(outcome.failure?.kind == .truncated)
         #expect(outcome.failure?.isRetryable == false)
         #expect((outcome.failure?.partial?.text.count ?? 0) > 900_000)
         #expect(outcome.failure?.partial?.text == outcome.text)
-        #expect(seconds < 10)
     }
 
     /// The last word counts; a stream that says nothing of it leaves it unknown, not zero.
