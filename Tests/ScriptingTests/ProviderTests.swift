@@ -84,7 +84,7 @@ import Wire
             (#"llm.provider { name = "a", base_ur = 3 }"#, ":2: llm.provider: unknown member \"base_ur\""),
             ("while true do end", ": did not end within 2.0 s"),
             ("local x = = 3", ":2: unexpected symbol near '='\n2 | local x = = 3\n"),
-            ("local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end", ": not enough memory"),
+            ("local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000000) .. i end", ": not enough memory"),
         ]) func wrongConfigurations(lua: String, says: String) throws
     {
         let (path, providers) = try configured("local a = 1\n" + lua)
