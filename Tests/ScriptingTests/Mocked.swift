@@ -69,6 +69,9 @@ struct Mocked {
         var host = ScriptHost()
         host.offlineBaseURL = server.baseURL
         host.timeLimit = 30
+        // What the server has seen so far, for scripts that wait for it.
+        host.register("requests") { _ in [.int(Int64(seen.all.count))] }
+        host.register("aborted") { _ in [.int(Int64(server.statistics().aborted))] }
         configure(&host)
         let result: ScriptResult
         if let directory {

@@ -16,9 +16,18 @@ extension ScriptRuntime {
         let stack = vm.stack
         stack.pushTable(fields: 40)
         setTaskFunctions(stack)
+        setScopeFunctions(stack)
         setCallFunctions(stack)
         setValueFunctions(stack)
         setSystemFunctions(stack)
+        // part(name) -> the chunk of a part of `llm` that is loaded when it is first named.
+        stack.set("part") { call throws(LuaError) in
+            let parts: [String: [UInt8]] = ["flow": PackageResources.flow_lua]
+            let name = call.stack.string(at: 1) ?? ""
+            guard let source = parts[name] else { throw .misuse("llm has no part '\(name)'") }
+            try call.stack.load(source, name: "=[llm.\(name)]")
+            return .returned(1)
+        }
         let host = stack.popReference()
         replaceSystemCalls(stack)
         try runEmbedded(PackageResources.require_lua, "=[require]", host, results: 0)

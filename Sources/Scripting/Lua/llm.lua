@@ -4,7 +4,7 @@ local host = ...
 local llm = { version = host.version }
 -- A script may write over globals; the module goes on with the originals.
 local type, tostring, next, pairs, ipairs = type, tostring, next, pairs, ipairs
-local getmetatable, setmetatable, math, string, table = getmetatable, setmetatable, math, string, table
+local rawset, getmetatable, setmetatable, math, string, table = rawset, getmetatable, setmetatable, math, string, table
 local open = io and io.open
 
 -- Misuse -----------------------------------------------------------------------------------------------------------
@@ -353,4 +353,13 @@ function llm.provider(definition)
   host.define_provider(definition)
 end
 
-return llm
+-- Parts that few scripts need are compiled when they are first named.
+local LATER = { flow = true }
+return setmetatable(llm, {
+  __index = function(self, name)
+    if not LATER[name] then return nil end
+    local part = host.part(name)(host, self, { check = check, describe = describe, Failure = Failure })
+    rawset(self, name, part)
+    return part
+  end,
+})

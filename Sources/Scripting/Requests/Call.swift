@@ -78,6 +78,8 @@ final class Call {
     var isReleased = false
     var hasOutput = false
     var isRetrying = false
+    /// The scope that it was begun in, until it is over.
+    var scope: TaskScope?
 
     init(id: RequestID, mode: Mode, callbacks: Callbacks, coalesce: Double) {
         self.id = id

@@ -41,6 +41,10 @@ final class CallCenter {
         call.hasTotalTimeout = spec.timeouts.total != nil
         calls[id] = call
         liveCount += 1
+        if let scope = scheduler.current?.scope {
+            call.scope = scope
+            scope.calls[id] = call
+        }
         engine.submit(.start(id, spec))
         return Int(id.raw)
     }
@@ -193,6 +197,7 @@ final class CallCenter {
             if owned { cancel(call) }
         case .event(let call): if call.puller === task { call.puller = nil }
         case .task(let other): other.waiters.removeAll { $0 === task }
+        case .scope(let scope): scope.waiter = nil
         case .nothing, .timer: break
         }
     }
@@ -205,6 +210,7 @@ final class CallCenter {
     func dissolve() {
         for call in calls.values {
             call.task?.dissolve()
+            call.scope = nil
             call.waiters = []
             call.puller = nil
         }
@@ -254,6 +260,11 @@ final class CallCenter {
         guard call.result == nil else { return }
         call.result = result
         liveCount -= 1
+        if let scope = call.scope {
+            call.scope = nil
+            scope.calls[call.id] = nil
+            scheduler.settle(scope)
+        }
         call.task?.owner = nil
         let waiters = call.waiters
         call.waiters = []

@@ -91,7 +91,10 @@ extension CallCenter {
 
     func note(_ event: EngineEvent, _ call: Call) {
         switch event {
-        case .token, .reasoning, .toolCall: call.hasOutput = true
+        case .token, .reasoning, .toolCall:
+            guard !call.hasOutput else { return }
+            call.hasOutput = true
+            call.scope?.noteOutput()
         case .retry: call.isRetrying = true
         case .start: call.isRetrying = false
         default: break
@@ -226,6 +229,7 @@ extension CallCenter {
         let task = scheduler.makeTask(.callback)
         call.task = task
         task.owner = call
+        task.scope = call.scope
         return task
     }
 
@@ -253,7 +257,8 @@ extension CallCenter {
 
     /// A callback raised: the request ends, and the error goes to whoever waits for it.
     private func fail(_ call: Call, _ error: LuaError) {
-        guard call.raised == nil else { return }
+        // One that was cancelled with its scope has said nothing about the request.
+        guard call.raised == nil, call.task?.isCancelled != true else { return }
         var raised = call.task.map { scheduler.traced(error, of: $0) } ?? error
         // Whoever waits stands elsewhere: no traceback of theirs shows the callback.
         raised.carriesTraceback = true

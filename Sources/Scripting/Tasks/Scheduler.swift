@@ -15,6 +15,9 @@ final class Scheduler {
     private var nextID = 1
     /// Spawned tasks, and the main one, that are not over.
     private(set) var aliveCount = 0
+    /// Scopes that were entered and not left, by the number that Lua knows.
+    var scopes: [Int: TaskScope] = [:]
+    var lastScope = 0
     /// Told of every task that is over.
     var onOver: (ScriptTask) -> Void = { _ in }
     /// Told of a task whose wait is cancelled, so that what it waited for can be let go.
@@ -31,6 +34,7 @@ final class Scheduler {
         if kind != .callback {
             tasks[task.id] = task
             aliveCount += 1
+            join(current?.scope, task)
         }
         return task
     }
@@ -58,11 +62,14 @@ final class Scheduler {
 
     /// Notes that the running task waits. Its host function answers `.waits` next.
     /// - Throws: ``LuaError`` when it has been cancelled, or may not wait here.
-    func park(_ wait: ScriptTask.Wait, _ call: HostCall, action: String) throws(LuaError) {
+    func park(
+        _ wait: ScriptTask.Wait, _ call: HostCall, action: String, isShielded: Bool = false
+    ) throws(LuaError) {
         guard let task = current else { throw .misuse("\(action) has to wait, and nothing runs that could") }
         try call.requireWait(action)
-        if task.isCancelled { throw cancellation() }
+        if task.isCancelled, !isShielded { throw cancellation() }
         task.state = .waiting
+        task.isShielded = isShielded
         task.wait = wait
         task.waitNumber += 1
     }
@@ -90,7 +97,7 @@ final class Scheduler {
     func cancel(_ task: ScriptTask) {
         guard !task.isOver, !task.isCancelled else { return }
         task.isCancelled = true
-        guard task.state == .waiting else { return }
+        guard task.state == .waiting, !task.isShielded else { return }
         let wait = task.wait
         wake(task, .raise(cancellation()))
         onAbandon(wait, task)
@@ -107,6 +114,8 @@ final class Scheduler {
     /// Parts tasks that hold each other in their waits, so that they can be freed. Nothing runs after this.
     func dissolve() {
         for task in tasks.values { task.dissolve() }
+        for scope in scopes.values { (scope.tasks, scope.calls, scope.waiter) = ([:], [:], nil) }
+        scopes = [:]
         tasks = [:]
         ready = []
     }
@@ -193,7 +202,7 @@ final class Scheduler {
         case .waits:
             // The host function has parked it; if not, it can never go on.
             if task.state == .running { task.state = .waiting }
-            if task.isCancelled, task.state == .waiting {
+            if task.isCancelled, task.state == .waiting, !task.isShielded {
                 let wait = task.wait
                 wake(task, .raise(cancellation()))
                 onAbandon(wait, task)
@@ -218,6 +227,7 @@ final class Scheduler {
         case .waits: return
         }
         aliveCount -= 1
+        leave(task)
         let waiters = task.waiters
         task.waiters = []
         for waiter in waiters { wake(waiter, outcome: task) }
@@ -241,7 +251,7 @@ final class Scheduler {
         return received
     }
 
-    private func isSame(_ error: LuaError, _ other: LuaError) -> Bool {
+    func isSame(_ error: LuaError, _ other: LuaError) -> Bool {
         guard let value = error.value, let otherValue = other.value else {
             return error.value == nil && other.value == nil && error.message == other.text
         }

@@ -18,6 +18,8 @@ final class ScriptTask {
         /// `owned` when the request belongs to the wait alone (client:ask): cancelling the wait cancels it.
         case call(Call, owned: Bool)
         case event(Call)
+        /// The next branch of a scope, or, once it is being left, the end of its members.
+        case scope(TaskScope)
     }
 
     /// How a ready task goes on.
@@ -40,8 +42,16 @@ final class ScriptTask {
     var resumption: Resumption?
     /// The error of another coroutine that was last raised in this one, if it brought a traceback.
     var received: LuaError?
-    /// Once set, every further wait raises at once.
+    /// Once set, every further wait raises at once, but for one that is shielded.
     var isCancelled = false
+    /// Cancelling does not end the present wait: it is the wait for children to be over.
+    var isShielded = false
+    /// The scope that it was begun in.
+    var home: TaskScope?
+    /// Whether a combinator waits for it by ``TaskScope/finished``.
+    var isBranch = false
+    /// The innermost scope that it runs in: what it begins belongs there.
+    var scope: TaskScope?
     /// For a callback's task: the request it belongs to, until that is over.
     var owner: Call?
     /// Tasks in `task:wait()` for this one.
@@ -64,6 +74,8 @@ final class ScriptTask {
         wait = .nothing
         waiters = []
         owner = nil
+        home = nil
+        scope = nil
     }
 
     /// True once it has returned, raised or been cancelled.

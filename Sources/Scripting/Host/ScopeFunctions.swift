@@ -1,0 +1,70 @@
+// Host primitives for scopes: what flow.lua builds structured concurrency from.
+
+internal import Engine
+internal import LuaVM
+
+extension ScriptRuntime {
+    func setScopeFunctions(_ stack: LuaStack) {
+        let scheduler = self.scheduler
+        // scope_enter() -> scope: what the running task begins from now on belongs to it.
+        stack.set("scope_enter") { call throws(LuaError) in
+            guard let task = scheduler.current else { throw .misuse("a flow runs in scripts, not at the host's start") }
+            call.stack.push(scheduler.enter(task))
+            return .returned(1)
+        }
+        // scope_leave(scope): cancels what is left of it, and waits until that is over, cancelled or not.
+        stack.set("scope_leave") { [unowned self] call throws(LuaError) in
+            guard let scope = scheduler.takeScope(call.stack.int(at: 1) ?? 0) else { return .returned(0) }
+            if let task = scheduler.current { task.scope = scope.outer }
+            return try end(scope, call)
+        }
+        // scope_next(scope, seconds) -> task id | nil: the next branch that is over; nil once the time is out.
+        stack.set("scope_next") { call throws(LuaError) in
+            guard let scope = scheduler.scope(call.stack.int(at: 1) ?? 0) else { throw .misuse("the scope is gone") }
+            if !scope.finished.isEmpty {
+                call.stack.push(scope.finished.removeFirst())
+                return .returned(1)
+            }
+            try scheduler.park(.scope(scope), call, action: "a flow")
+            scope.waiter = scheduler.current
+            if let seconds = call.stack.double(at: 2) { scheduler.setTimer(at: Engine.now() + seconds) }
+            return .waits
+        }
+        // scope_has_output(scope) -> whether a request inside has brought text.
+        stack.set("scope_has_output") { call throws(LuaError) in
+            call.stack.push(scheduler.scope(call.stack.int(at: 1) ?? 0)?.hasOutput ?? false)
+            return .returned(1)
+        }
+        // branch(body, ...) -> task id: a task whose end scope_next tells.
+        stack.set("branch") { call throws(LuaError) in
+            let task = scheduler.makeTask(.spawned)
+            task.isBranch = true
+            call.stack.move(call.argumentCount, to: task.coroutine.stack)
+            scheduler.begin(task, arguments: call.argumentCount - 1)
+            call.stack.push(task.id)
+            return .returned(1)
+        }
+        // trace(error, step): for message handlers; see Scheduler.trace.
+        stack.set("trace") { call throws(LuaError) in
+            let text = call.stack.string(at: 1)
+            let error =
+                text.map { LuaError($0) } ?? LuaError(call.stack.display(at: 1), value: call.stack.reference(to: 1))
+            scheduler.trace(error, step: call.stack.string(at: 2) ?? "llm.flow")
+            return .returned(0)
+        }
+    }
+
+    private func end(_ scope: TaskScope, _ call: HostCall) throws(LuaError) -> HostOutcome {
+        scheduler.beginLeaving(scope)
+        for id in scope.calls.keys.sorted(by: { $0.raw < $1.raw }) {
+            guard let request = scope.calls[id] else { continue }
+            center?.cancel(request)
+            // A callback that waits would hold the end of its request back.
+            if let task = request.task, request.isBusy { scheduler.cancel(task) }
+        }
+        guard !scope.isEmpty else { return .returned(0) }
+        try scheduler.park(.scope(scope), call, action: "a flow", isShielded: true)
+        scope.waiter = scheduler.current
+        return .waits
+    }
+}

@@ -1,0 +1,434 @@
+-- llm.flow: the combinators that prompt chains are built from. A step is any function value -> value | nil, err. Every
+-- combinator is a scope: however it is left, what was begun inside is cancelled and waited for. Loaded when a script
+-- first says llm.flow, with the host's primitives, the module and what llm.lua shares.
+--
+-- A failure is what a step returns as nil, err, or an llm error that it raises (a stream's loop does). Whatever else it
+-- raises is a defect of the script: it leaves every combinator at once, with the traceback of where it happened.
+local host, llm, shared = ...
+local check, describe, Failure = shared.check, shared.describe, shared.Failure
+local fail = host.misuse
+local flow = {}
+
+-- Scopes -----------------------------------------------------------------------------------------------------------
+
+local function failed(value, err) return value == nil and err ~= nil end
+
+-- Runs body(scope, ...) inside a scope. `where()` names the step that is at work, for tracebacks.
+local function scoped(where, body, ...)
+  local scope = host.scope_enter()
+  local result = table.pack(xpcall(body, function(err) host.trace(err, where()) return err end, scope, ...))
+  host.scope_leave(scope)
+  if not result[1] then
+    if getmetatable(result[2]) == Failure and result[2].kind ~= "cancelled" then return nil, result[2] end
+    error(result[2], 0)
+  end
+  return table.unpack(result, 2, result.n)
+end
+
+-- Begins a branch; next_branch tells when it is over.
+local function begin(running, name, step, ...)
+  local id = host.branch(step, ...)
+  running[id] = name
+  running.count = (running.count or 0) + 1
+  return id
+end
+
+-- Waits for the next branch: its name, its value and its error; nil where `deadline` comes first. Raises what a branch
+-- raised, but for failures.
+local function next_branch(scope, running, deadline)
+  local id = host.scope_next(scope, deadline and math.max(0, deadline - host.now()))
+  if not id then return nil end
+  local name = running[id]
+  running[id], running.count, running.last = nil, running.count - 1, name
+  local ok, value, err = pcall(host.task_wait, id)
+  host.task_release(id)
+  if ok then return name, value, err end
+  if getmetatable(value) ~= Failure then error(value, 0) end
+  return name, nil, value
+end
+
+-- The first error, with the others attached and the step that it came from.
+local function blame(err, step, others)
+  if getmetatable(err) == Failure then
+    if step then err.step = err.step and step .. " > " .. err.step or step end
+    if others and #others > 0 then err.others = others end
+  end
+  return err
+end
+
+-- Checks -----------------------------------------------------------------------------------------------------------
+
+local function is_callable(value)
+  return type(value) == "function" or (getmetatable(value) and getmetatable(value).__call) ~= nil
+end
+
+local function need(where, what, value)
+  if not is_callable(value) then fail(where .. ": " .. what .. " must be a function, not " .. describe(value)) end
+  return value
+end
+
+local function need_steps(where, steps)
+  if type(steps) ~= "table" or #steps == 0 then fail(where .. " takes an array of steps, not " .. describe(steps)) end
+  for index, step in ipairs(steps) do need(where, "step " .. index, step) end
+  return steps
+end
+
+local function options_of(where, options, schema)
+  options = options or {}
+  check(where, options, schema)
+  return options
+end
+
+local function need_items(where, items)
+  if type(items) ~= "table" then fail(where .. " takes an array of items, not " .. describe(items)) end
+  return items
+end
+
+-- One after the other ----------------------------------------------------------------------------------------------
+
+-- seq(a, b, ...): each step gets what the one before it returned.
+function flow.seq(...)
+  local steps = need_steps("flow.seq", { ... })
+  return function(value)
+    local at = 1
+    local function where() return "step " .. at .. " of llm.flow.seq" end
+    local result, err = scoped(where, function(_)
+      for index = 1, #steps do
+        at = index
+        local given, failure = steps[index](value)
+        if failed(given, failure) then return nil, failure end
+        value = given
+      end
+      return value
+    end)
+    if failed(result, err) then return nil, blame(err, "seq[" .. at .. "]") end
+    return result
+  end
+end
+
+-- branch(pred, a, b): a where pred(value) holds, else b; without b the value passes.
+function flow.branch(pred, a, b)
+  need("flow.branch", "the condition", pred)
+  need("flow.branch", "the step for true", a)
+  if b ~= nil then need("flow.branch", "the step for false", b) end
+  return function(value)
+    local at = "the condition"
+    return scoped(function() return at .. " of llm.flow.branch" end, function()
+      local holds, err = pred(value)
+      if holds == nil and err ~= nil then return nil, err end
+      at = holds and "the first step" or "the second step"
+      if holds then return a(value) end
+      if b then return b(value) end
+      return value
+    end)
+  end
+end
+
+local function folded(where, items, fn, start, each)
+  need_items(where, items)
+  need(where, "the step", fn)
+  local at, value = 0, start
+  local result, err = scoped(function() return "item " .. at .. " of llm." .. where end, function()
+    for index, item in ipairs(items) do
+      at = index
+      local given, failure = fn(value, item, index)
+      if failed(given, failure) then return nil, failure end
+      value = given
+      each(value)
+    end
+    return true
+  end)
+  if not result then return nil, blame(err, where:sub(6) .. "[" .. at .. "]") end
+  return value
+end
+
+-- reduce(items, fn, start): fn(value so far, item, index), one after the other.
+function flow.reduce(items, fn, start) return folded("flow.reduce", items, fn, start, function() end) end
+
+-- scan(items, fn, start): as reduce; returns every value on the way.
+function flow.scan(items, fn, start)
+  local all = {}
+  local _, err = folded("flow.scan", items, fn, start, function(value) all[#all + 1] = value end)
+  if err ~= nil then return nil, err end
+  return all
+end
+
+-- loop(fn, { stop_when = f, max = n }): fn(value, round) again and again, until stop_when(value, round) holds.
+function flow.loop(fn, options)
+  need("flow.loop", "the step", fn)
+  options = options_of("flow.loop", options, { stop_when = "function", max = "count" })
+  local stop_when, max = options.stop_when, options.max or math.huge
+  if not stop_when and max == math.huge then fail("flow.loop needs stop_when or max, or it would never end") end
+  return function(value)
+    local at = 0
+    local result, err = scoped(function() return "round " .. at .. " of llm.flow.loop" end, function()
+      while at < max do
+        at = at + 1
+        local given, failure = fn(value, at)
+        if failed(given, failure) then return nil, failure end
+        value = given
+        if stop_when and stop_when(value, at) then break end
+      end
+      return value
+    end)
+    if failed(result, err) then return nil, blame(err, "loop[" .. at .. "]") end
+    return result
+  end
+end
+
+-- refine(fn, { critic = f, rounds = 2 }): fn(input), then critic(draft, input); what the critic says goes back as
+-- fn(input, draft, critique). A critic that has nothing more to say returns nil, true or "".
+function flow.refine(fn, options)
+  need("flow.refine", "the step", fn)
+  options = options_of("flow.refine", options, { critic = "any", rounds = "count" })
+  local critic, rounds = need("flow.refine", "critic", options.critic), options.rounds or 2
+  return function(input)
+    local at = "the draft"
+    local result, err = scoped(function() return at .. " of llm.flow.refine" end, function()
+      local draft, failure = fn(input)
+      for round = 1, rounds do
+        if failed(draft, failure) then return nil, failure end
+        at = "critique " .. round
+        local critique, problem = critic(draft, input)
+        if failed(critique, problem) then return nil, problem end
+        if critique == nil or critique == true or critique == "" then break end
+        at = "revision " .. round
+        draft, failure = fn(input, draft, critique)
+      end
+      return draft, failure
+    end)
+    if failed(result, err) then return nil, blame(err, "refine: " .. at) end
+    return result
+  end
+end
+
+-- Side by side -----------------------------------------------------------------------------------------------------
+
+-- all{ x = a, y = b }: every step gets the value; the results by the same names. The first failure ends the others.
+function flow.all(steps)
+  if type(steps) ~= "table" or next(steps) == nil then fail("flow.all takes a table of steps, not " .. describe(steps)) end
+  for name, step in next, steps do need("flow.all", "step " .. tostring(name), step) end
+  return function(value)
+    local running = {}
+    return scoped(function() return tostring(running.last) .. " of llm.flow.all" end, function(scope)
+      for name, step in next, steps do begin(running, name, step, value) end
+      local results = {}
+      while running.count > 0 do
+        local name, result, err = next_branch(scope, running)
+        if failed(result, err) then return nil, blame(err, "all." .. tostring(name)) end
+        results[name] = result
+      end
+      return results
+    end)
+  end
+end
+
+-- The branches of a race: the first success, or all errors.
+local function first_success(scope, running, errors)
+  while running.count > 0 do
+    local name, value, err = next_branch(scope, running)
+    if not failed(value, err) then return true, value end
+    errors[#errors + 1] = blame(err, name)
+  end
+  return false
+end
+
+local function all_failed(errors) return nil, blame(errors[1], nil, table.move(errors, 2, #errors, 1, {})) end
+
+-- race{ a, b }: all at once; the first success wins, and the others are cancelled in the same turn.
+function flow.race(steps)
+  need_steps("flow.race", steps)
+  return function(value)
+    local running, errors = {}, {}
+    return scoped(function() return tostring(running.last) .. " of llm.flow.race" end, function(scope)
+      for index, step in ipairs(steps) do begin(running, "race[" .. index .. "]", step, value) end
+      local won, result = first_success(scope, running, errors)
+      if won then return result end
+      return all_failed(errors)
+    end)
+  end
+end
+
+-- hedge(a, b, { after = 2 }): begins b too if a has failed, or brought no first token, after so many seconds.
+function flow.hedge(a, b, options)
+  need("flow.hedge", "the first step", a)
+  need("flow.hedge", "the second step", b)
+  local after = options_of("flow.hedge", options, { after = "span" }).after or 2
+  return function(value)
+    local running, errors = {}, {}
+    return scoped(function() return tostring(running.last) .. " of llm.flow.hedge" end, function(scope)
+      begin(running, "hedge[1]", a, value)
+      local name, result, err = next_branch(scope, running, host.now() + after)
+      if name and not failed(result, err) then return result end
+      if name then errors[1] = blame(err, name) end
+      if name or not host.scope_has_output(scope) then begin(running, "hedge[2]", b, value) end
+      local won
+      won, result = first_success(scope, running, errors)
+      if won then return result end
+      -- The first step had begun to speak, and failed after that.
+      if #errors == 1 and errors[1] ~= err then
+        begin(running, "hedge[2]", b, value)
+        won, result = first_success(scope, running, errors)
+        if won then return result end
+      end
+      return all_failed(errors)
+    end)
+  end
+end
+
+-- fallback{ a, b }: the next step where one fails.
+function flow.fallback(steps)
+  need_steps("flow.fallback", steps)
+  return function(value)
+    local errors = {}
+    for index, step in ipairs(steps) do
+      local name = "fallback[" .. index .. "]"
+      local result, err = scoped(function() return name end, function() return step(value) end)
+      if not failed(result, err) then return result end
+      errors[index] = blame(err, name)
+    end
+    return all_failed(errors)
+  end
+end
+
+-- Kinds of failures that another try does not heal.
+local FINAL = { config = true, auth = true, permission = true, quota = true, invalid_request = true, budget = true }
+
+-- retry(fn, { max = 3, base = 0.5, on = f }): again after a failure, up to max times more, each after a longer wait.
+-- on(err, try) says whether; without it, every failure but those that another try does not heal.
+function flow.retry(fn, options)
+  need("flow.retry", "the step", fn)
+  options = options_of("flow.retry", options, { max = "count", base = "span", cap = "span", on = "function" })
+  local max, base, cap = options.max or 3, options.base or 0.5, options.cap or 30
+  local on = options.on or function(err) return getmetatable(err) ~= Failure or not FINAL[err.kind] end
+  return function(value)
+    local try = 0
+    while true do
+      try = try + 1
+      local result, err = scoped(function() return "try " .. try .. " of llm.flow.retry" end, function()
+        return fn(value, try)
+      end)
+      if not failed(result, err) then return result end
+      if try > max or not on(err, try) then return nil, blame(err, "retry[" .. try .. "]") end
+      -- Half of the wait is chance, so that many that failed together do not come back together.
+      local wait = math.min(cap, base * 2 ^ (try - 1))
+      llm.sleep(wait / 2 + math.random() * wait / 2)
+    end
+  end
+end
+
+-- timeout(seconds, fn): nil and an error of kind "timeout" where fn takes longer.
+function flow.timeout(seconds, fn)
+  if type(seconds) ~= "number" or not (seconds > 0) then
+    fail("flow.timeout takes a number of seconds above 0, not " .. describe(seconds))
+  end
+  need("flow.timeout", "the step", fn)
+  return function(value)
+    local running = {}
+    return scoped(function() return "llm.flow.timeout" end, function(scope)
+      begin(running, "timeout", fn, value)
+      local name, result, err = next_branch(scope, running, host.now() + seconds)
+      if name and failed(result, err) then return nil, err end
+      if name then return result end
+      return nil, setmetatable({
+        kind = "timeout", message = "the step took longer than " .. seconds .. " s", retryable = true, step = "timeout",
+      }, Failure)
+    end)
+  end
+end
+
+-- Many -------------------------------------------------------------------------------------------------------------
+
+local MAP = { limit = "count", on_progress = "function", ordered = "boolean", keep_going = "boolean" }
+
+-- map(items, fn, { limit = 8, on_progress = f, ordered = true, keep_going = false }): fn(item, index) for every item, at
+-- most `limit` at once. ordered = false gives the results as they come. The first failure ends the rest, unless
+-- keep_going: then the errors come as a second table, by index. map(fn, options) is the same as a step.
+function flow.map(items, fn, options)
+  if is_callable(items) then
+    local step, given = items, fn
+    return function(value) return flow.map(value, step, given) end
+  end
+  need_items("flow.map", items)
+  need("flow.map", "the step", fn)
+  options = options_of("flow.map", options, MAP)
+  local limit, progress, ordered = options.limit or 8, options.on_progress, options.ordered ~= false
+  if limit < 1 then fail("flow.map: option 'limit' must be 1 or more") end
+  local total, at, done, results, errors = #items, 0, 0, {}, {}
+  local busy, running = {}, {}
+
+  -- One of `limit` tasks that take items as they get to them: a task an item would cost more than most items.
+  local function work(worker)
+    while at < total do
+      at = at + 1
+      local index = at
+      busy[worker] = index
+      local result, err = fn(items[index], index)
+      if failed(result, err) then
+        if not options.keep_going then return nil, blame(err, "map[" .. index .. "]") end
+        errors[index] = blame(err, "map[" .. index .. "]")
+      elseif ordered then
+        results[index] = result
+      else
+        results[#results + 1] = result
+      end
+      done = done + 1
+      if progress then progress(done, total) end
+    end
+    return true
+  end
+
+  local function where() return "item " .. tostring(busy[running.last]) .. " of llm.flow.map" end
+  return scoped(where, function(scope)
+    for worker = 1, math.min(limit, total) do begin(running, worker, work, worker) end
+    while (running.count or 0) > 0 do
+      local _, ok, err = next_branch(scope, running)
+      if not ok then return nil, err end
+    end
+    if options.keep_going then return results, errors end
+    return results
+  end)
+end
+
+local VOTE = { n = "count", key = "function", early = "boolean" }
+
+-- vote(fn, { n = 5, key = f, early = true }): asks n times and returns the answer that most agree on, by key(answer).
+-- early stops when the majority is decided; no more are begun than might still be needed for it, so nothing is paid in
+-- vain. Returns also nil and the tally: key -> votes.
+function flow.vote(fn, options)
+  need("flow.vote", "the step", fn)
+  options = options_of("flow.vote", options, VOTE)
+  local n, key, early = options.n or 5, options.key or function(answer)
+    local text = type(answer) == "table" and answer.text or answer
+    return type(text) == "string" and text:match("^%s*(.-)%s*$"):lower() or text
+  end, options.early ~= false
+  if n < 1 then fail("flow.vote: option 'n' must be 1 or more") end
+  local majority = n // 1 // 2 + 1
+  return function(value)
+    local running, errors, tally, first, best, begun = {}, {}, {}, {}, nil, 0
+    local function leader() return best and tally[best] or 0 end
+    return scoped(function() return tostring(running.last) .. " of llm.flow.vote" end, function(scope)
+      running.count = 0
+      while true do
+        while begun < n and (not early or leader() + running.count < majority) do
+          begun = begun + 1
+          begin(running, "vote[" .. begun .. "]", fn, value, begun)
+        end
+        if running.count == 0 or (early and leader() >= majority) then break end
+        local name, answer, err = next_branch(scope, running)
+        if failed(answer, err) then
+          errors[#errors + 1] = blame(err, name)
+        else
+          local ballot = key(answer)
+          tally[ballot] = (tally[ballot] or 0) + 1
+          if first[ballot] == nil then first[ballot] = answer end
+          if not best or tally[ballot] > tally[best] then best = ballot end
+        end
+      end
+      if best == nil then return all_failed(errors) end
+      return first[best], nil, tally
+    end)
+  end
+end
+
+return flow

@@ -1,0 +1,34 @@
+// A scope: what was begun while a combinator of flow.lua ran. Leaving it ends all of that; nothing begun inside lives on.
+
+internal import Engine
+
+/// The tasks and requests of one combinator. Data only; Scheduler and ScopeFunctions work on it.
+final class TaskScope {
+    /// The scope around it.
+    let outer: TaskScope?
+    /// Members that are not over.
+    var tasks: [Int: ScriptTask] = [:]
+    var calls: [RequestID: Call] = [:]
+    /// Branches that are over and have not been asked for, in the order in which they ended.
+    var finished: [Int] = []
+    /// The task that waits for the next branch, or for all members to be over.
+    var waiter: ScriptTask?
+    /// It is being left: its members are cancelled, and what becomes of them concerns nobody.
+    var isLeft = false
+    /// Whether a request of this scope, or of one inside it, has brought text.
+    var hasOutput = false
+
+    init(outer: TaskScope?) { self.outer = outer }
+
+    /// True once nothing that was begun inside goes on.
+    var isEmpty: Bool { tasks.isEmpty && calls.isEmpty }
+
+    /// Notes the first output of a request, here and outwards.
+    func noteOutput() {
+        var scope: TaskScope? = self
+        while let here = scope, !here.hasOutput {
+            here.hasOutput = true
+            scope = here.outer
+        }
+    }
+}
