@@ -40,6 +40,8 @@ public struct ScriptHost {
     public var isLineBuffered = false
     /// The provider of clients that name none.
     public var provider: String?
+    /// The dialect of clients that name neither it nor a provider ("anthropic"); nil for the provider's own.
+    public var dialect: String?
     /// The model of clients that name none.
     public var model: String?
     /// Providers beside the presets, or in their place; ``ConfigurationFile`` reads those of the user's.
@@ -134,6 +136,7 @@ public struct ScriptHost {
             provider
             ?? (offlineBaseURL == nil
                 ? ProcessEnvironment.defaultProvider(among: configuration.providers.all) : "mock")
+        configuration.defaults.dialect = dialect
         configuration.defaults.model = model
         configuration.defaults.baseURL = baseURL
         configuration.defaults.offlineBaseURL = offlineBaseURL

@@ -11,6 +11,9 @@ struct SharedOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: "The provider of clients that name none (moonrill providers lists them).")
     var provider: String?
 
+    @Option(help: "The dialect of clients that name neither it nor a provider, where the provider speaks several.")
+    var dialect: String?
+
     @Option(name: .shortAndLong, help: "The model of clients that name none.")
     var model: String?
 
@@ -38,6 +41,12 @@ struct SharedOptions: ParsableArguments {
 
     func validate() throws {
         if let timeout, !(timeout > 0) { throw ValidationError("--timeout takes a number of seconds above 0.") }
+        if let dialect, DialectCatalog.named(dialect) == nil {
+            let near = NearestName.suggestion(for: dialect, among: DialectCatalog.names)
+            throw ValidationError(
+                "Unknown dialect '\(dialect)'\(near.map { " (did you mean '\($0)'?)" } ?? ""). Known: "
+                    + DialectCatalog.names.joined(separator: ", ") + ".")
+        }
         if let rate, !(rate >= 0) { throw ValidationError("--rate takes a number of 0 or more.") }
         if rate != nil, !mock, fault == nil { throw ValidationError("--rate is for the offline provider: add --mock.") }
     }
@@ -46,6 +55,7 @@ struct SharedOptions: ParsableArguments {
     func host(_ output: StandardOutput) throws -> (host: ScriptHost, server: MockServer?) {
         var host = ScriptHost(logger: StandardErrorLog.logger(level: logLevel.level, format: logFormat))
         host.provider = provider
+        host.dialect = dialect
         host.model = model
         host.providers = try ownProviders()
         host.baseURL = baseURL

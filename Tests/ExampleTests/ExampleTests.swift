@@ -50,11 +50,34 @@ struct Example: Sendable, CustomTestStringConvertible {
                 "  = finish\n",
             ]),
         Example(name: "tools", output: ["tool: weather {\"city\":", "\"celsius\":21"]),
+        Example(name: "image", output: ["\n"]),
+        Example(name: "image", arguments: ["README.md"], status: 1, output: [], errorOutput: ["README.md is no image"]),
+        Example(name: "json_answer", output: [" (", "), ", " people\n  "]),
     ]
+
+    /// The same scripts in every dialect: nothing but the option changes. Those of a dialect that cannot say what the
+    /// script asks for end with an error that names it, and no request.
+    static let dialects: [Example] = [
+        "openai", "responses", "anthropic", "gemini", "tgi", "ollama", "cohere",
+    ].flatMap { dialect in
+        let options = ["--mock", "--dialect", dialect, "-m", "moonrill-reasoner"]
+        let cannot = dialect == "tgi" ? ["tools", "image"] : []
+        return [
+            Example(
+                name: "poem", options: options,
+                output: (dialect == "tgi" ? [] : ["\u{1B}[2m", "\u{1B}[0m\n\n"]) + [": ", " tokens in, ", " out ("]),
+            Example(name: "tools", options: options, output: ["tool: weather {\"city\":", "\"celsius\":21"]),
+            Example(name: "image", options: options, output: ["\n"]),
+            Example(name: "json_answer", options: options, output: [" (", "), ", " people\n  "]),
+        ].map { example in
+            guard cannot.contains(example.name) else { return example }
+            return Example(name: example.name, options: options, status: 1, output: [], errorOutput: [dialect])
+        }
+    }
 }
 
 @Suite struct ExampleTests {
-    @Test(arguments: Example.all)
+    @Test(arguments: Example.all + Example.dialects)
     func runs(_ example: Example) throws {
         let result = try MoonrillBinary.run(
             ["run"] + example.options + ["--rate", "0", "examples/\(example.name).lua"] + example.arguments,

@@ -9,6 +9,8 @@ internal import Wire
 public struct ClientDefaults: Sendable {
     /// The provider of clients that name none.
     public var provider: String?
+    /// The dialect of clients that name neither it nor a provider.
+    public var dialect: String?
     /// The model of clients that name none.
     public var model: String?
     /// The base URL of clients that name neither it nor a provider.
@@ -38,7 +40,7 @@ enum EndpointTable {
             try named.map { (name) throws(LuaError) in
                 try self.preset(name, hasBaseURL: baseURL != nil, providers)
             } ?? nil
-        let dialect = option("dialect")
+        let dialect = option("dialect") ?? (option("provider") == nil ? defaults.dialect : nil)
         if let dialect { try check(dialect: dialect) }
         let face = preset?.face(dialect)
         let url = baseURL ?? defaults.offlineBaseURL ?? face?.baseURL
