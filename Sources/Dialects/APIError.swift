@@ -5,7 +5,7 @@ public enum ErrorKind: String, Sendable {
     case config, auth, permission
     case invalidRequest = "invalid_request"
     case rateLimit = "rate_limit"
-    case quota, overloaded, timeout, network, truncated, `protocol`, provider, cancelled
+    case quota, overloaded, timeout, network, truncated, `protocol`, provider, cancelled, budget
 }
 
 /// An error that a provider reported: in a status, in a body, or inside the stream.

@@ -147,5 +147,14 @@ public struct RequestFailure: Error, Sendable {
     /// What had arrived; nil if nothing had.
     public var partial: Reply?
     /// How far the last attempt came.
-    public var position: Position
+    public var position = Position()
+}
+
+extension RequestFailure {
+    /// The failure of a request that was never sent.
+    public init(unsent spec: RequestSpec, _ kind: ErrorKind, _ message: String) {
+        self.init(
+            kind: kind, message: message, isRetryable: false, provider: spec.endpoint.provider, model: spec.chat.model,
+            attempts: 0)
+    }
 }

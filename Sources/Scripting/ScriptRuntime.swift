@@ -90,6 +90,9 @@ public final class ScriptRuntime {
     /// What the configuration knew, and what the script has defined since.
     var providers: ProviderTable
     var hiddenVariables: Set<String> = []
+    /// Budgets that the script holds, by the number that Lua knows.
+    var budgets: [Int: Budget] = [:]
+    var lastBudget = 0
     /// Set by `os.exit`.
     var exitCode: Int?
     var functions: [(name: String, body: HostBody)] = []

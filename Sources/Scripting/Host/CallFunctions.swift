@@ -26,7 +26,8 @@ extension ScriptRuntime {
             if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }
             let coalesce = call.stack.field("coalesce", of: 1) { $0.double(at: -1) } ?? 0
             let id = try requests().start(
-                spec, mode: mode, callbacks: callbacks(at: 1, of: call.stack), coalesce: coalesce)
+                spec, mode: mode, callbacks: callbacks(at: 1, of: call.stack), coalesce: coalesce,
+                price: price(at: 1, of: call.stack))
             call.stack.push(id)
             return .returned(1)
         }

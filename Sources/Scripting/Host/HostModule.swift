@@ -17,12 +17,16 @@ extension ScriptRuntime {
         stack.pushTable(fields: 40)
         setTaskFunctions(stack)
         setScopeFunctions(stack)
+        setBudgetFunctions(stack)
         setCallFunctions(stack)
         setValueFunctions(stack)
         setSystemFunctions(stack)
         // part(name) -> the chunk of a part of `llm` that is loaded when it is first named.
         stack.set("part") { call throws(LuaError) in
-            let parts: [String: [UInt8]] = ["flow": PackageResources.flow_lua]
+            let parts: [String: [UInt8]] = [
+                "scope": PackageResources.scope_lua, "flow": PackageResources.flow_lua,
+                "budget": PackageResources.budget_lua, "prices": PackageResources.prices_lua,
+            ]
             let name = call.stack.string(at: 1) ?? ""
             guard let source = parts[name] else { throw .misuse("llm has no part '\(name)'") }
             try call.stack.load(source, name: "=[llm.\(name)]")

@@ -6,10 +6,10 @@ internal import LuaVM
 extension ScriptRuntime {
     func setScopeFunctions(_ stack: LuaStack) {
         let scheduler = self.scheduler
-        // scope_enter() -> scope: what the running task begins from now on belongs to it.
-        stack.set("scope_enter") { call throws(LuaError) in
+        // scope_enter(budget) -> scope: what the running task begins from now on belongs to it.
+        stack.set("scope_enter") { [unowned self] call throws(LuaError) in
             guard let task = scheduler.current else { throw .misuse("a flow runs in scripts, not at the host's start") }
-            call.stack.push(scheduler.enter(task))
+            call.stack.push(scheduler.enter(task, budget: call.stack.int(at: 1).flatMap { budgets[$0] }))
             return .returned(1)
         }
         // scope_leave(scope): cancels what is left of it, and waits until that is over, cancelled or not.

@@ -11,41 +11,7 @@ local flow = {}
 
 -- Scopes -----------------------------------------------------------------------------------------------------------
 
-local function failed(value, err) return value == nil and err ~= nil end
-
--- Runs body(scope, ...) inside a scope. `where()` names the step that is at work, for tracebacks.
-local function scoped(where, body, ...)
-  local scope = host.scope_enter()
-  local result = table.pack(xpcall(body, function(err) host.trace(err, where()) return err end, scope, ...))
-  host.scope_leave(scope)
-  if not result[1] then
-    if getmetatable(result[2]) == Failure and result[2].kind ~= "cancelled" then return nil, result[2] end
-    error(result[2], 0)
-  end
-  return table.unpack(result, 2, result.n)
-end
-
--- Begins a branch; next_branch tells when it is over.
-local function begin(running, name, step, ...)
-  local id = host.branch(step, ...)
-  running[id] = name
-  running.count = (running.count or 0) + 1
-  return id
-end
-
--- Waits for the next branch: its name, its value and its error; nil where `deadline` comes first. Raises what a branch
--- raised, but for failures.
-local function next_branch(scope, running, deadline)
-  local id = host.scope_next(scope, deadline and math.max(0, deadline - host.now()))
-  if not id then return nil end
-  local name = running[id]
-  running[id], running.count, running.last = nil, running.count - 1, name
-  local ok, value, err = pcall(host.task_wait, id)
-  host.task_release(id)
-  if ok then return name, value, err end
-  if getmetatable(value) ~= Failure then error(value, 0) end
-  return name, nil, value
-end
+local scoped, begin, next_branch, failed = shared.scope.run, shared.scope.begin, shared.scope.next, shared.scope.failed
 
 -- The first error, with the others attached and the step that it came from.
 local function blame(err, step, others)

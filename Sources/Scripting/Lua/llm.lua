@@ -4,7 +4,8 @@ local host = ...
 local llm = { version = host.version }
 -- A script may write over globals; the module goes on with the originals.
 local type, tostring, next, pairs, ipairs = type, tostring, next, pairs, ipairs
-local rawset, getmetatable, setmetatable, math, string, table = rawset, getmetatable, setmetatable, math, string, table
+local rawget, rawset, getmetatable, setmetatable = rawget, rawset, getmetatable, setmetatable
+local math, string, table = math, string, table
 local open = io and io.open
 
 -- Misuse -----------------------------------------------------------------------------------------------------------
@@ -246,6 +247,13 @@ local function specification(where, self, prompt, options)
   if specified.lenient == nil then specified.lenient = defaults.lenient end
   if specified.think_tags == nil then specified.think_tags = defaults.think_tags end
   for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
+  if host.counts_dollars() then
+    specified.price = llm.prices[model]
+    if type(specified.price) ~= "table" then
+      fail(where .. ": the price of " .. model .. " is not known, and a budget of dollars counts here; write llm.prices[\""
+        .. model .. "\"] = { input = ..., output = ... }, in dollars for a million tokens")
+    end
+  end
   return specified
 end
 
@@ -354,12 +362,18 @@ function llm.provider(definition)
 end
 
 -- Parts that few scripts need are compiled when they are first named.
-local LATER = { flow = true }
+local LATER = { flow = true, budget = true, prices = true }
+local shared = setmetatable({ check = check, describe = describe, Failure = Failure }, {
+  __index = function(self, name)
+    local part = host.part(name)(host, llm, self)
+    rawset(self, name, part)
+    return part
+  end,
+})
 return setmetatable(llm, {
   __index = function(self, name)
     if not LATER[name] then return nil end
-    local part = host.part(name)(host, self, { check = check, describe = describe, Failure = Failure })
-    rawset(self, name, part)
-    return part
+    rawset(self, name, shared[name])
+    return rawget(self, name)
   end,
 })

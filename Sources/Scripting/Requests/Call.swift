@@ -80,6 +80,10 @@ final class Call {
     var isRetrying = false
     /// The scope that it was begun in, until it is over.
     var scope: TaskScope?
+    /// What it costs, where a budget counts it.
+    var meter: Meter?
+    /// The budget that ended it: its error says so.
+    var overspent: Budget?
 
     init(id: RequestID, mode: Mode, callbacks: Callbacks, coalesce: Double) {
         self.id = id

@@ -34,7 +34,9 @@ final class CallCenter {
 
     // MARK: From the script
 
-    func start(_ spec: RequestSpec, mode: Call.Mode, callbacks: Call.Callbacks, coalesce: Double) -> Int {
+    func start(
+        _ spec: RequestSpec, mode: Call.Mode, callbacks: Call.Callbacks, coalesce: Double, price: Meter.Price?
+    ) -> Int {
         let id = RequestID(nextID)
         nextID += 1
         let call = Call(id: id, mode: mode, callbacks: callbacks, coalesce: coalesce)
@@ -44,6 +46,7 @@ final class CallCenter {
         if let scope = scheduler.current?.scope {
             call.scope = scope
             scope.calls[id] = call
+            guard meter(call, scope.budgets, spec, price) else { return Int(id.raw) }
         }
         engine.submit(.start(id, spec))
         return Int(id.raw)
@@ -93,7 +96,7 @@ final class CallCenter {
     func pull(_ number: Int, _ host: HostCall) throws(LuaError) -> HostOutcome {
         let call = try call(number)
         if call.canBePulledAtOnce, let event = nextEvent(of: call) {
-            if let result = finished(event) { return try end(call, result, event, host.stack) }
+            if let result = finished(event, call) { return try end(call, result, event, host.stack) }
             note(event, call)
             tables.push(event, to: host.stack)
             return .returned(1)
@@ -263,6 +266,7 @@ final class CallCenter {
         if let scope = call.scope {
             call.scope = nil
             scope.calls[call.id] = nil
+            for budget in call.meter?.budgets ?? [] { budget.calls[call.id] = nil }
             scheduler.settle(scope)
         }
         call.task?.owner = nil

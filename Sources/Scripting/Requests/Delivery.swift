@@ -63,6 +63,7 @@ extension CallCenter {
             // All of them: the engine then hands over its array, and the budget still limits what is shown in a turn.
             call.pending = engine.take(call.id)
             call.next = 0
+            if call.meter != nil { charge(call) }
             guard !call.pending.isEmpty else { return nil }
         }
         defer { call.next += 1 }
@@ -142,7 +143,7 @@ extension CallCenter {
 
     /// The last steps: on_event, then on_finish or on_error, then whoever waits.
     private func ending(_ event: EngineEvent, _ call: Call) -> [Call.Step] {
-        guard let result = finished(event) else { return [] }
+        guard let result = finished(event, call) else { return [] }
         call.isEnding = true
         var steps: [Call.Step] = []
         let tables = self.tables
@@ -178,13 +179,14 @@ extension CallCenter {
     }
 
     /// The result that a terminal event brings; nil for others.
-    func finished(_ event: EngineEvent) -> Call.Result? {
+    func finished(_ event: EngineEvent, _ call: Call) -> Call.Result? {
         let stack = vm.stack
         switch event {
         case .finish(let reply):
             tables.push(reply, to: stack)
             return .reply(stack.popReference())
         case .failed(let failure):
+            let failure = call.overspent.map { $0.error(failure) } ?? failure
             tables.push(failure, to: stack)
             return .failure(stack.popReference(), display: failure.display)
         default: return nil

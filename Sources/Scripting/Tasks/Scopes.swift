@@ -5,8 +5,9 @@ internal import LuaVM
 
 extension Scheduler {
     /// Puts the task into a new scope; the scope's number.
-    func enter(_ task: ScriptTask) -> Int {
+    func enter(_ task: ScriptTask, budget: Budget?) -> Int {
         let scope = TaskScope(outer: task.scope)
+        scope.budget = budget
         task.scope = scope
         lastScope += 1
         scopes[lastScope] = scope

@@ -15,6 +15,8 @@ final class TaskScope {
     var waiter: ScriptTask?
     /// It is being left: its members are cancelled, and what becomes of them concerns nobody.
     var isLeft = false
+    /// What its requests may cost, and those of scopes inside.
+    var budget: Budget?
     /// Whether a request of this scope, or of one inside it, has brought text.
     var hasOutput = false
 
@@ -22,6 +24,9 @@ final class TaskScope {
 
     /// True once nothing that was begun inside goes on.
     var isEmpty: Bool { tasks.isEmpty && calls.isEmpty }
+
+    /// The budgets that count here: its own, and those around it.
+    var budgets: [Budget] { (budget.map { [$0] } ?? []) + (outer?.budgets ?? []) }
 
     /// Notes the first output of a request, here and outwards.
     func noteOutput() {

@@ -1,0 +1,44 @@
+-- llm.prices: US dollars for a million tokens, by model. Data: each entry says where it was read and when. A script
+-- overrides or adds one with llm.prices["model"] = { input = 1, output = 2 }. Loaded when a budget of dollars asks.
+local OPENAI = { date = "2025-11", source = "https://openai.com/api/pricing" }
+local ANTHROPIC = { date = "2025-11", source = "https://www.anthropic.com/pricing" }
+local GOOGLE = { date = "2025-11", source = "https://ai.google.dev/gemini-api/docs/pricing" }
+local DEEPSEEK = { date = "2025-11", source = "https://api-docs.deepseek.com/quick_start/pricing" }
+local OFFLINE = { date = "2025-11", source = "made up, for trying budgets with --mock" }
+
+local known = {}
+local function price(source, model, input, output, cached_input)
+  known[model] = { input = input, output = output, cached_input = cached_input, date = source.date, source = source.source }
+end
+
+price(OPENAI, "gpt-5", 1.25, 10, 0.125)
+price(OPENAI, "gpt-5-mini", 0.25, 2, 0.025)
+price(OPENAI, "gpt-5-nano", 0.05, 0.4, 0.005)
+price(OPENAI, "gpt-4.1", 2, 8, 0.5)
+price(OPENAI, "gpt-4.1-mini", 0.4, 1.6, 0.1)
+price(OPENAI, "gpt-4.1-nano", 0.1, 0.4, 0.025)
+price(OPENAI, "gpt-4o", 2.5, 10, 1.25)
+price(OPENAI, "gpt-4o-mini", 0.15, 0.6, 0.075)
+price(OPENAI, "o3", 2, 8, 0.5)
+price(OPENAI, "o4-mini", 1.1, 4.4, 0.275)
+price(ANTHROPIC, "claude-opus-4-5", 5, 25, 0.5)
+price(ANTHROPIC, "claude-opus-4-1", 15, 75, 1.5)
+price(ANTHROPIC, "claude-sonnet-4-5", 3, 15, 0.3)
+price(ANTHROPIC, "claude-sonnet-4", 3, 15, 0.3)
+price(ANTHROPIC, "claude-haiku-4-5", 1, 5, 0.1)
+price(GOOGLE, "gemini-2.5-pro", 1.25, 10, 0.125)
+price(GOOGLE, "gemini-2.5-flash", 0.3, 2.5, 0.03)
+price(GOOGLE, "gemini-2.5-flash-lite", 0.1, 0.4, 0.01)
+price(DEEPSEEK, "deepseek-chat", 0.28, 0.42, 0.028)
+price(DEEPSEEK, "deepseek-reasoner", 0.28, 0.42, 0.028)
+price(OFFLINE, "moonrill-chat", 1, 2)
+price(OFFLINE, "moonrill-reasoner", 1, 4)
+price(OFFLINE, "moonrill-r1", 1, 4)
+
+-- A dated name ("gpt-4o-2024-11-20", "claude-haiku-4-5-20251001") has the price of the model it is a version of.
+return setmetatable({}, {
+  __index = function(_, model)
+    if type(model) ~= "string" then return nil end
+    return known[model] or known[model:gsub("%-20%d%d%-?%d%d%-?%d%d$", "")]
+  end,
+})

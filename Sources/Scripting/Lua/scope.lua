@@ -1,0 +1,44 @@
+-- Scopes, as flow.lua and budget.lua use them: whatever is begun inside is over when the scope is left.
+local host, _, shared = ...
+local Failure = shared.Failure
+local scope = {}
+
+-- Whether a step failed: nil, and why.
+local function failed(value, err) return value == nil and err ~= nil end
+scope.failed = failed
+
+-- Runs body(number) inside a scope, which counts in a budget where one is given. `where()` names the step that is at
+-- work, for tracebacks. An llm error that body raises is returned as nil, err.
+function scope.run(where, body, budget)
+  local number = host.scope_enter(budget)
+  local result = table.pack(xpcall(body, function(err) host.trace(err, where()) return err end, number))
+  host.scope_leave(number)
+  if not result[1] then
+    if getmetatable(result[2]) == Failure and result[2].kind ~= "cancelled" then return nil, result[2] end
+    error(result[2], 0)
+  end
+  return table.unpack(result, 2, result.n)
+end
+
+-- Begins a branch; `next` tells when it is over.
+function scope.begin(running, name, step, ...)
+  local id = host.branch(step, ...)
+  running[id] = name
+  running.count = (running.count or 0) + 1
+end
+
+-- Waits for the next branch: its name, its value and its error; nil where `deadline` comes first. Raises what a branch
+-- raised, but for failures.
+function scope.next(number, running, deadline)
+  local id = host.scope_next(number, deadline and math.max(0, deadline - host.now()))
+  if not id then return nil end
+  local name = running[id]
+  running[id], running.count, running.last = nil, running.count - 1, name
+  local ok, value, err = pcall(host.task_wait, id)
+  host.task_release(id)
+  if ok then return name, value, err end
+  if getmetatable(value) ~= Failure then error(value, 0) end
+  return name, nil, value
+end
+
+return scope
