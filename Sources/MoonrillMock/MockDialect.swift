@@ -11,6 +11,9 @@ protocol MockDialect: Sendable {
     /// What lies at this path (without the query); nil when it is not this dialect's.
     func route(_ path: String) -> MockRoute?
 
+    /// The same for a format in which the query (without "?") tells too.
+    func route(_ path: String, query: String) -> MockRoute?
+
     /// Understands a request's body.
     func prompt(path: String, body: JSONValue) throws(MockRefusal) -> MockPrompt
 
@@ -26,11 +29,19 @@ protocol MockDialect: Sendable {
     /// An error inside a stream.
     func errorFrame(_ refusal: MockRefusal) -> ByteBuffer
 
+    /// The same for a format in which the first frame looks different.
+    func errorFrame(_ refusal: MockRefusal, isFirst: Bool) -> ByteBuffer
+
     /// A frame whose JSON breaks off.
     var brokenFrame: ByteBuffer { get }
 
     /// A frame that carries nothing, sent to keep the connection warm.
     var commentFrame: ByteBuffer { get }
+}
+
+extension MockDialect {
+    func route(_ path: String, query: String) -> MockRoute? { route(path) }
+    func errorFrame(_ refusal: MockRefusal, isFirst: Bool) -> ByteBuffer { errorFrame(refusal) }
 }
 
 /// What lies at a path.

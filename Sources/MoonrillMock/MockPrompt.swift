@@ -75,4 +75,6 @@ struct MockRefusal: Error {
     var type = "invalid_request_error"
     var code: String?
     var parameter: String?
+    /// Seconds to wait, for formats that say so in the body.
+    var retryAfter: Double?
 }

@@ -165,7 +165,7 @@ final class ReplyStream: Pacer.Sleeper {
                 continue
             }
             if let after = plan.faults.errorFrame, events >= after {
-                var frame = plan.dialect.errorFrame(.overloaded)
+                var frame = plan.dialect.errorFrame(.overloaded, isFirst: events == 0)
                 core.body.writeBuffer(&frame)
                 events += 1
                 isSourceDone = true

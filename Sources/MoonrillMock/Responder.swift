@@ -11,6 +11,7 @@ struct IncomingRequest {
     var body: ByteBuffer
 
     var path: String { String(head.uri.prefix { $0 != "?" }) }
+    var query: String { String(head.uri.drop { $0 != "?" }.dropFirst()) }
     var keepAlive: Bool { head.isKeepAlive }
 }
 
@@ -25,7 +26,8 @@ struct Responder {
     let options: MockOptions
     private var ledger: FaultLedger
     private let dialects: [any MockDialect] = [
-        ChatCompletions(), OpenAIResponses(), AnthropicMessages(), TextGeneration(), CohereChat(),
+        ChatCompletions(), OpenAIResponses(), AnthropicMessages(), GeminiContent(), GeminiContent(isArray: true),
+        OllamaChat(), TextGeneration(), CohereChat(),
     ]
 
     /// The largest request body taken, in bytes.
@@ -41,7 +43,7 @@ struct Responder {
 
     mutating func answer(_ request: IncomingRequest) -> Answer {
         for dialect in dialects {
-            guard let route = dialect.route(request.path) else { continue }
+            guard let route = dialect.route(request.path, query: request.query) else { continue }
             do {
                 return try answer(request, route, dialect)
             } catch {
@@ -52,7 +54,8 @@ struct Responder {
             status: 404,
             message:
                 "Unknown path \(request.path.shortened(to: 200)). Try POST /v1/chat/completions, /v1/responses, "
-                + "/v1/messages, /v2/chat or /generate_stream, or GET /v1/models.",
+                + "/v1/messages, /v1beta/models/{model}:streamGenerateContent, /api/chat, /v2/chat or /generate_stream, "
+                + "or GET /v1/models.",
             code: "unknown_url")
         return Self.refuse(missing, request, dialects[0])
     }
@@ -77,7 +80,7 @@ struct Responder {
         let headers = request.head.headers
         let field =
             headers.first(name: "authorization") ?? headers.first(name: "x-api-key")
-            ?? headers.first(name: "api-key") ?? ""
+            ?? headers.first(name: "api-key") ?? headers.first(name: "x-goog-api-key") ?? ""
         let key = field.lowercased().hasPrefix("bearer ") ? field.dropFirst(7).trimmed : field
         if key == "bad" || key.hasPrefix("invalid") {
             throw MockRefusal(status: 401, message: "Incorrect API key provided.", code: "invalid_api_key")

@@ -48,6 +48,13 @@ enum ResponseHead {
             + "\(two(time / 3_600)):\(two(time / 60 % 60)):\(two(time % 60)) GMT"
     }
 
+    /// The same moment as RFC 3339 writes it, without the zone: "2025-06-15T15:06:40".
+    static func timestamp(_ seconds: Int) -> String {
+        let parts = date(seconds).split(separator: " ")
+        let month = (months.firstIndex(of: String(parts[2])) ?? 0) + 1
+        return "\(parts[3])-\(two(month))-\(parts[1])T\(parts[4])"
+    }
+
     private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

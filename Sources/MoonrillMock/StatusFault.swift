@@ -11,7 +11,9 @@ struct StatusFault {
     func answer(_ request: IncomingRequest, _ dialect: any MockDialect) -> Answer {
         switch kind {
         case .status(let status, let retry):
-            return Responder.refuse(Self.refusal(status), request, dialect, extra: retry.map(Self.fields) ?? [])
+            var refusal = Self.refusal(status)
+            refusal.retryAfter = retry.flatMap(Self.seconds)
+            return Responder.refuse(refusal, request, dialect, extra: retry.map(Self.fields) ?? [])
         default: return Responder.refuse(.noQuota, request, dialect)
         }
     }
@@ -23,6 +25,14 @@ struct StatusFault {
         case .date(let seconds):
             let now = Int(time(nil))
             return [("Date", ResponseHead.date(now)), ("Retry-After", ResponseHead.date(now + seconds))]
+        }
+    }
+
+    private static func seconds(_ hint: RetryHint) -> Double? {
+        switch hint {
+        case .text(let text): Double(text)
+        case .milliseconds(let count): Double(count) / 1_000
+        case .date(let seconds): Double(seconds)
         }
     }
 

@@ -1,0 +1,214 @@
+// Understands the body of a generateContent request, and refuses what the service refuses: results without their calls,
+// signatures that were changed.
+
+internal import Wire
+
+struct GeminiContentReader {
+    private let fields: RequestFields
+    private let config: RequestFields
+
+    init(body: JSONValue) throws(MockRefusal) {
+        fields = try RequestFields(body)
+        let config = fields["generationConfig"]
+        guard config.isNull || config.object != nil else {
+            throw fields.refused("must be an object", "generation_config")
+        }
+        self.config = try RequestFields(config.isNull ? [:] : config)
+    }
+
+    func prompt(model: String, streams: Bool) throws(MockRefusal) -> MockPrompt {
+        let contents = try fields.array("contents")
+        guard !contents.isEmpty else { throw fields.refused("contents is not specified", "contents") }
+        var prompt = MockPrompt(model: model, messages: try system() + messages(contents))
+        prompt.streams = streams
+        prompt.includesUsage = true
+        prompt.maxTokens = try config.positive("maxOutputTokens").map { min($0, 1_000_000_000) }
+        prompt.stops = try config.strings("stopSequences")
+        if let count = try config.positive("candidateCount"), count > 1 {
+            throw fields.refused("Multiple candidates is not enabled for this model", "generation_config")
+        }
+        prompt.tools = try tools()
+        prompt.toolChoice = try toolChoice(prompt.tools)
+        prompt.thinks = try thinks()
+        prompt.format = try format()
+        return prompt
+    }
+
+    private func thinks() throws(MockRefusal) -> Bool? {
+        let thinking = config["thinkingConfig"]
+        guard thinking.isNull || thinking.object != nil else {
+            throw fields.refused("must be an object", "generation_config.thinking_config")
+        }
+        if thinking["thinkingBudget"]?.int == 0 { return false }
+        return thinking["includeThoughts"]?.bool == true ? true : nil
+    }
+
+    private func format() throws(MockRefusal) -> MockPrompt.Format {
+        let type = config["responseMimeType"]
+        let schema = [config["responseJsonSchema"], config["responseSchema"]].first { !$0.isNull }
+        switch type {
+        case .null, "text/plain":
+            guard schema == nil else {
+                throw fields.refused(
+                    "a response schema needs the mime type application/json", "generation_config.response_schema")
+            }
+            return .text
+        case "application/json":
+            guard let schema else { return .object }
+            guard schema.object != nil else {
+                throw fields.refused("must be an object", "generation_config.response_schema")
+            }
+            return .schema(Self.lowercased(schema))
+        default: throw fields.refused("unsupported mime type", "generation_config.response_mime_type")
+        }
+    }
+
+    // MARK: Contents
+
+    private func system() throws(MockRefusal) -> [MockPrompt.Message] {
+        let instruction = fields["systemInstruction"]
+        if instruction.isNull { return [] }
+        guard let parts = instruction["parts"]?.array else {
+            throw fields.refused("parts must not be empty", "system_instruction")
+        }
+        return [.init(role: "system", text: Self.text(parts))]
+    }
+
+    private func messages(_ contents: [JSONValue]) throws(MockRefusal) -> [MockPrompt.Message] {
+        var messages: [MockPrompt.Message] = []
+        var open: [(id: String?, name: String)] = []
+        for (index, content) in contents.enumerated() {
+            let place = "contents[\(index)]"
+            guard let parts = content["parts"]?.array, !parts.isEmpty else {
+                throw fields.refused("parts must not be empty", "\(place).parts")
+            }
+            for part in parts { try check(part, place) }
+            switch content["role"]?.string ?? "user" {
+            case "model":
+                try refuse(open, place)
+                try checkSignatures(parts, place)
+                open = parts.compactMap { part in
+                    guard let call = part["functionCall"], let name = call["name"]?.string else { return nil }
+                    return (call["id"]?.string, name)
+                }
+                messages.append(.init(role: "assistant", text: Self.text(parts)))
+            case "user", "function":
+                for response in parts.compactMap({ $0["functionResponse"] }) {
+                    let name = response["name"]?.string ?? ""
+                    let id = response["id"]?.string
+                    guard let call = open.firstIndex(where: { $0.name == name && (id == nil || $0.id == id) }) else {
+                        throw fields.refused("the function response '\(name)' answers no call before it", place)
+                    }
+                    open.remove(at: call)
+                    let value = response["response"] ?? [:]
+                    messages.append(.init(role: "tool", text: value["result"]?.string ?? value.text))
+                }
+                try refuse(open, place)
+                let rest = parts.filter { $0["functionResponse"] == nil }
+                if !rest.isEmpty { messages.append(.init(role: "user", text: Self.text(rest))) }
+            default: throw fields.refused("Please use a valid role: user, model.", place)
+            }
+        }
+        try refuse(open, "contents")
+        return messages
+    }
+
+    private func refuse(_ open: [(id: String?, name: String)], _ place: String) throws(MockRefusal) {
+        guard let call = open.first else { return }
+        throw fields.refused(
+            "Please ensure that the number of function response parts is equal to the number of function call parts "
+                + "of the function call turn: '\(call.name)' has none.", place)
+    }
+
+    private static let kinds = [
+        "text", "inlineData", "fileData", "functionCall", "functionResponse", "executableCode", "codeExecutionResult",
+    ]
+
+    private func check(_ part: JSONValue, _ place: String) throws(MockRefusal) {
+        guard let kind = Self.kinds.first(where: { part[$0] != nil }) else {
+            throw fields.refused("a part must have one of \(Self.kinds.joined(separator: ", "))", "\(place).parts")
+        }
+        let value = part[kind] ?? nil
+        let isGood =
+            switch kind {
+            case "text": value.string != nil
+            case "inlineData": value["mimeType"]?.string != nil && value["data"]?.string?.isEmpty == false
+            case "fileData": value["fileUri"]?.string?.isEmpty == false
+            case "functionCall": value["name"]?.string != nil && value["args"]?.isNull != true
+            default: value.object != nil
+            }
+        guard isGood else { throw fields.refused("\(kind) is not valid", "\(place).parts") }
+    }
+
+    /// A signature signs the call that it stands with, or else the turn's text.
+    private func checkSignatures(_ parts: [JSONValue], _ place: String) throws(MockRefusal) {
+        for part in parts {
+            guard let signature = part["thoughtSignature"]?.string, signature != "skip_thought_signature_validator"
+            else { continue }
+            let signed =
+                part["functionCall"].map { ($0["name"]?.string ?? "") + ($0["args"] ?? [:]).text } ?? Self.text(parts)
+            guard signature == GeminiContent.sign(signed) else {
+                throw fields.refused("Thought signature is not valid.", "\(place).parts")
+            }
+        }
+    }
+
+    /// The texts of parts, without thoughts.
+    private static func text(_ parts: [JSONValue]) -> String {
+        parts.filter { $0["thought"]?.bool != true }.compactMap { $0["text"]?.string }.joined()
+    }
+
+    // MARK: Tools
+
+    private func tools() throws(MockRefusal) -> [MockPrompt.Tool] {
+        var tools: [MockPrompt.Tool] = []
+        for (index, group) in try fields.array("tools").enumerated() {
+            // The provider's own tools are not played here.
+            for declaration in group["functionDeclarations"]?.array ?? [] {
+                guard let name = declaration["name"]?.string, !name.isEmpty else {
+                    throw fields.refused("Invalid function name", "tools[\(index)].function_declarations")
+                }
+                let parameters = declaration["parametersJsonSchema"] ?? declaration["parameters"] ?? [:]
+                tools.append(.init(name: name, parameters: Self.lowercased(parameters)))
+            }
+        }
+        return tools
+    }
+
+    /// The service's own form of a schema writes types in capitals.
+    private static func lowercased(_ schema: JSONValue) -> JSONValue {
+        switch schema {
+        case .array(let elements): return .array(elements.map(lowercased))
+        case .object(let object):
+            var result: JSONObject = [:]
+            for member in object {
+                if member.key == "type", let type = member.value.string {
+                    result["type"] = .string(type.lowercased())
+                } else {
+                    result[member.key] = lowercased(member.value)
+                }
+            }
+            return .object(result)
+        default: return schema
+        }
+    }
+
+    private func toolChoice(_ tools: [MockPrompt.Tool]) throws(MockRefusal) -> MockPrompt.ToolChoice {
+        let calling = fields["toolConfig"]["functionCallingConfig"] ?? nil
+        switch calling["mode"]?.string?.uppercased() {
+        case nil where calling.isNull: return .auto
+        case nil, "AUTO", "VALIDATED", "MODE_UNSPECIFIED": return .auto
+        case "NONE": return .none
+        case "ANY":
+            guard !tools.isEmpty else {
+                throw fields.refused("Function calling mode ANY needs function declarations", "tool_config")
+            }
+            let allowed = calling["allowedFunctionNames"]?.array?.compactMap(\.string) ?? []
+            guard allowed.allSatisfy({ name in tools.contains { $0.name == name } }) else {
+                throw fields.refused("allowed_function_names names a function that is not declared", "tool_config")
+            }
+            return allowed.count == 1 ? .named(allowed[0]) : .required
+        default: throw fields.refused("the mode must be one of AUTO, ANY, NONE", "tool_config")
+        }
+    }
+}

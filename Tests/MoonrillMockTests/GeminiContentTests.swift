@@ -1,0 +1,262 @@
+// The provider's generateContent, asked and read by the dialect that scripts use, as events and as one array.
+
+import Dialects
+import Foundation
+import MoonrillMock
+import Testing
+import Wire
+
+private enum Content: ExchangeFormat {
+    static let dialect: any Dialect = GeminiDialect()
+    static let path = "/v1beta/models/moonrill-chat:streamGenerateContent?alt=sse"
+}
+
+private typealias Exchange = DialectExchange<Content>
+
+private let array = "/v1beta/models/moonrill-chat:streamGenerateContent"
+
+private func raw(_ server: MockServer, _ body: String, path: String = Content.path, fault: String? = nil) throws
+    -> Exchange
+{
+    try Exchange(server, body: Array(body.utf8), path: path, fault: fault)
+}
+
+private func hi(_ prompt: String = "Hi") -> String {
+    #"{"contents":[{"role":"user","parts":[{"text":"\#(prompt)"}]}]}"#
+}
+
+@Suite struct GeminiContentTests {
+    /// What is said depends on the conversation, not on the format in which it is asked for.
+    @Test(arguments: ["Explain tides", "解释潮汐", "Tell me a joke 👩‍👩‍👧"], ["moonrill-chat", "moonrill-reasoner"])
+    func saysWhatChatCompletionsSay(prompt: String, model: String) throws {
+        try withServer { server in
+            let deltas = try ask(server, chat(prompt, model: model)).deltas()
+            let stream = try Exchange(server, [user(prompt)], model: model)
+            #expect(stream.text == deltas.text() && stream.reasoning == deltas.reasoning)
+            #expect(!stream.text.isEmpty && stream.reasoning.isEmpty == (model == "moonrill-chat"))
+            #expect(stream.error == nil && stream.hasCleanEnd && stream.summary.finishReasonRaw == "STOP")
+            let usage = try #require(stream.summary.usage)
+            #expect(usage.totalTokens == (usage.inputTokens ?? 0) + deltas.pieces && stream.summary.model == model)
+            #expect(usage.reasoningTokens ?? 0 == deltas.count { ($0.reasoning ?? "") != "" })
+            #expect(stream.response.headers["content-type"] == "text/event-stream")
+            let whole = try Exchange(server, [user(prompt)], model: model, fault: "whole")
+            #expect(whole.response.headers["content-type"] == "application/json")
+            #expect(whole.text == stream.text && whole.reasoning == stream.reasoning && whole.hasCleanEnd)
+            #expect(whole.summary.usage == usage)
+        }
+    }
+
+    @Test func chunksAreGeminis() throws {
+        let text = try withServer { try Exchange($0, [user("Hi")], model: "r1").response.text }
+        let chunks = try text.components(separatedBy: "\r\n\r\n").dropLast().map {
+            try JSONReader.value(String($0.dropFirst("data: ".count)))
+        }
+        let candidates = chunks.compactMap { $0["candidates"]?.array?.first }
+        #expect(candidates.count == chunks.count && candidates.allSatisfy { $0["content"]?["role"] == "model" })
+        #expect(candidates.dropLast().allSatisfy { $0["finishReason"] == nil })
+        #expect(candidates.last?["finishReason"] == "STOP")
+        #expect(candidates.last?["content"]?["parts"]?.array?.first?["thoughtSignature"]?.string != nil)
+        #expect(candidates.first?["content"]?["parts"]?.array?.first?["thought"] == true)
+        let totals = chunks.compactMap { $0["usageMetadata"]?["totalTokenCount"]?.int }
+        #expect(totals.count == chunks.count && totals == totals.sorted() && totals[0] < totals[totals.count - 1])
+        #expect(Set(chunks.map { $0["responseId"] }).count == 1)
+    }
+
+    @Test(arguments: [
+        "/v1beta/models/moonrill-chat", "/v1/models/moonrill-chat",
+        "/v1/projects/p/locations/us/publishers/google/models/moonrill-chat",
+    ]) func pathsSayHowToAnswer(path: String) throws {
+        try withServer { server in
+            let events = try raw(server, hi(), path: path + ":streamGenerateContent?alt=sse")
+            let list = try raw(server, hi(), path: path + ":streamGenerateContent")
+            let whole = try raw(server, hi(), path: path + ":generateContent")
+            #expect(events.response.text.hasPrefix("data: {") && list.response.text.hasPrefix("[{"))
+            #expect(list.response.headers["content-type"] == "application/json; charset=UTF-8")
+            #expect(!events.text.isEmpty && events.text == list.text && events.text == whole.text)
+            #expect(events.summary.usage == list.summary.usage && events.summary.usage == whole.summary.usage)
+            #expect(events.hasCleanEnd && list.hasCleanEnd && whole.hasCleanEnd)
+            let elements = try JSONReader.value(list.response.text).array
+            #expect((elements?.count ?? 0) == events.response.text.components(separatedBy: "data: ").count - 1)
+        }
+    }
+
+    @Test(arguments: [true, false]) func thinkingIsAsked(asked: Bool) throws {
+        for model in ["gemini-2.5-flash", "moonrill-reasoner"] {
+            let reply = try withServer { try Exchange($0, [user("Hi")], ["thinking": .bool(asked)], model: model) }
+            #expect(reply.reasoning.isEmpty == !asked && !reply.text.isEmpty)
+        }
+    }
+
+    @Test func limitsAndStops() throws {
+        try withServer { server in
+            let cut = try Exchange(server, [user("Explain wind")], ["max_tokens": 7])
+            #expect(cut.summary.finishReason == .length && cut.summary.usage?.outputTokens == 7)
+            let full = try Exchange(server, [user("Explain snow")]).text
+            let stop = String(full.dropFirst(20).prefix(9))
+            let stopped = try Exchange(server, [user("Explain snow")], ["stop": [.string(stop)]])
+            #expect(stopped.text == String(full.prefix(upTo: try #require(full.range(of: stop)).lowerBound)))
+        }
+    }
+
+    private static let weather: JSONObject = [
+        "tools": [
+            [
+                "name": "get_weather",
+                "parameters": ["type": "object", "properties": ["city": ["type": "string"]], "required": ["city"]],
+            ]
+        ]
+    ]
+
+    /// The whole way of a tool; a signature that was changed on the way back is refused.
+    @Test(arguments: ["What is the weather in Oslo?", "奥斯陆的天气怎么样？"], ["moonrill-chat", "moonrill-reasoner"])
+    func toolLoop(prompt: String, model: String) throws {
+        try withServer { server in
+            let first = try Exchange(server, [user(prompt)], Self.weather, model: model)
+            #expect(first.summary.finishReason == .toolCalls && first.summary.finishReasonRaw == "STOP")
+            let call = try #require(first.summary.toolCalls.first)
+            #expect(call.name == "get_weather" && call.arguments?["city"]?.string?.isEmpty == false)
+            let whole = try Exchange(server, [user(prompt)], Self.weather, model: model, fault: "whole")
+            #expect(whole.message == first.message && whole.summary.usage == first.summary.usage)
+            let result: JSONValue = ["role": "tool", "tool_call_id": .string(call.id), "content": "4 degrees"]
+            let second = try Exchange(server, [user(prompt), first.message, result], Self.weather, model: model)
+            #expect(second.error == nil && second.text.contains("4 degrees") && second.summary.toolCalls == [])
+            let third = try Exchange(
+                server, [user(prompt), first.message, result, second.message, user("And now?")], Self.weather,
+                model: model)
+            #expect(third.error == nil && !third.text.isEmpty)
+            let missing = try Exchange(
+                server, [user(prompt), first.message, user("Well?")], Self.weather, model: model)
+            #expect(missing.error?.message.contains("'get_weather' has none") == true)
+            let text = JSONWriter.text(first.message)
+            let tampered = try JSONReader.value(text.replacing("sig/", with: "sig/x"))
+            #expect(tampered != first.message)
+            let refused = try Exchange(server, [user(prompt), tampered, result], Self.weather, model: model)
+            #expect(refused.error?.message.contains("signature is not valid") == true)
+        }
+    }
+
+    @Test func toolsAreChosen() throws {
+        try withServer { server in
+            let two: JSONObject = ["tools": [["name": "alpha_tool"], ["name": "beta_tool"]]]
+            let both = try Exchange(server, [user("Use alpha_tool and beta_tool")], two)
+            #expect(both.summary.toolCalls.map(\.name) == ["alpha_tool", "beta_tool"])
+            let must = try Exchange(server, [user("Hello")], two.with("tool_choice", "required"))
+            #expect(must.summary.toolCalls.map(\.name) == ["alpha_tool"])
+            let named = try Exchange(server, [user("Hello")], two.with("tool_choice", ["name": "beta_tool"]))
+            #expect(named.summary.toolCalls.map(\.name) == ["beta_tool"])
+            let none = try Exchange(server, [user("Use alpha_tool")], two.with("tool_choice", "none"))
+            #expect(none.summary.toolCalls == [] && !none.text.isEmpty)
+        }
+    }
+
+    @Test func formats() throws {
+        let schema: JSONValue = ["type": "object", "properties": ["moon": ["type": "string"]], "required": ["moon"]]
+        try withServer { server in
+            let shaped = try Exchange(
+                server, [user("Which moon?")], ["response_format": ["type": "json_schema", "schema": schema]])
+            #expect(try JSONReader.value(shaped.text)["moon"]?.string != nil)
+            let capitals = try raw(
+                server,
+                #"{"contents":[{"parts":[{"text":"Moon?"}]}],"generationConfig":{"responseMimeType":"application/json","responseSchema":{"type":"OBJECT","properties":{"n":{"type":"INTEGER"}},"required":["n"]}}}"#
+            )
+            #expect(try JSONReader.value(capitals.text)["n"]?.int != nil)
+        }
+    }
+
+    // MARK: What is refused
+
+    @Test(
+        arguments: [
+            ("{}", "contents is not specified"), (#"{"contents":[{"parts":[]}]}"#, "parts must not be empty"),
+            (#"{"contents":[{"role":"assistant","parts":[{"text":"x"}]}]}"#, "valid role: user, model"),
+            (#"{"contents":[{"parts":[{"txt":"x"}]}]}"#, "a part must have one of text"),
+            (#"{"contents":[{"parts":[{"inlineData":{"data":"x"}}]}]}"#, "inlineData is not valid"),
+            (#"{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{}}}]}]}"#, "'f' answers no call"),
+            (#"{"systemInstruction":"x","contents":[{"parts":[{"text":"x"}]}]}"#, "system_instruction"),
+            (#"{"generationConfig":7,"contents":[{"parts":[{"text":"x"}]}]}"#, "generation_config"),
+            (#"{"generationConfig":{"maxOutputTokens":0},"contents":[{"parts":[{"text":"x"}]}]}"#, "maxOutputTokens"),
+            (
+                #"{"generationConfig":{"candidateCount":2},"contents":[{"parts":[{"text":"x"}]}]}"#,
+                "Multiple candidates"
+            ),
+            (#"{"generationConfig":{"responseMimeType":"x"},"contents":[{"parts":[{"text":"x"}]}]}"#, "mime type"),
+            (
+                #"{"generationConfig":{"responseSchema":{}},"contents":[{"parts":[{"text":"x"}]}]}"#,
+                "needs the mime type"
+            ),
+            (#"{"tools":[{"functionDeclarations":[{}]}],"contents":[{"parts":[{"text":"x"}]}]}"#, "function name"),
+            (
+                #"{"toolConfig":{"functionCallingConfig":{"mode":"ANY"}},"contents":[{"parts":[{"text":"x"}]}]}"#,
+                "needs function declarations"
+            ),
+            ("{", "parse"), ("[]", "JSON object"),
+        ]) func refusals(body: String, says: String) throws
+    {
+        let reply = try withServer { try raw($0, body) }
+        #expect(reply.response.status == 400 && reply.error?.kind == .invalidRequest)
+        #expect(reply.error?.code == "INVALID_ARGUMENT")
+        #expect(reply.error?.message.contains(says) == true, "\(reply.response.text)")
+    }
+
+    @Test func wrongKeys() throws {
+        let reply = try withServer { try Exchange($0, [user("Hi")], key: "bad") }
+        #expect(reply.response.status == 401 && reply.error?.kind == .auth)
+    }
+
+    // MARK: Faults
+
+    @Test(
+        arguments: [
+            ("400", .invalidRequest, false, nil), ("401", .auth, false, nil), ("403", .permission, false, nil),
+            ("404", .invalidRequest, false, nil), ("408", .provider, true, nil), ("429", .rateLimit, true, nil),
+            ("429:1@2.5", .rateLimit, true, 2.5), ("500", .provider, true, nil), ("503", .overloaded, true, nil),
+            ("529", .overloaded, true, nil),
+        ] as [(String, ErrorKind, Bool, Double?)])
+    func statuses(fault: String, kind: ErrorKind, retryable: Bool, retryAfter: Double?) throws {
+        let reply = try withServer { try Exchange($0, [user("Hi")], fault: fault) }
+        #expect(reply.error?.kind == kind && reply.error?.isRetryable == retryable)
+        // The exchange hands no header on: the wait stands in the body.
+        #expect(reply.error?.retryAfter == retryAfter)
+    }
+
+    @Test(arguments: [0, 1, 3, 9], [Content.path, array]) func errorsInsideTheStream(after: Int, path: String) throws {
+        let reply = try withServer { try raw($0, hi(), path: path, fault: "error-frame@\(after)") }
+        #expect(reply.error?.kind == .overloaded && reply.error?.isRetryable == true && !reply.hasCleanEnd)
+        #expect(reply.text.isEmpty == (after == 0))
+    }
+
+    @Test(arguments: [Content.path, array]) func faultsOfTheStream(path: String) throws {
+        try withServer { server in
+            func poem(_ fault: String? = nil) throws -> Exchange {
+                try raw(server, hi("写一首诗"), path: path, fault: fault)
+            }
+            let plain = try poem()
+            #expect(try poem("bad-json@5").error?.kind == .protocol)
+            let noDone = try poem("no-done")
+            #expect(!noDone.hasCleanEnd && noDone.text == plain.text)
+            let noFinish = try poem("no-finish")
+            #expect(!noFinish.hasCleanEnd && noFinish.summary.usage == plain.summary.usage)
+            #expect(try poem("html").error?.message.contains("Sign in") == true)
+            let empty = try poem("empty")
+            #expect(!empty.hasCleanEnd && empty.text.isEmpty)
+            for fault in ["split-utf8", "drip:5", "slow-head:0.01", "stall@300:0.02"] {
+                #expect(try poem(fault).response.body == plain.response.body, "\(fault)")
+            }
+            let eof = try poem("eof@700")
+            #expect(eof.response.body == Array(plain.response.body.prefix(700)))
+            #expect(!eof.hasCleanEnd && eof.error == nil && plain.text.hasPrefix(eof.text))
+            #expect(throws: RawClient.Reset.self) { try poem("cut@500") }
+            #expect(throws: RawClient.Closed.self) { try poem("chunkcut@500") }
+            #expect(throws: RawClient.Closed.self) { try poem("short-length@500") }
+        }
+    }
+
+    @Test(arguments: [Content.path, array]) func commentsKeepTheConnectionWarm(path: String) throws {
+        let reply = try withServer({ $0.rate = 5 }) { server in
+            try Exchange(
+                server, body: Array(hi().utf8), path: path, fault: "comments:0.02", headers: ["X-Moonrill-Deltas": "2"])
+        }
+        #expect(reply.text == "tok1 tok2 " && reply.hasCleanEnd && reply.error == nil)
+        #expect(reply.response.body.count { $0 == UInt8(ascii: "\r") } > 8)
+    }
+}
