@@ -6,9 +6,12 @@
 ---@field version string
 ---@field json llm.json
 ---@field log llm.log
+---@field flow llm.flow combinators of prompt chains
+---@field budget fun(options: { tokens?: integer, usd?: number, seconds?: number }): llm.budget
+---@field prices table<string, llm.price> by model; set one to add or override it
 local llm = {}
 
----@alias llm.error_kind "config"|"auth"|"permission"|"invalid_request"|"rate_limit"|"quota"|"overloaded"|"timeout"|"network"|"truncated"|"protocol"|"provider"|"cancelled"
+---@alias llm.error_kind "config"|"auth"|"permission"|"invalid_request"|"rate_limit"|"quota"|"overloaded"|"timeout"|"network"|"truncated"|"protocol"|"provider"|"cancelled"|"budget"
 ---@alias llm.finish_reason "stop"|"length"|"tool_calls"|"content_filter"|"cancelled"|"other"
 ---@alias llm.after_output "fail"|"restart"|"continue"|"auto"
 ---@alias llm.status "waiting"|"streaming"|"retrying"|"paused"|"finished"|"failed"

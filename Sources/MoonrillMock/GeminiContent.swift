@@ -113,7 +113,9 @@ struct GeminiContent: MockDialect {
     static func sign(_ text: String) -> String {
         var signature = Fingerprint(seed: 7)
         signature.add(text.utf8)
-        return "sig/" + String(signature.value, radix: 36) + "=="
+        // Bytes in base64, as the real ones: a whole number of groups of four.
+        let text = "sig/" + String(signature.value, radix: 36)
+        return text + String(repeating: "A", count: (4 - text.count % 4) % 4)
     }
 
     /// The service says STOP though it waits for the results of calls.

@@ -73,6 +73,20 @@ import Testing
         #expect(try fields(of: "log") == logs)
     }
 
+    @Test func combinatorsAgree() throws {
+        func text(_ path: String) throws -> String {
+            try String(contentsOfFile: MoonrillBinary.packageRoot + "/" + path, encoding: .utf8)
+        }
+        let flow = try text("Sources/Scripting/Lua/flow.lua")
+        let annotatedFlow = try text("types/flow.lua")
+        let pattern = /\nfunction flow\.(\w+)\(/
+        #expect(try names(in: annotatedFlow, pattern) == names(in: flow, pattern))
+        let parts = try #require(module.firstMatch(of: /local LATER = \{([^}]*)\}/))
+        let later = try names(in: String(parts.output.1), /(\w+) = true/)
+        let fields = try names(in: annotations, /\n---@field (\w+)[ ]/)
+        #expect(later.isSubset(of: fields))
+    }
+
     /// Whatever parks the task that calls it is marked, and nothing else is.
     @Test func waitingFunctionsAreMarked() throws {
         let marked = annotations.matches(of: /---@async\n(?:---.*\n)*function (\w+[:.]\w+)\(/)

@@ -3,7 +3,7 @@
 import httpx2
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError, TextGenerationError
-from huggingface_hub.inference._common import OverloadedError, ValidationError
+from huggingface_hub.inference._common import GenerationError, OverloadedError, ValidationError
 
 from asking import Decoded, Peer, Question
 from cases import same
@@ -14,8 +14,8 @@ FINISH = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 class HuggingFaceText(Peer):
     package, dialect = "huggingface_hub", "tgi"
     reasons = calls_tools = converses = False
-    statuses = {400: HfHubHTTPError, 401: HfHubHTTPError, 403: HfHubHTTPError, 404: HfHubHTTPError,
-                422: ValidationError, 429: OverloadedError, 500: HfHubHTTPError, 503: HfHubHTTPError}
+    statuses = {400: ValidationError, 401: HfHubHTTPError, 403: HfHubHTTPError, 404: HfHubHTTPError,
+                422: ValidationError, 429: HfHubHTTPError, 500: GenerationError, 503: OverloadedError}
     in_stream = (TextGenerationError,)
     cut = (httpx2.TransportError,)
 
