@@ -8,13 +8,36 @@ struct GeminiContentReader {
     private let config: RequestFields
 
     init(body: JSONValue) throws(MockRefusal) {
-        fields = try RequestFields(body)
+        fields = try RequestFields(Self.camelCased(body))
         let config = fields["generationConfig"]
         guard config.isNull || config.object != nil else {
             throw fields.refused("must be an object", "generation_config")
         }
         self.config = try RequestFields(config.isNull ? [:] : config)
     }
+
+    /// JSON of protocol buffers has its names in camel case or as they were declared; Google's own client sends both.
+    private static func camelCased(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .array(let elements): return .array(elements.map(camelCased))
+        case .object(let object):
+            var result: JSONObject = [:]
+            for member in object {
+                let words = member.key.split(separator: "_", omittingEmptySubsequences: false)
+                let name = words.dropFirst().reduce(String(words.first ?? "")) {
+                    $0 + $1.prefix(1).uppercased() + $1.dropFirst()
+                }
+                result[name] = payloads.contains(name) ? member.value : camelCased(member.value)
+            }
+            return .object(result)
+        default: return value
+        }
+    }
+
+    /// Members whose names inside are the user's.
+    private static let payloads: Set<String> = [
+        "args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema",
+    ]
 
     func prompt(model: String, streams: Bool) throws(MockRefusal) -> MockPrompt {
         let contents = try fields.array("contents")

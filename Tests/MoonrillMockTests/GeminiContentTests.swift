@@ -80,6 +80,14 @@ private func hi(_ prompt: String = "Hi") -> String {
         }
     }
 
+    @Test func namesMayBeWrittenAsTheyAreDeclared() throws {
+        let tool =
+            #"{"name":"get_rain","parameters_json_schema":{"type":"object","properties":{"my_city":{"type":"string"}},"required":["my_city"]}}"#
+        let asked = #"{"contents":[{"parts":[{"text":"get_rain"}]}],"tools":[{"function_declarations":[\#(tool)]}]}"#
+        let reply = try withServer { try raw($0, asked) }
+        #expect(reply.summary.toolCalls.first?.arguments?["my_city"]?.string != nil)
+    }
+
     @Test(arguments: [true, false]) func thinkingIsAsked(asked: Bool) throws {
         for model in ["gemini-2.5-flash", "moonrill-reasoner"] {
             let reply = try withServer { try Exchange($0, [user("Hi")], ["thinking": .bool(asked)], model: model) }

@@ -80,10 +80,9 @@ class Google(Peer):
             if candidate.finish_reason:
                 decoded.finish = candidate.finish_reason.name
         if told := chunk.usage_metadata:
-            # Gemini counts thoughts apart; our output tokens are both together.
-            thoughts = told.thoughts_token_count or 0
+            # Gemini counts thoughts apart, and so do we there.
             decoded.usage = {"input_tokens": told.prompt_token_count, "total_tokens": told.total_token_count,
-                             "output_tokens": (told.candidates_token_count or 0) + thoughts}
+                             "output_tokens": told.candidates_token_count or 0}
 
     @staticmethod
     def ended(decoded: Decoded) -> Decoded:
