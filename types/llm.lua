@@ -74,6 +74,7 @@ local llm = {}
 ---@field coalesce? number seconds of tokens gathered into one callback
 ---@field lenient? boolean leave out what the provider cannot take, instead of failing (false)
 ---@field think_tags? boolean take <think>...</think> at the beginning of the text for reasoning (true)
+---@field limit? llm.limit what it may ask, shared with others of the same limit
 ---@field temperature? number
 ---@field top_p? number
 ---@field top_k? number
@@ -112,6 +113,13 @@ local llm = {}
 ---@field coalesce? number
 ---@field lenient? boolean
 ---@field think_tags? boolean
+---@field limit? llm.limit
+
+---@class llm.limit
+---@field name string
+---@field concurrent? integer
+---@field rpm? number
+---@field tpm? number
 
 ---@class llm.usage
 ---@field input_tokens? integer
@@ -276,6 +284,12 @@ function llm.time() end
 
 ---@return llm.provider[]
 function llm.providers() end
+
+---Limits what shares it, by its name: requests at once, requests and tokens a minute. What a provider says of its own
+---limits (rate headers, 429) is obeyed without it.
+---@param options { name?: string, concurrent?: integer, rpm?: number, tpm?: number }
+---@return llm.limit
+function llm.limit(options) end
 
 ---@class llm.provider_definition
 ---@field name string one word; that of a known provider changes what is said here and nothing else

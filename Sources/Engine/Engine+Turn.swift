@@ -13,11 +13,13 @@ extension Engine {
         case .start(let id, let spec): begin(id, spec, now: now)
         case .stop(let id, let undelivered):
             guard let request = requests[id] else { return }
+            leaveGates(request, .given)
             drop(request.attempt)
             request.stop(undelivered: undelivered, now: now)
             list(request)
         case .cancel(let id, let undelivered):
             guard let request = requests[id] else { return }
+            leaveGates(request, .given)
             drop(request.attempt)
             request.cancel(undelivered: undelivered, now: now)
             list(request)
@@ -57,8 +59,9 @@ extension Engine {
     // MARK: Attempts
 
     func startQueued() {
+        openGates()
         while transferCount < transferLimit, let request = queue.popFirst() {
-            if request.machine.state == .queued { startAttempt(request) }
+            if request.machine.state == .queued, admit(request) { startAttempt(request) }
         }
     }
 
@@ -115,6 +118,7 @@ extension Engine {
         }
         transferLimit = transferCount
         log(.warning, "no file descriptor is left: at most \(transferLimit) transfers from now on")
+        leaveGates(request, .given)
         request.attempt?.detach()
         request.attempt = nil
         request.machine.attemptPostponed()
@@ -125,6 +129,7 @@ extension Engine {
     private func attemptFailed(_ request: Request, _ fault: Fault) {
         let now = configuration.clock()
         log(.debug, "request \(request.id.raw): attempt \(request.machine.attempts) failed: \(fault.error.message)")
+        leaveGates(request, Self.isRefusal(fault) ? .refused(fault) : .given)
         request.attempt?.detach()
         request.attemptFailed(fault, now: now, random: configuration.random)
         if request.machine.state == .queued { queue.append(request) }
@@ -187,6 +192,7 @@ extension Engine {
             .debug,
             "request \(request.id.raw): finished, status \(attempt.head?.status ?? 0), \(attempt.position.bytes) bytes"
                 + (attempt.cutBehindEnd.map { "; cut behind its end: \($0)" } ?? ""))
+        leaveGates(request, .answered(attempt.decoder.summary.usage))
         request.complete(attempt, now: now)
         attempt.detach()
         if !attempt.isOver {

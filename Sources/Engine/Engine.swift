@@ -34,6 +34,9 @@ public final class Engine {
     /// Attempts whose reply is done and whose connection may be saved, with the time their patience ends.
     var draining = FIFO<(attempt: Attempt, until: Double)>()
     var timers = TimerHeap<RequestID>()
+    /// Gates by what passes them, and those with requests in line.
+    var gates: [String: LimitGate] = [:]
+    var waitingGates: [LimitGate] = []
     /// Transfers under way, drained ones included.
     var transferCount = 0
     /// How many there may be now: fewer than `maxTransfers` after the system has run out of descriptors.
@@ -56,6 +59,7 @@ public final class Engine {
         for request in requests.values { request.attempt?.detach() }
         context.toAttend = []
         context.touched = []
+        for gate in gates.values { gate.waiting = FIFO() }
     }
 
     /// Queues a command; it is applied at the beginning of the next turn. Never fails: a command that makes no sense
@@ -84,7 +88,9 @@ public final class Engine {
     private func patience(_ seconds: Double?) -> Double? {
         while let request = ready.first, !request.isTakeable { dropFirstReady() }
         if !ready.isEmpty || !context.toAttend.isEmpty || !context.touched.isEmpty || !commands.isEmpty { return 0 }
-        guard let next = [timers.nextDeadline, draining.first?.until].compactMap({ $0 }).min() else { return seconds }
+        guard let next = [timers.nextDeadline, draining.first?.until, gateDeadline].compactMap({ $0 }).min() else {
+            return seconds
+        }
         let left = max(0, next - configuration.clock())
         return seconds.map { min($0, left) } ?? left
     }

@@ -32,6 +32,9 @@ final class Request {
     private(set) var isFull = false
     /// It stands in the engine's list of requests with something to take.
     var isListed = false
+    /// What it has to pass before an attempt, and whether it has.
+    var gates: [LimitGate] = []
+    var isAdmitted = false
     /// The time of its earliest live entry in the timer heap.
     var armedAt = Double.infinity
 

@@ -32,6 +32,8 @@ public struct RequestSpec: Sendable {
     public var splitsThinkTags: Bool
     /// What may be held and received.
     public var limits: RequestLimits
+    /// The limit that it shares with others; the provider's own is always obeyed.
+    public var limit: LimitRule?
 
     /// A request with the given parts.
     public init(

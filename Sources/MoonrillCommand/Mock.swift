@@ -26,7 +26,13 @@ struct Mock: ParsableCommand {
     @Option(help: ArgumentHelp("Tokens a second, each stream; 0 for as fast as they are read.", valueName: "n"))
     var rate: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "Requests a second that are answered; the rest gets 429. No limit without it.", valueName: "n"))
+    var limit: Double?
+
     func validate() throws {
+        if let limit, !(limit > 0) { throw ValidationError("--limit takes a number above 0.") }
         guard (0...65535).contains(port) else { throw ValidationError("--port takes a number from 0 to 65535.") }
         if let rate, !(rate >= 0) { throw ValidationError("--rate takes a number of 0 or more.") }
     }
@@ -38,7 +44,7 @@ struct Mock: ParsableCommand {
         sigaddset(&signals, SIGINT)
         sigaddset(&signals, SIGTERM)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let server = try startMock(fault: fault, rate: rate, port: port)
+        let server = try startMock(fault: fault, rate: rate, limit: limit, port: port)
         try StandardOutput.write("\(server.baseURL)\n")
         var signal: Int32 = 0
         sigwait(&signals, &signal)

@@ -84,9 +84,10 @@ func ownProviders() throws -> [Preset] {
 
 /// Starts the offline provider.
 /// - Throws: ``CommandFailure`` that says what is wrong with the fault, or with the port.
-func startMock(fault: String?, rate: Double?, port: Int) throws -> MockServer {
+func startMock(fault: String?, rate: Double?, limit: Double? = nil, port: Int) throws -> MockServer {
     var options = MockOptions()
     options.port = port
+    options.limit = limit
     if let rate { options.rate = rate }
     do throws(FaultPlanError) {
         if let fault { options.faults = try FaultPlan.parse(fault) }

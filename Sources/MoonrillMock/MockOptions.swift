@@ -12,6 +12,10 @@ public struct MockOptions: Sendable {
     public var rate = 60.0
     /// Makes each reply this many short deltas ("tok1 tok2 ...") instead of a text that fits the prompt.
     public var deltas: DeltaCount?
+    /// Requests a second that are answered, of one second's worth at once; the rest gets 429. Nil for no limit.
+    public var limit: Double?
+    /// Whether answers say in their headers what is left of the limit.
+    public var tellsLimit = true
     /// The faults to show.
     public var faults = FaultPlan()
     /// Changes every choice the provider makes. The same seed and request give the same bytes.

@@ -25,6 +25,7 @@ enum Answer {
 struct Responder {
     let options: MockOptions
     private var ledger: FaultLedger
+    private var bucket: RequestBucket?
     private let dialects: [any MockDialect] = [
         ChatCompletions(), OpenAIResponses(), AnthropicMessages(), GeminiContent(), GeminiContent(isArray: true),
         OllamaChat(), TextGeneration(), CohereChat(),
@@ -39,6 +40,7 @@ struct Responder {
     init(_ options: MockOptions) {
         self.options = options
         ledger = FaultLedger(options.faults)
+        bucket = options.limit.map { RequestBucket(rate: $0) }
     }
 
     mutating func answer(_ request: IncomingRequest) -> Answer {
@@ -90,6 +92,7 @@ struct Responder {
     private mutating func reply(
         _ request: IncomingRequest, _ dialect: any MockDialect
     ) throws(MockRefusal) -> Answer {
+        if bucket?.take(.now()) == false { return tooMany(request, dialect) }
         let controls = try RequestControls(request.head.headers, options)
         var own = controls.faults.map { FaultLedger($0) }
         let faults = own?.next() ?? ledger.next()
@@ -107,17 +110,27 @@ struct Responder {
                     status: 400, message: "A reply of more than \(Self.longestWhole) tokens can only be streamed.",
                     parameter: "stream")
             }
-            return .reply(Self.whole(dialect.whole(reply), request, dialect, id: fingerprint.value, faults: faults))
+            return .reply(
+                Self.whole(
+                    dialect.whole(reply), request, dialect, id: fingerprint.value, faults: faults, extra: limitHeaders))
         }
         let omissions = FrameOmissions(done: faults.omitsDone, finish: faults.omitsFinish)
         let framing = Self.framing(faults, request, length: nil)
         let head = ResponseHead.bytes(
             status: 200, type: dialect.streamType, framing: framing, requestID: fingerprint.value,
-            keepAlive: request.keepAlive)
+            keepAlive: request.keepAlive, extra: limitHeaders)
         return .reply(
             ReplyPlan(
                 head: head, framing: framing, source: dialect.frames(reply, leavingOut: omissions), dialect: dialect,
                 faults: faults, rate: controls.rate))
+    }
+
+    private var limitHeaders: [(String, String)] { options.tellsLimit ? bucket?.headers ?? [] : [] }
+
+    private func tooMany(_ request: IncomingRequest, _ dialect: any MockDialect) -> Answer {
+        let refusal = MockRefusal(
+            status: 429, message: "Rate limit reached for requests.", type: "requests", code: "rate_limit_exceeded")
+        return Self.refuse(refusal, request, dialect, extra: (bucket?.retryAfter ?? []) + limitHeaders)
     }
 
     private static func json(_ bytes: [UInt8]) throws(MockRefusal) -> JSONValue {

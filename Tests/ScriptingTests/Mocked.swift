@@ -56,12 +56,15 @@ struct Mocked {
 
     /// Runs `lua` with the offline provider as the default.
     static func run(
-        _ lua: String, faults: String = "", rate: Double = 0, prelude: String = Mocked.prelude,
+        _ lua: String, faults: String = "", rate: Double = 0, limit: Double? = nil, tellsLimit: Bool = true,
+        prelude: String = Mocked.prelude,
         directory: URL? = nil, settleAborts: Int = 0, _ configure: (inout ScriptHost) -> Void = { _ in }
     ) throws -> Mocked {
         let seen = RequestLog()
         var options = MockOptions()
         options.rate = rate
+        options.limit = limit
+        options.tellsLimit = tellsLimit
         options.faults = try FaultPlan.parse(faults)
         options.onRequest = { seen.add($0) }
         let server = try MockServer.start(options)

@@ -38,7 +38,7 @@ local SAMPLING = {
 
 local SHARED = {
   model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
-  coalesce = "span", lenient = "boolean", think_tags = "boolean",
+  coalesce = "span", lenient = "boolean", think_tags = "boolean", limit = "table",
 }
 
 local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", total = "seconds" }
@@ -220,6 +220,30 @@ function llm.client(options)
   }, Client)
 end
 
+-- Limits: shared by name, over clients and tasks. Without a name each is one of its own.
+local Limit = { __name = "llm.limit" }
+Limit.__tostring = function(self) return "limit (" .. self.name .. ")" end
+local LIMIT = { name = "string", concurrent = "count", rpm = "number", tpm = "number" }
+local unnamed = 0
+
+function llm.limit(options)
+  check("llm.limit", options, LIMIT)
+  local concurrent, rpm, tpm = options.concurrent, options.rpm, options.tpm
+  if not (concurrent or rpm or tpm) then fail("llm.limit needs concurrent, rpm or tpm") end
+  if (concurrent or 1) < 1 or (rpm or 1) <= 0 or (tpm or 1) <= 0 then fail("llm.limit: a limit of nothing lets nothing pass") end
+  local name = options.name
+  if not name then
+    unnamed = unnamed + 1
+    name = "#" .. unnamed
+  end
+  return setmetatable({ name = name, concurrent = concurrent, rpm = rpm, tpm = tpm }, Limit)
+end
+
+local function limit_of(where, limit)
+  if limit == nil or getmetatable(limit) == Limit then return limit end
+  fail(where .. ": option 'limit' takes what llm.limit{...} returns")
+end
+
 local function specification(where, self, prompt, options)
   if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. where:match("[^:]+$") .. "(...)") end
   options = options or {}
@@ -243,6 +267,7 @@ local function specification(where, self, prompt, options)
     messages = messages_of(where, prompt), params = own or params, headers = merged(defaults.headers, options.headers),
     timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
     coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
+    limit = limit_of(where, options.limit or defaults.limit),
   }
   if specified.lenient == nil then specified.lenient = defaults.lenient end
   if specified.think_tags == nil then specified.think_tags = defaults.think_tags end

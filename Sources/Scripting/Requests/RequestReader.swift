@@ -24,6 +24,7 @@ struct RequestReader {
         chat.parameters = try json("params", of: table, stack)?.object ?? [:]
         chat.isLenient = stack.field("lenient", of: table) { $0.bool(at: -1) } ?? false
         var spec = RequestSpec(chat: chat, endpoint: endpoint)
+        spec.limit = limit(of: table, stack)
         read(&spec.timeouts, of: table, stack)
         read(&spec.retry, of: table, stack)
         let sees = { (name: StaticString) in stack.field(name, of: table) { !$0.isNil(at: -1) } }
@@ -33,6 +34,18 @@ struct RequestReader {
         spec.wantsHeartbeats = seesEvents
         spec.splitsThinkTags = stack.field("think_tags", of: table) { $0.bool(at: -1) } ?? true
         return spec
+    }
+
+    private func limit(of table: Int, _ stack: LuaStack) -> LimitRule? {
+        stack.getField("limit", of: table)
+        defer { stack.pop(1) }
+        guard stack.type(at: -1) == .table else { return nil }
+        let limit = stack.top
+        guard let name = stack.field("name", of: limit, { $0.string(at: -1) }) else { return nil }
+        return LimitRule(
+            name: name, concurrent: stack.field("concurrent", of: limit) { $0.int(at: -1) },
+            requestsPerMinute: stack.field("rpm", of: limit) { $0.double(at: -1) },
+            tokensPerMinute: stack.field("tpm", of: limit) { $0.double(at: -1) })
     }
 
     private func json(_ name: StaticString, of table: Int, _ stack: LuaStack) throws(LuaError) -> JSONValue? {

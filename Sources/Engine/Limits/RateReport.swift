@@ -1,0 +1,74 @@
+// What a provider's answer says about its limits. Pure value. Sources: OpenAI's "Rate limits in headers", Anthropic's "Rate
+// limits: response headers"; Groq, Mistral, xAI and others send OpenAI's names.
+
+internal import Dialects
+internal import Wire
+
+/// The rate headers of one answer.
+struct RateReport: Equatable {
+    /// How many there are in all, how many are left, and seconds until all are back.
+    struct Allowance: Equatable {
+        var limit: Double
+        var remaining: Double
+        var reset: Double?
+    }
+
+    var requests: Allowance?
+    var tokens: Allowance?
+
+    /// - Parameter now: seconds since 1970, for the dates that Anthropic sends.
+    init(_ headers: HTTPHeaders, now: UnixTime) {
+        requests = Self.allowance("requests", headers, now)
+        tokens = Self.allowance("tokens", headers, now)
+    }
+
+    private static func allowance(_ what: String, _ headers: HTTPHeaders, _ now: UnixTime) -> Allowance? {
+        for (limit, remaining, reset) in [
+            ("x-ratelimit-limit-\(what)", "x-ratelimit-remaining-\(what)", "x-ratelimit-reset-\(what)"),
+            (
+                "anthropic-ratelimit-\(what)-limit", "anthropic-ratelimit-\(what)-remaining",
+                "anthropic-ratelimit-\(what)-reset"
+            ),
+        ] {
+            guard let all = headers[limit].flatMap(Double.init), let left = headers[remaining].flatMap(Double.init),
+                all > 0, all.isFinite, left >= 0
+            else { continue }
+            return Allowance(limit: all, remaining: min(left, all), reset: headers[reset].flatMap { seconds($0, now) })
+        }
+        return nil
+    }
+
+    /// A time until: "1s", "6m0s", "120ms", "1h2m3.5s", "0.45", or a moment in RFC 3339.
+    static func seconds(_ text: String, _ now: UnixTime) -> Double? {
+        if let number = Double(text) { return number >= 0 && number.isFinite ? number : nil }
+        if let moment = moment(text) { return max(0, moment - now) }
+        var rest = text[...]
+        var sum = 0.0
+        while !rest.isEmpty {
+            let digits = rest.prefix { $0.isNumber || $0 == "." }
+            let unit = rest.dropFirst(digits.count).prefix { $0.isLetter }
+            guard let number = Double(digits), let factor = units[String(unit)] else { return nil }
+            sum += number * factor
+            rest = rest.dropFirst(digits.count + unit.count)
+        }
+        return sum.isFinite ? sum : nil
+    }
+
+    private static let units = ["h": 3_600.0, "m": 60, "s": 1, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9]
+
+    /// Seconds since 1970 of "2025-06-15T15:06:40Z", with or without a fraction; only UTC is read.
+    private static func moment(_ text: String) -> Double? {
+        let parts = text.split { "-T:Z".contains($0) }
+        guard text.hasSuffix("Z"), parts.count == 6, let year = Int(parts[0]), let month = Int(parts[1]),
+            let day = Int(parts[2]), let hour = Double(parts[3]), let minute = Double(parts[4]),
+            let second = Double(parts[5]), (1...12).contains(month)
+        else { return nil }
+        // Days from the civil calendar, years that begin in March (proleptic Gregorian).
+        let shifted = month <= 2 ? year - 1 : year
+        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
+        let yearOfEra = shifted - era * 400
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+        return Double(days) * 86_400 + hour * 3_600 + minute * 60 + second
+    }
+}

@@ -1,0 +1,87 @@
+// Limits through sockets: the provider's own, obeyed without being told, and those of llm.limit.
+
+import Foundation
+import Moonrill
+import MoonrillMock
+import Testing
+
+@Suite struct LimitTests {
+    @Test(arguments: cases) func limit(_ test: ScriptCase) throws { try Mocked.check(test) }
+
+    static let cases = [
+        ScriptCase(
+            "concurrent, shared by name over clients", rate: 200, prints: ["6 2"],
+            """
+            local mine = llm.limit { name = "two", concurrent = 2 }
+            local other = llm.client { limit = llm.limit { name = "two", concurrent = 2 } }
+            local now, most, done = 0, 0, 0
+            local ask = function(n)
+              local reply = (n % 2 == 0 and client or other):ask("hi", { limit = n % 2 == 0 and mine or nil, on_event = function(event)
+                if event.type == "start" then now = now + 1 most = math.max(most, now) end
+                if event.type == "finish" then now = now - 1 end
+              end })
+              done = done + (reply and 1 or 0)
+              return true
+            end
+            llm.flow.map({ 1, 2, 3, 4, 5, 6 }, ask)
+            print(done, most)
+            """),
+        ScriptCase(
+            "rpm spreads requests", prints: ["true"],
+            """
+            local paced = llm.limit { rpm = 1200 }
+            local before = llm.now()
+            llm.flow.map({ 1, 2, 3, 4, 5 }, function() return client:ask("hi", { limit = paced }) end)
+            print(llm.now() - before >= 0.19)
+            """),
+        ScriptCase(
+            "a request that waits in line can be cancelled, and runs out of time",
+            prints: ["nil cancelled", "timeout total", "1"],
+            """
+            local host = require "host"
+            local one = llm.limit { concurrent = 1 }
+            local first = client:start("hi", { limit = one, headers = count("inf") })
+            local task = llm.spawn(function() return client:ask("hi", { limit = one }) end)
+            llm.sleep(0.01)
+            task:cancel()
+            local value, err = task:wait()
+            print(value, err.kind)
+            local _, err = client:ask("hi", { limit = one, timeout = 0.05 })
+            print(err.kind, err.phase)
+            print(host.requests())
+            first:cancel()
+            """),
+        ScriptCase(
+            "wrong use",
+            prints: [
+                "llm.limit needs concurrent, rpm or tpm", "a limit of nothing lets nothing pass",
+                "client:ask: option 'limit' takes what llm.limit{...} returns",
+            ],
+            """
+            local function says(f, ...) local _, err = pcall(f, ...) print((err:gsub("^.-: ", "", 1):gsub("llm.limit: ", ""))) end
+            says(llm.limit, { name = "x" })
+            says(llm.limit, { concurrent = 0 })
+            says(client.ask, client, "hi", { limit = { concurrent = 1 } })
+            """),
+    ]
+
+    /// A server with a limit refuses few, answers all, and is asked nothing twice. Nobody has chosen a number.
+    @Test(arguments: [true, false]) func mapFindsTheProvidersLimit(isTold: Bool) throws {
+        let run = try Mocked.run(
+            """
+            local items = {}
+            for i = 1, 400 do items[i] = i end
+            local before = llm.now()
+            local replies = assert(llm.flow.map(items, function(n) return client:ask("item " .. n, { retry = { max = 20 } }) end))
+            print(#replies, llm.now() - before)
+            """, limit: 100, tellsLimit: isTold)
+        let parts = run.lines.first?.split(separator: " ") ?? []
+        #expect(parts.first == "400", "\(run.result.ending) \(run.lines)")
+        // 100 at once, and 100 a second: three seconds at best. What it takes is measured by hand, not here.
+        #expect((parts.last.flatMap { Double($0) } ?? 99) < 15, "\(run.lines)")
+        let refused = run.requests.count - 400
+        #expect(refused * 20 < run.requests.count, "\(refused) refused")
+        let prompts = run.bodies.compactMap { $0["messages"]?.array?.last?["content"]?.string }
+        #expect(Set(prompts).count == 400)
+    }
+}
