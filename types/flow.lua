@@ -36,8 +36,17 @@ function flow.race(steps) end
 function flow.hedge(a, b, options) end
 
 ---@param steps llm.step[] the next one where one fails
+---@param options? { chars?: integer, seconds?: number } how much is held back, so that a step that fails is replaced unseen
 ---@return llm.step
-function flow.fallback(steps) end
+function flow.fallback(steps, options) end
+
+---@async
+---@param items any[]
+---@param options { client: llm.client, rubric?: string, options?: llm.request_options }
+---@return any item the one the model finds best
+---@return any err
+---@return { best: integer, reason: string }? verdict
+function flow.judge(items, options) end
 
 ---@param step fun(value: any, try: integer): any, any
 ---@param options? { max?: integer, base?: number, cap?: number, on?: fun(err: any, try: integer): boolean } tries more (3), seconds of the first wait (0.5) and of the longest (30), and whether to try again

@@ -6,7 +6,9 @@ import MoonrillMock
 import Testing
 
 @Suite struct FlowTests {
-    @Test(arguments: sequences + parallels + many) func flow(_ test: ScriptCase) throws { try Mocked.check(test) }
+    @Test(arguments: sequences + replacing + parallels + many) func flow(_ test: ScriptCase) throws {
+        try Mocked.check(test)
+    }
 
     static let sequences = [
         ScriptCase(
@@ -107,6 +109,60 @@ import Testing
               for event in client:stream("hi", { headers = fault("401") }) do end
             end
             print(llm.flow.fallback { stream, function() return client:ask("hi") end }())
+            """),
+    ]
+
+    static let replacing = [
+        ScriptCase(
+            "a fallback takes the place of a stream unseen", rate: 400, prints: ["tok1 tok2 tok3 ", "tok1 tok2 tok3 "],
+            """
+            local shown = {}
+            local show = function(text) shown[#shown + 1] = text end
+            local bad = function() return client:ask("hi", { headers = fault("error-frame@20", 100), retry = { max = 0 }, on_token = show }) end
+            local good = function() return client:ask("hi", { on_token = show }) end
+            print(llm.flow.fallback({ bad, good }, { chars = 1000 })())
+            print(table.concat(shown))
+            """),
+        ScriptCase(
+            "the window opens by characters, by seconds, and at the end", rate: 400,
+            prints: ["tok1 tok2 tok3 tok4  | once", "true", "3 tok1 tok2 tok3 "],
+            """
+            local shown, first = {}, nil
+            local show = function(text) first = first or llm.now() shown[#shown + 1] = text end
+            local bad = function(after) return function()
+              return client:ask("hi", { headers = fault("error-frame@" .. after, 100), retry = { max = 0 }, on_token = show })
+            end end
+            llm.flow.fallback({ bad(20), function() return "once" end }, { chars = 20 })()
+            print(table.concat(shown, "", 1, 4), "| once")
+            local before = llm.now()
+            first = nil
+            llm.flow.fallback({ bad(90), function() return "x" end }, { seconds = 0.05 })()
+            print(first - before >= 0.05)
+            shown = {}
+            llm.flow.fallback({ function() return client:ask("hi", { on_token = show }) end, bad(1) }, { chars = 1000 })()
+            print(#shown, table.concat(shown))
+            """),
+        ScriptCase(
+            "a loop over a held stream", rate: 400, prints: ["tok1 tok2 tok3 ", "2"],
+            """
+            local tries = 0
+            local stream = function(faults) return function()
+              tries = tries + 1
+              local text = ""
+              for event in client:stream("hi", { headers = faults, retry = { max = 0 } }) do
+                if event.type == "token" then text = text .. event.text end
+              end
+              return text
+            end end
+            print(llm.flow.fallback({ stream(fault("eof@900", 100)), stream() }, { chars = 1000 })())
+            print(tries)
+            """),
+        ScriptCase(
+            "judge", prints: ["true true", "only nil"],
+            """
+            local item, err, verdict = llm.flow.judge({ "a", "b" }, { client = llm.client {}, rubric = "Which is shorter?" })
+            print(item == ({ "a", "b" })[verdict.best], type(verdict.reason) == "string")
+            print((llm.flow.judge({ "only" }, { client = client })), nil)
             """),
     ]
 

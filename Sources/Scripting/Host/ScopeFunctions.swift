@@ -6,10 +6,13 @@ internal import LuaVM
 extension ScriptRuntime {
     func setScopeFunctions(_ stack: LuaStack) {
         let scheduler = self.scheduler
-        // scope_enter(budget) -> scope: what the running task begins from now on belongs to it.
+        // scope_enter(budget, characters, seconds) -> scope: what the running task begins from now on belongs to it.
         stack.set("scope_enter") { [unowned self] call throws(LuaError) in
             guard let task = scheduler.current else { throw .misuse("a flow runs in scripts, not at the host's start") }
-            call.stack.push(scheduler.enter(task, budget: call.stack.int(at: 1).flatMap { budgets[$0] }))
+            let stack = call.stack
+            let hold = stack.int(at: 2).map { HoldBack(characters: $0, seconds: stack.double(at: 3) ?? .infinity) }
+            stack.push(
+                scheduler.enter(task, budget: stack.int(at: 1).flatMap { budgets[$0] }, holdBack: hold))
             return .returned(1)
         }
         // scope_leave(scope): cancels what is left of it, and waits until that is over, cancelled or not.

@@ -242,14 +242,19 @@ function flow.hedge(a, b, options)
   end
 end
 
--- fallback{ a, b }: the next step where one fails.
-function flow.fallback(steps)
+-- fallback({ a, b }, { chars = n, seconds = s }): the next step where one fails. With chars or seconds, the first tokens of
+-- every step but the last are held back until so many characters have come, or so many seconds have passed since the
+-- first: a step that fails before is replaced unseen.
+function flow.fallback(steps, options)
   need_steps("flow.fallback", steps)
+  options = options_of("flow.fallback", options, { chars = "count", seconds = "span" })
+  local hold = next(options) and options
   return function(value)
     local errors = {}
     for index, step in ipairs(steps) do
       local name = "fallback[" .. index .. "]"
-      local result, err = scoped(function() return name end, function() return step(value) end)
+      local result, err = scoped(function() return name end, function() return step(value) end, nil,
+        index < #steps and hold or nil)
       if not failed(result, err) then return result end
       errors[index] = blame(err, name)
     end
@@ -395,6 +400,43 @@ function flow.vote(fn, options)
       return first[best], nil, tally
     end)
   end
+end
+
+local JUDGE = { client = "any", rubric = "string", options = "table" }
+
+-- judge(items, { client = c, rubric = "...", options = {} }): the item that the model finds best by the rubric. Returns also
+-- nil and what it said: { best = n, reason = "..." }.
+function flow.judge(items, options)
+  need_items("flow.judge", items)
+  options = options_of("flow.judge", options, JUDGE)
+  local client, rubric = options.client, options.rubric or "Which is best?"
+  if #items == 0 then fail("flow.judge takes at least one item") end
+  if client == nil then fail("flow.judge needs a client: the model that judges") end
+  if #items == 1 then return items[1], nil, { best = 1, reason = "there is no other" } end
+  local lines, numbers = {}, {}
+  for index, item in ipairs(items) do
+    lines[index] = "[" .. index .. "]\n" .. tostring(item)
+    numbers[index] = index
+  end
+  local request = {}
+  for name, value in next, options.options or {} do request[name] = value end
+  request.response_format = { type = "json_schema", name = "verdict", schema = {
+    type = "object", required = { "best", "reason" }, additionalProperties = false,
+    properties = { best = { type = "integer", enum = numbers }, reason = { type = "string" } },
+  } }
+  return scoped(function() return "llm.flow.judge" end, function()
+    local reply, err = client:ask(rubric .. "\n\nAnswer with the number of the best and the reason.\n\n"
+      .. table.concat(lines, "\n\n"), request)
+    if not reply then return nil, blame(err, "judge") end
+    local verdict = llm.json.decode(reply.text)
+    local best = type(verdict) == "table" and math.tointeger(verdict.best)
+    if not best or not items[best] then
+      return nil, setmetatable({
+        kind = "protocol", message = "the judge named no item: " .. reply.text:sub(1, 200), retryable = true, step = "judge",
+      }, Failure)
+    end
+    return items[best], nil, verdict
+  end)
 end
 
 return flow

@@ -7,10 +7,10 @@ local scope = {}
 local function failed(value, err) return value == nil and err ~= nil end
 scope.failed = failed
 
--- Runs body(number) inside a scope, which counts in a budget where one is given. `where()` names the step that is at
+-- Runs body(number) inside a scope, which counts in a budget, and holds first tokens back, where they are given. `where()` names the step that is at
 -- work, for tracebacks. An llm error that body raises is returned as nil, err.
-function scope.run(where, body, budget)
-  local number = host.scope_enter(budget)
+function scope.run(where, body, budget, hold)
+  local number = host.scope_enter(budget, hold and (hold.chars or math.maxinteger), hold and hold.seconds)
   local result = table.pack(xpcall(body, function(err) host.trace(err, where()) return err end, number))
   host.scope_leave(number)
   if not result[1] then

@@ -80,6 +80,8 @@ final class Call {
     var isRetrying = false
     /// The scope that it was begun in, until it is over.
     var scope: TaskScope?
+    /// What keeps its first output from the script, until it opens.
+    var holdBack: HoldBack?
     /// What it costs, where a budget counts it.
     var meter: Meter?
     /// The budget that ended it: its error says so.

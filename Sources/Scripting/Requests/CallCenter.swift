@@ -46,6 +46,7 @@ final class CallCenter {
         if let scope = scheduler.current?.scope {
             call.scope = scope
             scope.calls[id] = call
+            call.holdBack = scope.holdBack
             guard meter(call, scope.budgets, spec, price) else { return Int(id.raw) }
         }
         engine.submit(.start(id, spec))
@@ -146,6 +147,7 @@ final class CallCenter {
     }
 
     private func close(_ call: Call) -> Undelivered {
+        giveUpHold(call)
         call.isClosing = true
         call.closedInRound = round
         var undelivered = Undelivered(call.pending[call.next...])

@@ -64,7 +64,8 @@ extension CallCenter {
             call.pending = engine.take(call.id)
             call.next = 0
             if call.meter != nil { charge(call) }
-            guard !call.pending.isEmpty else { return nil }
+            if call.holdBack != nil { hold(call) }
+            guard call.next < call.pending.count else { return nil }
         }
         defer { call.next += 1 }
         return call.pending[call.next]

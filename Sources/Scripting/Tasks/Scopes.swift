@@ -5,9 +5,10 @@ internal import LuaVM
 
 extension Scheduler {
     /// Puts the task into a new scope; the scope's number.
-    func enter(_ task: ScriptTask, budget: Budget?) -> Int {
+    func enter(_ task: ScriptTask, budget: Budget?, holdBack: HoldBack?) -> Int {
         let scope = TaskScope(outer: task.scope)
         scope.budget = budget
+        if let holdBack { scope.holdBack = holdBack }
         task.scope = scope
         lastScope += 1
         scopes[lastScope] = scope

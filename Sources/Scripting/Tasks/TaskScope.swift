@@ -15,12 +15,17 @@ final class TaskScope {
     var waiter: ScriptTask?
     /// It is being left: its members are cancelled, and what becomes of them concerns nobody.
     var isLeft = false
+    /// What keeps its requests' first output from the script, and that of scopes inside.
+    var holdBack: HoldBack?
     /// What its requests may cost, and those of scopes inside.
     var budget: Budget?
     /// Whether a request of this scope, or of one inside it, has brought text.
     var hasOutput = false
 
-    init(outer: TaskScope?) { self.outer = outer }
+    init(outer: TaskScope?) {
+        self.outer = outer
+        holdBack = outer?.holdBack
+    }
 
     /// True once nothing that was begun inside goes on.
     var isEmpty: Bool { tasks.isEmpty && calls.isEmpty }
