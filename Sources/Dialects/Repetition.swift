@@ -1,42 +1,67 @@
-// Most documents of a stream repeat the one before but for the piece of text. Such a document is known by its bytes, and
-// costs a comparison in place of a parse. Owned by decoders, which alone know what a document says.
+// Most frames of a stream repeat the one before but for the piece of text, and a number or two. Such a frame is known
+// by its bytes, and costs a comparison in place of a parse. Owned by decoders, which alone know what a frame says.
 
 internal import Wire
 
 /// Documents made into templates in a row without any use, before a stream is left alone: some servers put a random
-/// string or the time into every one.
+/// string or the time where no decoder expects it.
 private let mostInVain = 4
 
-/// What is known of the documents of one stream that hold a piece of text and nothing else.
-/// `Place` says where in a document such a piece stands.
+/// What is known of the frames of one stream that hold a piece of text and nothing else.
+/// `Place` says what a decoder must know of such a frame beside its text.
 struct Repetition<Place: Sendable>: Sendable {
     private var template: JSONTemplate?
     private var place: Place?
     private var madeInVain = 0
 
-    /// The piece of text, if the document is the last one over again with another piece.
-    mutating func read(_ document: Span<UInt8>, _ reader: JSONReader) -> (place: Place, text: String)? {
-        guard let place, let text = template?.string(in: document, reader) else { return nil }
-        madeInVain = 0
-        return (place, text)
+    /// Whether frames of this kind and name may be repetitions: an event's name may say that it is an error.
+    static func mayBe(_ kind: FrameKind, name: String) -> Bool {
+        kind == .data && (name.isEmpty || name.utf8.count != 5 || name != "error")
     }
 
-    /// Makes a template of a document that was parsed, and said `text` alone.
+    /// What the frame has in the place of what changes, if it is the last one over again.
+    mutating func read(
+        _ document: Span<UInt8>, _ reader: JSONReader
+    ) -> (place: Place, text: String, match: JSONTemplate.Match)? {
+        guard let place, let match = template?.match(document, reader), let text = match.text(in: document, reader)
+        else { return nil }
+        madeInVain = 0
+        return (place, text, match)
+    }
+
+    /// Makes a template of a document that was parsed, and said one piece of text alone.
     /// - Parameters:
-    ///   - places: where the text may stand.
-    ///   - saysOnly: whether a document holds a text in a place and says nothing else. What it leaves unsaid a repetition
-    ///     leaves unsaid too.
+    ///   - gaps: what the documents like it may differ in. What this one leaves unsaid, they leave unsaid too.
+    ///   - place: what to remember of it; nil unless that text stands where the gaps have it, and decoders read
+    ///     nothing else of what is left open.
     mutating func learn(
-        _ document: Span<UInt8>, _ text: String, at places: [Place],
-        saysOnly: (_ document: Span<UInt8>, _ text: String, _ place: Place) -> Bool
+        _ document: Span<UInt8>, open gaps: @autoclosure () -> JSONTemplate.Gaps, _ reader: JSONReader,
+        place: (JSONNode) -> Place?
     ) {
         guard madeInVain < mostInVain else { return template = nil }
-        for place in places {
-            guard let made = JSONTemplate(document, text: text, reads: { saysOnly($0, $1, place) }) else { continue }
-            template = made
-            self.place = place
-            madeInVain += 1
-            return
+        guard document.count <= JSONTemplate.longest, let node = parsed(document, reader), let place = place(node),
+            let made = JSONTemplate(document, open: gaps(), reader)
+        else { return }
+        template = made
+        self.place = place
+        madeInVain += 1
+    }
+
+    private func parsed(_ document: Span<UInt8>, _ reader: JSONReader) -> JSONNode? {
+        do throws(JSONError) { return try reader.parse(document) } catch { return nil }
+    }
+}
+
+extension DecodedEvent {
+    /// The piece of the reply that this is.
+    var piece: (text: String, isReasoning: Bool)? {
+        switch self {
+        case .token(let text): (text, false)
+        case .reasoning(let text): (text, true)
+        default: nil
         }
     }
+
+    /// A piece of the reply.
+    init(piece: String, isReasoning: Bool) { self = isReasoning ? .reasoning(piece) : .token(piece) }
 }

@@ -25,21 +25,19 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// The first byte that cannot stand for itself in a JSON string (RFC 8259, section 7): a quote, a backslash, a control
-    /// character.
-    internal func firstSpecialInString() -> UInt8? {
-        withUnsafeBufferPointer { buffer in
-            buffer.first { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
-        }
-    }
-
     /// Where the JSON string that begins at `start` ends, its closing quote, and whether escapes stand in it. Nil where
-    /// it has no end, or a control character stands in it.
+    /// it has no end, or a control character stands in it (RFC 8259, section 7).
     internal func endOfString(from start: Int) -> (quote: Int, hasEscapes: Bool)? {
         withUnsafeBufferPointer { buffer in
             var index = start
             var hasEscapes = false
             while index < buffer.count {
+                if index + 8 <= buffer.count {
+                    let plain = UnsafeRawBufferPointer(buffer).loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                        .plainInString
+                    index += plain
+                    if plain == 8 { continue }
+                }
                 let byte = buffer[index]
                 if byte == UInt8(ascii: "\"") { return (index, hasEscapes) }
                 if byte < 0x20 { return nil }
@@ -64,53 +62,31 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// Where `bytes` stand for the last time, with their last byte before `end`.
-    internal func lastIndex(of bytes: Span<UInt8>, endingBy end: Int) -> Int? {
-        guard !bytes.isEmpty, end <= count else { return nil }
-        var start = end - bytes.count
-        while start >= 0 {
-            if extracting(start..<start + bytes.count).isSame(as: bytes) { return start }
-            start -= 1
-        }
-        return nil
-    }
-
-    /// True when what lies before and behind `gap` is `frame`.
-    internal func isSame(as frame: [UInt8], around gap: Range<Int>) -> Bool {
-        let rest = count - gap.upperBound
-        guard gap.lowerBound >= 0, rest >= 0, gap.lowerBound + rest == frame.count else { return false }
-        return withUnsafeBufferPointer { own in
-            frame.withUnsafeBufferPointer { other in
-                guard let own = own.baseAddress, let other = other.baseAddress else { return frame.isEmpty }
-                return memcmp(own, other, gap.lowerBound) == 0
-                    && memcmp(own + gap.upperBound, other + gap.lowerBound, rest) == 0
-            }
-        }
-    }
-
-    /// True when these begin with the first `count` bytes of `frame`.
-    internal func begins(with frame: [UInt8], count length: Int) -> Bool {
-        guard length <= count, length <= frame.count else { return false }
-        return withUnsafeBufferPointer { own in
-            frame.withUnsafeBufferPointer { other in
-                guard let own = own.baseAddress, let other = other.baseAddress else { return length == 0 }
-                return memcmp(own, other, length) == 0
-            }
-        }
-    }
-
-    private func isSame(as other: Span<UInt8>) -> Bool {
-        guard count == other.count else { return false }
-        for index in indices where self[index] != other[index] { return false }
-        return true
-    }
-
     /// True when these are exactly the UTF-8 bytes of `text`.
     internal func equals(_ text: String) -> Bool {
         let other = text.utf8.span
         guard count == other.count else { return false }
-        for index in indices where self[index] != other[index] { return false }
-        return true
+        return withUnsafeBufferPointer { own in
+            other.withUnsafeBufferPointer { other in
+                guard let own = own.baseAddress, let other = other.baseAddress else { return true }
+                return memcmp(own, other, count) == 0
+            }
+        }
+    }
+}
+
+extension UInt64 {
+    /// How many of these eight bytes, as they lie in memory, come before the first that cannot stand for itself in a
+    /// JSON string: a quote, a backslash, a control character.
+    fileprivate var plainInString: Int {
+        let word = UInt64(littleEndian: self)
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        // A byte's top bit is set where the byte is less than the one that is taken from it. The borrow out of such a
+        // byte spoils only those above it, and the lowest counts. Bytes of 0x80 and more are none of the three.
+        let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+        let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+        let special = ((word &- ones &* 0x20) & ~word) | ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)
+        return (special & (ones &* 0x80)).trailingZeroBitCount / 8
     }
 }
 

@@ -1,88 +1,260 @@
-// Documents that are alike but for one string: frames of a stream repeat their identifier, model and time with every
-// piece of text. For decoders, which read such a frame by comparing bytes. It knows JSON's string literals and nothing
-// of what a document says.
+// Documents that are alike but for a few values: frames of a stream repeat their identifier, model and time with every
+// piece of text, and are numbered, counted, timed or padded beside it. For decoders, which read such a frame by
+// comparing bytes. It knows JSON's literals and nothing of what they say.
 
-/// A JSON document with one string in it left open. A document of the same bytes around another string is read without
-/// parsing it: the parser would find the same values, and that string in that place.
+/// A JSON document with a few of its strings and numbers left open. A document of the same bytes around other values is
+/// read without parsing it: the parser would find those values in those places, and all else as it was.
+///
+/// Why that is so: a gap is a whole literal of the document, which the parser itself has shown when the template was
+/// made, and what fills it is a literal of the same kind. So the tokens of the two documents are the same but for these
+/// literals, and neither a name nor a bracket is among them.
 public struct JSONTemplate: Sendable {
     /// Documents longer than this, in bytes, make no template: thousands of streams hold one each.
     public static let longest = 2048
-    /// How many places of the string are tried.
-    private static let mostTries = 4
+    /// The most members that are counted.
+    public static let mostCounts = 4
 
-    /// The document without the string.
+    /// What may change from one document to the next. What the document lacks is left out, the text excepted.
+    public struct Gaps: Sendable {
+        fileprivate let text: JSONPath
+        fileprivate let counts: [JSONPath]
+        fileprivate let ignored: [JSONPath]
+
+        /// - Parameters:
+        ///   - text: a string, handed on.
+        ///   - counts: natural numbers, handed on; at most four.
+        ///   - ignored: strings and numbers of which nobody reads what they say.
+        public init(text: JSONPath, counts: [JSONPath] = [], ignored: [JSONPath] = []) {
+            self.text = text
+            self.counts = counts
+            self.ignored = ignored
+        }
+    }
+
+    /// What a document has in the gaps: places in it and numbers alone, so that it costs nothing to pass on.
+    public struct Match {
+        fileprivate var place = 0..<0
+        fileprivate var hasEscapes = false
+        fileprivate var counts = InlineArray<4, Int64>(repeating: -1)
+
+        /// The text; nil where its escapes are none, and so the document is no JSON.
+        /// - Parameters:
+        ///   - document: the document that was matched.
+        ///   - reader: reads a string with escapes. Its nodes read as null from then on.
+        public func text(in document: Span<UInt8>, _ reader: JSONReader) -> String? {
+            // Bytes that are no UTF-8 are mended here as the reader would mend them.
+            guard hasEscapes else { return String(decoding: document.extracting(place)) }
+            return reader.node(document.extracting(place.lowerBound - 1..<place.upperBound + 1))?.string
+        }
+
+        /// That of the counts; nil where the template's document lacks it.
+        public func count(_ index: Int) -> Int64? { counts[index] < 0 ? nil : counts[index] }
+    }
+
+    private enum Filling { case text, count(Int), string, number }
+
+    private struct Gap {
+        var filling: Filling
+        /// Where it stands: so many bytes of the frame are before it.
+        var place: Int
+    }
+
+    /// The document without what fills the gaps.
     private let frame: [UInt8]
-    /// Where the string goes: behind its opening quote.
-    private let gap: Int
-    /// Whether nothing but closing brackets stands behind the string. White space among those says nothing: some servers
-    /// pad each document with it, so that its length does not tell that of the text.
+    private let gaps: [Gap]
+    /// Whether nothing but the closing quote and brackets stands behind the last gap. White space among those says
+    /// nothing: some servers pad each document with it.
     private let endsInBrackets: Bool
 
-    /// The template that `document` makes with the string `text` left open. Nil where there is none: `text` stands there
-    /// with escapes, or `reads` finds it elsewhere.
-    /// - Parameter reads: whether a document holds a given text in the place that matters. It is asked with the text
-    ///   changed at one place after the other: where the answer is yes, the literal at that place is the text's own.
-    public init?(_ document: Span<UInt8>, text: String, reads: (_ document: Span<UInt8>, _ text: String) -> Bool) {
-        guard document.count <= Self.longest, !text.isEmpty, text.utf8.span.firstSpecialInString() == nil else {
-            return nil
+    /// The template that `document` makes. Nil where there is none: it has no text, or a gap is no literal of its kind.
+    /// - Parameter reader: parses variants of the document. Its nodes read as null from then on.
+    public init?(_ document: Span<UInt8>, open gaps: Gaps, _ reader: JSONReader) {
+        guard document.count <= Self.longest, gaps.counts.count <= Self.mostCounts,
+            let places = Self.places(of: gaps, in: document), Self.areProven(places, document, reader)
+        else { return nil }
+        var frame: [UInt8] = []
+        var made: [Gap] = []
+        var start = 0
+        for open in places {
+            frame.append(document.extracting(start..<open.range.lowerBound))
+            made.append(Gap(filling: open.filling, place: frame.count))
+            start = open.range.upperBound
         }
-        let literal = [UInt8(ascii: "\"")] + text.utf8 + [UInt8(ascii: "\"")]
-        var end = document.count
-        for _ in 0..<Self.mostTries {
-            guard let start = document.lastIndex(of: literal.span, endingBy: end) else { return nil }
-            let gap = start + 1
-            var bytes: [UInt8] = []
-            bytes.append(document)
-            // No full stop may stand outside a JSON string and directly before a quote, and no name that a decoder
-            // looks for ends in one: so the changed text is read only where a whole literal is exchanged for another.
-            var changed = bytes
-            changed.insert(UInt8(ascii: "."), at: gap + text.utf8.count)
-            if reads(changed.span, text + ".") {
-                bytes.removeSubrange(gap..<gap + text.utf8.count)
-                endsInBrackets = bytes[(gap + 1)...].allSatisfy { Self.isBlank($0) || $0 == 0x7D || $0 == 0x5D }
-                frame = endsInBrackets ? bytes[...gap] + bytes[(gap + 1)...].filter { !Self.isBlank($0) } : bytes
-                self.gap = gap
-                return
+        let rest = document.extracting(start..<document.count)
+        endsInBrackets = rest.indices.allSatisfy { index in
+            let byte = rest[index]
+            return index == 0 ? byte == UInt8(ascii: "\"") : byte.isBlank || byte == 0x7D || byte == 0x5D
+        }
+        for index in rest.indices where !endsInBrackets || !rest[index].isBlank { frame.append(rest[index]) }
+        self.frame = frame
+        self.gaps = made
+    }
+
+    /// What `document` has in the gaps, if it is this template's and its text is not empty.
+    /// - Parameter reader: reads strings with escapes. Its nodes read as null from then on.
+    public func match(_ document: Span<UInt8>, _ reader: JSONReader) -> Match? {
+        var match = Match()
+        var place = 0
+        var compared = 0
+        for gap in gaps {
+            guard document.isSame(as: frame, compared..<gap.place, at: place) else { return nil }
+            place += gap.place - compared
+            compared = gap.place
+            switch gap.filling {
+            case .text:
+                guard let end = document.endOfString(from: place), end.quote > place else { return nil }
+                match.place = place..<end.quote
+                match.hasEscapes = end.hasEscapes
+                place = end.quote
+            case .string: guard document.skipString(from: &place, reader) else { return nil }
+            case .count(let index):
+                guard let count = document.natural(from: &place) else { return nil }
+                match.counts[index] = count
+            case .number: guard document.skipNumber(from: &place) else { return nil }
             }
-            end = start + literal.count - 1
         }
-        return nil
+        return ends(document, at: place, compared) ? match : nil
     }
 
-    /// The string in `document`, if that is this template with a string that is not empty.
-    /// - Parameter reader: reads a string with escapes. Its nodes read as null from then on.
-    public func string(in document: Span<UInt8>, _ reader: JSONReader) -> String? {
-        guard let end = end(in: document), end > gap else { return nil }
-        let text = document.extracting(gap..<end)
-        // Bytes that are no UTF-8 are mended here as the reader would mend them.
-        guard let special = text.firstSpecialInString() else { return String(decoding: text) }
-        // A quote that no backslash precedes ends the string before its time, and the reader finds no document.
-        guard special == UInt8(ascii: "\\") else { return nil }
-        return Self.parsed(document.extracting(gap - 1..<end + 1), reader)?.string
-    }
-
-    /// Where the string ends, if what stands around it is the frame.
-    private func end(in document: Span<UInt8>) -> Int? {
+    /// Whether the rest of the frame, and nothing else, stands at the end of the document.
+    private func ends(_ document: Span<UInt8>, at start: Int, _ compared: Int) -> Bool {
         guard endsInBrackets else {
-            let end = document.count - (frame.count - gap)
-            return end >= gap && document.isSame(as: frame, around: gap..<end) ? end : nil
+            return isRest(document, at: start, compared)
         }
-        guard document.begins(with: frame, count: gap) else { return nil }
-        var end = document.count
-        var rest = frame.count
-        while rest > gap {
-            while end > gap, Self.isBlank(document[end - 1]) { end -= 1 }
-            guard end > gap, document[end - 1] == frame[rest - 1] else { return nil }
-            end -= 1
-            rest -= 1
+        if isRest(document, at: start, compared) { return true }
+        var place = start
+        for index in compared..<frame.count {
+            // The quote ends a string: it is the first byte, and before it nothing is padding.
+            while index > compared, place < document.count, document[place].isBlank { place += 1 }
+            guard place < document.count, document[place] == frame[index] else { return false }
+            place += 1
         }
-        return end
+        while place < document.count, document[place].isBlank { place += 1 }
+        return place == document.count
     }
 
-    /// White space between JSON's tokens (RFC 8259, section 2).
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D }
-
-    private static func parsed(_ document: Span<UInt8>, _ reader: JSONReader) -> JSONNode? {
-        do throws(JSONError) { return try reader.parse(document) } catch { return nil }
+    private func isRest(_ document: Span<UInt8>, at start: Int, _ compared: Int) -> Bool {
+        document.count - start == frame.count - compared
+            && document.isSame(as: frame, compared..<frame.count, at: start)
     }
+
+    // MARK: Making one
+
+    private typealias Open = (filling: Filling, path: JSONPath, range: Range<Int>)
+
+    /// The gaps in the order in which they stand; the text among them. Nil where one of them is no literal of its kind.
+    private static func places(of gaps: Gaps, in document: Span<UInt8>) -> [Open]? {
+        guard let text = gaps.text.place(in: document), let text = document.inside(text) else { return nil }
+        var found: [Open] = [(.text, gaps.text, text)]
+        for (index, path) in gaps.counts.enumerated() {
+            guard let range = path.place(in: document) else { continue }
+            var end = range.lowerBound
+            guard document.natural(from: &end) != nil, end == range.upperBound else { return nil }
+            found.append((.count(index), path, range))
+        }
+        for path in gaps.ignored {
+            guard let range = path.place(in: document) else { continue }
+            if let string = document.inside(range) {
+                found.append((.string, path, string))
+            } else {
+                var end = range.lowerBound
+                // What is neither, `null` perhaps, is a part of the frame.
+                guard document.skipNumber(from: &end), end == range.upperBound else { continue }
+                found.append((.number, path, range))
+            }
+        }
+        return found.sorted { $0.range.lowerBound < $1.range.lowerBound }
+    }
+
+    /// Whether each gap is the whole literal that the reader finds at the end of its way. The reader is asked twice,
+    /// with every gap filled with something of its own: what it then finds twice stands there and nowhere else.
+    private static func areProven(_ gaps: [Open], _ document: Span<UInt8>, _ reader: JSONReader) -> Bool {
+        (1...2).allSatisfy { round in
+            var changed: [UInt8] = []
+            var start = 0
+            for (index, gap) in gaps.enumerated() {
+                guard gap.range.lowerBound >= start else { return false }
+                changed.append(document.extracting(start..<gap.range.lowerBound))
+                changed += String(probe(index, round)).utf8
+                start = gap.range.upperBound
+            }
+            changed.append(document.extracting(start..<document.count))
+            guard let root = reader.node(changed.span) else { return false }
+            return gaps.enumerated().allSatisfy { index, gap in
+                let node = gap.path.node(in: root)
+                return switch gap.filling {
+                case .text, .string: node?.string == String(probe(index, round))
+                case .count, .number: node?.kind == .int && node?.int == Int64(probe(index, round))
+                }
+            }
+        }
+    }
+
+    private static func probe(_ index: Int, _ round: Int) -> Int { round * 10_000 + index }
+}
+
+extension JSONReader {
+    /// The document, if the bytes are one.
+    fileprivate func node(_ document: Span<UInt8>) -> JSONNode? {
+        do throws(JSONError) { return try parse(document) } catch { return nil }
+    }
+}
+
+// MARK: Literals
+
+extension Span<UInt8> {
+    /// A string's literal without its quotes.
+    fileprivate func inside(_ literal: Range<Int>) -> Range<Int>? {
+        guard literal.count >= 2, self[literal.lowerBound] == UInt8(ascii: "\"") else { return nil }
+        return literal.lowerBound + 1..<literal.upperBound - 1
+    }
+
+    /// Passes over a string, if it is one.
+    fileprivate func skipString(from place: inout Int, _ reader: JSONReader) -> Bool {
+        let start = place
+        guard let end = endOfString(from: start) else { return false }
+        place = end.quote
+        return !end.hasEscapes || reader.node(extracting(start - 1..<end.quote + 1)) != nil
+    }
+
+    /// The natural number at `place`, written as JSON writes it. Of more than 18 digits, the most that cannot overflow,
+    /// the rest is left, and no frame goes on with a digit.
+    fileprivate func natural(from place: inout Int) -> Int64? {
+        let start = place
+        var value: Int64 = 0
+        while place < count, place - start < 18, self[place].isDigit {
+            value = value * 10 + Int64(self[place] - 0x30)
+            place += 1
+        }
+        return place == start + 1 || (place > start && self[start] != 0x30) ? value : nil
+    }
+
+    /// Passes over a number (RFC 8259, section 6), if it is one.
+    fileprivate func skipNumber(from place: inout Int) -> Bool {
+        if isOneOf(UInt8(ascii: "-"), at: place) { place += 1 }
+        let start = place
+        guard skipDigits(from: &place), place == start + 1 || self[start] != 0x30 else { return false }
+        if isOneOf(UInt8(ascii: "."), at: place) {
+            place += 1
+            guard skipDigits(from: &place) else { return false }
+        }
+        guard isOneOf(UInt8(ascii: "e"), UInt8(ascii: "E"), at: place) else { return true }
+        place += 1
+        if isOneOf(UInt8(ascii: "+"), UInt8(ascii: "-"), at: place) { place += 1 }
+        return skipDigits(from: &place)
+    }
+
+    private func skipDigits(from place: inout Int) -> Bool {
+        let start = place
+        while place < count, self[place].isDigit { place += 1 }
+        return place > start
+    }
+
+    private func isOneOf(_ one: UInt8, _ other: UInt8? = nil, at place: Int) -> Bool {
+        place < count && (self[place] == one || self[place] == other)
+    }
+}
+
+extension UInt8 {
+    fileprivate var isDigit: Bool { self >= 0x30 && self <= 0x39 }
 }

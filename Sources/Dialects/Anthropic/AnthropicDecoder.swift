@@ -49,10 +49,10 @@ final class AnthropicDecoder: EventDecoder {
     ) throws(APIError) {
         guard !isDone else { return }
         let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = kind == .data && !text.isEmpty && name != "error"
-        if mayRepeat, let (place, piece) = repetition.read(text, reader) {
+        let mayRepeat = Repetition<AnthropicPlace>.mayBe(kind, name: name)
+        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
             content.append(piece, to: place.kind, index: place.index)
-            return events.append(place.kind == .thinking ? .reasoning(piece) : .token(piece))
+            return events.append(DecodedEvent(piece: piece, isReasoning: place.kind == .thinking))
         }
         let before = events.count
         try sort(kind, name: name, text, into: &events)

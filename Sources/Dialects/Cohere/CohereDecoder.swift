@@ -22,6 +22,7 @@ final class CohereDecoder: EventDecoder {
     var tools = ToolCallPieces()
     /// What the model means to do with its tools; it goes back with the calls.
     var plan = ""
+    private var repetition = Repetition<CoherePlace>()
 
     init(reader: JSONReader) { self.reader = reader }
 
@@ -37,7 +38,14 @@ final class CohereDecoder: EventDecoder {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
         guard !isDone else { return }
-        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = Repetition<CoherePlace>.mayBe(kind, name: name)
+        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
+            return events.append(DecodedEvent(piece: piece, isReasoning: place == .thinking))
+        }
+        let before = events.count
+        try sort(kind, name: name, text, into: &events)
+        if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

@@ -12,14 +12,13 @@ final class GeminiDecoder: EventDecoder {
         "candidates", "usageMetadata", "modelVersion", "responseId", "error", "promptFeedback")
     private static let candidateKeys = JSONKeys(
         "content", "index", "finishReason", "groundingMetadata", "citationMetadata", "urlContextMetadata")
-    private static let usageKeys = JSONKeys(
-        "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "totalTokenCount")
 
     let reader: JSONReader
     var strays = StrayLines()
     var parts = GeminiParts()
     private var known = ReplySummary()
     private var hasStarted = false
+    private var repetition = Repetition<GeminiPlace>()
 
     init(reader: JSONReader) { self.reader = reader }
 
@@ -39,7 +38,16 @@ final class GeminiDecoder: EventDecoder {
     func decode(
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = Repetition<GeminiPlace>.mayBe(kind, name: name)
+        if mayRepeat, let (place, piece, match) = repetition.read(text, reader) {
+            parts.take(piece, isThought: place.isThought, signature: nil, into: &events)
+            if let usage = place.usage(match) { take(usage, into: &events) }
+            return
+        }
+        let before = events.count
+        try sort(kind, name: name, text, into: &events)
+        if mayRepeat, events.count > before { repetition.learn(text, events[before...], reader) }
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {
@@ -84,7 +92,7 @@ final class GeminiDecoder: EventDecoder {
             known.finishReason = .contentFilter
             events.append(.native(name: "promptFeedback", feedback.value))
         }
-        if let usage = top[1] { take(usage: usage, into: &events) }
+        if let usage = top[1] { take(Usage(gemini: usage), into: &events) }
         if events.count == before { Self.beat(&events) }
     }
 
@@ -101,15 +109,8 @@ final class GeminiDecoder: EventDecoder {
         if let reason = members[2], !reason.isNull { take(finishReason: reason) }
     }
 
-    /// Counts are cumulative, and the last report wins as a whole. Gemini counts thoughts apart from the candidates.
-    private func take(usage node: JSONNode, into events: inout [DecodedEvent]) {
-        let counts = node.pick(Self.usageKeys)
-        var usage = Usage()
-        usage.inputTokens = Usage.count(counts[0])
-        usage.outputTokens = Usage.count(counts[1])
-        usage.reasoningTokens = Usage.count(counts[2])
-        usage.cachedTokens = Usage.count(counts[3])
-        usage.totalTokens = Usage.count(counts[4])
+    /// Counts are cumulative, and the last report wins as a whole.
+    private func take(_ usage: Usage, into events: inout [DecodedEvent]) {
         guard usage != Usage(), usage != known.usage else { return }
         known.usage = usage
         events.append(.usage(usage))
@@ -131,5 +132,21 @@ final class GeminiDecoder: EventDecoder {
                 .contentFilter
             default: .other
             }
+    }
+}
+
+extension Usage {
+    private static let geminiKeys = JSONKeys(
+        "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "totalTokenCount")
+
+    /// What `usageMetadata` says. Gemini counts thoughts apart from the candidates.
+    init(gemini node: JSONNode) {
+        self.init()
+        let counts = node.pick(Self.geminiKeys)
+        inputTokens = Self.count(counts[0])
+        outputTokens = Self.count(counts[1])
+        reasoningTokens = Self.count(counts[2])
+        cachedTokens = Self.count(counts[3])
+        totalTokens = Self.count(counts[4])
     }
 }

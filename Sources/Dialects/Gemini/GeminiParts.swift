@@ -49,9 +49,7 @@ struct GeminiParts {
         }
     }
 
-    private mutating func take(
-        _ text: String, isThought: Bool, signature: JSONNode?, into events: inout [DecodedEvent]
-    ) {
+    mutating func take(_ text: String, isThought: Bool, signature: JSONNode?, into events: inout [DecodedEvent]) {
         if !text.isEmpty {
             hasOutput = true
             if !isThought { textBytes += text.utf8.count }

@@ -19,6 +19,7 @@ final class OllamaDecoder: EventDecoder {
     private(set) var isDone = false
     private var known = ReplySummary()
     private var calls: [ToolCall] = []
+    private var repetition = Repetition<OllamaPlace>()
 
     init(reader: JSONReader) { self.reader = reader }
 
@@ -36,7 +37,14 @@ final class OllamaDecoder: EventDecoder {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
         guard !isDone else { return }
-        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = Repetition<OllamaPlace>.mayBe(kind, name: name)
+        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
+            return events.append(DecodedEvent(piece: piece, isReasoning: place.isReasoning))
+        }
+        let before = events.count
+        try sort(kind, name: name, text, into: &events)
+        if mayRepeat, events.count == before + 1, !isDone { repetition.learn(text, events[before], reader) }
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

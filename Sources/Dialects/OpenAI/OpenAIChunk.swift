@@ -41,11 +41,11 @@ enum DeltaKey {
 
 extension OpenAIDecoder {
     /// A chunk that repeats an earlier one with another piece of text, and so changes nothing else that is known.
-    func take(_ delta: OpenAIDelta, into events: inout [DecodedEvent]) {
-        switch delta.place {
-        case .content: events.append(.token(delta.text))
-        case .reasoningContent: emit(reasoning: delta.text, as: .reasoningContent, into: &events)
-        case .reasoning: emit(reasoning: delta.text, as: .reasoning, into: &events)
+    func take(_ text: String, at place: OpenAIPlace, into events: inout [DecodedEvent]) {
+        switch place {
+        case .content: events.append(.token(text))
+        case .reasoningContent: emit(reasoning: text, as: .reasoningContent, into: &events)
+        case .reasoning: emit(reasoning: text, as: .reasoning, into: &events)
         }
     }
 

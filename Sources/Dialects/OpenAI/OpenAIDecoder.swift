@@ -16,7 +16,7 @@ final class OpenAIDecoder: EventDecoder {
     /// True once a delta has brought content: what stands beside deltas from then on repeats it.
     var hasDeltaContent = false
     var hasOutput = false
-    var repetition = Repetition<OpenAIDelta.Place>()
+    var repetition = Repetition<OpenAIPlace>()
     private(set) var isDone = false
     private var hasStarted = false
     var strays = StrayLines()
@@ -38,9 +38,9 @@ final class OpenAIDecoder: EventDecoder {
     ) throws(APIError) {
         guard !isDone else { return }
         let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = name.isEmpty && kind == .data && !text.isEmpty
-        if mayRepeat, let (place, piece) = repetition.read(text, reader) {
-            return take(OpenAIDelta(place: place, text: piece), into: &events)
+        let mayRepeat = Repetition<OpenAIPlace>.mayBe(kind, name: name)
+        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
+            return take(piece, at: place, into: &events)
         }
         let before = events.count
         try sort(kind, name: name, text, into: &events)

@@ -3,44 +3,44 @@
 
 internal import Wire
 
-/// A piece of text out of a chunk that says nothing else.
-struct OpenAIDelta {
-    /// Where a chunk has it.
-    enum Place: Sendable {
-        case content, reasoningContent, reasoning
+/// Where a chunk has a piece of text.
+enum OpenAIPlace: Sendable, CaseIterable {
+    case content, reasoningContent, reasoning
 
-        fileprivate var key: Int {
-            switch self {
-            case .content: DeltaKey.content
-            case .reasoningContent: DeltaKey.reasoningContent
-            case .reasoning: DeltaKey.reasoning
-            }
+    fileprivate var key: Int {
+        switch self {
+        case .content: DeltaKey.content
+        case .reasoningContent: DeltaKey.reasoningContent
+        case .reasoning: DeltaKey.reasoning
         }
     }
 
-    var place: Place
-    var text: String
+    /// `obfuscation` is padding that hides a piece's length from those who count encrypted bytes
+    /// (https://platform.openai.com/docs/api-reference/chat-streaming).
+    fileprivate var gaps: JSONTemplate.Gaps {
+        let text =
+            switch self {
+            case .content: JSONPath("choices", .first, "delta", "content")
+            case .reasoningContent: JSONPath("choices", .first, "delta", "reasoning_content")
+            case .reasoning: JSONPath("choices", .first, "delta", "reasoning")
+            }
+        return JSONTemplate.Gaps(text: text, ignored: [JSONPath("obfuscation")])
+    }
 }
 
-extension Repetition<OpenAIDelta.Place> {
+extension Repetition<OpenAIPlace> {
     /// Learns from a chunk that was parsed, and said `event` alone.
     mutating func learn(_ chunk: Span<UInt8>, _ event: DecodedEvent, _ reader: JSONReader) {
-        switch event {
-        case .token(let text):
-            learn(chunk, text, at: [.content]) { Self.saysOnly($1, at: $2, $0, reader) }
-        case .reasoning(let text):
-            learn(chunk, text, at: [.reasoningContent, .reasoning]) { Self.saysOnly($1, at: $2, $0, reader) }
-        default: break
+        guard let (text, isReasoning) = event.piece else { return }
+        let places: [OpenAIPlace] = isReasoning ? [.reasoningContent, .reasoning] : [.content]
+        for place in places {
+            learn(chunk, open: place.gaps, reader) { Self.saysOnly(text, at: place, $0) ? place : nil }
         }
     }
 
-    /// Whether `chunk` holds `text` at `place` and says nothing else: no usage, no end, no error, no other choice. What
-    /// it leaves unsaid a repetition leaves unsaid too.
-    private static func saysOnly(
-        _ text: String, at place: OpenAIDelta.Place, _ chunk: Span<UInt8>, _ reader: JSONReader
-    ) -> Bool {
-        guard let node = parsed(chunk, reader) else { return false }
-        let top = node.pick(ChunkKey.table)
+    /// Whether a chunk holds `text` at `place` and says nothing else: no usage, no end, no error, no other choice.
+    private static func saysOnly(_ text: String, at place: OpenAIPlace, _ chunk: JSONNode) -> Bool {
+        let top = chunk.pick(ChunkKey.table)
         guard isSilent(top, ChunkKey.usage, ChunkKey.error, ChunkKey.groq), let choices = top[ChunkKey.choices],
             choices.count == 1, let choice = choices.first?.pick(ChoiceKey.table)
         else { return false }
@@ -52,7 +52,7 @@ extension Repetition<OpenAIDelta.Place> {
                 delta, DeltaKey.toolCalls, DeltaKey.refusal, DeltaKey.functionCall, DeltaKey.reasoningDetails,
                 DeltaKey.text)
         else { return false }
-        return [OpenAIDelta.Place.content, .reasoningContent, .reasoning].allSatisfy { candidate in
+        return OpenAIPlace.allCases.allSatisfy { candidate in
             if candidate == place { return delta[candidate.key]?.string == text }
             return isSilent(delta, candidate.key) || delta[candidate.key]?.string == ""
         }
@@ -60,9 +60,5 @@ extension Repetition<OpenAIDelta.Place> {
 
     private static func isSilent(_ parts: JSONPicked, _ keys: Int...) -> Bool {
         keys.allSatisfy { parts[$0]?.isNull ?? true }
-    }
-
-    private static func parsed(_ chunk: Span<UInt8>, _ reader: JSONReader) -> JSONNode? {
-        do throws(JSONError) { return try reader.parse(chunk) } catch { return nil }
     }
 }

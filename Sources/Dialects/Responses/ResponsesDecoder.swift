@@ -45,7 +45,7 @@ final class ResponsesDecoder: EventDecoder {
     var order = ResponsesOrder()
     var texts = InlineArray<4, ResponsesText>(repeating: ResponsesText())
     var hasOutput = false
-    private var repetition = ResponsesRepetition()
+    private var repetition = Repetition<ResponsesPlace>()
     /// The piece of text in the frame that is being read, if that says where it belongs.
     private var lastPiece: ResponsesPiece?
     private(set) var isDone = false
@@ -70,7 +70,7 @@ final class ResponsesDecoder: EventDecoder {
     ) throws(APIError) {
         guard !isDone else { return }
         let text = bytes.extracting(bytes.trimmed)
-        if kind == .data, let piece = repetition.read(text, reader) {
+        if kind == .data, let piece = repetition.piece(text, reader) {
             let verdict = order.take(piece.number)
             return verdict == .repeated ? Self.beat(&events) : try show(piece, verdict, into: &events)
         }

@@ -17,6 +17,12 @@ final class TGIDecoder: EventDecoder {
     private var known = ReplySummary()
     private var hasStarted = false
     private var endsWithSpecial = false
+    private var repetition = Repetition<Bool>()
+
+    /// Every token has a number, a name and a probability of its own.
+    private static let gaps = JSONTemplate.Gaps(
+        text: JSONPath("token", "text"),
+        ignored: [JSONPath("index"), JSONPath("token", "id"), JSONPath("token", "logprob")])
 
     init(reader: JSONReader) { self.reader = reader }
 
@@ -27,7 +33,21 @@ final class TGIDecoder: EventDecoder {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
         guard !isDone else { return }
-        try sort(kind, name: name, bytes.extracting(bytes.trimmed), into: &events)
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = Repetition<Bool>.mayBe(kind, name: name)
+        if mayRepeat, let (_, piece, _) = repetition.read(text, reader) {
+            endsWithSpecial = false
+            return events.append(.token(piece))
+        }
+        let before = events.count
+        try sort(kind, name: name, text, into: &events)
+        if mayRepeat, events.count == before + 1, !isDone { learn(text, events[before]) }
+    }
+
+    /// Learns from a frame that was parsed, and said `event` alone.
+    private func learn(_ frame: Span<UInt8>, _ event: DecodedEvent) {
+        guard case .token(let text) = event else { return }
+        repetition.learn(frame, open: Self.gaps, reader) { $0["token"]?["text"]?.string == text ? true : nil }
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

@@ -1,0 +1,183 @@
+// Frames that repeat the one before, in each dialect whose frames are numbered, timed or counted: read by their bytes,
+// they must say what a parse of each would say. (OpenAIRepetitionTests and AnthropicRepetitionTests for those two.)
+
+import Dialects
+import Testing
+import Wire
+
+@Suite struct RepetitionTests {
+    private static let texts = [
+        "a", " the", "月", "😀", "\\n", "\\\"", "\\\\", ",", ":", "}", "text", "null", "content", "", "\\u0041",
+        "\\ud83d\\ude00", "[DONE]", "delta", "\\ud800", "} }", "a longer piece of a text, of several words",
+    ]
+
+    /// Makes a frame of a text and a number that changes.
+    typealias Shape = @Sendable (_ text: String, _ number: Int) -> String
+
+    struct Stream: Sendable, CustomTestStringConvertible {
+        var dialect: any Dialect
+        /// Frames of every sort, the first of which is the dialect's usual one.
+        var shapes: [Shape]
+
+        var testDescription: String { dialect.name }
+    }
+
+    private static func openAI(_ delta: String, _ rest: String) -> String {
+        #"{"id":"c1","object":"chat.completion.chunk","choices":[{"index":0,"delta":\#(delta),"finish_reason":null}]\#(rest)}"#
+    }
+
+    private static func responses(_ type: String, _ rest: String) -> String {
+        #"{"type":"response.\#(type)","item_id":"i","output_index":0,"content_index":0,\#(rest)}"#
+    }
+
+    private static func gemini(_ part: String, _ candidate: String = "", _ usage: String) -> String {
+        #"{"candidates":[{"content":{"parts":[\#(part)],"role":"model"}\#(candidate)}],"usageMetadata":\#(usage)}"#
+    }
+
+    private static func geminiUsage(_ count: Int) -> String {
+        #"{"promptTokenCount":1,"candidatesTokenCount":\#(count),"totalTokenCount":\#(count + 1)}"#
+    }
+
+    private static let openAIStream = Stream(
+        dialect: OpenAIDialect(),
+        shapes: [
+            { openAI(#"{"content":"\#($0)"}"#, #","obfuscation":"x\#($1)""#) },
+            { text, _ in openAI(#"{"content":"\#(text)"}"#, #","obfuscation":"\#(text)""#) },
+            { openAI(#"{"reasoning":"\#($0)"}"#, #","obfuscation":"x\#($1)""#) },
+            { openAI(#"{"content":"\#($0)"}"#, #","obfuscation":\#($1)"#) },
+            { openAI(#"{"content":"\#($0)"}"#, #","usage":{"prompt_tokens":1,"completion_tokens":\#($1)}"#) },
+            { openAI(#"{"refusal":"\#($0)"}"#, #","obfuscation":"x\#($1)""#) },
+        ])
+
+    private static let responsesStream = Stream(
+        dialect: ResponsesDialect(),
+        shapes: [
+            { responses("output_text.delta", #""sequence_number":\#($1),"delta":"\#($0)","obfuscation":"x\#($1)""#) },
+            { text, _ in responses("output_text.delta", #""delta":"\#(text)","obfuscation":"\#(text)""#) },
+            { responses("output_text.delta", #""sequence_number":\#($1),"delta":{"text":"\#($0)"}"#) },
+            { responses("reasoning_summary_text.delta", #""sequence_number":\#($1),"delta":"\#($0)""#) },
+            { responses("refusal.delta", #""sequence_number":\#($1),"delta":"\#($0)""#) },
+            { responses("in_progress", #""sequence_number":\#($1),"delta":"\#($0)""#) },
+        ])
+
+    private static let geminiStream = Stream(
+        dialect: GeminiDialect(),
+        shapes: [
+            { gemini(#"{"text":"\#($0)"}"#, "", geminiUsage($1)) },
+            { gemini(#"{"text":"\#($0)","thought":true}"#, #","index":0"#, geminiUsage($1)) },
+            { gemini(#"{"text":"\#($0)"}"#, #","index":1"#, geminiUsage($1)) },
+            { gemini(#"{"text":"\#($0)"}"#, #","finishReason":"STOP""#, geminiUsage($1)) },
+            { gemini(#"{"text":"\#($0)","thoughtSignature":"\#($1)"}"#, "", geminiUsage($1)) },
+            { text, _ in gemini(#"{"text":"\#(text)"},{"text":"\#(text)"}"#, "", geminiUsage(7)) },
+            { gemini(#"{"text":"\#($0)"}"#, "", #"{"thoughtsTokenCount":\#($1),"totalTokenCount":1.5}"#) },
+            { gemini(#"{"text":"\#($0)"}"#, "", #"{"thoughtsTokenCount":\#($1),"totalTokenCount":\#($0.count)}"#) },
+            { gemini(#"{"text":"\#($0)"}"#, #","citationMetadata":{"a":\#($1)}"#, "{}") },
+            { gemini(#"{"functionCall":{"name":"f","args":{"text":"\#($0)"}}}"#, "", geminiUsage($1)) },
+            { text, _ in #"{"candidates":[{"content":{"parts":[{"text":"\#(text)"}]}}]}"# },
+            { text, _ in #"[{"candidates":[{"content":{"parts":[{"text":"\#(text)"}]}}]}]"# },
+        ])
+
+    private static let tgiStream = Stream(
+        dialect: TGIDialect(),
+        shapes: [
+            { #"{"index":\#($1),"token":{"id":\#($1),"text":"\#($0)","logprob":-0.\#($1),"special":false}}"# },
+            { #"{"index":\#($1),"token":{"id":\#($1),"text":"\#($0)","logprob":null,"special":false}}"# },
+            { #"{"token":{"id":\#($1),"text":"\#($0)","logprob":-1e-\#($1),"special":true}}"# },
+            { #"{"token":{"id":1,"text":"\#($0)"},"top_tokens":[{"id":\#($1)}],"generated_text":null}"# },
+            { #"{"token":{"text":"\#($0)","id":"\#($1)","text":"\#($0)"}}"# },
+        ])
+
+    private static let ollamaStream = Stream(
+        dialect: OllamaDialect(),
+        shapes: [
+            { #"{"model":"m","created_at":"\#($1)Z","message":{"role":"assistant","content":"\#($0)"},"done":false}"# },
+            { #"{"model":"m","created_at":"\#($1)Z","message":{"content":"","thinking":"\#($0)"},"done":false}"# },
+            { #"{"model":"m","created_at":\#($1),"message":{"content":"\#($0)","thinking":"\#($0)"}}"# },
+            { #"{"model":"m","created_at":"\#($1)","response":"\#($0)","done":false}"# },
+            { #"{"model":"m","created_at":"\#($1)","response":"","thinking":"\#($0)","done":false}"# },
+            { #"{"created_at":"\#($1)","response":"\#($0)","message":{"content":"x"}}"# },
+            { #"{"created_at":"\#($1)","response":"\#($0)","message":null}"# },
+            {
+                #"{"created_at":"\#($1)","message":{"content":"\#($0)","#
+                    + #""tool_calls":[{"function":{"name":"f","arguments":{}}}]}}"#
+            },
+        ])
+
+    private static let cohereStream = Stream(
+        dialect: CohereDialect(),
+        shapes: [
+            { #"{"type":"content-delta","index":\#($1 % 2),"delta":{"message":{"content":{"text":"\#($0)"}}}}"# },
+            { text, _ in #"{"type":"content-delta","delta":{"message":{"content":{"thinking":"\#(text)"}}}}"# },
+            { text, _ in #"{"type":"content-delta","delta":{"message":{"content":{"text":"","thinking":"\#(text)"}}}}"#
+            },
+            { text, _ in #"{"type":"content-start","delta":{"message":{"content":{"text":"\#(text)"}}}}"# },
+            { text, _ in #"{"type":"tool-plan-delta","delta":{"message":{"tool_plan":"\#(text)"}}}"# },
+            { text, _ in #"{"is_finished":false,"event_type":"text-generation","text":"\#(text)"}"# },
+            { text, _ in
+                #"{"event_type":"x","type":"content-delta","delta":{"message":{"content":{"text":"\#(text)"}}}}"#
+            },
+        ])
+
+    static let streams = [
+        openAIStream, responsesStream, geminiStream, tgiStream, ollamaStream, cohereStream,
+    ]
+
+    /// The same document with a member that no other has: no template fits, so it is parsed.
+    private static func unlike(_ payload: String, _ number: Int) -> String {
+        let (brackets, rest) = payload.hasPrefix("[{") ? ("[{", payload.dropFirst(2)) : ("{", payload.dropFirst())
+        return "\(brackets)\"unlike\":\(number),\(rest)"
+    }
+
+    @Test(arguments: streams, 0..<30) func aMixtureSaysWhatEachFrameSaysAlone(stream: Stream, seed: UInt64) {
+        var random = Seeded(state: seed)
+        var frames: [(FrameKind, String, String)] = []
+        while frames.count < 300 {
+            // One of the shapes more often than the others, so that templates are made in spite of those.
+            let shape = (Bool.random(using: &random) ? stream.shapes[0] : stream.shapes.randomElement(using: &random)!)
+            for _ in 0..<Int.random(in: 1...6, using: &random) {
+                frames.append((.data, "", shape(Self.texts.randomElement(using: &random)!, frames.count)))
+            }
+        }
+        let repeated = StreamHarness.run(frames: frames, dialect: stream.dialect)
+        let alone = StreamHarness.run(
+            frames: frames.enumerated().map { ($1.0, $1.1, Self.unlike($1.2, $0)) }, dialect: stream.dialect)
+        #expect(repeated.events == alone.events)
+        #expect(repeated.summary == alone.summary)
+        #expect(repeated.message == alone.message)
+        #expect(repeated.hasOutput == alone.hasOutput)
+        #expect(repeated.error == alone.error)
+        #expect(repeated.events.contains { $0 != .heartbeat })
+    }
+
+    /// A node of the shared reader lives until its next parse: where it lives on, nothing was parsed.
+    @Test(arguments: streams) func aRepetitionIsNotParsed(stream: Stream) throws {
+        let reader = JSONReader()
+        let decoder = stream.dialect.makeDecoder(reader: reader)
+        var events: [DecodedEvent] = []
+        func decode(_ text: String, _ number: Int) throws {
+            let payload = stream.shapes[0](text, number)
+            try decoder.decode(.data, name: "", bytes: Array(payload.utf8).span, into: &events)
+        }
+        try decode("a", 1)
+        try decode("b", 3)
+        events = []
+        let node = try reader.parse(Array("[7]".utf8).span)
+        try decode("c d 月", 12345)
+        #expect(node.first?.int == 7)
+        #expect(events.first == .token("c d 月"))
+        try decode("\\n", 12347)
+        #expect(node.first == nil)
+        #expect(events.contains(.token("\n")))
+    }
+
+    /// The name of an event decides before its bytes do; but Responses' events say by themselves what they are.
+    @Test(arguments: streams.filter { $0.dialect.name != "responses" })
+    func anErrorEventIsAnError(stream: Stream) {
+        let frame = stream.shapes[0]("a", 1)
+        let outcome = StreamHarness.run(
+            frames: [(.data, "", frame), (.data, "", frame), (.data, "", frame), (.data, "error", frame)],
+            dialect: stream.dialect)
+        #expect(outcome.text == "aaa")
+        #expect(outcome.error != nil)
+    }
+}
