@@ -293,14 +293,21 @@ private struct Field {
     let valueStart: Int
 
     init(_ line: Span<UInt8>) {
-        let colon = line.hasPrefix("data:") ? 4 : line.firstIndex(of: 0x3A, from: 0) ?? line.count
-        switch colon {
-        case 0 where !line.isEmpty: kind = .comment
-        case 4 where line.hasPrefix("data"): kind = .data
-        case 5 where line.hasPrefix("event"): kind = .event
-        case 2 where line.hasPrefix("id"): kind = .id
-        case 5 where line.hasPrefix("retry"): kind = .retry
-        default: kind = .stray
+        let colon: Int
+        if line.hasPrefix("data:") {
+            (kind, colon) = (.data, 4)
+        } else if line.hasPrefix("event:") {
+            (kind, colon) = (.event, 5)
+        } else {
+            colon = line.firstIndex(of: 0x3A, from: 0) ?? line.count
+            switch colon {
+            case 0 where !line.isEmpty: kind = .comment
+            case 4 where line.hasPrefix("data"): kind = .data
+            case 5 where line.hasPrefix("event"): kind = .event
+            case 2 where line.hasPrefix("id"): kind = .id
+            case 5 where line.hasPrefix("retry"): kind = .retry
+            default: kind = .stray
+            }
         }
         let start = min(colon + 1, line.count)
         valueStart = start < line.count && line[start] == 0x20 ? start + 1 : start
