@@ -51,6 +51,47 @@ extension Span where Element == UInt8 {
         }
     }
 
+    /// The natural number that begins at `start`, written as JSON writes it, and where it ends. Of more than 18 digits,
+    /// the most that cannot overflow, the rest is left over.
+    internal func natural(from start: Int) -> (value: Int64, end: Int)? {
+        withUnsafeBufferPointer { buffer in
+            var value: Int64 = 0
+            var end = start
+            let limit = Swift.min(buffer.count, start + 18)
+            while end < limit, buffer[end].isDigit {
+                value = value &* 10 &+ Int64(buffer[end] &- 0x30)
+                end += 1
+            }
+            return end == start + 1 || (end > start && buffer[start] != 0x30) ? (value, end) : nil
+        }
+    }
+
+    /// Where the JSON number that begins at `start` ends (RFC 8259, section 6).
+    internal func endOfNumber(from start: Int) -> Int? {
+        withUnsafeBufferPointer { buffer in
+            func digits(_ start: Int) -> Int {
+                var end = start
+                while end < buffer.count, buffer[end].isDigit { end += 1 }
+                return end
+            }
+            func isOneOf(_ one: Unicode.Scalar, _ other: Unicode.Scalar, at place: Int) -> Bool {
+                place < buffer.count && (buffer[place] == UInt8(ascii: one) || buffer[place] == UInt8(ascii: other))
+            }
+            let whole = isOneOf("-", "-", at: start) ? start + 1 : start
+            var end = digits(whole)
+            guard end == whole + 1 || (end > whole && buffer[whole] != 0x30) else { return nil }
+            if isOneOf(".", ".", at: end) {
+                let fraction = end + 1
+                end = digits(fraction)
+                guard end > fraction else { return nil }
+            }
+            guard isOneOf("e", "E", at: end) else { return end }
+            let exponent = isOneOf("+", "-", at: end + 1) ? end + 2 : end + 1
+            end = digits(exponent)
+            return end > exponent ? end : nil
+        }
+    }
+
     /// True when the bytes at `place` are those of `range` in `frame`.
     internal func isSame(as frame: [UInt8], _ range: Range<Int>, at place: Int) -> Bool {
         guard place >= 0, range.count <= count - place else { return false }
@@ -73,6 +114,10 @@ extension Span where Element == UInt8 {
             }
         }
     }
+}
+
+extension UInt8 {
+    fileprivate var isDigit: Bool { self >= 0x30 && self <= 0x39 }
 }
 
 extension UInt64 {

@@ -108,9 +108,12 @@ public struct JSONTemplate: Sendable {
                 place = end.quote
             case .string: guard document.skipString(from: &place, reader) else { return nil }
             case .count(let index):
-                guard let count = document.natural(from: &place) else { return nil }
-                match.counts[index] = count
-            case .number: guard document.skipNumber(from: &place) else { return nil }
+                guard let number = document.natural(from: place) else { return nil }
+                match.counts[index] = number.value
+                place = number.end
+            case .number:
+                guard let end = document.endOfNumber(from: place) else { return nil }
+                place = end
             }
         }
         return ends(document, at: place, compared) ? match : nil
@@ -148,8 +151,7 @@ public struct JSONTemplate: Sendable {
         var found: [Open] = [(.text, gaps.text, text)]
         for (index, path) in gaps.counts.enumerated() {
             guard let range = path.place(in: document) else { continue }
-            var end = range.lowerBound
-            guard document.natural(from: &end) != nil, end == range.upperBound else { return nil }
+            guard document.natural(from: range.lowerBound)?.end == range.upperBound else { return nil }
             found.append((.count(index), path, range))
         }
         for path in gaps.ignored {
@@ -157,9 +159,8 @@ public struct JSONTemplate: Sendable {
             if let string = document.inside(range) {
                 found.append((.string, path, string))
             } else {
-                var end = range.lowerBound
                 // What is neither, `null` perhaps, is a part of the frame.
-                guard document.skipNumber(from: &end), end == range.upperBound else { continue }
+                guard document.endOfNumber(from: range.lowerBound) == range.upperBound else { continue }
                 found.append((.number, path, range))
             }
         }
@@ -216,45 +217,4 @@ extension Span<UInt8> {
         place = end.quote
         return !end.hasEscapes || reader.node(extracting(start - 1..<end.quote + 1)) != nil
     }
-
-    /// The natural number at `place`, written as JSON writes it. Of more than 18 digits, the most that cannot overflow,
-    /// the rest is left, and no frame goes on with a digit.
-    fileprivate func natural(from place: inout Int) -> Int64? {
-        let start = place
-        var value: Int64 = 0
-        while place < count, place - start < 18, self[place].isDigit {
-            value = value * 10 + Int64(self[place] - 0x30)
-            place += 1
-        }
-        return place == start + 1 || (place > start && self[start] != 0x30) ? value : nil
-    }
-
-    /// Passes over a number (RFC 8259, section 6), if it is one.
-    fileprivate func skipNumber(from place: inout Int) -> Bool {
-        if isOneOf(UInt8(ascii: "-"), at: place) { place += 1 }
-        let start = place
-        guard skipDigits(from: &place), place == start + 1 || self[start] != 0x30 else { return false }
-        if isOneOf(UInt8(ascii: "."), at: place) {
-            place += 1
-            guard skipDigits(from: &place) else { return false }
-        }
-        guard isOneOf(UInt8(ascii: "e"), UInt8(ascii: "E"), at: place) else { return true }
-        place += 1
-        if isOneOf(UInt8(ascii: "+"), UInt8(ascii: "-"), at: place) { place += 1 }
-        return skipDigits(from: &place)
-    }
-
-    private func skipDigits(from place: inout Int) -> Bool {
-        let start = place
-        while place < count, self[place].isDigit { place += 1 }
-        return place > start
-    }
-
-    private func isOneOf(_ one: UInt8, _ other: UInt8? = nil, at place: Int) -> Bool {
-        place < count && (self[place] == one || self[place] == other)
-    }
-}
-
-extension UInt8 {
-    fileprivate var isDigit: Bool { self >= 0x30 && self <= 0x39 }
 }
