@@ -148,4 +148,68 @@ extension String {
     public init(decoding bytes: Span<UInt8>) {
         self = bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
     }
+
+    /// The string whose JSON literal holds these bytes between its quotes (RFC 8259, section 7). Nil where one of the
+    /// escapes is none, or stands for half of a character beyond the first plane: that is left to the reader.
+    internal init?(unescaping bytes: Span<UInt8>) {
+        var isSound = true
+        self = bytes.withUnsafeBufferPointer { input in
+            String(unsafeUninitializedCapacity: input.count) { output in
+                guard let source = input.baseAddress, let target = output.baseAddress else { return 0 }
+                var read = 0
+                var written = 0
+                while read < input.count {
+                    let rest = input.count - read
+                    let found = memchr(source + read, Int32(UInt8(ascii: "\\")), rest)
+                    let run = found.map { UnsafeRawPointer($0) - UnsafeRawPointer(source + read) } ?? rest
+                    memcpy(target + written, source + read, run)
+                    read += run + 1
+                    written += run
+                    guard found != nil else { break }
+                    guard let scalar = input.escape(at: &read) else {
+                        isSound = false
+                        return 0
+                    }
+                    // An escape takes more bytes than what it stands for.
+                    for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter {
+                        target[written] = byte
+                        written += 1
+                    }
+                }
+                return written
+            }
+        }
+        if !isSound { return nil }
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// The character that the escape at `place`, behind its backslash, stands for; nil for a surrogate too.
+    fileprivate func escape(at place: inout Int) -> Unicode.Scalar? {
+        guard place < count else { return nil }
+        let name = self[place]
+        place += 1
+        switch name {
+        case UInt8(ascii: "n"): return "\n"
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(name)
+        case UInt8(ascii: "t"): return "\t"
+        case UInt8(ascii: "r"): return "\r"
+        case UInt8(ascii: "b"): return "\u{8}"
+        case UInt8(ascii: "f"): return "\u{C}"
+        case UInt8(ascii: "u"):
+            guard count - place >= 4 else { return nil }
+            var code: UInt16 = 0
+            for digit in self[place..<place + 4] {
+                switch digit {
+                case UInt8(ascii: "0")...UInt8(ascii: "9"): code = code << 4 | UInt16(digit & 0x0F)
+                case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"):
+                    code = code << 4 | UInt16(digit & 0x0F + 9)
+                default: return nil
+                }
+            }
+            place += 4
+            return Unicode.Scalar(code)
+        default: return nil
+        }
+    }
 }

@@ -44,6 +44,7 @@ public struct JSONTemplate: Sendable {
         public func text(in document: Span<UInt8>, _ reader: JSONReader) -> String? {
             // Bytes that are no UTF-8 are mended here as the reader would mend them.
             guard hasEscapes else { return String(decoding: document.extracting(place)) }
+            if let text = String(unescaping: document.extracting(place)) { return text }
             return reader.node(document.extracting(place.lowerBound - 1..<place.upperBound + 1))?.string
         }
 

@@ -77,6 +77,8 @@ import Wire
         #expect(node.first?.int == 7)
         #expect(events == [kind == "text" ? .token("c d 月") : .reasoning("c d 月")])
         try decode("\\n", " ")
+        #expect(node.first?.int == 7)
+        try decode("\\ud83d\\ude00", " ")
         #expect(node.first == nil)
     }
 

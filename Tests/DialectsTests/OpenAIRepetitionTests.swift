@@ -87,8 +87,11 @@ import Wire
         #expect(node.first?.int == 7)
         #expect(events == [.token("c d 月")] || events == [.reasoning("c d 月")])
         try decode("\\n")
-        #expect(node.first == nil)
+        #expect(node.first?.int == 7)
         #expect(events.last == .token("\n") || events.last == .reasoning("\n"))
+        try decode("\\ud83d\\ude00")
+        #expect(node.first == nil)
+        #expect(events.last == .token("😀") || events.last == .reasoning("😀"))
     }
 
     /// The name of an event decides before its bytes do.
