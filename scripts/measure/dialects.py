@@ -2,7 +2,7 @@
 
 from process import RunError, Timing, run_checked
 from server import nginx
-from shapes import PATHS, make
+from shapes import PATHS, READ_AS, make
 from table import Table
 
 DELTAS = 200_000
@@ -26,7 +26,7 @@ def measure(settings) -> Table:
         for round_number in range(ROUNDS + 1):
             for dialect, (_, stream) in streams.items():
                 command = [settings.binary, "run", str(settings.references / "count.lua"), f"{origin}/{dialect}/v1",
-                           dialect]
+                           READ_AS.get(dialect, dialect)]
                 if dialect in problems:
                     continue
                 try:

@@ -1,4 +1,5 @@
-"""One reply in each dialect's own shape: the frames that its provider sends, as recorded streams show them."""
+"""One reply in each dialect's own shape: the frames that its provider sends, as recorded streams show them. The first
+is DeepSeek's; `obfuscated` is OpenAI's own."""
 
 import json
 import random
@@ -10,17 +11,23 @@ from stream import PIECES, Stream, choice, frame
 # Where the static server must hold each stream, below the folder of its name. Clients get that folder's /v1; the last
 # three dialects begin their paths at the server's root whatever version is written there.
 PATHS = {
-    "openai": "v1/chat/completions", "anthropic": "v1/messages", "responses": "v1/responses",
-    "gemini": "v1/models/m:streamGenerateContent", "tgi": "generate_stream", "ollama": "api/chat",
-    "cohere": "v2/chat",
+    "openai": "v1/chat/completions", "obfuscated": "v1/chat/completions", "anthropic": "v1/messages",
+    "responses": "v1/responses", "gemini": "v1/models/m:streamGenerateContent", "tgi": "generate_stream",
+    "ollama": "api/chat", "cohere": "v2/chat",
 }
+# What a shape is read as, where that is not its name.
+READ_AS = {"obfuscated": "openai"}
+# How many of a tokenizer's pieces one delta holds. Most providers send each by itself; recorded replies of these two
+# hold a mean of 15 and of 99 bytes a delta (the median over replies of five deltas and more).
+PIECES_A_DELTA = {"anthropic": (1, 6), "gemini": (8, 40)}
 
 
 def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
     """Writes the dialect's stream and says what a client must count: text alone, no reasoning."""
     path = folder / f"shape-{dialect}-{deltas}.stream"
     chance = random.Random(20250120)
-    pieces = [chance.choice(PIECES) for _ in range(deltas)]
+    least, most = PIECES_A_DELTA.get(dialect, (1, 1))
+    pieces = ["".join(chance.choices(PIECES, k=chance.randint(least, most))) for _ in range(deltas)]
     folder.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as out:
         for text in SHAPES[dialect](pieces, chance):
@@ -43,14 +50,34 @@ def openai(pieces: list[str], _) -> Iterator[str]:
     yield "data: [DONE]\n\n"
 
 
-def anthropic(pieces: list[str], _) -> Iterator[str]:
+def obfuscated(pieces: list[str], chance: random.Random) -> Iterator[str]:
+    """As OpenAI itself sends it: with members that say nothing, and padding."""
+    def chunk(delta: dict, finish: str | None = None) -> str:
+        return "data: " + compact({
+            "id": "chatcmpl-C6coQW3cjZg7Jq2RcHQDQsjz3ZJx5", "object": "chat.completion.chunk", "created": 1755695198,
+            "model": "gpt-4o-mini-2024-07-18", "service_tier": "default", "system_fingerprint": None,
+            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
+            "usage": None, "obfuscation": padding(delta.get("content", ""), chance)}) + "\n\n"
+    for piece in pieces:
+        yield chunk({"content": piece})
+    yield chunk({}, "stop")
+    yield "data: [DONE]\n\n"
+
+
+def padding(piece: str, chance: random.Random) -> str:
+    return "".join(chance.choices("abcdefghijklmnopqrstuvwxyzABCDEFGH0123456789", k=16 - len(piece) % 16))
+
+
+def anthropic(pieces: list[str], chance: random.Random) -> Iterator[str]:
     usage = {"input_tokens": 12, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1}
     yield named({"type": "message_start", "message": {
         "id": "msg_01", "type": "message", "role": "assistant", "model": "claude", "content": [],
         "stop_reason": None, "stop_sequence": None, "usage": usage}})
     yield named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
     for piece in pieces:
-        yield named({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}})
+        event = named({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}})
+        # Half of the recorded ones are padded with blanks.
+        yield event.replace("}}\n\n", "}" + " " * chance.choice((0, chance.randint(1, 15))) + "}\n\n")
     yield named({"type": "content_block_stop", "index": 0})
     yield named({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
                  "usage": {"output_tokens": len(pieces)}})
@@ -70,9 +97,9 @@ def responses(pieces: list[str], chance: random.Random) -> Iterator[str]:
                  "output_index": 0, "content_index": 0,
                  "part": {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}})
     for piece in pieces:
-        padding = "".join(chance.choices("abcdefghijklmnopqrstuvwxyzABCDEFGH0123456789", k=16 - len(piece) % 16))
         yield named({"type": "response.output_text.delta", "sequence_number": next(numbers), "item_id": item,
-                     "output_index": 0, "content_index": 0, "delta": piece, "logprobs": [], "obfuscation": padding})
+                     "output_index": 0, "content_index": 0, "delta": piece, "logprobs": [],
+                     "obfuscation": padding(piece, chance)})
     text = "".join(pieces)
     part = {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
     whole = {"id": item, "type": "message", "status": "completed", "content": [part], "role": "assistant"}
@@ -131,6 +158,6 @@ def cohere(pieces: list[str], _) -> Iterator[str]:
 
 
 SHAPES: dict[str, Callable[[list[str], random.Random], Iterator[str]]] = {
-    "openai": openai, "anthropic": anthropic, "responses": responses, "gemini": gemini, "tgi": tgi, "ollama": ollama,
-    "cohere": cohere,
+    "openai": openai, "obfuscated": obfuscated, "anthropic": anthropic, "responses": responses, "gemini": gemini,
+    "tgi": tgi, "ollama": ollama, "cohere": cohere,
 }
