@@ -125,4 +125,29 @@ function budget:run(step, ...) end
 ---@field date? string when it was read
 ---@field source? string where
 
+---@class llm.chat a conversation that remembers
+local chat = {}
+
+---@async
+---@param prompt string|llm.message|(string|llm.part)[]
+---@param options? llm.request_options
+---@return llm.reply? reply remembered once it is whole
+---@return llm.error? err nothing is remembered
+function chat:send(prompt, options) end
+
+---@return llm.chat chat one of its own, that begins with what was said so far
+function chat:fork() end
+
+---@return llm.message[]
+function chat:messages() end
+
+---@param path string
+---@return true?
+---@return llm.error?
+function chat:save(path) end
+
+---@param options { max_tokens: integer } by estimate
+---@return integer messages that were forgotten, in whole exchanges, the oldest first
+function chat:trim(options) end
+
 return flow

@@ -6,6 +6,7 @@
 ---@field version string
 ---@field json llm.json
 ---@field log llm.log
+---@field defer table what a tool's run returns to leave the call to the script
 ---@field flow llm.flow combinators of prompt chains
 ---@field budget fun(options: { tokens?: integer, usd?: number, seconds?: number }): llm.budget
 ---@field prices table<string, llm.price> by model; set one to add or override it
@@ -56,6 +57,7 @@ local llm = {}
 ---@field on_token? fun(text: string, event: llm.event): boolean? a piece of the text; false stops the stream
 ---@field on_reasoning? fun(text: string, event: llm.event): boolean? a piece of the reasoning
 ---@field on_tool_call? fun(call: llm.tool_call): boolean? a whole tool call, after the clean end
+---@field on_tool_result? fun(call: llm.tool_call, text: string, is_error: boolean) what goes back of a tool that ran
 ---@field on_usage? fun(usage: llm.usage): boolean? token counts so far
 ---@field on_retry? fun(info: llm.retry_info): boolean? an attempt failed and another follows
 ---@field on_reset? fun(info: llm.reset_info): boolean? the text so far is void
@@ -75,6 +77,7 @@ local llm = {}
 ---@field lenient? boolean leave out what the provider cannot take, instead of failing (false)
 ---@field think_tags? boolean take <think>...</think> at the beginning of the text for reasoning (true)
 ---@field limit? llm.limit what it may ask, shared with others of the same limit
+---@field max_rounds? integer the most requests of a loop of tools (8)
 ---@field temperature? number
 ---@field top_p? number
 ---@field top_k? number
@@ -90,7 +93,7 @@ local llm = {}
 ---@field logprobs? any
 ---@field top_logprobs? integer
 ---@field user? string
----@field tools? (llm.tool_definition|table)[]
+---@field tools? (llm.tool|llm.tool_definition|table)[] those of llm.tool run by themselves
 ---@field tool_choice? "auto"|"none"|"required"|table {name = "..."} for one of them
 ---@field parallel_tool_calls? boolean
 ---@field response_format? string|table "json", or {type = "json_schema", schema = {...}}
@@ -114,6 +117,19 @@ local llm = {}
 ---@field lenient? boolean
 ---@field think_tags? boolean
 ---@field limit? llm.limit
+---@field max_rounds? integer
+
+---@class llm.tool
+---@field name string
+---@field description? string
+---@field parameters table the JSON Schema of its arguments
+---@field run fun(arguments: table, call: llm.tool_call): any, any
+
+---@class llm.tool_reply: llm.reply of a loop of tools
+---@field rounds integer requests that it took
+---@field messages llm.message[] the whole conversation, results included
+---@field usages (llm.usage|false)[] of each round; usage is their sum
+---@field deferred? llm.tool_call[] calls that are left to the script
 
 ---@class llm.limit
 ---@field name string
@@ -216,6 +232,12 @@ local client = {}
 ---@return llm.reply? reply, llm.error? err
 function client:ask(prompt, options) end
 
+---Begins a conversation; further options are those of every send.
+---@param options? { system?: string, messages?: llm.message[], load?: string }|llm.request_options
+---@return llm.chat? chat
+---@return llm.error? err where `load` cannot be read
+function client:chat(options) end
+
 ---Asks and gives the events one by one; leaving the loop cancels the request. Raises the error of one that fails.
 ---@async
 ---@param prompt string|llm.message[]
@@ -284,6 +306,12 @@ function llm.time() end
 
 ---@return llm.provider[]
 function llm.providers() end
+
+---A tool: client:ask calls run with the model's arguments, checked before, and sends back what it returns. A table goes as
+---JSON; what it raises, or returns as nil, err, goes back as an error; llm.defer leaves the call to the script.
+---@param options { name: string, description?: string, parameters?: table, strict?: boolean, run: fun(arguments: table, call: llm.tool_call): any, any }
+---@return llm.tool
+function llm.tool(options) end
 
 ---Limits what shares it, by its name: requests at once, requests and tokens a minute. What a provider says of its own
 ---limits (rate headers, 429) is obeyed without it.

@@ -18,6 +18,7 @@ extension ScriptRuntime {
         setTaskFunctions(stack)
         setScopeFunctions(stack)
         setBudgetFunctions(stack)
+        setSchemaFunctions(stack)
         setCallFunctions(stack)
         setValueFunctions(stack)
         setSystemFunctions(stack)
@@ -26,6 +27,8 @@ extension ScriptRuntime {
             let parts: [String: [UInt8]] = [
                 "scope": PackageResources.scope_lua, "flow": PackageResources.flow_lua,
                 "budget": PackageResources.budget_lua, "prices": PackageResources.prices_lua,
+                "schema": PackageResources.schema_lua, "tools": PackageResources.tools_lua,
+                "chat": PackageResources.chat_lua,
             ]
             let name = call.stack.string(at: 1) ?? ""
             guard let source = parts[name] else { throw .misuse("llm has no part '\(name)'") }

@@ -47,6 +47,11 @@ extension ScriptRuntime {
             call.stack.push(task.id)
             return .returned(1)
         }
+        // traceback() -> the running task's: for message handlers.
+        stack.set("traceback") { call throws(LuaError) in
+            call.stack.push(scheduler.current?.coroutine.traceback() ?? "")
+            return .returned(1)
+        }
         // trace(error, step): for message handlers; see Scheduler.trace.
         stack.set("trace") { call throws(LuaError) in
             let text = call.stack.string(at: 1)

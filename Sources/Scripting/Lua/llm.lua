@@ -22,7 +22,8 @@ end
 
 -- Schemas: option name -> what it must be. "any" is passed on as it is.
 local CALLBACKS = {
-  on_token = "function", on_reasoning = "function", on_tool_call = "function", on_usage = "function",
+  on_token = "function", on_reasoning = "function", on_tool_call = "function", on_tool_result = "function",
+  on_usage = "function",
   on_retry = "function", on_reset = "function", on_event = "function", on_chunk = "function",
   on_finish = "function", on_error = "function",
 }
@@ -39,6 +40,7 @@ local SAMPLING = {
 local SHARED = {
   model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
   coalesce = "span", lenient = "boolean", think_tags = "boolean", limit = "table",
+  max_rounds = "count",
 }
 
 local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", total = "seconds" }
@@ -124,6 +126,15 @@ local function check_common(where, options)
   check_headers(where, options.headers)
   return check_timeout(where, options.timeout)
 end
+
+-- Parts of this module that few scripts need are compiled when they are first asked for.
+local shared = setmetatable({ check = check, describe = describe }, {
+  __index = function(self, name)
+    local part = host.part(name)(host, llm, self)
+    rawset(self, name, part)
+    return part
+  end,
+})
 
 -- Merging ----------------------------------------------------------------------------------------------------------
 
@@ -244,6 +255,35 @@ local function limit_of(where, limit)
   fail(where .. ": option 'limit' takes what llm.limit{...} returns")
 end
 
+-- Tools: definitions go as they are; those of llm.tool have a function that client:ask runs.
+local Tool = { __name = "llm.tool" }
+Tool.__tostring = function(self) return "tool (" .. self.name .. ")" end
+local TOOL = { name = "string", description = "string", parameters = "table", run = "function", strict = "boolean" }
+llm.defer = setmetatable({}, { __name = "llm.defer", __tostring = function() return "llm.defer" end })
+
+function llm.tool(options)
+  check("llm.tool", options, TOOL)
+  return shared.tools.make(Tool, options)
+end
+
+-- The request's fields with tools as definitions; and the tools by name, where one can run.
+local function with_tools(params, tools)
+  local runs
+  for _, tool in ipairs(tools) do runs = runs or getmetatable(tool) == Tool end
+  if not runs then return params end
+  local definitions, known = {}, {}
+  for index, tool in ipairs(tools) do
+    if getmetatable(tool) == Tool then
+      definitions[index], known[tool.name] = shared.tools.definition(tool), tool
+    else
+      local form = type(tool) == "table" and (tool["function"] or tool)
+      definitions[index] = tool
+      if type(form) == "table" and form.name then known[form.name] = true end
+    end
+  end
+  return merged(params, { tools = definitions }), known
+end
+
 local function specification(where, self, prompt, options)
   if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. where:match("[^:]+$") .. "(...)") end
   options = options or {}
@@ -269,6 +309,9 @@ local function specification(where, self, prompt, options)
     coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
     limit = limit_of(where, options.limit or defaults.limit),
   }
+  local tools = specified.params.tools
+  if tools then specified.params, specified.known_tools = with_tools(specified.params, tools) end
+  specified.max_rounds = options.max_rounds or defaults.max_rounds
   if specified.lenient == nil then specified.lenient = defaults.lenient end
   if specified.think_tags == nil then specified.think_tags = defaults.think_tags end
   for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
@@ -304,8 +347,17 @@ function call_methods:cancel() host.call_cancel(id_of(self, Call, "call:cancel")
 function call_methods:pause() host.call_pause(id_of(self, Call, "call:pause")) end
 function call_methods:resume() host.call_resume(id_of(self, Call, "call:resume")) end
 
+local function ask_once(specified) return host.call_wait(host.call_start(specified, "ask"), true) end
+
 function Client:ask(prompt, options)
-  return host.call_wait(host.call_start(specification("client:ask", self, prompt, options), "ask"), true)
+  local specified = specification("client:ask", self, prompt, options)
+  if specified.known_tools then return shared.tools.ask(specified, specified.known_tools, ask_once) end
+  return ask_once(specified)
+end
+
+function Client:chat(options)
+  if getmetatable(self) ~= Client then fail("client:chat is a method: write client:chat(...)") end
+  return shared.chat(self, options)
 end
 
 function Client:start(prompt, options)
@@ -388,13 +440,7 @@ end
 
 -- Parts that few scripts need are compiled when they are first named.
 local LATER = { flow = true, budget = true, prices = true }
-local shared = setmetatable({ check = check, describe = describe, Failure = Failure }, {
-  __index = function(self, name)
-    local part = host.part(name)(host, llm, self)
-    rawset(self, name, part)
-    return part
-  end,
-})
+shared.Failure = Failure
 return setmetatable(llm, {
   __index = function(self, name)
     if not LATER[name] then return nil end

@@ -1,0 +1,140 @@
+-- The loop of tools: the model calls, the script's functions run, their results go back, until the model answers.
+local host, llm, shared = ...
+local Failure, scope = shared.Failure, shared.scope
+local tools = {}
+
+-- llm.tool{ name, description, parameters, run }.
+function tools.make(Tool, options)
+  if not options.name or not options.name:match("^[%w_%-]+$") or #options.name > 64 then
+    host.misuse("llm.tool needs a name of letters, digits, _ and -, at most 64")
+  end
+  if not options.run then host.misuse("llm.tool: '" .. options.name .. "' needs run, the function that does the work") end
+  return setmetatable({
+    name = options.name, description = options.description, strict = options.strict, run = options.run,
+    parameters = shared.schema("llm.tool: parameters of '" .. options.name .. "'", options.parameters or { type = "object" }),
+  }, Tool)
+end
+
+-- What the model is told of a tool.
+function tools.definition(tool)
+  return { name = tool.name, description = tool.description, parameters = tool.parameters, strict = tool.strict }
+end
+
+-- A result as the model reads it.
+local function written(value)
+  if type(value) == "string" then return value end
+  local ok, text = pcall(llm.json.encode, value == nil and llm.json.null or value)
+  return ok and text or tostring(value)
+end
+
+-- Runs one call: the result's text, whether it is an error; nil where the script is to answer it.
+local function run(call, known)
+  local tool = known[call.name]
+  if not tool then
+    local names = {}
+    for name in pairs(known) do names[#names + 1] = name end
+    table.sort(names)
+    return "there is no tool '" .. call.name .. "'; there are: " .. table.concat(names, ", "), true
+  end
+  if tool == true then return nil end
+  if call.arguments == nil then return "the arguments are not whole JSON: " .. call.arguments_json, true end
+  local misfit = host.schema_violations(tool.parameters, call.arguments)
+  if misfit then return "the arguments do not fit: " .. misfit, true end
+  local where
+  local ok, value, err = xpcall(tool.run, function(problem)
+    where = host.traceback()
+    return problem
+  end, call.arguments, call)
+  if not ok then
+    if getmetatable(value) == Failure and value.kind == "cancelled" then error(value, 0) end
+    llm.log.warning("the tool '" .. tool.name .. "' raised an error: " .. tostring(value) .. "\n" .. where)
+    return "the tool failed: " .. tostring(value), true
+  end
+  if value == llm.defer then return nil end
+  if value == nil and err ~= nil then return "the tool failed: " .. tostring(err), true end
+  return written(value), false
+end
+
+-- All calls of a reply, side by side: results by their place; false where one is left to the script.
+local function run_all(number, calls, known)
+  local results = {}
+  if #calls == 1 then
+    local text, is_error = run(calls[1], known)
+    results[1] = text and { text = text, is_error = is_error } or false
+    return results
+  end
+  local running = {}
+  for index, call in ipairs(calls) do
+    scope.begin(running, index, function()
+      local text, is_error = run(call, known)
+      return text and { text = text, is_error = is_error } or false
+    end)
+  end
+  while running.count > 0 do
+    local index, result = scope.next(number, running)
+    results[index] = result
+  end
+  return results
+end
+
+local function add(sum, usage)
+  if not usage then return sum end
+  sum = sum or { estimated = false }
+  for name, count in pairs(usage) do
+    if type(count) == "number" then sum[name] = (sum[name] or 0) + count end
+  end
+  sum.estimated = sum.estimated or usage.estimated
+  return sum
+end
+
+-- Asks until the model answers without calls. `once` sends one request; `known` has the tools by name, `true` for those
+-- that the script runs itself.
+function tools.ask(specified, known, once)
+  local messages = table.move(specified.messages, 1, #specified.messages, 1, {})
+  local most = specified.max_rounds or 8
+  local round, sum, usages = 0, nil, {}
+  return scope.run(function() return "round " .. round .. " of tools" end, function(number)
+    while true do
+      round = round + 1
+      specified.messages = messages
+      local reply, err = once(specified)
+      if not reply then
+        err.messages = messages
+        return nil, err
+      end
+      usages[round], sum = reply.usage or false, add(sum, reply.usage)
+      messages[#messages + 1] = reply.message
+      local deferred = {}
+      -- A reply that was stopped has no calls to run: they may be half.
+      local calls = reply.finish_reason == "cancelled" and {} or reply.tool_calls
+      if #calls > 0 then
+        local results = run_all(number, calls, known)
+        for index, call in ipairs(calls) do
+          local result = results[index]
+          if result then
+            messages[#messages + 1] = {
+              role = "tool", tool_call_id = call.id, name = call.name, content = result.text,
+              is_error = result.is_error or nil,
+            }
+            if specified.on_tool_result then specified.on_tool_result(call, result.text, result.is_error) end
+          else
+            deferred[#deferred + 1] = call
+          end
+        end
+      end
+      if #calls == 0 or #deferred > 0 then
+        reply.usage, reply.usages, reply.rounds, reply.messages = sum, usages, round, messages
+        if #deferred > 0 then reply.deferred = deferred end
+        return reply
+      end
+      if round >= most then
+        return nil, setmetatable({
+          kind = "budget", message = "the model still calls tools after " .. round .. " rounds (max_rounds)",
+          retryable = false, messages = messages, partial = reply,
+        }, Failure)
+      end
+    end
+  end)
+end
+
+return tools

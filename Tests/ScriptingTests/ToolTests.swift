@@ -1,0 +1,163 @@
+// The loop of tools: what runs, what goes back to the model, how it ends.
+
+import Foundation
+import Moonrill
+import MoonrillMock
+import Testing
+import Wire
+
+@Suite struct ToolTests {
+    private static let prelude = """
+        local llm = require 'llm'
+        local client = llm.client { model = "moonrill-chat" }
+        local calls = {}
+        local weather = llm.tool {
+          name = "get_weather", description = "The weather in a city.",
+          parameters = { city = "string", days = "integer?", unit = { "c", "f" } },
+          run = function(arguments) calls[#calls + 1] = arguments.city return { degrees = 4 } end,
+        }
+        local function tool(name, run, parameters)
+          return llm.tool { name = name, parameters = parameters or { type = "object" }, run = run }
+        end
+
+        """
+
+    @Test(arguments: cases) func tools(_ test: ScriptCase) throws {
+        let run = try Mocked.run(test.lua, prelude: Self.prelude)
+        #expect(run.result.ending == .finished)
+        #expect(run.lines == test.prints)
+        #expect(run.result.errorOutput == "")
+    }
+
+    static let cases = [
+        ScriptCase(
+            "the loop runs to the answer", prints: ["get_weather {\"degrees\":4} false", "true", "2 4 2", "1 true"],
+            """
+            local seen = {}
+            local reply = assert(client:ask("What is the weather in Oslo?", {
+              tools = { weather }, on_tool_result = function(call, text, is_error) print(call.name, text, is_error) end,
+              on_token = function(text) seen[#seen + 1] = text end,
+            }))
+            print(reply.text:find('{"degrees":4}', 1, true) ~= nil and table.concat(seen) == reply.text)
+            print(reply.rounds, #reply.messages, #reply.usages)
+            print(#calls, reply.usage.total_tokens == reply.usages[1].total_tokens + reply.usages[2].total_tokens)
+            """),
+        ScriptCase(
+            "calls run side by side, results keep their order", prints: ["true", "alpha beta"],
+            """
+            local slow = function() llm.sleep(0.1) return "a" end
+            local before = llm.now()
+            local reply = assert(client:ask("Use alpha_tool and beta_tool", {
+              tools = { tool("alpha_tool", slow), tool("beta_tool", function() return "b" end) },
+            }))
+            print(llm.now() - before < 5)
+            local names = {}
+            for _, message in ipairs(reply.messages) do if message.role == "tool" then names[#names + 1] = message.name:match("%a+") end end
+            print(table.concat(names, " "))
+            """),
+        ScriptCase(
+            "what a tool raises or returns goes back",
+            prints: [
+                "the tool failed: no rain today true", "the tool failed: oops true", "null false", "true false",
+                "[1,2] false",
+            ],
+            """
+            local runs = {
+              function() return nil, "no rain today" end, function() error("oops", 0) end, function() end,
+              function() return true end, function() return { 1, 2 } end,
+            }
+            llm.log.warning = function() end
+            for _, run in ipairs(runs) do
+              assert(client:ask("Use my_tool", { tools = { tool("my_tool", run) },
+                on_tool_result = function(_, text, is_error) print(text, is_error) end }))
+            end
+            """),
+        ScriptCase(
+            "arguments that do not fit never reach the tool",
+            prints: ["the arguments do not fit: lacks the member \"secret\" true", "0"],
+            """
+            local ran = 0
+            local picky = tool("my_tool", function() ran = ran + 1 end, { type = "object", required = { "secret" } })
+            assert(client:ask("Use my_tool", { tools = { picky },
+              on_tool_result = function(_, text, is_error) print(text, is_error) end }))
+            print(ran)
+            """),
+        ScriptCase(
+            "a call may be left to the script", prints: ["my_tool 1", "2", "true"],
+            """
+            local reply = assert(client:ask("Use my_tool", { tools = { tool("my_tool", function() return llm.defer end) } }))
+            print(reply.deferred[1].name, #reply.deferred)
+            local messages = reply.messages
+            print(#messages)
+            messages[#messages + 1] = { role = "tool", tool_call_id = reply.deferred[1].id, content = "by hand" }
+            print(client:ask(messages, { tools = { tool("my_tool", print) } }).text:find("by hand") ~= nil)
+            """),
+        ScriptCase(
+            "plain definitions beside tools are left too", prints: ["raw_tool", "nil"],
+            """
+            local raw = { name = "raw_tool", parameters = { type = "object" } }
+            print(assert(client:ask("Use raw_tool", { tools = { weather, raw } })).deferred[1].name)
+            print(assert(client:ask("Use raw_tool", { tools = { raw } })).deferred)
+            """),
+        ScriptCase(
+            "rounds have an end", prints: ["budget true 3", "tool_calls"],
+            """
+            -- The model never sees a result that ends it: each round asks again.
+            local again = tool("my_tool", function() return "x" end)
+            local _, err = client:ask("Use my_tool", { tools = { again }, max_rounds = 1 })
+            print(err.kind, err.message:find("1 rounds") ~= nil, #err.messages)
+            print(err.partial.finish_reason)
+            """),
+        ScriptCase(
+            "failures of a request end the loop", prints: ["auth 1"],
+            """
+            local _, err = client:ask("Use my_tool", { tools = { weather }, headers = { ["X-Moonrill-Fault"] = "401" } })
+            print(err.kind, #err.messages)
+            """),
+        ScriptCase(
+            "cancelling the ask cancels its tools", prints: ["closed", "nil cancelled"],
+            """
+            local started
+            local long = tool("my_tool", function()
+              local guard <close> = setmetatable({}, { __close = function() print("closed") end })
+              started = true
+              llm.sleep(60)
+            end)
+            local task = llm.spawn(function() return client:ask("Use my_tool", { tools = { long } }) end)
+            while not started do llm.sleep(0.001) end
+            task:cancel()
+            local value, err = task:wait()
+            print(value, err.kind)
+            """),
+    ]
+
+    @Test(arguments: [
+        ("llm.tool {}", "needs a name"), ("llm.tool { name = 'a b', run = print }", "needs a name"),
+        ("llm.tool { name = 'x' }", "needs run"),
+        ("llm.tool { name = 'x', run = print, parameters = { a = 'text' } }", "parameters of 'x'.a must be \"string\""),
+        ("llm.tool { name = 'x', run = print, parameters = { 'a' } }", "members are named"),
+        (
+            "llm.tool { name = 'x', run = print, parameters = { type = 'object', unevaluatedItems = false } }",
+            "not supported"
+        ),
+    ]) func misuse(lua: String, says: String) throws {
+        let run = try Mocked.run("\n" + lua)
+        #expect(run.failure.contains(says) && run.failure.hasPrefix("test.lua:3: "), "\(run.failure)")
+    }
+
+    /// What the model is told: the short form as a schema.
+    @Test func definitions() throws {
+        let run = try Mocked.run(#"client:ask("hi", { tools = { weather } })"#, prelude: Self.prelude)
+        let function = run.bodies.first?["tools"]?.array?.first?["function"]
+        #expect(function?["name"] == "get_weather")
+        let expected: JSONValue = [
+            "type": "object", "additionalProperties": false, "required": ["city", "unit"],
+            "properties": [
+                "city": ["type": "string"], "days": ["type": "integer"],
+                "unit": ["type": "string", "enum": ["c", "f"]],
+            ],
+        ]
+        let parameters = try #require(function?["parameters"])
+        #expect(try JSONSchema(["const": expected]).violations(of: parameters) == [])
+    }
+}

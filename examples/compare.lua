@@ -1,0 +1,27 @@
+-- Providers compared by the time to their first token: all are asked at once, each as often as it takes for a fair number.
+--
+--   moonrill run --mock examples/compare.lua
+--   OPENAI_API_KEY=... DEEPSEEK_API_KEY=... moonrill run examples/compare.lua openai deepseek
+local llm = require "llm"
+
+local names = #arg > 0 and arg or { "openai", "anthropic", "gemini" }
+local TIMES = 3
+
+local function measure(name)
+  local client = llm.client { provider = name }
+  local times = {}
+  for n = 1, TIMES do
+    local reply, err = client:ask("Say hello.", { max_tokens = 16 })
+    if not reply then return nil, err end
+    times[n] = reply.timing.first_token or reply.timing.total
+  end
+  table.sort(times)
+  return { name = name, median = times[(TIMES + 1) // 2] }
+end
+
+local results, errors = llm.flow.map(names, measure, { keep_going = true })
+local ranked = {}
+for _, result in pairs(results) do ranked[#ranked + 1] = result end
+table.sort(ranked, function(a, b) return a.median < b.median end)
+for place, result in ipairs(ranked) do print(string.format("%d. %-12s %.3f s", place, result.name, result.median)) end
+for index = 1, #names do if errors[index] then print(errors[index]) end end

@@ -1,0 +1,35 @@
+-- A tool that searches text files: the model asks for words, the script finds the lines, and the model answers from them.
+--
+--   moonrill run --mock examples/search_files.lua
+--   moonrill run examples/search_files.lua "How do I stop a stream?" README.md docs/*.md
+local llm = require "llm"
+
+local question = arg[1] or "Use search: which lines of the README speak of the moon?"
+local files = #arg > 1 and table.move(arg, 2, #arg, 1, {}) or { "README.md" }
+
+local search = llm.tool {
+  name = "search",
+  description = "Finds the lines of the user's files that have a word in them.",
+  parameters = { word = "string" },
+  run = function(arguments)
+    local found = {}
+    for _, file in ipairs(files) do
+      local number = 0
+      for line in io.lines(file) do
+        number = number + 1
+        if #found < 20 and line:lower():find(arguments.word:lower(), 1, true) then
+          found[#found + 1] = file .. ":" .. number .. ": " .. line
+        end
+      end
+    end
+    return #found > 0 and table.concat(found, "\n") or "nothing found"
+  end,
+}
+
+local client = llm.client { system = "Search before you answer, and name the lines that you rely on." }
+assert(client:ask(question, {
+  tools = { search },
+  on_tool_call = function(call) print("searching for " .. call.arguments.word) end,
+  on_token = io.write,
+}))
+print()

@@ -1,0 +1,16 @@
+-- Self-consistency: the same question several times; the answer that most agree on wins, and no more is asked than needed.
+--
+--   moonrill run --mock examples/vote.lua
+--   moonrill run examples/vote.lua "How many r are in strawberry? Answer with the number alone."
+local llm = require "llm"
+
+local question = arg[1] or "Is 1009 a prime number? Answer yes or no."
+local client = llm.client { params = { temperature = 1 } }
+
+local function answer() return client:ask(question) end
+local function normalized(reply) return reply.text:lower():match("%w+") end
+
+local winner, err, tally = llm.flow.vote(answer, { n = 9, key = normalized })()
+assert(winner, err)
+print(winner)
+for word, votes in pairs(tally) do print(votes .. " x " .. word) end
