@@ -12,7 +12,7 @@
 ---@field prices table<string, llm.price> by model; set one to add or override it
 local llm = {}
 
----@alias llm.error_kind "config"|"auth"|"permission"|"invalid_request"|"rate_limit"|"quota"|"overloaded"|"timeout"|"network"|"truncated"|"protocol"|"provider"|"cancelled"|"budget"
+---@alias llm.error_kind "config"|"auth"|"permission"|"invalid_request"|"rate_limit"|"quota"|"overloaded"|"timeout"|"network"|"truncated"|"protocol"|"provider"|"cancelled"|"budget"|"schema"
 ---@alias llm.finish_reason "stop"|"length"|"tool_calls"|"content_filter"|"cancelled"|"other"
 ---@alias llm.after_output "fail"|"restart"|"continue"|"auto"
 ---@alias llm.status "waiting"|"streaming"|"retrying"|"paused"|"finished"|"failed"
@@ -58,6 +58,7 @@ local llm = {}
 ---@field on_reasoning? fun(text: string, event: llm.event): boolean? a piece of the reasoning
 ---@field on_tool_call? fun(call: llm.tool_call): boolean? a whole tool call, after the clean end
 ---@field on_tool_result? fun(call: llm.tool_call, text: string, is_error: boolean) what goes back of a tool that ran
+---@field on_value? fun(path: string, value: any): boolean? with schema: a value of the answer is whole ("people[1].name"); false stops
 ---@field on_usage? fun(usage: llm.usage): boolean? token counts so far
 ---@field on_retry? fun(info: llm.retry_info): boolean? an attempt failed and another follows
 ---@field on_reset? fun(info: llm.reset_info): boolean? the text so far is void
@@ -78,6 +79,7 @@ local llm = {}
 ---@field think_tags? boolean take <think>...</think> at the beginning of the text for reasoning (true)
 ---@field limit? llm.limit what it may ask, shared with others of the same limit
 ---@field max_rounds? integer the most requests of a loop of tools (8)
+---@field schema? table what the answer must be, a JSON Schema or its short form; reply.value has it
 ---@field temperature? number
 ---@field top_p? number
 ---@field top_k? number
@@ -118,12 +120,20 @@ local llm = {}
 ---@field think_tags? boolean
 ---@field limit? llm.limit
 ---@field max_rounds? integer
+---@field schema? table
 
 ---@class llm.tool
 ---@field name string
 ---@field description? string
 ---@field parameters table the JSON Schema of its arguments
 ---@field run fun(arguments: table, call: llm.tool_call): any, any
+
+---@class llm.value_reply: llm.reply of an answer with a schema
+---@field value any
+
+---@class llm.schema_error: llm.error of kind "schema"
+---@field path? string where the answer does not fit
+---@field text string the answer
 
 ---@class llm.tool_reply: llm.reply of a loop of tools
 ---@field rounds integer requests that it took

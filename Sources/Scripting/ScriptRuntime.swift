@@ -93,6 +93,9 @@ public final class ScriptRuntime {
     /// Budgets that the script holds, by the number that Lua knows.
     var budgets: [Int: Budget] = [:]
     var lastBudget = 0
+    /// Readers of answers that are still being written, by the number that Lua knows.
+    var jsonReaders: [Int: PartialJSON] = [:]
+    var lastJSONReader = 0
     /// Set by `os.exit`.
     var exitCode: Int?
     var functions: [(name: String, body: HostBody)] = []

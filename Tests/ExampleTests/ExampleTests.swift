@@ -50,6 +50,7 @@ struct Example: Sendable, CustomTestStringConvertible {
                 "  = finish\n",
             ]),
         Example(name: "tools", output: ["tool: weather {\"city\":", "\"celsius\":21"]),
+        Example(name: "extract", output: [", ", " in all\n"]),
         Example(name: "search_files", output: ["searching for ", "nothing found"]),
         Example(
             name: "search_files", arguments: ["Use search for moon", "README.md"], output: ["searching for ", "\n"]),
@@ -64,7 +65,8 @@ struct Example: Sendable, CustomTestStringConvertible {
         Example(name: "router", output: ["to the expert for shipping\n", "\n"]),
         Example(name: "compare", output: ["1. ", " s\n2. ", " s\n3. ", " s\n"]),
         Example(
-            name: "compare", options: ["--fault", "401"], output: ["openai: auth (401)", "anthropic: auth (401)", "gemini: auth"]),
+            name: "compare", options: ["--fault", "401"],
+            output: ["openai: auth (401)", "anthropic: auth (401)", "gemini: auth"]),
         Example(name: "image", output: ["\n"]),
         Example(name: "image", arguments: ["README.md"], status: 1, output: [], errorOutput: ["README.md is no image"]),
         Example(name: "json_answer", output: [" (", "), ", " people\n  "]),

@@ -28,7 +28,8 @@ extension ScriptRuntime {
                 "scope": PackageResources.scope_lua, "flow": PackageResources.flow_lua,
                 "budget": PackageResources.budget_lua, "prices": PackageResources.prices_lua,
                 "schema": PackageResources.schema_lua, "tools": PackageResources.tools_lua,
-                "chat": PackageResources.chat_lua,
+                "chat": PackageResources.chat_lua, "structured": PackageResources.structured_lua,
+                "usage": PackageResources.usage_lua,
             ]
             let name = call.stack.string(at: 1) ?? ""
             guard let source = parts[name] else { throw .misuse("llm has no part '\(name)'") }

@@ -5,6 +5,7 @@ internal import Wire
 
 extension ScriptRuntime {
     func setSchemaFunctions(_ stack: LuaStack) {
+        setJSONReaders(stack)
         let coder = self.coder
         // schema_problem(schema) -> why it cannot be used | nil
         stack.set("schema_problem") { call throws(LuaError) in
@@ -33,6 +34,61 @@ extension ScriptRuntime {
             } catch {
                 throw .misuse("schema: \(error)")
             }
+        }
+    }
+
+    private func setJSONReaders(_ stack: LuaStack) {
+        let coder = self.coder
+        // json_document(text) -> the JSON inside it | nil, why there is none
+        stack.set("json_document") { call throws(LuaError) in
+            var reader = PartialJSON()
+            do throws(PartialJSON.Problem) {
+                try reader.feed(call.stack.string(at: 1) ?? "") { _ in }
+            } catch {
+                call.stack.pushNil()
+                call.stack.push("it is not JSON: \(error)")
+                return .returned(2)
+            }
+            guard let value = reader.value else {
+                call.stack.pushNil()
+                call.stack.push("it holds no whole JSON document")
+                return .returned(2)
+            }
+            coder.push(value, to: call.stack)
+            return .returned(1)
+        }
+        stack.set("json_reader") { [unowned self] call throws(LuaError) in
+            lastJSONReader += 1
+            jsonReaders[lastJSONReader] = PartialJSON()
+            call.stack.push(lastJSONReader)
+            return .returned(1)
+        }
+        // json_feed(reader, text) -> { path, value, path, value, ... } of what it closes
+        stack.set("json_feed") { [unowned self] call throws(LuaError) in
+            let id = call.stack.int(at: 1) ?? 0
+            var closed: [PartialJSON.Closed] = []
+            do throws(PartialJSON.Problem) {
+                try jsonReaders[id]?.feed(call.stack.string(at: 2) ?? "") { closed.append($0) }
+            } catch {
+                // What is no JSON closes nothing more; the whole answer is judged at its end.
+                jsonReaders[id] = nil
+            }
+            call.stack.pushTable(array: closed.count * 2)
+            for (index, event) in closed.enumerated() {
+                call.stack.push(Self.place(event.path))
+                call.stack.setElement(index * 2 + 1, of: -2)
+                coder.push(event.value, to: call.stack)
+                call.stack.setElement(index * 2 + 2, of: -2)
+            }
+            return .returned(1)
+        }
+        stack.set("json_restart") { [unowned self] call throws(LuaError) in
+            jsonReaders[call.stack.int(at: 1) ?? 0] = PartialJSON()
+            return .returned(0)
+        }
+        stack.set("json_release") { [unowned self] call throws(LuaError) in
+            jsonReaders[call.stack.int(at: 1) ?? 0] = nil
+            return .returned(0)
         }
     }
 

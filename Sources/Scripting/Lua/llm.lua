@@ -1,5 +1,6 @@
 -- The module `llm`, as scripts see it: options checked and merged here, everything that waits or sends done by the
 -- host. Run once a state with the host's primitives as its argument; returns the module.
+-- Length: every function of the module has its face here; what few scripts need is in parts that are loaded later.
 local host = ...
 local llm = { version = host.version }
 -- A script may write over globals; the module goes on with the originals.
@@ -23,7 +24,7 @@ end
 -- Schemas: option name -> what it must be. "any" is passed on as it is.
 local CALLBACKS = {
   on_token = "function", on_reasoning = "function", on_tool_call = "function", on_tool_result = "function",
-  on_usage = "function",
+  on_value = "function", on_usage = "function",
   on_retry = "function", on_reset = "function", on_event = "function", on_chunk = "function",
   on_finish = "function", on_error = "function",
 }
@@ -40,7 +41,7 @@ local SAMPLING = {
 local SHARED = {
   model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
   coalesce = "span", lenient = "boolean", think_tags = "boolean", limit = "table",
-  max_rounds = "count",
+  max_rounds = "count", schema = "table",
 }
 
 local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", total = "seconds" }
@@ -309,12 +310,18 @@ local function specification(where, self, prompt, options)
     coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
     limit = limit_of(where, options.limit or defaults.limit),
   }
+  for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
+  local form = options.schema or defaults.schema
+  if form then
+    specified.params, specified.schema = shared.structured.params(where, specified.params, form)
+  elseif specified.on_value then
+    fail(where .. ": on_value needs the option schema")
+  end
   local tools = specified.params.tools
   if tools then specified.params, specified.known_tools = with_tools(specified.params, tools) end
   specified.max_rounds = options.max_rounds or defaults.max_rounds
   if specified.lenient == nil then specified.lenient = defaults.lenient end
   if specified.think_tags == nil then specified.think_tags = defaults.think_tags end
-  for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
   if host.counts_dollars() then
     specified.price = llm.prices[model]
     if type(specified.price) ~= "table" then
@@ -351,8 +358,12 @@ local function ask_once(specified) return host.call_wait(host.call_start(specifi
 
 function Client:ask(prompt, options)
   local specified = specification("client:ask", self, prompt, options)
-  if specified.known_tools then return shared.tools.ask(specified, specified.known_tools, ask_once) end
-  return ask_once(specified)
+  local ask = ask_once
+  if specified.known_tools then
+    ask = function(request) return shared.tools.ask(request, request.known_tools, ask_once) end
+  end
+  if specified.schema then return shared.structured.ask(specified, ask) end
+  return ask(specified)
 end
 
 function Client:chat(options)

@@ -77,16 +77,6 @@ local function run_all(number, calls, known)
   return results
 end
 
-local function add(sum, usage)
-  if not usage then return sum end
-  sum = sum or { estimated = false }
-  for name, count in pairs(usage) do
-    if type(count) == "number" then sum[name] = (sum[name] or 0) + count end
-  end
-  sum.estimated = sum.estimated or usage.estimated
-  return sum
-end
-
 -- Asks until the model answers without calls. `once` sends one request; `known` has the tools by name, `true` for those
 -- that the script runs itself.
 function tools.ask(specified, known, once)
@@ -102,7 +92,7 @@ function tools.ask(specified, known, once)
         err.messages = messages
         return nil, err
       end
-      usages[round], sum = reply.usage or false, add(sum, reply.usage)
+      usages[round], sum = reply.usage or false, shared.usage.add(sum, reply.usage)
       messages[#messages + 1] = reply.message
       local deferred = {}
       -- A reply that was stopped has no calls to run: they may be half.

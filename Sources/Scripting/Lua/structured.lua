@@ -1,0 +1,90 @@
+-- Answers as data: the option `schema` of client:ask. The answer is read while it comes, held against the schema, and asked
+-- for once more where it does not fit.
+local host, llm, shared = ...
+local Failure = shared.Failure
+local structured = {}
+
+local function failure(message, text, path, reply)
+  return setmetatable({
+    kind = "schema", message = message, retryable = true, path = path, text = text, partial = reply,
+    provider = reply.provider, model = reply.model,
+  }, Failure)
+end
+
+-- The request's fields with the schema in the form that its provider takes.
+function structured.params(where, params, form)
+  local schema = shared.schema(where .. ": schema", form)
+  local result = {}
+  for name, value in next, params do result[name] = value end
+  if result.response_format == nil then
+    result.response_format = { type = "json_schema", name = "answer", schema = schema }
+  end
+  return result, schema
+end
+
+-- The callbacks of a round: on_token also feeds the reader whose values on_value sees.
+local function watched(specified, on_value)
+  local reader = host.json_reader()
+  local on_token, on_reset = specified.on_token, specified.on_reset
+  return setmetatable({
+    on_token = function(text, event)
+      local goes_on = true
+      local closed = host.json_feed(reader, text)
+      for index = 1, #closed, 2 do
+        if on_value(closed[index], closed[index + 1]) == false then goes_on = false break end
+      end
+      if on_token and on_token(text, event) == false then goes_on = false end
+      return goes_on
+    end,
+    on_reset = function(info)
+      host.json_restart(reader)
+      if on_reset then return on_reset(info) end
+    end,
+  }, { __index = specified, __close = function() host.json_release(reader) end })
+end
+
+local function ask(specified, once)
+  if not specified.on_value then return once(specified) end
+  local request <close> = watched(specified, specified.on_value)
+  local flat = {}
+  for name, value in next, specified do flat[name] = value end
+  flat.on_token, flat.on_reset = request.on_token, request.on_reset
+  return once(flat)
+end
+
+-- Asks for an answer that fits. `once` sends the request, and runs its tools.
+function structured.ask(specified, once)
+  local sum
+  for round = 1, 2 do
+    local reply, err = ask(specified, once)
+    if not reply then return nil, err end
+    sum = shared.usage.add(sum, reply.usage)
+    reply.usage = sum
+    -- One that the script has stopped, or left calls of, is not meant to be whole.
+    if reply.finish_reason == "cancelled" or reply.deferred then return reply end
+    local text = reply.text
+    if reply.finish_reason == "length" then
+      return nil, failure("the answer was cut by the limit of tokens", text, nil, reply)
+    end
+    local value, problem = host.json_document(text)
+    local misfit, path = problem, nil
+    if not problem then misfit, path = host.schema_violations(specified.schema, value) end
+    if not misfit then
+      reply.value = value
+      return reply
+    end
+    if round == 2 then
+      return nil, failure("the answer does not fit the schema, even when asked again: " .. misfit, text, path, reply)
+    end
+    if specified.on_reset then specified.on_reset { attempt = round, err = failure(misfit, text, path, reply) } end
+    local messages = table.move(reply.messages or specified.messages, 1, #(reply.messages or specified.messages), 1, {})
+    if not reply.messages then messages[#messages + 1] = reply.message end
+    messages[#messages + 1] = {
+      role = "user",
+      content = "Your answer does not fit the JSON Schema: " .. misfit .. ".\nAnswer again, with the corrected JSON alone.",
+    }
+    specified.messages = messages
+  end
+end
+
+return structured

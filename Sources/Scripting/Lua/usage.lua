@@ -1,0 +1,17 @@
+-- Token counts of several requests as one. Used by loops of tools and by answers that are asked for again.
+local usage = {}
+
+-- `sum` with the counts of `more`; neither table is changed.
+function usage.add(sum, more)
+  if not more then return sum end
+  if not sum then return more end
+  local result = {}
+  for name, count in pairs(sum) do result[name] = count end
+  for name, count in pairs(more) do
+    if type(count) == "number" then result[name] = (result[name] or 0) + count end
+  end
+  result.estimated = sum.estimated or more.estimated
+  return result
+end
+
+return usage
