@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import dialects
+import flow
 import machine
 import many
 import slow
@@ -14,7 +15,7 @@ import small
 import throughput
 
 MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, "many": many,
-                "slow": slow}
+                "slow": slow, "flow": flow}
 
 
 def main() -> int:
