@@ -109,6 +109,11 @@ import Wire
             print(err.partial.finish_reason)
             """),
         ScriptCase(
+            "a choice that forces a call does so once", prints: ["2"],
+            """
+            print(assert(client:ask("Hello", { tools = { weather }, tool_choice = "required" })).rounds)
+            """),
+        ScriptCase(
             "failures of a request end the loop", prints: ["auth 1"],
             """
             local _, err = client:ask("Use my_tool", { tools = { weather }, headers = { ["X-Moonrill-Fault"] = "401" } })

@@ -97,8 +97,9 @@ private struct Seeded: RandomNumberGenerator {
 
     @Test(arguments: [
         "```json\n{\"a\":1}\n```", "Here it is: {\"a\":1}. Anything else?", "{\"a\":1}", "\n\n  {\"a\" : 1 } {\"b\":2}",
+        "See [the list], or {name}: {\"a\":1}", "{ {\"a\":1}", "[]? No: [ ... {\"a\":1}", "As in [1], {\"a\":1}",
     ]) func whatStandsAroundIsPassedOver(text: String) throws {
-        var reader = PartialJSON()
+        var reader = PartialJSON(root: "object")
         try reader.feed(text) { _ in }
         #expect(reader.value == ["a": 1])
     }
@@ -113,8 +114,9 @@ private struct Seeded: RandomNumberGenerator {
     }
 
     @Test(arguments: [
-        ("{a", "a member's name is missing (byte 1)"), ("{\"a\" 1", "a colon is missing (byte 5)"),
-        ("[1 2", "a comma is missing (byte 3)"), ("[,", "a value is missing (byte 1)"), ("[01,", "01 is no JSON value"),
+        ("{\"a\" 1", "a colon is missing (byte 5)"),
+        ("[1 2", "a comma is missing (byte 3)"), ("[1,,", "a value is missing (byte 3)"),
+        ("[01,", "01 is no JSON value"),
         ("[tru,", "tru is no JSON value"), ("[1}", "a bracket closes what it did not open"), ("[\"\\x", "an escape"),
         ("[\"\\u12g", "an escape is not four"), ("[\"\u{1}", "a control character"), ("{\"a\":1,}", "a member's name"),
         (String(repeating: "[", count: 300), "nested more than 256"),

@@ -47,6 +47,7 @@ private func json(_ text: String) throws -> JSONValue { try JSONReader.value(tex
         (#"{"multipleOf":0.01}"#, ["4.02", "1"], ["4.021"]), (#"{"multipleOf":3}"#, ["9", "-6", "0"], ["10"]),
         (#"{"minLength":2,"maxLength":3}"#, ["\"ab\"", "\"😀😀\""], ["\"a\"", "\"abcd\""]),
         (#"{"pattern":"^a+$"}"#, ["\"aa\"", "1"], ["\"ab\""]), (#"{"pattern":"b"}"#, ["\"abc\""], ["\"ac\""]),
+        (#"{"pattern":"^(a|b)+[(+)]*c{1,3}(de{2})*$"}"#, ["\"abc\"", "\"a+cdee\""], ["\"c\""]),
         (#"{"allOf":[{"minimum":1},{"maximum":2}]}"#, ["1"], ["0", "3"]),
         (#"{"anyOf":[{"type":"string"},{"minimum":5}]}"#, ["\"x\"", "5"], ["1"]),
         (#"{"oneOf":[{"multipleOf":2},{"multipleOf":3}]}"#, ["2", "3"], ["6", "1"]),
@@ -84,7 +85,14 @@ private func json(_ text: String) throws -> JSONValue { try JSONReader.value(tex
         (#"{"pattern":"("}"#, "/pattern has a regular expression"), (#"{"items":7}"#, "/items must be an object, true"),
         (##"{"$ref":"#/$defs/x"}"##, "/$ref leads nowhere"),
         (#"{"$ref":"https://example.com/x"}"#, "/$ref leads nowhere"),
-        (##"{"$ref":"#"}"##, "/$ref leads nowhere"), ("7", "the schema must be an object"),
+        (##"{"$ref":"#"}"##, "/$ref leads nowhere"),
+        (##"{"anyOf":[{"$ref":"#"},{"$ref":"#"}]}"##, "the schema leads back to itself"),
+        (
+            ##"{"$defs":{"a":{"allOf":[{"$ref":"#b"}]},"b":{"$anchor":"b","not":{"$ref":"#/$defs/a"}}}}"##,
+            "/$defs/a leads back"
+        ),
+        (#"{"pattern":"^(a+)+$"}"#, "/pattern repeats a group"), (#"{"pattern":"((a|b)*c{2,})*"}"#, "/pattern repeats"),
+        ("7", "the schema must be an object"),
         (#"{"properties":{"a/b":{"type":1}}}"#, "/properties/a~1b/type must"),
         (#"{"enum":1}"#, "/enum must be an array"),
     ]) func problems(schema: String, says: String) throws {

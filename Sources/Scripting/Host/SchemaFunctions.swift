@@ -39,9 +39,9 @@ extension ScriptRuntime {
 
     private func setJSONReaders(_ stack: LuaStack) {
         let coder = self.coder
-        // json_document(text) -> the JSON inside it | nil, why there is none
+        // json_document(text, root) -> the JSON inside it | nil, why there is none; root is its type, where that is known
         stack.set("json_document") { call throws(LuaError) in
-            var reader = PartialJSON()
+            var reader = PartialJSON(root: call.stack.string(at: 2))
             do throws(PartialJSON.Problem) {
                 try reader.feed(call.stack.string(at: 1) ?? "") { _ in }
             } catch {
@@ -59,7 +59,7 @@ extension ScriptRuntime {
         }
         stack.set("json_reader") { [unowned self] call throws(LuaError) in
             lastJSONReader += 1
-            jsonReaders[lastJSONReader] = PartialJSON()
+            jsonReaders[lastJSONReader] = PartialJSON(root: call.stack.string(at: 1))
             call.stack.push(lastJSONReader)
             return .returned(1)
         }
@@ -83,7 +83,7 @@ extension ScriptRuntime {
             return .returned(1)
         }
         stack.set("json_restart") { [unowned self] call throws(LuaError) in
-            jsonReaders[call.stack.int(at: 1) ?? 0] = PartialJSON()
+            jsonReaders[call.stack.int(at: 1) ?? 0] = PartialJSON(root: call.stack.string(at: 2))
             return .returned(0)
         }
         stack.set("json_release") { [unowned self] call throws(LuaError) in

@@ -22,9 +22,13 @@ function structured.params(where, params, form)
   return result, schema
 end
 
+-- The type of the whole answer, where the schema names one.
+local function root_of(schema) return type(schema.type) == "string" and schema.type or nil end
+
 -- The callbacks of a round: on_token also feeds the reader whose values on_value sees.
 local function watched(specified, on_value)
-  local reader = host.json_reader()
+  local root = root_of(specified.schema)
+  local reader = host.json_reader(root)
   local on_token, on_reset = specified.on_token, specified.on_reset
   return setmetatable({
     on_token = function(text, event)
@@ -37,7 +41,7 @@ local function watched(specified, on_value)
       return goes_on
     end,
     on_reset = function(info)
-      host.json_restart(reader)
+      host.json_restart(reader, root)
       if on_reset then return on_reset(info) end
     end,
   }, { __index = specified, __close = function() host.json_release(reader) end })
@@ -66,7 +70,7 @@ function structured.ask(specified, once)
     if reply.finish_reason == "length" then
       return nil, failure("the answer was cut by the limit of tokens", text, nil, reply)
     end
-    local value, problem = host.json_document(text)
+    local value, problem = host.json_document(text, root_of(specified.schema))
     local misfit, path = problem, nil
     if not problem then misfit, path = host.schema_violations(specified.schema, value) end
     if not misfit then

@@ -22,7 +22,7 @@ end
 
 -- A result as the model reads it.
 local function written(value)
-  if type(value) == "string" then return value end
+  if type(value) == "string" then return utf8.len(value) and value or "the result is not UTF-8 text" end
   local ok, text = pcall(llm.json.encode, value == nil and llm.json.null or value)
   return ok and text or tostring(value)
 end
@@ -111,6 +111,14 @@ function tools.ask(specified, known, once)
             deferred[#deferred + 1] = call
           end
         end
+      end
+      -- A choice that forces a call would force one for ever.
+      local choice = specified.params.tool_choice
+      if choice ~= nil and choice ~= "none" and choice ~= "auto" then
+        local params = {}
+        for name, value in next, specified.params do params[name] = value end
+        params.tool_choice = nil
+        specified.params = params
       end
       if #calls == 0 or #deferred > 0 then
         reply.usage, reply.usages, reply.rounds, reply.messages = sum, usages, round, messages

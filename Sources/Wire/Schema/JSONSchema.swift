@@ -9,6 +9,7 @@ public struct JSONSchema {
     var patterns: [String: Regex<AnyRegexOutput>] = [:]
     /// Schemas by the name of their `$anchor`.
     var anchors: [String: JSONValue] = [:]
+    private var anchorPlaces: [String: String] = [:]
 
     static let deepest = 128
 
@@ -50,6 +51,8 @@ public struct JSONSchema {
         root = schema
         try check(schema, at: "", depth: 0)
         try checkReferences(in: schema, at: "", depth: 0)
+        var safe: Set<String> = []
+        for pointer in locations(of: schema, at: "") { try checkCircle(at: pointer, through: [], &safe) }
     }
 
     /// How a value does not fit; empty where it does. At most `limit` are named.
@@ -147,6 +150,7 @@ public struct JSONSchema {
         case "$anchor":
             guard let name = value.string else { throw Problem(pointer: here, message: "must be a string") }
             anchors[name] = schema
+            anchorPlaces[name] = String(here.dropLast("/$anchor".count))
         case _ where Self.counts.contains(keyword):
             guard let number = value.double, number >= 0, number == number.rounded() else {
                 throw Problem(pointer: here, message: "must be a whole number from 0")
@@ -167,11 +171,49 @@ public struct JSONSchema {
 
     private mutating func add(pattern: String, at here: String) throws(Problem) {
         guard patterns[pattern] == nil else { return }
+        // The matcher goes back and tries again: a repetition of repetitions takes time that doubles with every character.
+        guard !Self.repeatsRepetitions(pattern) else {
+            throw Problem(
+                pointer: here, message: "repeats a group that repeats inside, which could take for ever: \(pattern)")
+        }
         do {
             patterns[pattern] = try Regex(pattern)
         } catch {
             throw Problem(pointer: here, message: "has a regular expression that cannot be read: \(pattern)")
         }
+    }
+
+    /// Whether a group that is repeated without bound holds something that is: `(a+)+`.
+    private static func repeatsRepetitions(_ pattern: String) -> Bool {
+        var open: [Bool] = []
+        var hasUnbounded = false
+        var rest = pattern[...]
+        /// Whether what comes next repeats without bound.
+        func isRepeated(_ rest: Substring) -> Bool {
+            if rest.hasPrefix("*") || rest.hasPrefix("+") { return true }
+            guard rest.hasPrefix("{"), let end = rest.firstIndex(of: "}") else { return false }
+            return rest[..<end].hasSuffix(",")
+        }
+        while let character = rest.popFirst() {
+            switch character {
+            case "\\": _ = rest.popFirst()
+            case "[":
+                while let inner = rest.popFirst(), inner != "]" { if inner == "\\" { _ = rest.popFirst() } }
+            case "(":
+                open.append(hasUnbounded)
+                hasUnbounded = false
+                continue
+            case ")":
+                let isGroupRepeated = isRepeated(rest)
+                if isGroupRepeated, hasUnbounded { return true }
+                hasUnbounded = hasUnbounded || isGroupRepeated || (open.last ?? false)
+                _ = open.popLast()
+                continue
+            default: break
+            }
+            if isRepeated(rest) { hasUnbounded = true }
+        }
+        return false
     }
 
     /// Every `$ref` leads somewhere, and not only to itself.
@@ -205,6 +247,60 @@ public struct JSONSchema {
             }
         }
     }
+
+    // MARK: Circles
+
+    /// Where schemas stand inside this one, itself included.
+    private func locations(of schema: JSONValue, at pointer: String) -> [String] {
+        guard let object = schema.object else { return [] }
+        var result = [pointer]
+        for member in object {
+            let here = pointer + "/" + Self.escaped(member.key)
+            if Self.schemas.contains(member.key) { result += locations(of: member.value, at: here) }
+            for (index, schema) in (Self.schemaLists.contains(member.key) ? member.value.array ?? [] : []).enumerated()
+            {
+                result += locations(of: schema, at: "\(here)/\(index)")
+            }
+            for entry in Self.schemaTables.contains(member.key) ? member.value.object ?? [:] : [:] {
+                result += locations(of: entry.value, at: here + "/" + Self.escaped(entry.key))
+            }
+        }
+        return result
+    }
+
+    /// A schema that comes back to itself without going into the value would be judged for ever.
+    private func checkCircle(at pointer: String, through: Set<String>, _ safe: inout Set<String>) throws(Problem) {
+        guard !safe.contains(pointer) else { return }
+        guard !through.contains(pointer) else {
+            throw Problem(pointer: pointer, message: "leads back to itself without going deeper into the value")
+        }
+        guard let object = target(of: "#" + Self.percented(pointer))?.object else { return }
+        let through = through.union([pointer])
+        if let reference = object["$ref"]?.string, let next = self.pointer(of: reference) {
+            try checkCircle(at: next, through: through, &safe)
+        }
+        for keyword in ["not", "if", "then", "else"] where object[keyword] != nil {
+            try checkCircle(at: pointer + "/" + keyword, through: through, &safe)
+        }
+        for keyword in ["allOf", "anyOf", "oneOf"] {
+            for index in (object[keyword]?.array ?? []).indices {
+                try checkCircle(at: "\(pointer)/\(keyword)/\(index)", through: through, &safe)
+            }
+        }
+        for member in object["dependentSchemas"]?.object ?? [:] {
+            try checkCircle(at: pointer + "/dependentSchemas/" + Self.escaped(member.key), through: through, &safe)
+        }
+        safe.insert(pointer)
+    }
+
+    /// The place that a reference names, as a JSON pointer.
+    private func pointer(of reference: String) -> String? {
+        guard reference.hasPrefix("#") else { return nil }
+        let fragment = Self.unpercented(String(reference.dropFirst()))
+        return fragment.isEmpty || fragment.hasPrefix("/") ? fragment : anchorPlaces[fragment]
+    }
+
+    private static func percented(_ pointer: String) -> String { pointer.replacing("%", with: "%25") }
 
     // MARK: References
 

@@ -1,5 +1,5 @@
 // Reads a JSON document while it is still being written: a model's answer, token by token. Says of every value when it is
-// closed, and knows at any time what has come so far. Pure value; linear in what it is fed.
+// closed, and knows at any time what has come so far. Pure value.
 
 /// An incremental reader of one JSON document (RFC 8259) inside a text. Whatever stands before the first `{` or `[`, and
 /// after its end, is passed over: models say "Here it is:" and fence their answers.
@@ -51,11 +51,16 @@ public struct PartialJSON: Sendable {
     /// The first half of a character beyond 16 bits.
     private var surrogate: UInt32?
     private var offset = 0
+    /// What the document begins with: `{`, `[`, or either.
+    private let openers: [UInt8]
     /// The document, once it is whole.
     public private(set) var value: JSONValue?
 
     /// A reader at the beginning of a text.
-    public init() {}
+    /// - Parameter root: "object" or "array", where only such a document is looked for: prose has brackets too.
+    public init(root: String? = nil) {
+        openers = root == "object" ? [0x7B] : root == "array" ? [0x5B] : [0x7B, 0x5B]
+    }
 
     /// True once the document is whole; what follows is passed over.
     public var isComplete: Bool { value != nil }
@@ -75,7 +80,7 @@ public struct PartialJSON: Sendable {
         switch mode {
         case .done: return
         case .searching:
-            guard byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") else { return }
+            guard openers.contains(byte) else { return }
             mode = .structure
             try takeStructure(byte, emit)
         case .structure: try takeStructure(byte, emit)
@@ -95,6 +100,13 @@ public struct PartialJSON: Sendable {
 
     private mutating func takeStructure(_ byte: UInt8, _ emit: (Closed) -> Void) throws(Problem) {
         if byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { return }
+        // "Use {name}", "see [the list]": such brackets belong to the prose.
+        if isProse(byte) {
+            mode = .searching
+            expectation = .value
+            frames = []
+            return try take(byte, emit)
+        }
         switch (expectation, byte) {
         case (.value, UInt8(ascii: "{")), (.valueOrEnd, UInt8(ascii: "{")): try open(.object([:], key: nil), .keyOrEnd)
         case (.value, UInt8(ascii: "[")), (.valueOrEnd, UInt8(ascii: "[")): try open(.array([]), .valueOrEnd)
@@ -116,6 +128,16 @@ public struct PartialJSON: Sendable {
         case (.key, _), (.keyOrEnd, _): throw wrong("a member's name is missing")
         case (.colon, _): throw wrong("a colon is missing")
         case (.comma, _): throw wrong("a comma is missing")
+        }
+    }
+
+    /// Whether the document that has just been opened goes on as none does.
+    private func isProse(_ byte: UInt8) -> Bool {
+        guard frames.count == 1 else { return false }
+        switch expectation {
+        case .keyOrEnd: return byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "}")
+        case .valueOrEnd: return !"\"{[]-0123456789tfn".utf8.contains(byte)
+        default: return false
         }
     }
 
