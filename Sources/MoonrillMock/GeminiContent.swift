@@ -60,7 +60,9 @@ struct GeminiContent: MockDialect {
             }
         }
         if reply.showsReasoning, !hasCall, let last = parts.indices.last, parts[last]["thought"] == nil {
-            parts[last]["thoughtSignature"] = .string(Self.sign(parts[last]["text"]?.string ?? ""))
+            var signature = GeminiSignature()
+            signature.add(parts[last]["text"]?.string ?? "")
+            parts[last]["thoughtSignature"] = .string(signature.text)
         }
         let candidate: JSONObject = [
             "content": ["parts": .array(parts.map { .object($0) }), "role": "model"],
@@ -105,17 +107,8 @@ struct GeminiContent: MockDialect {
     static func call(_ id: String, _ name: String, _ arguments: JSONValue, isSigned: Bool) -> JSONObject {
         let call: JSONValue = ["id": .string(id), "name": .string(name), "args": arguments]
         var part: JSONObject = ["functionCall": call]
-        if isSigned { part["thoughtSignature"] = .string(sign(name + arguments.text)) }
+        if isSigned { part["thoughtSignature"] = .string(GeminiSignature(call: name, arguments).text) }
         return part
-    }
-
-    /// What is signed is known again when it comes back: a changed one is refused.
-    static func sign(_ text: String) -> String {
-        var signature = Fingerprint(seed: 7)
-        signature.add(text.utf8)
-        // Bytes in base64, as the real ones: a whole number of groups of four.
-        let text = "sig/" + String(signature.value, radix: 36)
-        return text + String(repeating: "A", count: (4 - text.count % 4) % 4)
     }
 
     /// The service says STOP though it waits for the results of calls.

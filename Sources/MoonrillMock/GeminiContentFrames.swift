@@ -10,7 +10,7 @@ final class GeminiContentFrames: FrameSource {
     private var parts: WholeParts
     private var next: WholePart?
     private var counts = GeminiContent.Counts()
-    private var text = ""
+    private var signature = GeminiSignature()
     private var hasCall = false
     private var hasBegun = false
     private var phase = Phase.parts
@@ -41,7 +41,7 @@ final class GeminiContentFrames: FrameSource {
             phase = .close
             var last: JSONObject = ["text": ""]
             // Where nobody thinks, nothing is signed; of a turn with calls the first call is.
-            if reply.showsReasoning, !hasCall { last["thoughtSignature"] = .string(GeminiContent.sign(text)) }
+            if reply.showsReasoning, !hasCall { last["thoughtSignature"] = .string(signature.text) }
             var candidate: JSONObject = ["content": ["parts": [.object(last)], "role": "model"]]
             if !omissions.finish { candidate["finishReason"] = .string(GeminiContent.reason(reply)) }
             candidate["index"] = 0
@@ -65,7 +65,7 @@ final class GeminiContentFrames: FrameSource {
             fields = ["text": .string(piece), "thought": true]
         case .text(let piece):
             counts.text += 1
-            if reply.showsReasoning { text += piece }
+            if reply.showsReasoning { signature.add(piece) }
             fields = ["text": .string(piece)]
         case .call(let id, let name, let arguments, let count):
             counts.text += count

@@ -1,5 +1,5 @@
-// Understands the body of a generateContent request, and refuses what the service refuses: results without their calls,
-// signatures that were changed.
+// Understands the body of a generateContent request: what is to be generated, and with which functions. What the
+// conversation holds is in GeminiConversation.swift.
 
 internal import Wire
 
@@ -42,7 +42,9 @@ struct GeminiContentReader {
     func prompt(model: String, streams: Bool) throws(MockRefusal) -> MockPrompt {
         let contents = try fields.array("contents")
         guard !contents.isEmpty else { throw fields.refused("contents is not specified", "contents") }
-        var prompt = MockPrompt(model: model, messages: try system() + messages(contents))
+        var conversation = GeminiConversation(model: model)
+        try conversation.read(contents)
+        var prompt = MockPrompt(model: model, messages: try system() + conversation.messages)
         prompt.streams = streams
         prompt.includesUsage = true
         prompt.maxTokens = try config.positive("maxOutputTokens").map { min($0, 1_000_000_000) }
@@ -63,7 +65,8 @@ struct GeminiContentReader {
             throw fields.refused("must be an object", "generation_config.thinking_config")
         }
         if thinking["thinkingBudget"]?.int == 0 { return false }
-        return thinking["includeThoughts"]?.bool == true ? true : nil
+        // Thoughts that are not included are as good as not thought here.
+        return thinking["includeThoughts"]?.bool
     }
 
     private func format() throws(MockRefusal) -> MockPrompt.Format {
@@ -86,99 +89,13 @@ struct GeminiContentReader {
         }
     }
 
-    // MARK: Contents
-
     private func system() throws(MockRefusal) -> [MockPrompt.Message] {
         let instruction = fields["systemInstruction"]
         if instruction.isNull { return [] }
         guard let parts = instruction["parts"]?.array else {
             throw fields.refused("parts must not be empty", "system_instruction")
         }
-        return [.init(role: "system", text: Self.text(parts))]
-    }
-
-    private func messages(_ contents: [JSONValue]) throws(MockRefusal) -> [MockPrompt.Message] {
-        var messages: [MockPrompt.Message] = []
-        var open: [(id: String?, name: String)] = []
-        for (index, content) in contents.enumerated() {
-            let place = "contents[\(index)]"
-            guard let parts = content["parts"]?.array, !parts.isEmpty else {
-                throw fields.refused("parts must not be empty", "\(place).parts")
-            }
-            for part in parts { try check(part, place) }
-            switch content["role"]?.string ?? "user" {
-            case "model":
-                try refuse(open, place)
-                try checkSignatures(parts, place)
-                open = parts.compactMap { part in
-                    guard let call = part["functionCall"], let name = call["name"]?.string else { return nil }
-                    return (call["id"]?.string, name)
-                }
-                messages.append(.init(role: "assistant", text: Self.text(parts)))
-            case "user", "function":
-                for response in parts.compactMap({ $0["functionResponse"] }) {
-                    let name = response["name"]?.string ?? ""
-                    let id = response["id"]?.string
-                    guard let call = open.firstIndex(where: { $0.name == name && (id == nil || $0.id == id) }) else {
-                        throw fields.refused("the function response '\(name)' answers no call before it", place)
-                    }
-                    open.remove(at: call)
-                    let value = response["response"] ?? [:]
-                    messages.append(.init(role: "tool", text: value["result"]?.string ?? value.text))
-                }
-                try refuse(open, place)
-                let rest = parts.filter { $0["functionResponse"] == nil }
-                if !rest.isEmpty { messages.append(.init(role: "user", text: Self.text(rest))) }
-            default: throw fields.refused("Please use a valid role: user, model.", place)
-            }
-        }
-        try refuse(open, "contents")
-        return messages
-    }
-
-    private func refuse(_ open: [(id: String?, name: String)], _ place: String) throws(MockRefusal) {
-        guard let call = open.first else { return }
-        throw fields.refused(
-            "Please ensure that the number of function response parts is equal to the number of function call parts "
-                + "of the function call turn: '\(call.name)' has none.", place)
-    }
-
-    private static let kinds = [
-        "text", "inlineData", "fileData", "functionCall", "functionResponse", "executableCode", "codeExecutionResult",
-    ]
-
-    private func check(_ part: JSONValue, _ place: String) throws(MockRefusal) {
-        guard let kind = Self.kinds.first(where: { part[$0] != nil }) else {
-            throw fields.refused("a part must have one of \(Self.kinds.joined(separator: ", "))", "\(place).parts")
-        }
-        let value = part[kind] ?? nil
-        let isGood =
-            switch kind {
-            case "text": value.string != nil
-            case "inlineData": value["mimeType"]?.string != nil && value["data"]?.string?.isEmpty == false
-            case "fileData": value["fileUri"]?.string?.isEmpty == false
-            case "functionCall": value["name"]?.string != nil && value["args"]?.isNull != true
-            default: value.object != nil
-            }
-        guard isGood else { throw fields.refused("\(kind) is not valid", "\(place).parts") }
-    }
-
-    /// A signature signs the call that it stands with, or else the turn's text.
-    private func checkSignatures(_ parts: [JSONValue], _ place: String) throws(MockRefusal) {
-        for part in parts {
-            guard let signature = part["thoughtSignature"]?.string, signature != "skip_thought_signature_validator"
-            else { continue }
-            let signed =
-                part["functionCall"].map { ($0["name"]?.string ?? "") + ($0["args"] ?? [:]).text } ?? Self.text(parts)
-            guard signature == GeminiContent.sign(signed) else {
-                throw fields.refused("Thought signature is not valid.", "\(place).parts")
-            }
-        }
-    }
-
-    /// The texts of parts, without thoughts.
-    private static func text(_ parts: [JSONValue]) -> String {
-        parts.filter { $0["thought"]?.bool != true }.compactMap { $0["text"]?.string }.joined()
+        return [.init(role: "system", text: parts.compactMap { $0["text"]?.string }.joined())]
     }
 
     // MARK: Tools
