@@ -142,18 +142,15 @@ struct BodyShaper {
         return pieces
     }
 
-    /// Offsets inside every character of several bytes, and three bytes into each event ("dat|a: ").
+    /// Offsets inside every character of several bytes, and three bytes into each line ("dat|a: ").
     private static func cuts(_ bytes: ByteBufferView) -> [Int] {
         var cuts: [Int] = []
-        var newlines = 2
-        var sinceEvent = Int.max
+        var sinceLine = 0
         for (offset, byte) in bytes.enumerated() {
-            if newlines >= 2 { sinceEvent = 0 }
-            if sinceEvent == 3 || (offset > 0 && byte & 0xC0 == 0x80 && bytes[bytes.startIndex + offset - 1] >= 0xC0) {
+            if sinceLine == 3 || (offset > 0 && byte & 0xC0 == 0x80 && bytes[bytes.startIndex + offset - 1] >= 0xC0) {
                 cuts.append(offset)
             }
-            if sinceEvent < .max { sinceEvent += 1 }
-            newlines = byte == UInt8(ascii: "\n") ? newlines + 1 : 0
+            sinceLine = byte == UInt8(ascii: "\n") ? 0 : sinceLine + 1
         }
         return cuts
     }

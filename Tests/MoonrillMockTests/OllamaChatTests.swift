@@ -200,6 +200,8 @@ private func raw(_ server: MockServer, _ body: String) throws -> Exchange {
                 let whole = try Exchange(server, [user("写一首诗")], fault: fault)
                 #expect(whole.response.body == plain.response.body, "\(fault)")
             }
+            let split = try Exchange(server, [user("Hi")], fault: "split-utf8")
+            #expect(split.response.chunks.contains { $0 == Array("{\"m".utf8) })
             let eof = try Exchange(server, [user("写一首诗")], fault: "eof@700")
             #expect(eof.response.body == Array(plain.response.body.prefix(700)))
             #expect(!eof.hasCleanEnd && eof.error == nil && plain.text.hasPrefix(eof.text))
