@@ -13,7 +13,7 @@ struct GeminiContent: MockDialect {
     func route(_ path: String) -> MockRoute? { route(path, query: "") }
 
     func route(_ path: String, query: String) -> MockRoute? {
-        if path == "/v1beta/models" { return isArray ? nil : .document(Self.models) }
+        if !isArray, let document = Self.document(path) { return .document(document) }
         guard path.contains("/models/"), let method = path.split(separator: ":").last else { return nil }
         switch method {
         case "generateContent": return isArray ? nil : .reply
@@ -24,15 +24,19 @@ struct GeminiContent: MockDialect {
         }
     }
 
-    private static let models: JSONValue = [
-        "models": .array(
-            ["moonrill-chat", "moonrill-reasoner"].map { name in
-                [
-                    "name": .string("models/" + name), "displayName": .string(name),
-                    "supportedGenerationMethods": ["generateContent"],
-                ]
-            })
-    ]
+    /// The list of models, or one of them.
+    private static func document(_ path: String) -> JSONValue? {
+        let root = "/v1beta/models"
+        if path == root { return ["models": .array(ChatCompletions.models.map(model))] }
+        return ChatCompletions.models.first { path == "\(root)/\($0)" }.map(model)
+    }
+
+    private static func model(_ name: String) -> JSONValue {
+        [
+            "name": .string("models/" + name), "displayName": .string(name),
+            "supportedGenerationMethods": ["generateContent"],
+        ]
+    }
 
     func prompt(path: String, body: JSONValue) throws(MockRefusal) -> MockPrompt {
         let resource = path.split(separator: ":").first ?? ""
@@ -118,7 +122,11 @@ struct GeminiContent: MockDialect {
 
     // MARK: Errors
 
-    func errorBody(_ refusal: MockRefusal) -> ByteBuffer { Self.error(refusal).document }
+    /// What would be streamed in an array fails in one too.
+    func errorBody(_ refusal: MockRefusal) -> ByteBuffer {
+        let error = Self.error(refusal)
+        return (isArray ? [error] : error).document
+    }
 
     func errorFrame(_ refusal: MockRefusal) -> ByteBuffer { errorFrame(refusal, isFirst: false) }
 

@@ -35,5 +35,5 @@ struct RequestBucket {
     }
 
     /// What a refusal says: when there will be one again, in whole seconds as OpenAI's is.
-    var retryAfter: [(String, String)] { [("Retry-After", String(max(1, Int(((1 - level) / rate).rounded(.up)))))] }
+    var retryAfter: Int { max(1, Int(((1 - level) / rate).rounded(.up))) }
 }

@@ -128,9 +128,12 @@ struct Responder {
     private var limitHeaders: [(String, String)] { options.tellsLimit ? bucket?.headers ?? [] : [] }
 
     private func tooMany(_ request: IncomingRequest, _ dialect: any MockDialect) -> Answer {
+        let wait = bucket?.retryAfter
         let refusal = MockRefusal(
-            status: 429, message: "Rate limit reached for requests.", type: "requests", code: "rate_limit_exceeded")
-        return Self.refuse(refusal, request, dialect, extra: (bucket?.retryAfter ?? []) + limitHeaders)
+            status: 429, message: "Rate limit reached for requests.", type: "requests", code: "rate_limit_exceeded",
+            retryAfter: wait.map { Double($0) })
+        return Self.refuse(
+            refusal, request, dialect, extra: (wait.map { [("Retry-After", String($0))] } ?? []) + limitHeaders)
     }
 
     private static func json(_ bytes: [UInt8]) throws(MockRefusal) -> JSONValue {

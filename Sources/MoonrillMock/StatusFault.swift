@@ -28,9 +28,10 @@ struct StatusFault {
         }
     }
 
+    /// Nil for what makes no sense: a body would not say it.
     private static func seconds(_ hint: RetryHint) -> Double? {
         switch hint {
-        case .text(let text): Double(text)
+        case .text(let text): Double(text).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
         case .milliseconds(let count): Double(count) / 1_000
         case .date(let seconds): Double(seconds)
         }

@@ -215,13 +215,42 @@ private func hi(_ prompt: String = "Hi") -> String {
             ("400", .invalidRequest, false, nil), ("401", .auth, false, nil), ("403", .permission, false, nil),
             ("404", .invalidRequest, false, nil), ("408", .provider, true, nil), ("429", .rateLimit, true, nil),
             ("429:1@2.5", .rateLimit, true, 2.5), ("500", .provider, true, nil), ("503", .overloaded, true, nil),
-            ("529", .overloaded, true, nil),
+            ("529", .overloaded, true, nil), ("429:1@ms:1500", .rateLimit, true, 1.5),
+            ("429:1@date:9", .rateLimit, true, 9), ("429:1@raw:inf", .rateLimit, true, nil),
+            // Google words a daily limit as it does one by the minute.
+            ("quota", .rateLimit, true, nil),
         ] as [(String, ErrorKind, Bool, Double?)])
     func statuses(fault: String, kind: ErrorKind, retryable: Bool, retryAfter: Double?) throws {
         let reply = try withServer { try Exchange($0, [user("Hi")], fault: fault) }
         #expect(reply.error?.kind == kind && reply.error?.isRetryable == retryable)
         // The exchange hands no header on: the wait stands in the body.
         #expect(reply.error?.retryAfter == retryAfter)
+        let list = try withServer { try raw($0, hi(), path: array, fault: fault) }
+        #expect(list.error == reply.error && list.response.text == "[\(reply.response.text)]")
+    }
+
+    /// The provider's own limit says in the body when there will be room again.
+    @Test func limitsSayWhenToComeBack() throws {
+        try withServer({ $0.limit = 0.1 }) { server in
+            #expect(try Exchange(server, [user("Hi")]).error == nil)
+            let refused = try Exchange(server, [user("Hi")])
+            #expect(refused.error?.kind == .rateLimit)
+            let wait = try #require(refused.error?.retryAfter)
+            #expect(wait > 1 && wait <= 10 && refused.response.headers["retry-after"] == String(Int(wait)))
+        }
+    }
+
+    @Test(arguments: [("", 200), ("/moonrill-chat", 200), ("/other", 404)]) func models(path: String, status: Int)
+        throws
+    {
+        try withServer { server in
+            let client = try RawClient(port: server.port)
+            try client.send("GET /v1beta/models\(path) HTTP/1.1\r\nHost: x\r\n\r\n")
+            let response = try client.response()
+            #expect(response.status == status)
+            if path.isEmpty { #expect(try (response.json()["models"] as? [Any])?.count == 2) }
+            if path == "/moonrill-chat" { #expect(try response.json()["name"] as? String == "models/moonrill-chat") }
+        }
     }
 
     @Test(arguments: [0, 1, 3, 9], [Content.path, array]) func errorsInsideTheStream(after: Int, path: String) throws {
