@@ -9,7 +9,10 @@ struct Mock: ParsableCommand {
         commandName: "mock",
         abstract: "Run the offline provider: a real HTTP server on 127.0.0.1.",
         discussion: """
-            It prints its base URL and serves until it is stopped. Point any client at it:
+            It prints its base URL and serves until it is stopped. It speaks OpenAI's
+            Chat Completions and Responses, Anthropic's Messages, Google's
+            generateContent, Ollama's chat, text-generation-inference and Cohere's chat.
+            Point any client at it:
 
               moonrill mock --port 8808 &
               moonrill ask --base-url http://127.0.0.1:8808/v1 --model moonrill-reasoner "Hello"

@@ -47,13 +47,14 @@ public struct FaultPlan: Sendable, Equatable {
           stall@B:S           pause S seconds after B bytes
           slow-head:S         pause S seconds before the status line
           drip:N              write N bytes at a time
-          split-utf8          write in pieces that end inside characters and inside events
-          comments:S          an SSE comment (Messages: a ping) every S seconds
+          split-utf8          write in pieces that end inside characters and inside lines
+          comments:S          an SSE comment (Messages: a ping; Ollama, and arrays: white space) every S seconds
           error-frame@E       after E events an error object (overloaded), then the end
           bad-json@E          after E events one event whose JSON is broken
-          no-done             leave out [DONE] (Messages: message_stop; Responses: response.completed)
-          no-finish           leave out finish_reason (Messages: stop_reason; Responses: [DONE] in place of
-                              response.completed)
+          no-done             leave out [DONE] (Messages: message_stop; Responses: response.completed; others:
+                              the last event or line)
+          no-finish           leave out finish_reason (Messages: stop_reason; Gemini: finishReason; Ollama:
+                              done_reason; TGI: details; Responses: [DONE] in place of response.completed)
           whole               one JSON body although a stream was asked for
           garbage             bytes that are not HTTP
           html                200 with an HTML page, as a captive portal

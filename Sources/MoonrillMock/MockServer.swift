@@ -7,13 +7,21 @@ internal import NIOHTTP1
 internal import NIOPosix
 internal import Synchronization
 
-/// A provider of language models on loopback: a real HTTP/1.1 server that speaks OpenAI's Chat Completions and
-/// Responses and Anthropic's Messages, and makes its replies up. No key, no network; the same request gets the same
-/// bytes.
+/// A provider of language models on loopback: a real HTTP/1.1 server that speaks seven wire formats and makes its
+/// replies up. No key, no network; the same request gets the same bytes, and the same conversation the same text in
+/// whatever format.
 ///
-/// `POST /v1/chat/completions`, `POST /v1/responses`, `POST /v1/messages`, `GET /v1/models`. Models whose names speak
-/// of reasoning think first (`moonrill-reasoner`, anything with r1, o1, o3, think, gpt-5, qwq); the rest answer at once
-/// (`moonrill-chat`). Any key is taken but "bad" and those beginning with "invalid", which get 401.
+/// - OpenAI's Chat Completions and Responses: `POST /v1/chat/completions`, `POST /v1/responses`, `GET /v1/models`
+/// - Anthropic's Messages: `POST /v1/messages`
+/// - Google's generateContent: `POST /v1beta/models/MODEL:streamGenerateContent` with `?alt=sse` or, in an array,
+///   without, and `:generateContent`; the same under `/v1` and Vertex AI's paths; `GET /v1beta/models`
+/// - Ollama's chat: `POST /api/chat`, `GET /api/tags`, `GET /api/version`
+/// - Text-generation-inference: `POST /generate_stream`, `POST /generate`
+/// - Cohere's chat: `POST /v2/chat`
+///
+/// Models whose names speak of reasoning think first (`moonrill-reasoner`, anything with r1, o1, o3, think, gpt-5,
+/// qwq); the rest answer at once (`moonrill-chat`). Any key is taken but "bad" and those beginning with "invalid",
+/// which get 401.
 ///
 /// A streamed reply is paced: delta k leaves k / rate seconds after the first, which leaves at once. A reply that was
 /// not asked as a stream is sent whole without delay. A conversation that ends with the assistant's own words is
