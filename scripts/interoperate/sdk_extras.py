@@ -5,12 +5,15 @@ import json
 from dataclasses import replace
 from functools import partial
 
+import ollama
 import openai
 import pydantic
+from google.genai import types
 
-from asking import Peer, Question
+from asking import Decoded, Peer, Question
 from cases import case, present, raises, same
 from sdk_anthropic import Anthropic
+from sdk_google import Google
 from sdk_openai import OpenAI
 from sdk_responses import Responses
 
@@ -89,6 +92,48 @@ def events(world, peer: type[Peer]):
         present("events", list(peer(world.mock).raw(question)))
 
 
+def chats(world, question: Question, streamed: bool):
+    """A chat that the package keeps itself: what it sends back of a turn, signatures included, must be taken."""
+    client = Google(world.mock).client(question)
+    chat = client.chats.create(model=question.model, config=Google.written(question)["config"])
+
+    def turn(message) -> Decoded:
+        decoded = Decoded()
+        for chunk in chat.send_message_stream(message) if streamed else [chat.send_message(message)]:
+            Google.add(chunk, decoded)
+        return decoded
+
+    first = turn(question.messages[0]["content"])
+    present("reasoning", first.reasoning)
+    same("whether it calls", bool(first.calls), bool(question.tools))
+    said = {"role": "assistant", "content": first.text, "tool_calls": [
+        {"id": f"call_{index}", "name": name, "arguments": arguments, "arguments_json": json.dumps(arguments)}
+        for index, (name, arguments) in enumerate(first.calls)]}
+    if first.calls:
+        name = first.calls[0][0]
+        second = turn(types.Part.from_function_response(name=name, response={"result": "a moon"}))
+        next_message = {"role": "tool", "tool_call_id": "call_0", "name": name, "content": "a moon"}
+    else:
+        second = turn("And the sun?")
+        next_message = {"role": "user", "content": "And the sun?"}
+    options = {"tools": question.tools} if question.tools else {}
+    ours = world.told("gemini", question.model, question.messages + [said, next_message], thinking=True, **options)
+    present("text", second.text)
+    same("text", second.text, ours["text"])
+
+
+def google_models(world):
+    client = Google(world.mock).client(Question(QUESTION))
+    listed = [model.name for model in client.models.list()]
+    same("models", sorted(listed), ["models/moonrill-chat", "models/moonrill-reasoner"])
+    same("one model", client.models.get(model="moonrill-chat").name, "models/moonrill-chat")
+
+
+def ollama_models(world):
+    listed = [model.model for model in ollama.Client(host=world.mock).list().models]
+    same("models", sorted(listed), ["moonrill-chat", "moonrill-reasoner"])
+
+
 def register():
     case("openai", "openai", "a JSON schema, parsed", BOTH)(parsed)
     case("openai", "openai", "three choices at once", BOTH)(choices)
@@ -96,5 +141,13 @@ def register():
     case("openai", "openai", "429 and 503, retried by the package", BOTH)(retries)
     case("openai", "openai", "quota: RateLimitError with its code", BOTH)(quota)
     case("openai", "openai", "the asynchronous client", BOTH)(asynchronous)
+    for streamed in (True, False):
+        how = "streamed" if streamed else "whole"
+        case("google-genai", "gemini", f"a chat of the package's own, {how}", BOTH)(
+            partial(chats, question=REASONED, streamed=streamed))
+        case("google-genai", "gemini", f"a chat with a tool call, {how}", BOTH)(
+            partial(chats, question=CALLING, streamed=streamed))
+    case("google-genai", "gemini", "models", BOTH)(google_models)
+    case("ollama", "ollama", "models", BOTH)(ollama_models)
     for peer in (Responses, Anthropic):
         case(peer.package, peer.dialect, "each event fits its type", BOTH)(partial(events, peer=peer))
