@@ -146,6 +146,11 @@ function chat:messages() end
 ---@return llm.error?
 function chat:save(path) end
 
+---@param path string of a file that save wrote; its messages take the place of those here
+---@return true?
+---@return llm.error? err nothing has changed
+function chat:load(path) end
+
 ---@param options { max_tokens: integer } by estimate
 ---@return integer messages that were forgotten, in whole exchanges, the oldest first
 function chat:trim(options) end

@@ -111,10 +111,13 @@ import Wire
             local again = client:chat { load = "\(path)", tools = { tool } }
             assert(chat:fork():send("And now?"))
             assert(again:send("And now?"))
+            local third = client:chat { tools = { tool } }
+            assert(third:load("\(path)"))
+            assert(third:send("And now?"))
             """
         ) { $0.dialect = dialect }
         #expect(run.result.ending == .finished)
-        #expect(run.bodies.count == 4 && run.bodies[2] == run.bodies[3])
+        #expect(run.bodies.count == 5 && run.bodies[2] == run.bodies[3] && run.bodies[3] == run.bodies[4])
         let text = try String(contentsOfFile: path, encoding: .utf8)
         #expect(text.contains("moonrill-chat") && text.contains("Be kind."))
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["chat.json"])

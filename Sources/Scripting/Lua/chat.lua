@@ -102,6 +102,17 @@ local function loaded(path)
   return saved
 end
 
+-- Goes on with what another wrote with save, in place of what was said here: true, or nil and an error, and nothing changed.
+function methods:load(path)
+  self_of(self, "chat:load")
+  if self._busy then host.misuse("chat:load: this chat waits for an answer") end
+  local saved, err = loaded(path)
+  if not saved then return nil, err end
+  self._messages = copied(saved.messages)
+  if self._options.system == nil then self._options.system = saved.system end
+  return true
+end
+
 -- Tokens of a text, about: five bytes of ASCII are one, four characters beyond it three.
 local function tokens_of(value)
   if type(value) == "string" then
@@ -143,11 +154,9 @@ return function(client, options)
   for name, value in next, options or {} do own[name] = value end
   local messages, path = own.messages or {}, own.load
   own.messages, own.load = nil, nil
-  if path ~= nil then
-    local saved, err = loaded(path)
-    if not saved then return nil, err end
-    messages = saved.messages
-    if own.system == nil then own.system = saved.system end
-  end
-  return setmetatable({ _client = client, _options = own, _messages = copied(messages), _busy = false }, Chat)
+  local chat = setmetatable({ _client = client, _options = own, _messages = copied(messages), _busy = false }, Chat)
+  if path == nil then return chat end
+  local ok, err = chat:load(path)
+  if not ok then return nil, err end
+  return chat
 end
