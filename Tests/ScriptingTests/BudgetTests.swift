@@ -40,6 +40,19 @@ import Testing
             print(again, refused.kind)
             """),
         ScriptCase(
+            "a loop over a stream ends with the error too", rate: 500, prints: ["nil budget", "true"],
+            """
+            local count = 0
+            local value, err = llm.budget { tokens = 20 }:run(function()
+              for event in client:stream("hi", { headers = { ["X-Moonrill-Deltas"] = "inf" } }) do
+                if event.type == "token" then count = count + 1 end
+              end
+              return "over"
+            end)
+            print(value, err.kind)
+            print(count > 0 and count <= 20)
+            """),
+        ScriptCase(
             "seconds", rate: 100, prints: ["budget the budget of 0.05 seconds is spent", "budget"],
             """
             local budget = llm.budget { seconds = 0.05 }

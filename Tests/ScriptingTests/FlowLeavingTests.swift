@@ -18,6 +18,7 @@ import Testing
         "llm.flow.vote(work, { n = 1 })()", "llm.flow.reduce({ 1 }, work)", "llm.flow.scan({ 1 }, work)",
         "llm.flow.loop(work, { max = 1 })()", "llm.flow.refine(work, { critic = function() end })()",
         "llm.flow.refine(function() return 1 end, { critic = work })()",
+        "llm.budget { tokens = 1000000 }:run(work)",
         "llm.flow.seq(llm.flow.all { x = llm.flow.race { work } })()",
     ]
 
