@@ -1,4 +1,4 @@
-// Dates as HTTP headers write them, read without Foundation. RetryAfter is its one caller.
+// Dates as HTTP headers write them, read without Foundation. RetryAfter calls it; the calendar serves rate headers too.
 
 /// Reads HTTP dates (RFC 9110 section 5.6.7): the fixed form, and the two old ones a recipient must still read.
 public enum HTTPDate {
@@ -46,7 +46,7 @@ public enum HTTPDate {
 
     /// Days of the proleptic Gregorian calendar, counted in eras of 400 years that begin in March, so that the leap
     /// day comes last.
-    private static func daysSince1970(year: Int, month: Int, day: Int) -> Int {
+    public static func daysSince1970(year: Int, month: Int, day: Int) -> Int {
         let shifted = month <= 2 ? year - 1 : year
         let era = shifted / 400
         let yearOfEra = shifted - era * 400

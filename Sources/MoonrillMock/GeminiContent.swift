@@ -42,7 +42,7 @@ struct GeminiContent: MockDialect {
         let resource = path.split(separator: ":").first ?? ""
         let model = resource.split(separator: "/").last.map(String.init) ?? ""
         return try GeminiContentReader(body: body).prompt(
-            model: model.removingPercents, streams: path.hasSuffix(":streamGenerateContent"))
+            model: model.percentDecoded, streams: path.hasSuffix(":streamGenerateContent"))
     }
 
     func frames(_ reply: MockReply, leavingOut omissions: FrameOmissions) -> any FrameSource {
@@ -175,21 +175,4 @@ struct GeminiContent: MockDialect {
 
     /// Between the elements of an array there is room for white space alone.
     var commentFrame: ByteBuffer { ByteBuffer(string: isArray ? "\r\n" : ": keep-alive\r\n\r\n") }
-}
-
-extension String {
-    /// The text with %XX of a path turned into bytes; as it is where that makes no UTF-8.
-    var removingPercents: String {
-        var bytes: [UInt8] = []
-        var rest = utf8[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), let value = UInt8(String(rest.prefix(2)) ?? "", radix: 16), rest.count >= 2 {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(validating: bytes, as: UTF8.self) ?? self
-    }
 }

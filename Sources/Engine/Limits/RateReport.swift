@@ -61,14 +61,9 @@ struct RateReport: Equatable {
         let parts = text.split { "-T:Z".contains($0) }
         guard text.hasSuffix("Z"), parts.count == 6, let year = Int(parts[0]), let month = Int(parts[1]),
             let day = Int(parts[2]), let hour = Double(parts[3]), let minute = Double(parts[4]),
-            let second = Double(parts[5]), (1...12).contains(month)
+            let second = Double(parts[5]), (1...12).contains(month), year > 0
         else { return nil }
-        // Days from the civil calendar, years that begin in March (proleptic Gregorian).
-        let shifted = month <= 2 ? year - 1 : year
-        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+        let days = HTTPDate.daysSince1970(year: year, month: month, day: day)
         return Double(days) * 86_400 + hour * 3_600 + minute * 60 + second
     }
 }

@@ -296,7 +296,7 @@ public struct JSONSchema {
     /// The place that a reference names, as a JSON pointer.
     private func pointer(of reference: String) -> String? {
         guard reference.hasPrefix("#") else { return nil }
-        let fragment = Self.unpercented(String(reference.dropFirst()))
+        let fragment = String(reference.dropFirst()).percentDecoded
         return fragment.isEmpty || fragment.hasPrefix("/") ? fragment : anchorPlaces[fragment]
     }
 
@@ -307,7 +307,7 @@ public struct JSONSchema {
     /// The schema that a reference inside this one names: "#", "#/$defs/x", "#anchor". Nil for any other.
     func target(of reference: String) -> JSONValue? {
         guard reference.hasPrefix("#") else { return nil }
-        let fragment = Self.unpercented(String(reference.dropFirst()))
+        let fragment = String(reference.dropFirst()).percentDecoded
         if fragment.isEmpty { return root }
         guard fragment.hasPrefix("/") else { return anchors[fragment] }
         var value = root
@@ -326,20 +326,5 @@ public struct JSONSchema {
 
     private static func escaped(_ name: String) -> String {
         name.replacing("~", with: "~0").replacing("/", with: "~1")
-    }
-
-    private static func unpercented(_ text: String) -> String {
-        guard text.contains("%") else { return text }
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2, let value = UInt8(String(rest.prefix(2)) ?? "", radix: 16) {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
