@@ -46,18 +46,3 @@ struct SeamTrimmer: Sendable {
         return index == count
     }
 }
-
-/// Tokens in a text of UTF-8, guessed where the provider's count never came: four ASCII characters to a token, two of other
-/// alphabets (two UTF-8 bytes each), one ideograph or emoji (three or four bytes).
-func estimatedTokens(in text: [UInt8]) -> Int {
-    var quarters = 0
-    for byte in text {
-        switch byte {
-        case 0x00..<0x80: quarters += 1
-        case 0xC0..<0xE0: quarters += 2
-        case 0xE0...: quarters += 4
-        default: break
-        }
-    }
-    return (quarters + 3) / 4
-}

@@ -47,7 +47,9 @@ struct Transcript {
     /// An attempt was cut; the next one goes on from here.
     mutating func carry() { carriedTokens = guessedTokens }
 
-    private var guessedTokens: Int { estimatedTokens(in: spoken.bytes) + estimatedTokens(in: thought.bytes) }
+    private var guessedTokens: Int {
+        Int(estimatedTokens(in: spoken.bytes).rounded(.up)) + Int(estimatedTokens(in: thought.bytes).rounded(.up))
+    }
 
     /// Keeps what the reader has seen.
     /// - Parameters:

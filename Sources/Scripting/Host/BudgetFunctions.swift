@@ -1,5 +1,6 @@
 // Host primitives for budgets: what budget.lua is written over.
 
+internal import Engine
 internal import LuaVM
 
 extension ScriptRuntime {
@@ -30,6 +31,11 @@ extension ScriptRuntime {
         stack.set("budget_release") { [unowned self] call throws(LuaError) in
             budgets[call.stack.int(at: 1) ?? 0] = nil
             return .returned(0)
+        }
+        // estimated_tokens(text) -> tokens, about
+        stack.set("estimated_tokens") { call throws(LuaError) in
+            call.stack.push(estimatedTokens(in: call.stack.bytes(at: 1) ?? []))
+            return .returned(1)
         }
         // counts_dollars() -> whether a request begun now would count in a budget of dollars.
         stack.set("counts_dollars") { [unowned self] call throws(LuaError) in

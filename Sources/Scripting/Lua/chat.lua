@@ -113,13 +113,9 @@ function methods:load(path)
   return true
 end
 
--- Tokens of a text, about: five bytes of ASCII are one, four characters beyond it three.
+-- Tokens of all that a message holds, about; an image's bytes do not count.
 local function tokens_of(value)
-  if type(value) == "string" then
-    local beyond = select(2, value:gsub("[\xC2-\xF4]", ""))
-    local ascii = select(2, value:gsub("[\0-\x7F]", ""))
-    return ascii / 5 + beyond * 0.75
-  end
+  if type(value) == "string" then return host.estimated_tokens(value) end
   local sum = 0
   if type(value) == "table" then
     for name, part in next, value do if name ~= "data" then sum = sum + tokens_of(part) end end

@@ -66,7 +66,7 @@ struct Meter {
     init(_ budgets: [Budget], _ chat: ChatRequest, price: Price?) {
         self.budgets = budgets
         self.price = price
-        input = chat.messages.reduce(Self.estimate(chat.system ?? "")) { $0 + Self.estimate($1) }
+        input = chat.messages.reduce(estimatedTokens(in: (chat.system ?? "").utf8)) { $0 + Self.estimate($1) }
         charge(input: input, output: 0)
     }
 
@@ -84,7 +84,7 @@ struct Meter {
         for event in events {
             switch event {
             case .token(let text), .reasoning(let text):
-                let tokens = max(1, Self.estimate(text).rounded())
+                let tokens = max(1, estimatedTokens(in: text.utf8).rounded())
                 output += tokens
                 charge(input: 0, output: tokens)
             case .retry:
@@ -109,18 +109,10 @@ struct Meter {
 
     // MARK: Estimates
 
-    /// Tokens of a text, about: five bytes of ASCII are one, four characters beyond it three.
-    static func estimate(_ text: String) -> Double {
-        var ascii = 0
-        var other = 0
-        for scalar in text.unicodeScalars { if scalar.isASCII { ascii += 1 } else { other += 1 } }
-        return Double(ascii) / 5 + Double(other) * 0.75
-    }
-
     /// Tokens of a message, about: its strings, but for the bytes of images.
     private static func estimate(_ value: JSONValue) -> Double {
         switch value {
-        case .string(let text): estimate(text)
+        case .string(let text): estimatedTokens(in: text.utf8)
         case .array(let elements): elements.reduce(0) { $0 + estimate($1) }
         case .object(let object):
             object.reduce(0) { sum, member in member.key == "data" ? sum : sum + estimate(member.value) }
