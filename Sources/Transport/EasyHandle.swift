@@ -73,4 +73,4 @@ internal import CCurl
 }
 
 @available(*, unavailable, message: "lives on the thread of its Multi")
-extension EasyHandle: @unchecked Sendable {}
+extension EasyHandle: @unchecked Sendable {}  // unavailable: this says that it is not Sendable, and why

@@ -122,4 +122,4 @@ internal import Glibc
 }
 
 @available(*, unavailable, message: "lives on the thread of its Multi")
-extension Poller: @unchecked Sendable {}
+extension Poller: @unchecked Sendable {}  // unavailable: this says that it is not Sendable, and why

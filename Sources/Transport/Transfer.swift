@@ -103,4 +103,4 @@ internal import Wire
 }
 
 @available(*, unavailable, message: "its curl handle belongs to the thread of its Multi")
-extension Transfer: @unchecked Sendable {}
+extension Transfer: @unchecked Sendable {}  // unavailable: this says that it is not Sendable, and why

@@ -114,6 +114,21 @@ import Wire
             print(assert(client:ask("Hello", { tools = { weather }, tool_choice = "required" })).rounds)
             """),
         ScriptCase(
+            "no tool runs from a reply that was cut", prints: ["0 failed"],
+            """
+            local ran = 0
+            local tool = llm.tool { name = "get_rain", parameters = { city = "string" }, run = function() ran = ran + 1 end }
+            for cut = 50, 1000, 50 do
+              local faults = { ["X-Moonrill-Fault"] = "eof@" .. cut }
+              local before = ran
+              local reply, err = client:ask("get_rain", { tools = { tool }, retry = { max = 0 }, headers = faults })
+              if reply then print("a reply", cut) end
+              -- Where the first reply was whole its tool may run; the second is cut.
+              if #err.messages == 1 and ran ~= before then print("ran", cut) end
+              if cut == 50 then print(ran, "failed") end
+            end
+            """),
+        ScriptCase(
             "failures of a request end the loop", prints: ["auth 1"],
             """
             local _, err = client:ask("Use my_tool", { tools = { weather }, headers = { ["X-Moonrill-Fault"] = "401" } })
