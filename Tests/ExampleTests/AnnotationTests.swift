@@ -77,9 +77,9 @@ import Testing
         func text(_ path: String) throws -> String {
             try String(contentsOfFile: MoonrillBinary.packageRoot + "/" + path, encoding: .utf8)
         }
-        let flow = try text("Sources/Scripting/Lua/flow.lua")
+        let flow = try text("Sources/Scripting/Lua/flow.lua") + text("Sources/Scripting/Lua/many.lua")
         let annotatedFlow = try text("types/flow.lua")
-        let pattern = /\nfunction flow\.(\w+)\(/
+        let pattern = /\nfunction (?:flow|many)\.(\w+)\(/
         #expect(try names(in: annotatedFlow, pattern) == names(in: flow, pattern))
         let parts = try #require(module.firstMatch(of: /local LATER = \{([^}]*)\}/))
         let later = try names(in: String(parts.output.1), /(\w+) = true/)

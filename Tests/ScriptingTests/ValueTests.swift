@@ -54,6 +54,23 @@ import Testing
             print(llm.json.encode(llm.json.decode('"\\ud83d\\ude00"')))
             """#),
         ScriptCase(
+            "the module goes on where a script writes over globals",
+            prints: ["2", "tok1 tok2 tok3 ", "tok1 tok2 tok3 "],
+            #"""
+            local names, unset, show = {}, rawset, print
+            for name in pairs(_G) do names[#names + 1] = name end
+            for _, name in ipairs(names) do unset(_G, name, nil) end
+            local replies = llm.flow.map({ "a", "b" }, function(text) return client:ask(text) end)
+            show(#replies)
+            local tool = llm.tool { name = "look", parameters = { word = "string" }, run = function() return {} end }
+            local limit, red = llm.limit { concurrent = 1 }, "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1"
+            local chat = client:chat { tools = { tool }, limit = limit }
+            show(llm.budget { tokens = 1000, usd = 1 }(function()
+              return chat:send({ { type = "image", data = red } }).text
+            end))
+            show(chat:fork():send("and again").text)
+            """#),
+        ScriptCase(
             "what is no JSON",
             prints: ["nil invalid JSON", "nil invalid JSON", "nil invalid JSON", "nil invalid JSON"],
             """

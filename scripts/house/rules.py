@@ -157,20 +157,21 @@ def traps(tree: Tree):
 
 def headers(tree: Tree):
     """Each source file says first what it is for; a long one says why it is long."""
-    for file in tree.sources:
-        if not file.lines or not file.lines[0].startswith("//"):
+    for file in tree.sources + tree.scripts:
+        mark = "--" if file.path.suffix == ".lua" else "//"
+        if not file.lines or not file.lines[0].startswith(mark):
             yield Failure(f"{file.name}:1", "headers", "the file does not begin with what it is for",
-                          "begin with a // comment: its purpose, who may call it, what it must never touch")
+                          f"begin with a {mark} comment: its purpose, who may call it, what it must never touch")
         header = []
         for line in file.lines:
-            if not line.startswith("//"):
+            if not line.startswith(mark):
                 break
             header.append(line)
         if len(file.lines) > plan.LONGEST_FILE and not any(
-                re.match(r"// Length: \S+", line) for line in header):
+                re.match(mark + r" Length: \S+", line) for line in header):
             yield Failure(f"{file.name}:{plan.LONGEST_FILE + 1}", "length",
                           f"{len(file.lines)} lines, more than {plan.LONGEST_FILE}",
-                          "cut it along its capabilities, or give the reason in its header: // Length: ...")
+                          f"cut it along its capabilities, or give the reason in its header: {mark} Length: ...")
 
 
 def tracked(tree: Tree):

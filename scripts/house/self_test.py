@@ -58,6 +58,8 @@ VIOLATIONS = [
     ("headers", "Sources/Wire/A.swift", None, "A.swift:1"),
     ("length", "Sources/Wire/A.swift", "\n" * plan.LONGEST_FILE, "401 lines"),
     ("length", "Tests/WireTests/A.swift", "\n// Length: too late\n" + "\n" * 400, "403 lines"),
+    ("headers", "examples/a.lua", "local llm = 1\n", "begin with a -- comment"),
+    ("length", "types/a.lua", "-- What it is for.\n" + "\n" * plan.LONGEST_FILE, "401 lines"),
     ("tracked", "Package.resolved", "{}\n", "Package.resolved"),
     ("tracked", ".build-asan/x.txt", "x\n", ".build-asan"),
     ("picture", "ARCHITECTURE.md", "Wire -> Engine\n", "arrows of Wire"),

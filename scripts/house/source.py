@@ -146,6 +146,11 @@ class Tree:
         return [SourceFile(self.root, self.root / name) for name in self.names if pattern.match(name)]
 
     @cached_property
+    def scripts(self) -> list[SourceFile]:
+        """Lua: what is built in, the examples, the annotations."""
+        return [SourceFile(self.root, self.root / name) for name in self.names if name.endswith(".lua")]
+
+    @cached_property
     def documents(self) -> list[str]:
         return [name for name in self.names if name.endswith(".md")]
 

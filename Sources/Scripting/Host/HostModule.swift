@@ -24,15 +24,8 @@ extension ScriptRuntime {
         setSystemFunctions(stack)
         // part(name) -> the chunk of a part of `llm` that is loaded when it is first named.
         stack.set("part") { call throws(LuaError) in
-            let parts: [String: [UInt8]] = [
-                "scope": PackageResources.scope_lua, "flow": PackageResources.flow_lua,
-                "budget": PackageResources.budget_lua, "prices": PackageResources.prices_lua,
-                "schema": PackageResources.schema_lua, "tools": PackageResources.tools_lua,
-                "chat": PackageResources.chat_lua, "structured": PackageResources.structured_lua,
-                "usage": PackageResources.usage_lua,
-            ]
             let name = call.stack.string(at: 1) ?? ""
-            guard let source = parts[name] else { throw .misuse("llm has no part '\(name)'") }
+            guard let source = Self.part(name) else { throw .misuse("llm has no part '\(name)'") }
             try call.stack.load(source, name: "=[llm.\(name)]")
             return .returned(1)
         }
@@ -44,6 +37,26 @@ extension ScriptRuntime {
         makeCenter()
         setRegisteredFunctions(stack)
         setArguments(stack)
+    }
+
+    // A switch, so that only the part that is asked for is copied out of the binary.
+    private static func part(_ name: String) -> [UInt8]? {
+        switch name {
+        case "budget": PackageResources.budget_lua
+        case "chat": PackageResources.chat_lua
+        case "flow": PackageResources.flow_lua
+        case "images": PackageResources.images_lua
+        case "limit": PackageResources.limit_lua
+        case "many": PackageResources.many_lua
+        case "prices": PackageResources.prices_lua
+        case "schema": PackageResources.schema_lua
+        case "scope": PackageResources.scope_lua
+        case "steps": PackageResources.steps_lua
+        case "structured": PackageResources.structured_lua
+        case "tools": PackageResources.tools_lua
+        case "usage": PackageResources.usage_lua
+        default: nil
+        }
     }
 
     private func write(_ bytes: [UInt8], to sink: OutputSink) -> Bool {

@@ -1,5 +1,5 @@
 -- llm.budget: a cap on what a scope may cost. Loaded when a script first says llm.budget.
-local host, llm, shared = ...
+local host, llm, shared, _ENV = ...
 local check, describe, Failure, scope = shared.check, shared.describe, shared.Failure, shared.scope
 
 local Budget = { __name = "llm.budget" }

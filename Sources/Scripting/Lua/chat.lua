@@ -1,5 +1,5 @@
 -- client:chat: a conversation that remembers. Loaded when a script first begins one.
-local host, llm, shared = ...
+local host, llm, shared, _ENV = ...
 local describe, Failure = shared.describe, shared.Failure
 
 local Chat = { __name = "llm.chat" }

@@ -1,13 +1,12 @@
 -- The module `llm`, as scripts see it: options checked and merged here, everything that waits or sends done by the
--- host. Run once a state with the host's primitives as its argument; returns the module.
--- Length: every function of the module has its face here; what few scripts need is in parts that are loaded later.
+-- host. Run once a state with the host's primitives as its argument; returns the module. Every function of the module has
+-- its face here; what few scripts need is in parts that are loaded later (shared.NAME is what NAME.lua returns).
 local host = ...
 local llm = { version = host.version }
 -- A script may write over globals; the module goes on with the originals.
 local type, tostring, next, pairs, ipairs = type, tostring, next, pairs, ipairs
 local rawget, rawset, getmetatable, setmetatable = rawget, rawset, getmetatable, setmetatable
 local math, string, table = math, string, table
-local open = io and io.open
 
 -- Misuse -----------------------------------------------------------------------------------------------------------
 
@@ -128,10 +127,13 @@ local function check_common(where, options)
   return check_timeout(where, options.timeout)
 end
 
--- Parts of this module that few scripts need are compiled when they are first asked for.
+-- Parts of this module that few scripts need are compiled when they are first asked for. Their globals are the originals:
+-- by then the script may have written over its own.
+local originals = {}
+for name, value in next, _G do originals[name] = value end
 local shared = setmetatable({ check = check, describe = describe }, {
   __index = function(self, name)
-    local part = host.part(name)(host, llm, self)
+    local part = host.part(name)(host, llm, self, originals)
     rawset(self, name, part)
     return part
   end,
@@ -147,47 +149,6 @@ local function merged(under, over)
   for name, value in next, under do result[name] = value end
   for name, value in next, over do result[name] = value end
   return result
-end
-
--- The bytes of an image travel in base64; a file is read here, before anything is sent.
-local function image_of(place, part)
-  if part.url ~= nil or part.media_type ~= nil and part.path == nil then return part end
-  local bytes = part.data
-  if part.path ~= nil then
-    if type(part.path) ~= "string" then fail(place .. ".path must be a file's name, not " .. describe(part.path)) end
-    if not open then fail(place .. ".path: files cannot be read here") end
-    local file, why = open(part.path, "rb")
-    if not file then fail(place .. ": the image cannot be read: " .. why) end
-    bytes, why = file:read("a")
-    file:close()
-    if not bytes then fail(place .. ": the image " .. part.path .. " cannot be read: " .. tostring(why)) end
-  end
-  if type(bytes) ~= "string" then
-    fail(place .. " is an image without a source: give it a path, a url, or data (its bytes)")
-  end
-  local base64, media_type = host.image(bytes)
-  if not base64 then
-    fail(place .. ": " .. (part.path and "the file " .. part.path or "data") .. " is no image of a known type ("
-      .. host.image_types .. ")")
-  end
-  return { type = "image", data = base64, media_type = media_type, detail = part.detail }
-end
-
--- The message with its images read; the script's own table stays as it is.
-local function with_images(place, message)
-  local content = message.content
-  if type(content) ~= "table" then return message end
-  local parts
-  for index, part in ipairs(content) do
-    if type(part) == "table" and part.type == "image" then
-      local image = image_of(place .. ".content[" .. index .. "]", part)
-      if image ~= part then
-        parts = parts or setmetatable(table.move(content, 1, #content, 1, {}), getmetatable(content))
-        parts[index] = image
-      end
-    end
-  end
-  return parts and merged(message, { content = parts }) or message
 end
 
 local ROLES = { system = true, developer = true, user = true, assistant = true, tool = true, ["function"] = true }
@@ -210,7 +171,10 @@ local function messages_of(where, prompt)
       and message.content ~= llm.json.null then
       fail(place .. ": content must be a string or an array of parts, not " .. describe(message.content))
     end
-    messages[index] = with_images(where .. ": messages[" .. index .. "]", message)
+    if type(message.content) == "table" then
+      message = shared.images(where .. ": messages[" .. index .. "]", message)
+    end
+    messages[index] = message
   end
   return messages
 end
@@ -232,58 +196,11 @@ function llm.client(options)
   }, Client)
 end
 
--- Limits: shared by name, over clients and tasks. Without a name each is one of its own.
-local Limit = { __name = "llm.limit" }
-Limit.__tostring = function(self) return "limit (" .. self.name .. ")" end
-local LIMIT = { name = "string", concurrent = "count", rpm = "number", tpm = "number" }
-local unnamed = 0
+function llm.limit(options) return shared.limit.make(options) end
 
-function llm.limit(options)
-  check("llm.limit", options, LIMIT)
-  local concurrent, rpm, tpm = options.concurrent, options.rpm, options.tpm
-  if not (concurrent or rpm or tpm) then fail("llm.limit needs concurrent, rpm or tpm") end
-  if (concurrent or 1) < 1 or (rpm or 1) <= 0 or (tpm or 1) <= 0 then fail("llm.limit: a limit of nothing lets nothing pass") end
-  local name = options.name
-  if not name then
-    unnamed = unnamed + 1
-    name = "#" .. unnamed
-  end
-  return setmetatable({ name = name, concurrent = concurrent, rpm = rpm, tpm = tpm }, Limit)
-end
-
-local function limit_of(where, limit)
-  if limit == nil or getmetatable(limit) == Limit then return limit end
-  fail(where .. ": option 'limit' takes what llm.limit{...} returns")
-end
-
--- Tools: definitions go as they are; those of llm.tool have a function that client:ask runs.
-local Tool = { __name = "llm.tool" }
-Tool.__tostring = function(self) return "tool (" .. self.name .. ")" end
-local TOOL = { name = "string", description = "string", parameters = "table", run = "function", strict = "boolean" }
+-- What tells that a tool is left to the script. One that is made by llm.tool has a function that client:ask runs.
 llm.defer = setmetatable({}, { __name = "llm.defer", __tostring = function() return "llm.defer" end })
-
-function llm.tool(options)
-  check("llm.tool", options, TOOL)
-  return shared.tools.make(Tool, options)
-end
-
--- The request's fields with tools as definitions; and the tools by name, where one can run.
-local function with_tools(params, tools)
-  local runs
-  for _, tool in ipairs(tools) do runs = runs or getmetatable(tool) == Tool end
-  if not runs then return params end
-  local definitions, known = {}, {}
-  for index, tool in ipairs(tools) do
-    if getmetatable(tool) == Tool then
-      definitions[index], known[tool.name] = shared.tools.definition(tool), tool
-    else
-      local form = type(tool) == "table" and (tool["function"] or tool)
-      definitions[index] = tool
-      if type(form) == "table" and form.name then known[form.name] = true end
-    end
-  end
-  return merged(params, { tools = definitions }), known
-end
+function llm.tool(options) return shared.tools.make(options) end
 
 local function specification(where, self, prompt, options)
   if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. where:match("[^:]+$") .. "(...)") end
@@ -308,8 +225,9 @@ local function specification(where, self, prompt, options)
     messages = messages_of(where, prompt), params = own or params, headers = merged(defaults.headers, options.headers),
     timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
     coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
-    limit = limit_of(where, options.limit or defaults.limit),
+    limit = options.limit or defaults.limit,
   }
+  if specified.limit then shared.limit.check(where, specified.limit) end
   for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
   local form = options.schema or defaults.schema
   if form then
@@ -318,7 +236,7 @@ local function specification(where, self, prompt, options)
     fail(where .. ": on_value needs the option schema")
   end
   local tools = specified.params.tools
-  if tools then specified.params, specified.known_tools = with_tools(specified.params, tools) end
+  if tools then specified.params, specified.known_tools = shared.tools.params(specified.params, tools) end
   specified.max_rounds = options.max_rounds or defaults.max_rounds
   if specified.lenient == nil then specified.lenient = defaults.lenient end
   if specified.think_tags == nil then specified.think_tags = defaults.think_tags end

@@ -1,5 +1,6 @@
 -- llm.prices: US dollars for a million tokens, by model. Data: each entry says where it was read and when. A script
 -- overrides or adds one with llm.prices["model"] = { input = 1, output = 2 }. Loaded when a budget of dollars asks.
+local _, _, _, _ENV = ...
 local OPENAI = { date = "2025-11", source = "https://openai.com/api/pricing" }
 local ANTHROPIC = { date = "2025-11", source = "https://www.anthropic.com/pricing" }
 local GOOGLE = { date = "2025-11", source = "https://ai.google.dev/gemini-api/docs/pricing" }

@@ -1,5 +1,5 @@
 -- Schemas as scripts write them: a JSON Schema, or a short form that is turned into one. Used by tools and by answers.
-local host, _, shared = ...
+local host, _, shared, _ENV = ...
 local describe = shared.describe
 
 local TYPES = { string = true, number = true, integer = true, boolean = true, object = true, array = true }

@@ -1,5 +1,5 @@
 -- Scopes, as flow.lua and budget.lua use them: whatever is begun inside is over when the scope is left.
-local host, _, shared = ...
+local host, _, shared, _ENV = ...
 local Failure = shared.Failure
 local scope = {}
 

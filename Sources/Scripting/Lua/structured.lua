@@ -1,6 +1,6 @@
 -- Answers as data: the option `schema` of client:ask. The answer is read while it comes, held against the schema, and asked
 -- for once more where it does not fit.
-local host, llm, shared = ...
+local host, llm, shared, _ENV = ...
 local Failure = shared.Failure
 local structured = {}
 

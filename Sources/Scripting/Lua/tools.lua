@@ -1,10 +1,15 @@
 -- The loop of tools: the model calls, the script's functions run, their results go back, until the model answers.
-local host, llm, shared = ...
+local host, llm, shared, _ENV = ...
 local Failure, scope = shared.Failure, shared.scope
 local tools = {}
 
+local Tool = { __name = "llm.tool" }
+Tool.__tostring = function(self) return "tool (" .. self.name .. ")" end
+local OPTIONS = { name = "string", description = "string", parameters = "table", run = "function", strict = "boolean" }
+
 -- llm.tool{ name, description, parameters, run }.
-function tools.make(Tool, options)
+function tools.make(options)
+  shared.check("llm.tool", options, OPTIONS)
   if not options.name or not options.name:match("^[%w_%-]+$") or #options.name > 64 then
     host.misuse("llm.tool needs a name of letters, digits, _ and -, at most 64")
   end
@@ -16,8 +21,30 @@ function tools.make(Tool, options)
 end
 
 -- What the model is told of a tool.
-function tools.definition(tool)
+local function definition(tool)
   return { name = tool.name, description = tool.description, parameters = tool.parameters, strict = tool.strict }
+end
+
+-- The request's fields with tools as definitions; and, where one of them can run, the tools by name: `true` for those that
+-- the script runs itself. A definition that is no llm.tool goes as it is.
+function tools.params(params, given)
+  local runs
+  for _, tool in ipairs(given) do runs = runs or getmetatable(tool) == Tool end
+  if not runs then return params end
+  local definitions, known = {}, {}
+  for index, tool in ipairs(given) do
+    if getmetatable(tool) == Tool then
+      definitions[index], known[tool.name] = definition(tool), tool
+    else
+      local form = type(tool) == "table" and (tool["function"] or tool)
+      definitions[index] = tool
+      if type(form) == "table" and form.name then known[form.name] = true end
+    end
+  end
+  local result = {}
+  for name, value in next, params do result[name] = value end
+  result.tools = definitions
+  return result, known
 end
 
 -- A result as the model reads it.

@@ -1,4 +1,5 @@
 -- Token counts of several requests as one. Used by loops of tools and by answers that are asked for again.
+local _, _, _, _ENV = ...
 local usage = {}
 
 -- `sum` with the counts of `more`; neither table is changed.
