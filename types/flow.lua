@@ -7,6 +7,7 @@
 ---@field step? string where in the chain: "seq[2] > map[17]"
 ---@field others? llm.error[] errors that came after the first
 
+---map, judge, reduce and scan work on their items at once; the others return a step.
 ---@class llm.flow every combinator ends, when it is left in any way, whatever was begun inside
 local flow = {}
 

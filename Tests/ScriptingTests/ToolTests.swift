@@ -156,6 +156,15 @@ import Wire
         ("llm.tool { name = 'x' }", "needs run"),
         ("llm.tool { name = 'x', run = print, parameters = { a = 'text' } }", "parameters of 'x'.a must be \"string\""),
         ("llm.tool { name = 'x', run = print, parameters = { 'a' } }", "members are named"),
+        ("llm.tool { name = 'x', run = print, parameters = { a = 'string[' } }", "must be \"string\""),
+        (
+            "llm.tool { name = 'x', run = print, parameters = { a = { { b = 'string' }, { c = 'string' } } } }",
+            "parameters of 'x'.a is an array, and takes one form"
+        ),
+        (
+            "llm.tool { name = 'x', run = print, parameters = { a = { { b = 'text' } } } }",
+            "parameters of 'x'.a[].b must be"
+        ),
         (
             "llm.tool { name = 'x', run = print, parameters = { type = 'object', unevaluatedItems = false } }",
             "not supported"
@@ -179,5 +188,50 @@ import Wire
         ]
         let parameters = try #require(function?["parameters"])
         #expect(try JSONSchema(["const": expected]).violations(of: parameters) == [])
+    }
+
+    /// Each member of the short form, with its schema and whether it is required.
+    @Test(
+        arguments: [
+            (#"{ a = "string[]" }"#, ["type": "array", "items": ["type": "string"]], true),
+            (#"{ a = "integer[]?" }"#, ["type": "array", "items": ["type": "integer"]], false),
+            (#"{ a = { { "x", "y" } } }"#, ["type": "array", "items": ["type": "string", "enum": ["x", "y"]]], true),
+            (
+                #"{ a = { { b = "number" } } }"#,
+                [
+                    "type": "array",
+                    "items": [
+                        "type": "object", "properties": ["b": ["type": "number"]], "required": ["b"],
+                        "additionalProperties": false,
+                    ],
+                ], true
+            ),
+            (
+                #"{ a = { { { b = "boolean?" } } } }"#,
+                [
+                    "type": "array",
+                    "items": [
+                        "type": "array",
+                        "items": [
+                            "type": "object", "properties": ["b": ["type": "boolean"]], "required": [],
+                            "additionalProperties": false,
+                        ],
+                    ],
+                ], true
+            ),
+            (
+                #"{ a = { type = "array", items = { type = "null" }, optional = true } }"#,
+                ["type": "array", "items": ["type": "null"]], false
+            ),
+        ] as [(String, JSONValue, Bool)]) func shortForm(lua: String, member: JSONValue, isRequired: Bool) throws
+    {
+        let run = try Mocked.run(
+            "print(llm.json.encode(llm.tool { name = 'x', run = print, parameters = \(lua) }.parameters))")
+        let schema = try JSONReader.value(run.lines[0])
+        let expected: JSONValue = [
+            "type": "object", "properties": ["a": member], "required": isRequired ? ["a"] : [],
+            "additionalProperties": false,
+        ]
+        #expect(try JSONSchema(["const": expected]).violations(of: schema) == [])
     }
 }

@@ -17,17 +17,28 @@ end
 
 local expand
 
+-- A type's name, as "string", "string?" or "string[]": its schema, and whether it may be absent.
+local function named(where, text)
+  local name, array, mark = text:match("^(%a+)(%[?%]?)(%??)$")
+  if not TYPES[name] or array == "[" or array == "]" then
+    host.misuse(where .. " must be \"string\", \"number\", \"integer\", \"boolean\", \"array\" or \"object\", with [] for an "
+      .. "array of them and a ? where it may be absent, not " .. describe(text))
+  end
+  local schema = { type = name }
+  if array == "[]" then schema = { type = "array", items = schema } end
+  return schema, mark == "?"
+end
+
 -- One member of the short form: its schema, and whether it may be absent.
 local function member(where, value)
-  if type(value) == "string" then
-    local name, mark = value:match("^(%a+)(%??)$")
-    if not TYPES[name] then
-      host.misuse(where .. " must be \"string\", \"number\", \"integer\", \"boolean\", \"array\" or \"object\", with a ? where "
-        .. "it may be absent, not " .. describe(value))
-    end
-    return { type = name }, mark == "?"
-  end
+  if type(value) == "string" then return named(where, value) end
   if type(value) ~= "table" then host.misuse(where .. " must be a type's name or a table, not " .. describe(value)) end
+  if type(value[1]) == "table" then
+    for key in next, value do
+      if key ~= 1 then host.misuse(where .. " is an array, and takes one form: that of its items") end
+    end
+    return { type = "array", items = (member(where .. "[]", value[1])) }, false
+  end
   if #value > 0 then return { type = "string", enum = host.json.array(table.move(value, 1, #value, 1, {})) }, false end
   if not is_schema(value) then return expand(where, value), false end
   local schema = {}
@@ -35,7 +46,8 @@ local function member(where, value)
   return schema, value.optional == true
 end
 
--- { city = "string", days = "integer?", unit = { "c", "f" }, to = { name = "string" } } -> a JSON Schema.
+-- { city = "string", days = "integer[]?", unit = { "c", "f" }, to = { name = "string" }, stops = { { name = "string" } } }
+-- -> a JSON Schema.
 function expand(where, form)
   if is_schema(form) then return form end
   local properties, required = {}, {}
