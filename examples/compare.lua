@@ -13,7 +13,8 @@ local function measure(name)
   for n = 1, TIMES do
     local reply, err = client:ask("Say hello.", { max_tokens = 16 })
     if not reply then return nil, err end
-    times[n] = reply.timing.first_token or reply.timing.total
+    if not reply.timing.first_token then return nil, name .. " answered without a token" end
+    times[n] = reply.timing.first_token
   end
   table.sort(times)
   return { name = name, median = times[(TIMES + 1) // 2] }

@@ -8,10 +8,7 @@ local text = arg[1] or "Ada is 36 and lives in London; Grace, 85, in Arlington."
 
 local client = llm.client { system = "Extract the people that the text speaks of." }
 local reply = assert(client:ask(text, {
-  schema = { people = { type = "array", items = {
-    type = "object", required = { "name", "age", "city" }, additionalProperties = false,
-    properties = { name = { type = "string" }, age = { type = "integer" }, city = { type = "string" } },
-  } } },
+  schema = { people = { { name = "string", age = "integer", city = "string" } } },
   on_value = function(path, person)
     if path:match("^people%[%d+%]$") then print(person.name .. ", " .. person.age .. ", " .. person.city) end
   end,

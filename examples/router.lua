@@ -1,11 +1,11 @@
--- A router: a small model says what a question is about, and the expert for that answers.
+-- A router: the model says first what a question is about, and then answers it as the expert for that.
 --
 --   moonrill run --mock examples/router.lua
 --   moonrill run examples/router.lua "My invoice is wrong."
 local llm = require "llm"
 
 local question = arg[1] or "My parcel has not arrived."
-local small, large = llm.client {}, llm.client {}
+local client = llm.client {}
 
 local experts = {
   billing = "You answer questions about invoices and payments.",
@@ -14,20 +14,17 @@ local experts = {
 }
 
 local function classify(text)
-  local reply, err = small:ask(text, {
+  local reply, err = client:ask(text, {
     system = "What is the customer's question about?",
-    response_format = { type = "json_schema", name = "topic", schema = {
-      type = "object", required = { "topic" }, additionalProperties = false,
-      properties = { topic = { type = "string", enum = { "shipping", "billing", "other" } } },
-    } },
+    schema = { topic = { "shipping", "billing", "other" } },
   })
   if not reply then return nil, err end
-  return llm.json.decode(reply.text).topic
+  return reply.value.topic
 end
 
 local function answer(topic)
   print("to the expert for " .. topic)
-  return large:ask(question, { system = experts[topic] or experts.other, on_token = io.write })
+  return client:ask(question, { system = experts[topic], on_token = io.write })
 end
 
 assert(llm.flow.seq(classify, answer)(question))

@@ -12,17 +12,17 @@ local search = llm.tool {
   description = "Finds the lines of the user's files that have a word in them.",
   parameters = { word = "string" },
   run = function(arguments)
-    local found = {}
+    local found, word = {}, arguments.word:lower()
     for _, file in ipairs(files) do
       local number = 0
       for line in io.lines(file) do
         number = number + 1
-        if #found < 20 and line:lower():find(arguments.word:lower(), 1, true) then
-          found[#found + 1] = file .. ":" .. number .. ": " .. line
-        end
+        if line:lower():find(word, 1, true) then found[#found + 1] = file .. ":" .. number .. ": " .. line end
+        if #found == 20 then return table.concat(found, "\n") end  -- as many as a model needs
       end
     end
-    return #found > 0 and table.concat(found, "\n") or "nothing found"
+    if #found == 0 then return "nothing found" end
+    return table.concat(found, "\n")
   end,
 }
 

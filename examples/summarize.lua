@@ -1,4 +1,4 @@
--- A long document, summarised: its parts side by side (map), then their summaries into one (reduce).
+-- A long document, summarised: its parts, side by side, and then their summaries, into one.
 --
 --   moonrill run --mock examples/summarize.lua
 --   moonrill run examples/summarize.lua book.txt
@@ -13,10 +13,13 @@ end
 if #part > 0 then parts[#parts + 1] = table.concat(part, "\n") end
 
 local client = llm.client { system = "Summarise in two sentences." }
-local function summary(text) return client:ask(text) end
+local function summary(text)
+  local reply, err = client:ask(text)
+  if not reply then return nil, err end
+  return reply.text
+end
 
 local summaries = assert(llm.flow.map(parts, summary, {
-  on_progress = function(done, total) io.write("\r", done, " of ", total, " parts") end,
+  on_progress = function(done, total) print(done .. " of " .. total .. " parts") end,
 }))
-for index, reply in ipairs(summaries) do summaries[index] = reply.text end
-print("\n\n" .. tostring(assert(summary(table.concat(summaries, "\n\n")))))
+print("\n" .. assert(summary(table.concat(summaries, "\n\n"))))

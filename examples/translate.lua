@@ -9,16 +9,19 @@ local translator = llm.client { system = "You translate into " .. language .. ".
 local editor = llm.client { system = "You are a strict editor of " .. language .. ". Name what is wrong, or say only: good." }
 
 local function translate(source, draft, critique)
-  local prompt = draft and source .. "\n\nYour draft: " .. draft .. "\n\nThe editor says: " .. critique or source
+  local prompt = source
+  if draft then prompt = source .. "\n\nYour draft: " .. draft .. "\n\nThe editor says: " .. critique end
   local reply, err = translator:ask(prompt)
-  return reply and reply.text, err
+  if not reply then return nil, err end
+  return reply.text
 end
 
 local function criticize(draft, source)
   local reply, err = editor:ask(source .. "\n\nTranslation: " .. draft)
   if not reply then return nil, err end
   print("draft: " .. draft .. "\neditor: " .. reply.text .. "\n")
-  return not reply.text:lower():find("^%s*good") and reply.text or nil
+  if reply.text:lower():find("^%s*good") then return nil end  -- nothing more to revise
+  return reply.text
 end
 
 print("final: " .. assert(llm.flow.refine(translate, { critic = criticize, rounds = 2 })(text)))
