@@ -57,9 +57,9 @@ import Testing
             "the module goes on where a script writes over globals",
             prints: ["2", "tok1 tok2 tok3 ", "tok1 tok2 tok3 "],
             #"""
-            local names, unset, show = {}, rawset, print
-            for name in pairs(_G) do names[#names + 1] = name end
-            for _, name in ipairs(names) do unset(_G, name, nil) end
+            local names, globals, unset, show = {}, _G, rawset, print
+            for name in pairs(globals) do names[#names + 1] = name end
+            for _, name in ipairs(names) do unset(globals, name, nil) end
             local replies = llm.flow.map({ "a", "b" }, function(text) return client:ask(text) end)
             show(#replies)
             local tool = llm.tool { name = "look", parameters = { word = "string" }, run = function() return {} end }
