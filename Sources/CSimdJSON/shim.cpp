@@ -144,6 +144,10 @@ extern "C" int csj_parse(csj_parser *parser, const uint8_t *bytes, size_t length
     return simdjson::SUCCESS;
 }
 
+extern "C" bool csj_is_utf8(const uint8_t *bytes, size_t length) {
+    return simdjson::validate_utf8(reinterpret_cast<const char *>(bytes), length);
+}
+
 extern "C" const char *csj_message(int code) {
     return simdjson::error_message(static_cast<simdjson::error_code>(code));
 }

@@ -10,7 +10,7 @@ struct Transcript {
     /// to a string.
     private struct Growing {
         var bytes: [UInt8] = []
-        var text: String { String(decoding: bytes, as: UTF8.self) }
+        var text: String { String(decoding: bytes.span) }
     }
 
     private var spoken = Growing()

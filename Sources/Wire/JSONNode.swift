@@ -182,7 +182,7 @@ public struct JSONNode {
         guard csj_type(node) == UInt8(ascii: "\"") else { return "" }
         var length: UInt32 = 0
         let start = csj_string(node, &length)
-        return String(decoding: UnsafeBufferPointer(start: start, count: Int(length)), as: UTF8.self)
+        return String(decoding: UnsafeBufferPointer(start: start, count: Int(length)).span)
     }
 }
 

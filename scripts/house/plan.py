@@ -91,7 +91,7 @@ POINTER_TARGETS = ["LuaVM", "Transport"]
 POINTER_FILES = {
     "Sources/Wire/JSONReader.swift": "owns the parser of the simdjson shim",
     "Sources/Wire/JSONNode.swift": "walks the result of the simdjson shim, each pointer inside one expression",
-    "Sources/Wire/ByteScan.swift": "memchr and memcmp over spans, each pointer inside one expression",
+    "Sources/Wire/ByteScan.swift": "memchr, memcmp and UTF-8 validation over spans, each pointer inside one expression",
 }
 
 # Longest file in lines; longer ones give the reason in a header line that starts with "// Length:".

@@ -1,5 +1,5 @@
-// A C face for simdjson's DOM parser: parse bytes, walk the tape. Only Wire's JSON reader may call it.
-// It holds no policy (what to repair, what a number means) and lets no exception out.
+// A C face for simdjson: parse bytes, walk the tape of its DOM parser, ask whether bytes are UTF-8. Wire alone may call
+// it. It holds no policy (what to repair, what a number means) and lets no exception out.
 //
 // The walk is `static inline` on purpose: Swift's compiler sees through it, so that reading a value costs
 // no call. The layout of the tape is simdjson's documented one (doc/tape.md of its source, version 3).
@@ -68,6 +68,9 @@ void csj_parser_free(csj_parser *parser);
 /// Parses `length` bytes, which are copied first. Nodes of the parse before read as null from here on.
 /// Returns 0 and the root, or a simdjson error code. A NULL parser gives the code for "no memory".
 int csj_parse(csj_parser *parser, const uint8_t *bytes, size_t length, csj_node *root);
+
+/// Whether the bytes are UTF-8 (RFC 3629).
+bool csj_is_utf8(const uint8_t *bytes, size_t length);
 
 /// simdjson's words for an error code; a static string.
 const char *csj_message(int code);

@@ -51,8 +51,8 @@ struct AnthropicBlock {
     func value(reader: JSONReader) -> JSONObject {
         var value = fields
         switch kind {
-        case .text: value["text"] = .string(String(decoding: streamed, as: UTF8.self))
-        case .thinking: value["thinking"] = .string(String(decoding: streamed, as: UTF8.self))
+        case .text: value["text"] = .string(String(decoding: streamed.span))
+        case .thinking: value["thinking"] = .string(String(decoding: streamed.span))
         case .tool: value["input"] = input(reader: reader) ?? AnthropicContent.broken(json: inputText)
         case .other: break
         }
@@ -69,7 +69,7 @@ struct AnthropicBlock {
 
     /// The input as JSON text, as it came; what stood in the block's begin where no piece followed.
     var inputText: String {
-        if !streamed.isEmpty { return String(decoding: streamed, as: UTF8.self) }
+        if !streamed.isEmpty { return String(decoding: streamed.span) }
         guard let input = fields["input"], input.object?.isEmpty == false else { return "" }
         return JSONWriter.text(input)
     }

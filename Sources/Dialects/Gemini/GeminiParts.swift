@@ -18,8 +18,8 @@ struct GeminiParts {
 
     private struct Kept {
         var fields: JSONObject
-        /// The text as it grows, for parts that are text alone.
-        var text: String?
+        /// The text as it grows, in UTF-8, for parts that are text alone.
+        var text: [UInt8]?
         var isThought = false
     }
 
@@ -62,9 +62,9 @@ struct GeminiParts {
             fields["thoughtSignature"] = signature.value
             kept.append(Kept(fields: fields))
         } else if let last = kept.indices.last, kept[last].text != nil, kept[last].isThought == isThought {
-            kept[last].text?.append(text)
+            kept[last].text?.append(contentsOf: text.utf8)
         } else if !text.isEmpty {
-            kept.append(Kept(fields: isThought ? ["thought": true] : [:], text: text, isThought: isThought))
+            kept.append(Kept(fields: isThought ? ["thought": true] : [:], text: Array(text.utf8), isThought: isThought))
         }
     }
 
@@ -137,7 +137,7 @@ struct GeminiParts {
         return .array(
             kept.map { part in
                 guard let text = part.text else { return .object(part.fields) }
-                var fields: JSONObject = ["text": .string(text)]
+                var fields: JSONObject = ["text": .string(String(decoding: text.span))]
                 fields.merge(part.fields)
                 return .object(fields)
             })
