@@ -86,7 +86,7 @@ final class Request {
                         id: summary.id.map(secrets.scrub), model: summary.model.map(secrets.scrub),
                         attempt: machine.attempts)))
         case .usage(let usage):
-            guard usage != lastUsage else { return }
+            guard spec.wantsUsage, usage != lastUsage else { return }
             lastUsage = usage
             push(.usage(usage))
         case .heartbeat:

@@ -28,6 +28,8 @@ public struct RequestSpec: Sendable {
     public var wantsChunks: Bool
     /// Whether comments, pings and empty deltas are reported as `EngineEvent.heartbeat`.
     public var wantsHeartbeats: Bool
+    /// Whether token counts are reported as they come, as an `EngineEvent.usage`. The reply has them anyway.
+    public var wantsUsage: Bool
     /// Whether `<think>...</think>` at the beginning of the text is reasoning.
     public var splitsThinkTags: Bool
     /// What may be held and received.
@@ -39,7 +41,7 @@ public struct RequestSpec: Sendable {
     public init(
         chat: ChatRequest, endpoint: Endpoint, timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
         isObserved: Bool = false, wantsChunks: Bool = false, wantsHeartbeats: Bool = false,
-        splitsThinkTags: Bool = true, limits: RequestLimits = RequestLimits()
+        wantsUsage: Bool = true, splitsThinkTags: Bool = true, limits: RequestLimits = RequestLimits()
     ) {
         self.chat = chat
         self.endpoint = endpoint
@@ -48,6 +50,7 @@ public struct RequestSpec: Sendable {
         self.isObserved = isObserved
         self.wantsChunks = wantsChunks
         self.wantsHeartbeats = wantsHeartbeats
+        self.wantsUsage = wantsUsage
         self.splitsThinkTags = splitsThinkTags
         self.limits = limits
     }

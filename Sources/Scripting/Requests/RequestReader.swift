@@ -32,6 +32,7 @@ struct RequestReader {
         spec.isObserved = seesEvents || sees("on_token") || sees("on_reasoning") || sees("on_chunk")
         spec.wantsChunks = sees("on_chunk")
         spec.wantsHeartbeats = seesEvents
+        spec.wantsUsage = seesEvents || sees("on_usage")
         spec.splitsThinkTags = stack.field("think_tags", of: table) { $0.bool(at: -1) } ?? true
         return spec
     }
