@@ -214,6 +214,17 @@ int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults) {
     return status;
 }
 
+int mr_resume_text(mr_vm *vm, lua_State *L, int function, const char *text, size_t length, bool *stops) {
+    int nresults = 0;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, function);
+    lua_pushlstring(L, length > 0 ? text : "", length);
+    int status = mr_resume(vm, L, 1, &nresults);
+    if (status != LUA_OK) return status;
+    *stops = nresults > 0 && lua_isboolean(L, -nresults) && !lua_toboolean(L, -nresults);
+    lua_settop(L, 0);
+    return status;
+}
+
 int mr_call(mr_vm *vm, lua_State *L, int nargs, int nresults, int handler) {
     lua_State *outer = vm->running;
     int host = vm->host;

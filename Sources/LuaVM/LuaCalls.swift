@@ -86,6 +86,18 @@ public final class LuaCoroutine {
         public var isWait: Bool { if case .waits = self { true } else { false } }
     }
 
+    /// What a callback that was told a text said to it.
+    public enum Reaction {
+        /// It returned anything but `false`, and is over.
+        case goesOn
+        /// It returned `false`, and is over.
+        case stops
+        /// It waits for the host.
+        case waits
+        /// It raised.
+        case failed(LuaError)
+    }
+
     private let keeper: LuaReference
     /// Keeps the state alive for `stack`.
     private let vm: LuaVM
@@ -112,12 +124,33 @@ public final class LuaCoroutine {
         switch status {
         case LUA_OK: return .returned(Int(results))
         case LUA_YIELD: return .waits
-        default:
-            let traceback = self.traceback()
-            let error = stack.popError(traceback: traceback)
-            reset()
-            return .failed(error)
+        default: return .failed(failure())
         }
+    }
+
+    /// Runs `function` with one string from its beginning, on a coroutine that runs nothing. What ``resume(arguments:)``
+    /// and ``clear()`` do together, in one step across the border: this is done for every piece of text.
+    public func tell(_ function: LuaReference, _ text: String) -> Reaction {
+        if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
+        var text = text
+        var stops = false
+        let status = unsafe text.withUTF8 { bytes in
+            let start = unsafe UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
+            return unsafe mr_resume_text(stack.vm.machine, stack.raw, function.index, start, bytes.count, &stops)
+        }
+        switch status {
+        case LUA_OK: return stops ? .stops : .goesOn
+        case LUA_YIELD: return .waits
+        default: return .failed(failure())
+        }
+    }
+
+    /// The error that ended the run, which it clears away.
+    private func failure() -> LuaError {
+        let traceback = self.traceback()
+        let error = stack.popError(traceback: traceback)
+        reset()
+        return error
     }
 
     /// Goes on with what the stack holds by raising `error` where the coroutine waits.

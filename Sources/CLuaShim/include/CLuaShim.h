@@ -66,6 +66,10 @@ void mr_push_host_function(lua_State *L, void *context);
 /// Resumes a task's coroutine from the host with `nargs` values on its stack.
 /// Returns LUA_OK, LUA_YIELD (the coroutine waits for the host) or an error status with the value on top.
 int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults);
+/// Runs the function that the registry keeps at `function` with one string, on a coroutine that runs nothing: as
+/// mr_resume, but what it returns is dropped, and `stops` says whether the first of that was `false`.
+int mr_resume_text(
+    mr_vm *vm, lua_State *L, int function, const char *_Nullable text, size_t length, bool *stops);
 /// Pushes the mark that makes the next resume raise the value pushed after it.
 void mr_push_raise_mark(lua_State *L);
 /// lua_pcall with the memory cap in force and the kill switch armed. Never yields.

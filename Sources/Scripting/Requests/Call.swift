@@ -45,6 +45,8 @@ final class Call {
     let callbacks: Callbacks
     /// Seconds that tokens are gathered for; 0 for no gathering.
     let coalesce: Double
+    /// Whether a piece of text goes to its callback alone, and nothing is made of it on the way.
+    let tellsText: Bool
 
     /// Events taken from the engine and not yet delivered, from `next` on.
     var pending: [EngineEvent] = []
@@ -92,6 +94,10 @@ final class Call {
         self.mode = mode
         self.callbacks = callbacks
         self.coalesce = coalesce
+        let texts = [callbacks.token, callbacks.reasoning].compactMap { $0 }
+        tellsText =
+            mode != .stream && coalesce == 0 && callbacks.event == nil && !texts.isEmpty
+            && !texts.contains { $0.wantsEvent }
     }
 
     /// `call.status`.

@@ -50,6 +50,12 @@ extension CallCenter {
             }
             guard call.mode != .stream || call.puller != nil || call.isClosing else { return }
             guard budget > 0, call.closedInRound != round else { return enqueue(call) }
+            guard hasNext(call) else { return flushIfDue(call) }
+            if call.tellsText, !call.isClosing {
+                let told = tell(call, upTo: budget)
+                budget -= told
+                if told > 0 { continue }
+            }
             guard let event = nextEvent(of: call) else { return flushIfDue(call) }
             budget -= 1
             show(event, call)
@@ -58,17 +64,62 @@ extension CallCenter {
 
     /// The next event that was taken from the engine, or can be.
     func nextEvent(of call: Call) -> EngineEvent? {
-        if call.next == call.pending.count {
-            guard !call.isPaused else { return nil }
-            // All of them: the engine then hands over its array, and the budget still limits what is shown in a turn.
-            call.pending = engine.take(call.id)
-            call.next = 0
-            if call.meter != nil { charge(call) }
-            if call.holdBack != nil { hold(call) }
-            guard call.next < call.pending.count else { return nil }
-        }
+        guard hasNext(call) else { return nil }
         defer { call.next += 1 }
         return call.pending[call.next]
+    }
+
+    private func hasNext(_ call: Call) -> Bool {
+        if call.next < call.pending.count { return true }
+        guard !call.isPaused else { return false }
+        // All of them: the engine then hands over its array, and the budget still limits what is shown in a turn.
+        call.pending = engine.take(call.id)
+        call.next = 0
+        if call.meter != nil { charge(call) }
+        if call.holdBack != nil { hold(call) }
+        return call.next < call.pending.count
+    }
+
+    // MARK: Text
+
+    /// Tells text to its callbacks for as long as nothing else comes between. Nearly every event of a stream goes this
+    /// way: what is done here is done for each.
+    /// - Returns: how many events that were.
+    private func tell(_ call: Call, upTo limit: Int) -> Int {
+        let task = task(of: call)
+        let coroutine = task.coroutine
+        var told = 0
+        let reaction = scheduler.runCallbacks(task) {
+            while told < limit, call.next < call.pending.count {
+                let callback: Call.Callback?
+                let text: String
+                switch call.pending[call.next] {
+                case .token(let piece): (callback, text) = (call.callbacks.token, piece)
+                case .reasoning(let piece): (callback, text) = (call.callbacks.reasoning, piece)
+                default: return .goesOn
+                }
+                call.next += 1
+                told += 1
+                if !call.hasOutput { noteOutput(call) }
+                guard let callback else { continue }
+                let reaction = coroutine.tell(callback.function, text)
+                // The callback may have ended the request, or paused it.
+                guard case .goesOn = reaction, !call.isClosing, !call.isPaused else { return reaction }
+            }
+            return .goesOn
+        }
+        switch reaction {
+        case .goesOn: break
+        case .stops: stop(call)
+        case .waits: call.isBusy = true
+        case .failed(let error): fail(call, error)
+        }
+        return told
+    }
+
+    private func noteOutput(_ call: Call) {
+        call.hasOutput = true
+        call.scope?.noteOutput()
     }
 
     // MARK: One event
@@ -94,9 +145,7 @@ extension CallCenter {
     func note(_ event: EngineEvent, _ call: Call) {
         switch event {
         case .token, .reasoning, .toolCall:
-            guard !call.hasOutput else { return }
-            call.hasOutput = true
-            call.scope?.noteOutput()
+            if !call.hasOutput { noteOutput(call) }
         case .retry: call.isRetrying = true
         case .start: call.isRetrying = false
         default: break

@@ -189,7 +189,14 @@ final class Scheduler {
         return outcome
     }
 
-    private func running(_ task: ScriptTask, _ body: () -> LuaCoroutine.Outcome) -> LuaCoroutine.Outcome {
+    /// Runs callbacks in a task that runs nothing, by `body`: one after the other, up to the first that waits or raises.
+    func runCallbacks(_ task: ScriptTask, _ body: () -> LuaCoroutine.Reaction) -> LuaCoroutine.Reaction {
+        let reaction = running(task, body)
+        if case .waits = reaction { settle(task, .waits) } else { task.state = .done }
+        return reaction
+    }
+
+    private func running<Ending>(_ task: ScriptTask, _ body: () -> Ending) -> Ending {
         let outer = current
         current = task
         task.state = .running
