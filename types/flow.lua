@@ -122,7 +122,8 @@ function budget:run(step, ...) end
 ---@class llm.price US dollars for a million tokens
 ---@field input number
 ---@field output number
----@field cached_input? number
+---@field cached_input? number for what comes from the provider's cache (input)
+---@field cache_write? number for what is put there (input)
 ---@field date? string when it was read
 ---@field source? string where
 

@@ -149,9 +149,10 @@ local llm = {}
 
 ---@class llm.usage
 ---@field input_tokens? integer
----@field output_tokens? integer
+---@field output_tokens? integer reasoning included, but for Gemini
 ---@field reasoning_tokens? integer
----@field cached_tokens? integer
+---@field cached_tokens? integer of the prompt, from the provider's cache; Anthropic counts them beside input_tokens
+---@field cache_write_tokens? integer of the prompt, put into the cache (Anthropic, beside input_tokens)
 ---@field total_tokens? integer
 ---@field estimated boolean counted here, because the provider's numbers never came
 

@@ -365,6 +365,16 @@ extension StreamOutcome {
         #expect(usage?.totalTokens == nil)
     }
 
+    /// The input that the provider reports leaves out what a cache had part in.
+    @Test(arguments: [
+        (#"{"input_tokens":3,"cache_read_input_tokens":9,"cache_creation_input_tokens":20}"#, 32, true),
+        (#"{"input_tokens":3,"cache_read_input_tokens":9}"#, 12, true), (#"{"input_tokens":3}"#, 3, false),
+    ]) func cache(first: String, read: Int, isApart: Bool) {
+        let usage = runAnthropic([Self.first(first), Self.last(#"{"output_tokens":2}"#), stop]).summary.usage
+        #expect(usage?.readTokens == read)
+        #expect(usage?.countsCacheApart == isApart)
+    }
+
     @Test func onlyChangesAreTold() {
         let same = #"{"input_tokens":1,"output_tokens":1}"#
         let outcome = runAnthropic([Self.first(same), Self.last(same), Self.last(#"{"output_tokens":2}"#), stop])

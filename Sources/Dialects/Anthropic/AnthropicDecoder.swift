@@ -166,7 +166,8 @@ final class AnthropicDecoder: EventDecoder {
     }
 
     private static let usageKeys = JSONKeys(
-        "input_tokens", "output_tokens", "cache_read_input_tokens", "output_tokens_details")
+        "input_tokens", "output_tokens", "cache_read_input_tokens", "output_tokens_details",
+        "cache_creation_input_tokens")
 
     /// `message_start` counts the input, `message_delta` the output, and corrects the input where tools of the server's
     /// own have added to it. What one leaves out stands.
@@ -177,6 +178,8 @@ final class AnthropicDecoder: EventDecoder {
         if let count = Usage.count(parts[0]) { usage.inputTokens = count }
         if let count = Usage.count(parts[1]) { usage.outputTokens = count }
         if let count = Usage.count(parts[2]) { usage.cachedTokens = count }
+        if let count = Usage.count(parts[4]) { usage.cacheWriteTokens = count }
+        usage.countsCacheApart = usage.cachedTokens != nil || usage.cacheWriteTokens != nil
         if let count = Usage.count(parts[3]?["thinking_tokens"]) { usage.reasoningTokens = count }
         guard usage != known.usage ?? Usage() else { return }
         known.usage = usage

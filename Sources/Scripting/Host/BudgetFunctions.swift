@@ -55,6 +55,7 @@ extension ScriptRuntime {
             let output = stack.field("output", of: price, { $0.double(at: -1) })
         else { return nil }
         return Meter.Price(
-            input: input, output: output, cachedInput: stack.field("cached_input", of: price) { $0.double(at: -1) })
+            input: input, output: output, cachedInput: stack.field("cached_input", of: price) { $0.double(at: -1) },
+            cacheWrite: stack.field("cache_write", of: price) { $0.double(at: -1) })
     }
 }

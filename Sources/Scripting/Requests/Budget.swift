@@ -59,7 +59,9 @@ struct Meter {
     struct Price {
         var input: Double
         var output: Double
+        /// What a token from the provider's cache costs, and one that is put there; as `input` where not known.
         var cachedInput: Double?
+        var cacheWrite: Double?
     }
 
     /// A meter for a request that is about to be sent: its prompt counts at once.
@@ -70,11 +72,15 @@ struct Meter {
         charge(input: input, output: 0)
     }
 
-    private func charge(input: Double, output: Double, cached: Double = 0) {
+    /// - Parameters:
+    ///   - input: tokens read, those of the cache among them.
+    ///   - cached: how many of these came from the cache.
+    ///   - stored: how many of these were put there.
+    private func charge(input: Double, output: Double, cached: Double = 0, stored: Double = 0) {
         var dollars = 0.0
         if let price {
-            let cachedPrice = price.cachedInput ?? price.input
-            dollars = (input * price.input + cached * (cachedPrice - price.input) + output * price.output) / 1e6
+            let read = cached * (price.cachedInput ?? price.input) + stored * (price.cacheWrite ?? price.input)
+            dollars = ((input - cached - stored) * price.input + read + output * price.output) / 1e6
         }
         for budget in budgets { budget.add(tokens: input + output, dollars: dollars) }
     }
@@ -102,9 +108,11 @@ struct Meter {
     private mutating func settle(_ usage: Usage?) {
         guard let usage else { return }
         let counted = (input, output)
-        if let tokens = usage.inputTokens { input = Double(tokens) }
-        if let tokens = usage.outputTokens { output = Double(tokens) }
-        charge(input: input - counted.0, output: output - counted.1, cached: Double(usage.cachedTokens ?? 0))
+        if let tokens = usage.readTokens { input = Double(tokens) }
+        if let tokens = usage.writtenTokens { output = Double(tokens) }
+        charge(
+            input: input - counted.0, output: output - counted.1, cached: Double(usage.cachedTokens ?? 0),
+            stored: Double(usage.cacheWriteTokens ?? 0))
     }
 
     // MARK: Estimates

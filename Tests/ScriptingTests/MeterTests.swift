@@ -1,0 +1,70 @@
+// What a budget counts of a whole reply: each provider has its own way to count tokens of caches and of reasoning.
+
+import Dialects
+import Testing
+import Wire
+
+@testable import Engine
+@testable import Scripting
+
+@Suite struct MeterTests {
+    /// Counts as a provider reports them, and what a budget makes of them: tokens in all, and dollars at 1 in, 10 out,
+    /// 0.1 from the cache and 1.25 into it for a million.
+    struct Case: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var usage: Usage
+        var tokens: Double
+        var dollars: Double
+
+        init(_ name: String, tokens: Double, dollars: Double, _ change: (inout Usage) -> Void) {
+            testDescription = name
+            usage = Usage()
+            change(&usage)
+            (self.tokens, self.dollars) = (tokens, dollars / 1e6)
+        }
+    }
+
+    static let cases = [
+        Case("plain", tokens: 150, dollars: 100 + 500) { ($0.inputTokens, $0.outputTokens) = (100, 50) },
+        Case("OpenAI: cached tokens are part of the input", tokens: 150, dollars: 20 + 8 + 500) {
+            ($0.inputTokens, $0.cachedTokens, $0.outputTokens, $0.totalTokens) = (100, 80, 50, 150)
+        },
+        Case("OpenAI: reasoning is part of the output", tokens: 150, dollars: 100 + 500) {
+            ($0.inputTokens, $0.outputTokens, $0.reasoningTokens, $0.totalTokens) = (100, 50, 40, 150)
+        },
+        Case("Gemini: thoughts come on top of the output", tokens: 190, dollars: 100 + 900) {
+            ($0.inputTokens, $0.outputTokens, $0.reasoningTokens, $0.totalTokens) = (100, 50, 40, 190)
+        },
+        Case("Anthropic: the cache comes on top of the input", tokens: 1162, dollars: 12 + 100 + 125 + 500) {
+            ($0.inputTokens, $0.cachedTokens, $0.cacheWriteTokens, $0.outputTokens) = (12, 1000, 100, 50)
+            $0.countsCacheApart = true
+        },
+        Case("nothing reported: the estimate stays", tokens: 0, dollars: 0) { _ in },
+    ]
+
+    @Test(arguments: cases) func counts(_ test: Case) {
+        let budget = Budget(tokens: 1e9, dollars: 1e9)
+        let price = Meter.Price(input: 1, output: 10, cachedInput: 0.1, cacheWrite: 1.25)
+        var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: price)
+        meter.count([.finish(Self.reply(test.usage))])
+        #expect(budget.tokens == test.tokens)
+        #expect(abs(budget.dollars - test.dollars) < 1e-12)
+    }
+
+    /// A price that is not known is that of the input.
+    @Test func cachePricesMayBeAbsent() {
+        let budget = Budget(tokens: nil, dollars: 1)
+        var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: Meter.Price(input: 2, output: 0))
+        var usage = Usage()
+        (usage.inputTokens, usage.cachedTokens, usage.cacheWriteTokens, usage.outputTokens) = (10, 20, 30, 1)
+        usage.countsCacheApart = true
+        meter.count([.finish(Self.reply(usage))])
+        #expect(abs(budget.dollars - 120e-6) < 1e-12)
+    }
+
+    private static func reply(_ usage: Usage) -> Reply {
+        Reply(
+            text: "", reasoning: "", toolCalls: [], usage: usage, model: "m", provider: "p", attempts: 1, totalTime: 0,
+            message: .null)
+    }
+}
