@@ -68,6 +68,8 @@ public enum ErrorClassifier {
     private static let keyProse = [
         "incorrect api key", "invalid api key", "api key not valid", "invalid x-api-key", "no api key",
     ]
+    // Ollama has no code for it.
+    private static let overloadProse = ["overloaded", "server busy", "server is busy"]
 
     private static func byProse(_ message: String, status: Int?, words: [String]) -> Verdict? {
         // Google calls each per-minute limit an exceeded quota (and sends a RetryInfo); those heal.
@@ -79,6 +81,9 @@ public enum ErrorClassifier {
         }
         // xAI answers a wrong key with 400 and code "invalid-argument".
         if status == 400 || status == nil, keyProse.contains(where: message.contains) { return Verdict(.auth) }
+        if status.map({ $0 >= 500 }) ?? true, overloadProse.contains(where: message.contains) {
+            return Verdict(.overloaded, isRetryable: true)
+        }
         return nil
     }
 

@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 /// A format in which the provider is asked.
-protocol ExchangeFormat {
+protocol ExchangeFormat: SendableMetatype {
     static var dialect: any Dialect { get }
     /// Where bodies of a test's own go.
     static var path: String { get }
@@ -33,8 +33,8 @@ struct DialectExchange<Format: ExchangeFormat> {
     /// Asks as the dialect asks. `fault` is of this request alone.
     init(
         _ server: MockServer, _ messages: [JSONValue], _ parameters: JSONObject = [:], model: String = "moonrill-chat",
-        system: String? = nil, fault: String? = nil, headers: [String: String] = [:], key: String? = "k",
-        continuing: String? = nil
+        system: String? = nil, path: String? = nil, fault: String? = nil, headers: [String: String] = [:],
+        key: String? = "k", continuing: String? = nil
     ) throws {
         let base = "http://127.0.0.1:\(server.port)"
         let endpoint = Endpoint(
@@ -46,7 +46,8 @@ struct DialectExchange<Format: ExchangeFormat> {
         var fields = headers
         for field in request.headers { fields[field.name] = field.value }
         try self.init(
-            server, body: request.body, path: String(request.url.dropFirst(base.count)), fault: fault, headers: fields)
+            server, body: request.body, path: path ?? String(request.url.dropFirst(base.count)), fault: fault,
+            headers: fields)
     }
 
     /// Sends a body of the test's own.

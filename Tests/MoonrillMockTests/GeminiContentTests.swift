@@ -6,16 +6,17 @@ import MoonrillMock
 import Testing
 import Wire
 
-private enum Content: ExchangeFormat {
+enum GeminiContentFormat: ExchangeFormat {
     static let dialect: any Dialect = GeminiDialect()
+    /// Where the answer is one array.
+    static let arrayPath = "/v1beta/models/moonrill-chat:streamGenerateContent"
     static let path = "/v1beta/models/moonrill-chat:streamGenerateContent?alt=sse"
 }
 
-private typealias Exchange = DialectExchange<Content>
+private typealias Exchange = DialectExchange<GeminiContentFormat>
 
-private let array = "/v1beta/models/moonrill-chat:streamGenerateContent"
-
-private func raw(_ server: MockServer, _ body: String, path: String = Content.path, fault: String? = nil) throws
+private func raw(_ server: MockServer, _ body: String, path: String = GeminiContentFormat.path, fault: String? = nil)
+    throws
     -> Exchange
 {
     try Exchange(server, body: Array(body.utf8), path: path, fault: fault)
@@ -92,17 +93,6 @@ private func hi(_ prompt: String = "Hi") -> String {
         for model in ["gemini-2.5-flash", "moonrill-reasoner"] {
             let reply = try withServer { try Exchange($0, [user("Hi")], ["thinking": .bool(asked)], model: model) }
             #expect(reply.reasoning.isEmpty == !asked && !reply.text.isEmpty)
-        }
-    }
-
-    @Test func limitsAndStops() throws {
-        try withServer { server in
-            let cut = try Exchange(server, [user("Explain wind")], ["max_tokens": 7])
-            #expect(cut.summary.finishReason == .length && cut.summary.usage?.outputTokens == 7)
-            let full = try Exchange(server, [user("Explain snow")]).text
-            let stop = String(full.dropFirst(20).prefix(9))
-            let stopped = try Exchange(server, [user("Explain snow")], ["stop": [.string(stop)]])
-            #expect(stopped.text == String(full.prefix(upTo: try #require(full.range(of: stop)).lowerBound)))
         }
     }
 
@@ -203,29 +193,18 @@ private func hi(_ prompt: String = "Hi") -> String {
         #expect(reply.error?.message.contains(says) == true, "\(reply.response.text)")
     }
 
-    @Test func wrongKeys() throws {
-        let reply = try withServer { try Exchange($0, [user("Hi")], key: "bad") }
-        #expect(reply.response.status == 401 && reply.error?.kind == .auth)
-    }
-
     // MARK: Faults
 
     @Test(
         arguments: [
-            ("400", .invalidRequest, false, nil), ("401", .auth, false, nil), ("403", .permission, false, nil),
-            ("404", .invalidRequest, false, nil), ("408", .provider, true, nil), ("429", .rateLimit, true, nil),
-            ("429:1@2.5", .rateLimit, true, 2.5), ("500", .provider, true, nil), ("503", .overloaded, true, nil),
-            ("529", .overloaded, true, nil), ("429:1@ms:1500", .rateLimit, true, 1.5),
-            ("429:1@date:9", .rateLimit, true, 9), ("429:1@raw:inf", .rateLimit, true, nil),
-            // Google words a daily limit as it does one by the minute.
-            ("quota", .rateLimit, true, nil),
-        ] as [(String, ErrorKind, Bool, Double?)])
-    func statuses(fault: String, kind: ErrorKind, retryable: Bool, retryAfter: Double?) throws {
+            ("400", nil), ("429", nil), ("429:1@2.5", 2.5), ("429:1@ms:1500", 1.5), ("429:1@date:9", 9),
+            ("429:1@raw:inf", nil), ("503", nil), ("quota", nil),
+        ] as [(String, Double?)]) func waits(fault: String, retryAfter: Double?) throws
+    {
         let reply = try withServer { try Exchange($0, [user("Hi")], fault: fault) }
-        #expect(reply.error?.kind == kind && reply.error?.isRetryable == retryable)
         // The exchange hands no header on: the wait stands in the body.
-        #expect(reply.error?.retryAfter == retryAfter)
-        let list = try withServer { try raw($0, hi(), path: array, fault: fault) }
+        #expect(reply.error != nil && reply.error?.retryAfter == retryAfter)
+        let list = try withServer { try raw($0, hi(), path: GeminiContentFormat.arrayPath, fault: fault) }
         #expect(list.error == reply.error && list.response.text == "[\(reply.response.text)]")
     }
 
@@ -253,44 +232,18 @@ private func hi(_ prompt: String = "Hi") -> String {
         }
     }
 
-    @Test(arguments: [0, 1, 3, 9], [Content.path, array]) func errorsInsideTheStream(after: Int, path: String) throws {
-        let reply = try withServer { try raw($0, hi(), path: path, fault: "error-frame@\(after)") }
-        #expect(reply.error?.kind == .overloaded && reply.error?.isRetryable == true && !reply.hasCleanEnd)
-        #expect(reply.text.isEmpty == (after == 0))
-    }
-
-    @Test(arguments: [Content.path, array]) func faultsOfTheStream(path: String) throws {
+    @Test(arguments: [GeminiContentFormat.path, GeminiContentFormat.arrayPath])
+    func endsThatAreMissing(path: String) throws {
         try withServer { server in
             func poem(_ fault: String? = nil) throws -> Exchange {
                 try raw(server, hi("写一首诗"), path: path, fault: fault)
             }
             let plain = try poem()
-            #expect(try poem("bad-json@5").error?.kind == .protocol)
             let noDone = try poem("no-done")
             #expect(!noDone.hasCleanEnd && noDone.text == plain.text)
             let noFinish = try poem("no-finish")
             #expect(!noFinish.hasCleanEnd && noFinish.summary.usage == plain.summary.usage)
-            #expect(try poem("html").error?.message.contains("Sign in") == true)
-            let empty = try poem("empty")
-            #expect(!empty.hasCleanEnd && empty.text.isEmpty)
-            for fault in ["split-utf8", "drip:5", "slow-head:0.01", "stall@300:0.02"] {
-                #expect(try poem(fault).response.body == plain.response.body, "\(fault)")
-            }
-            let eof = try poem("eof@700")
-            #expect(eof.response.body == Array(plain.response.body.prefix(700)))
-            #expect(!eof.hasCleanEnd && eof.error == nil && plain.text.hasPrefix(eof.text))
-            #expect(throws: RawClient.Reset.self) { try poem("cut@500") }
-            #expect(throws: RawClient.Closed.self) { try poem("chunkcut@500") }
-            #expect(throws: RawClient.Closed.self) { try poem("short-length@500") }
         }
     }
 
-    @Test(arguments: [Content.path, array]) func commentsKeepTheConnectionWarm(path: String) throws {
-        let reply = try withServer({ $0.rate = 5 }) { server in
-            try Exchange(
-                server, body: Array(hi().utf8), path: path, fault: "comments:0.02", headers: ["X-Moonrill-Deltas": "2"])
-        }
-        #expect(reply.text == "tok1 tok2 " && reply.hasCleanEnd && reply.error == nil)
-        #expect(reply.response.body.count { $0 == UInt8(ascii: "\r") } > 8)
-    }
 }
