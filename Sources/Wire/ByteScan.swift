@@ -16,6 +16,14 @@ extension Span where Element == UInt8 {
         }
     }
 
+    /// The first eight bytes, the first of them lowest; 0 where there are fewer.
+    internal var firstWord: UInt64 {
+        guard count >= 8 else { return 0 }
+        return withUnsafeBufferPointer {
+            UInt64(littleEndian: UnsafeRawBufferPointer($0).loadUnaligned(fromByteOffset: 0, as: UInt64.self))
+        }
+    }
+
     /// True when the bytes from `start` on begin with `text`.
     internal func hasPrefix(_ text: StaticString, from start: Int = 0) -> Bool {
         let length = text.utf8CodeUnitCount

@@ -294,9 +294,11 @@ private struct Field {
 
     init(_ line: Span<UInt8>) {
         let colon: Int
-        if line.hasPrefix("data:") {
+        // Nearly every line is one of these two, and none of them is shorter than a word.
+        let head = line.firstWord
+        if head & 0xFF_FFFF_FFFF == 0x3A_6174_6164 {  // "data:"
             (kind, colon) = (.data, 4)
-        } else if line.hasPrefix("event:") {
+        } else if head & 0xFFFF_FFFF_FFFF == 0x3A74_6E65_7665 {  // "event:"
             (kind, colon) = (.event, 5)
         } else {
             colon = line.firstIndex(of: 0x3A, from: 0) ?? line.count
