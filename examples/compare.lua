@@ -13,7 +13,7 @@ local function measure(name)
   for n = 1, TIMES do
     local reply, err = client:ask("Say hello.", { max_tokens = 16 })
     if not reply then return nil, err end
-    if not reply.timing.first_token then return nil, name .. " answered without a token" end
+    if not reply.timing.first_token then return nil, "it answered without a token" end
     times[n] = reply.timing.first_token
   end
   table.sort(times)
@@ -25,4 +25,6 @@ local ranked = {}
 for _, result in pairs(results) do ranked[#ranked + 1] = result end
 table.sort(ranked, function(a, b) return a.median < b.median end)
 for place, result in ipairs(ranked) do print(string.format("%d. %-12s %.3f s", place, result.name, result.median)) end
-for index = 1, #names do if errors[index] then print(errors[index]) end end
+for index, name in ipairs(names) do
+  if errors[index] then print(name .. " failed: " .. tostring(errors[index])) end
+end

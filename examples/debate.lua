@@ -12,7 +12,8 @@ local speakers = {
   client:chat { system = "You attack this claim, in three sentences: " .. claim },
 }
 
-local said, last = { "", "" }, "Open the debate."
+local said = { "", "" }
+local last = "Open the debate."
 for round = 1, 2 do
   for side, chat in ipairs(speakers) do
     last = assert(chat:send(last)).text
@@ -21,6 +22,6 @@ for round = 1, 2 do
   end
 end
 
-local best, err, verdict = llm.flow.judge(said, { client = client, rubric = "Who argued better: " .. claim })
-assert(best, err)
+local _, err, verdict = llm.flow.judge(said, { client = client, rubric = "Who argued better: " .. claim })
+assert(verdict, err)
 print("The winner: " .. names[verdict.best] .. ", because " .. verdict.reason)

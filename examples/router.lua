@@ -27,5 +27,6 @@ local function answer(topic)
   return client:ask(question, { system = experts[topic], on_token = io.write })
 end
 
-assert(llm.flow.seq(classify, answer)(question))
+local route = llm.flow.seq(classify, answer)
+assert(route(question))
 print()

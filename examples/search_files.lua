@@ -5,7 +5,8 @@
 local llm = require "llm"
 
 local question = arg[1] or "Use search: which lines of the README speak of the moon?"
-local files = #arg > 1 and table.move(arg, 2, #arg, 1, {}) or { "README.md" }
+local files = { table.unpack(arg, 2) }
+if #files == 0 then files = { "README.md" } end
 
 local search = llm.tool {
   name = "search",

@@ -8,7 +8,10 @@ local path = arg[1] or "README.md"
 local parts, part = {}, {}
 for line in io.lines(path) do
   part[#part + 1] = line
-  if #part == 60 then parts[#parts + 1], part = table.concat(part, "\n"), {} end
+  if #part == 60 then
+    parts[#parts + 1] = table.concat(part, "\n")
+    part = {}
+  end
 end
 if #part > 0 then parts[#parts + 1] = table.concat(part, "\n") end
 
@@ -22,4 +25,5 @@ end
 local summaries = assert(llm.flow.map(parts, summary, {
   on_progress = function(done, total) print(done .. " of " .. total .. " parts") end,
 }))
-print("\n" .. assert(summary(table.concat(summaries, "\n\n"))))
+local whole = assert(summary(table.concat(summaries, "\n\n")))
+print("\n" .. whole)

@@ -24,4 +24,5 @@ local function criticize(draft, source)
   return reply.text
 end
 
-print("final: " .. assert(llm.flow.refine(translate, { critic = criticize, rounds = 2 })(text)))
+local refined = llm.flow.refine(translate, { critic = criticize, rounds = 2 })
+print("final: " .. assert(refined(text)))

@@ -5,12 +5,13 @@
 local llm = require "llm"
 
 local question = arg[1] or "Is 1009 a prime number? Answer yes or no."
-local client = llm.client { params = { temperature = 1 } }
+local client = llm.client {}
 
-local function answer() return client:ask(question) end
+local function answer() return client:ask(question, { temperature = 1 }) end
 local function normalized(reply) return reply.text:lower():match("%w+") end
 
-local winner, err, tally = llm.flow.vote(answer, { n = 9, key = normalized })()
+local ask_often = llm.flow.vote(answer, { n = 9, key = normalized })
+local winner, err, tally = ask_often()
 assert(winner, err)
-print(winner)
+print(winner.text)
 for word, votes in pairs(tally) do print(votes .. " x " .. word) end
