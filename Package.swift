@@ -31,10 +31,11 @@ let package = Package(
         .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CLuaShim", dependencies: ["CLua"]),
+        .target(name: "CFrameScan"),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Bytes -> frames -> events.
-        .target(name: "Wire", dependencies: ["CSimdJSON"], swiftSettings: house),
+        .target(name: "Wire", dependencies: ["CFrameScan", "CSimdJSON"], swiftSettings: house),
         .target(name: "Dialects", dependencies: ["Wire"], swiftSettings: house),
 
         // The two guarded rooms.

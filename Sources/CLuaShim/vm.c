@@ -214,17 +214,6 @@ int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults) {
     return status;
 }
 
-int mr_resume_text(mr_vm *vm, lua_State *L, int function, const char *text, size_t length, bool *stops) {
-    int nresults = 0;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, function);
-    lua_pushlstring(L, length > 0 ? text : "", length);
-    int status = mr_resume(vm, L, 1, &nresults);
-    if (status != LUA_OK) return status;
-    *stops = nresults > 0 && lua_isboolean(L, -nresults) && !lua_toboolean(L, -nresults);
-    lua_settop(L, 0);
-    return status;
-}
-
 int mr_call(mr_vm *vm, lua_State *L, int nargs, int nresults, int handler) {
     lua_State *outer = vm->running;
     int host = vm->host;
@@ -293,7 +282,16 @@ void mr_push_display(mr_vm *vm, lua_State *L, int index) {
     }
 }
 
-void mr_push_traceback(lua_State *L, lua_State *of, int level) { luaL_traceback(L, of, NULL, level); }
+void mr_push_traceback(lua_State *L, lua_State *of, int level) {
+    luaL_traceback(L, of, NULL, level);
+    if (!mr_is_telling(L, of)) return;
+    // Its line, the last one, names a function that is not the script's.
+    const char *text = lua_tostring(L, -1);
+    const char *last = strrchr(text, '\n');
+    if (last == NULL) return;
+    lua_pushlstring(L, text, (size_t)(last - text));
+    lua_remove(L, -2);
+}
 
 void mr_push_where(lua_State *L) {
     lua_Debug ar;

@@ -37,6 +37,10 @@ struct mr_vm {
     // How many enclosing resumes were made where their own coroutine cannot yield.
     int blocked;
 
+    // What mr_tell has told, and whether it is to tell no more.
+    size_t told;
+    bool stops_telling;
+
     volatile sig_atomic_t killed;
     const char *volatile kill_reason;
     volatile sig_atomic_t caught_signal;
@@ -54,6 +58,9 @@ extern char mr_raise_tag;
 
 // Runs `co` with the switchboard set: running coroutine, host depth, armed kill.
 int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults);
+
+// Whether the outermost function of `of` is the one that tells strings. L lends a slot of its stack.
+bool mr_is_telling(lua_State *L, lua_State *of);
 
 // Closes the streams made by mr_set_output, after the state.
 void mr_close_outputs(mr_vm *vm);

@@ -72,6 +72,17 @@ public protocol StreamDecoder: AnyObject {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError)
 
+    /// Reads the frames that stand behind the one decoded last and repeat it in all but a piece of text, if that one was
+    /// nothing but a piece of text itself. What they say is what `decode` would have made of each.
+    /// - Parameters:
+    ///   - chunk: what the frame came in.
+    ///   - place: where it lies.
+    ///   - events: what they say beside their text, once for all.
+    /// - Returns: their pieces of text, and where the last of them ends; nil if there is none.
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextRun, end: Int)?
+
     /// True once the dialect's clean end has been seen. A stream that ends earlier was cut.
     var hasCleanEnd: Bool { get }
 
@@ -91,6 +102,11 @@ public protocol StreamDecoder: AnyObject {
 }
 
 extension StreamDecoder {
+    /// Reads none: for decoders that know no repetition.
+    public func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextRun, end: Int)? { nil }
+
     /// False: for decoders whose replies hold nothing but text, where the tokens say it.
     public var hasOutput: Bool { false }
 }

@@ -13,20 +13,46 @@ struct Repetition<Place: Sendable>: Sendable {
     private var template: JSONTemplate?
     private var place: Place?
     private var madeInVain = 0
+    /// Whether the frame decoded last is one of those that the template matches.
+    private var isAtOne = false
 
-    /// Whether frames of this kind and name may be repetitions: an event's name may say that it is an error.
-    static func mayBe(_ kind: FrameKind, name: String) -> Bool {
-        kind == .data && (name.isEmpty || name.utf8.count != 5 || name != "error")
+    /// Whether a frame of this kind and name, which is decoded next, may be a repetition: an event's name may say that it
+    /// is an error.
+    mutating func mayBe(_ kind: FrameKind, name: String) -> Bool {
+        isAtOne = false
+        return kind == .data && (name.isEmpty || name.utf8.count != 5 || name != "error")
     }
 
     /// What the frame has in the place of what changes, if it is the last one over again.
     mutating func read(
         _ document: Span<UInt8>, _ reader: JSONReader
     ) -> (place: Place, text: String, match: JSONTemplate.Match)? {
-        guard let place, let match = template?.match(document, reader), let text = match.text(in: document, reader)
+        guard let place, let match = template?.match(document), let text = match.text(in: document, reader)
         else { return nil }
         madeInVain = 0
+        isAtOne = true
         return (place, text, match)
+    }
+
+    /// Reads the frames behind the one decoded last that are repetitions as well.
+    /// - Parameter counting: the count that must go up by one: see ``JSONTemplate/read(_:behind:_:counting:)``.
+    /// - Returns: what is known of them, their text, what the last one holds beside it, and where that ends; nil if there
+    ///   is none.
+    mutating func read(
+        _ chunk: Span<UInt8>, behind place: FramePlace, _ reader: JSONReader,
+        counting: (index: Int, last: Int64?)? = nil
+    ) -> (place: Place, run: TextRun, last: JSONTemplate.Match, end: Int)? {
+        guard isAtOne, let known = self.place, let template else { return nil }
+        let (run, last, end) = template.read(chunk, behind: place, reader, counting: counting)
+        guard !run.isEmpty else { return nil }
+        // What is no UTF-8 is mended frame by frame. The template goes: who sends it once may send it in every chunk, and
+        // each would be read twice.
+        guard run.isUTF8 else {
+            (self.template, isAtOne) = (nil, false)
+            return nil
+        }
+        madeInVain = 0
+        return (known, run, last, end)
     }
 
     /// Makes a template of a document that was parsed, and said one piece of text alone.
@@ -43,6 +69,7 @@ struct Repetition<Place: Sendable>: Sendable {
             let made = JSONTemplate(document, open: gaps(), reader)
         else { return }
         template = made
+        isAtOne = true
         self.place = place
         madeInVain += 1
     }

@@ -113,8 +113,10 @@ final class Attempt {
                 throw Fault(
                     .truncated, "the reply is longer than the limit of \(owner.spec.limits.maxBodyBytes) bytes")
             }
-            try reader.feed(bytes) {
-                (kind, name, payload) throws(Fault) in try self.frame(kind, name: name, payload: payload, now: now)
+            try reader.feed(bytes) { (kind, name, payload) throws(Fault) in
+                try self.frame(kind, name: name, payload: payload, now: now)
+            } _: { (chunk, place) in
+                self.repeats(chunk, behind: place, now: now)
             }
         } catch {
             return stopped(by: error)
@@ -170,6 +172,20 @@ final class Attempt {
         } else if owner.machine.state == .opening, kind != .comment, decoder.hasOutput {
             owner.machine.output(now: now)
         }
+    }
+
+    /// Takes the frames that repeat the one before.
+    /// - Returns: where the last of them ends.
+    private func repeats(_ chunk: borrowing Span<UInt8>, behind place: FramePlace, now: Double) -> Int {
+        guard let owner, !owner.spec.wantsChunks, !isDone, !decoder.hasCleanEnd else { return place.frame.upperBound }
+        if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
+        guard let (run, end) = decoder.repeats(chunk, behind: place, into: &scratch) else {
+            return place.frame.upperBound
+        }
+        position.events += run.count
+        owner.accept(run, from: self, now: now)
+        for event in scratch { owner.accept(event, from: self, now: now) }
+        return end
     }
 
     // MARK: The end

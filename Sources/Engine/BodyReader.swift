@@ -8,6 +8,8 @@ internal import Wire
 struct BodyReader {
     /// Takes a frame: its kind, its SSE event name, its payload.
     typealias Sink = (FrameKind, String, borrowing Span<UInt8>) throws(Fault) -> Void
+    /// Reads frames that repeat the last one: see ``StreamDecoder/repeats(_:behind:into:_:)``.
+    typealias Skim = (borrowing Span<UInt8>, FramePlace) -> Int
 
     private enum Mode {
         case sniffing(BodySniffer)
@@ -39,11 +41,11 @@ struct BodyReader {
 
     /// Cuts the next bytes into frames.
     /// - Throws: what the sink throws, or a fault of kind `protocol` for a body that is no stream.
-    mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: Sink) throws(Fault) {
+    mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ skim: Skim) throws(Fault) {
         if !hasFrames, sample.count < 2 * Self.sampleLength {
             sample.append(copying: bytes.extracting(first: 2 * Self.sampleLength - sample.count))
         }
-        guard case .sniffing(var sniffer) = mode else { return try cut(bytes, sink) }
+        guard case .sniffing(var sniffer) = mode else { return try cut(bytes, sink, skim) }
         mode = .sniffing(BodySniffer(framing: framing))
         switch sniffer.feed(bytes, isWholeJSON: { Self.isWholeJSON([UInt8](copying: $0)) }) {
         case .undecided:
@@ -56,13 +58,13 @@ struct BodyReader {
             throw Fault(.protocol, "the body is compressed (gzip), though compression was not asked for")
         case .stream(.serverSentEvents):
             mode = .events(SSEParser(maxEventBytes: maxEventBytes))
-            try cut(sniffer.held.span, sink)
+            try cut(sniffer.held.span, sink, skim)
         case .stream(.newlineDelimitedJSON):
             mode = .lines(NDJSONParser(maxLineBytes: maxEventBytes))
-            try cut(sniffer.held.span, sink)
+            try cut(sniffer.held.span, sink, skim)
         case .stream(.jsonArray):
             mode = .elements(JSONArrayParser(maxElementBytes: maxEventBytes))
-            try cut(sniffer.held.span, sink)
+            try cut(sniffer.held.span, sink, skim)
         }
     }
 
@@ -71,7 +73,7 @@ struct BodyReader {
         if case .sniffing(let sniffer) = mode { !sniffer.isDocument } else { false }
     }
 
-    private mutating func cut(_ bytes: borrowing Span<UInt8>, _ sink: Sink) throws(Fault) {
+    private mutating func cut(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ skim: Skim) throws(Fault) {
         var sawFrame = hasFrames
         var sawStray = hasStrays
         do throws(FramingError<Fault>) {
@@ -83,6 +85,8 @@ struct BodyReader {
                 try parser.feed(bytes) { (frame, payload) throws(Fault) in
                     if frame.kind == .stray { sawStray = true } else { sawFrame = true }
                     try sink(FrameKind(frame.kind), frame.name, payload)
+                } skim: {
+                    skim($0, $1)
                 }
             case .lines(var parser):
                 mode = .sniffing(BodySniffer(framing: framing))
@@ -90,6 +94,8 @@ struct BodyReader {
                 try parser.feed(bytes) { (payload) throws(Fault) in
                     sawFrame = true
                     try sink(.data, "", payload)
+                } skim: {
+                    skim($0, $1)
                 }
             case .elements(var parser):
                 mode = .sniffing(BodySniffer(framing: framing))

@@ -111,9 +111,16 @@ public final class Engine {
     /// what a later `stop` or `cancel` calls undelivered. `finish` and `failed` come alone, in a last call after all else
     /// has been taken: until then the request can still be stopped.
     public func take(_ id: RequestID, upTo limit: Int = .max) -> [EngineEvent] {
+        take(id, upTo: limit, isJoined: false)
+    }
+
+    /// As ``take(_:upTo:)``, all events, and pieces of text that came together as one event.
+    public func takeJoined(_ id: RequestID) -> [EngineEvent] { take(id, upTo: .max, isJoined: true) }
+
+    private func take(_ id: RequestID, upTo limit: Int, isJoined: Bool) -> [EngineEvent] {
         guard let request = requests[id], request.isTakeable else { return [] }
         let wasHeld = request.isHeld
-        let events = request.take(upTo: limit)
+        let events = request.take(upTo: limit, isJoined: isJoined)
         if events.last?.isTerminal == true { requests[id] = nil }
         if wasHeld != request.isHeld { updateHold(request) }
         list(request)

@@ -12,6 +12,8 @@ public enum EngineEvent: Sendable {
     case token(String)
     /// A piece of the reasoning, never empty.
     case reasoning(String)
+    /// Several pieces, of one of the two, that came together. Only to a reader that asks for events joined.
+    indirect case run(TextRun)
     /// A whole tool call with valid arguments. Only after the stream's clean end, before `finish`.
     indirect case toolCall(ToolCall)
     /// Token counts so far; the last one wins.

@@ -1,5 +1,7 @@
 // Events of one request that wait to be taken. Filled by the request, emptied by the engine's `take`.
 
+internal import Wire
+
 /// A queue of events that knows how much it holds and whether the caller must be told of output in it.
 struct Inbox {
     private var events: [EngineEvent] = []
@@ -12,11 +14,19 @@ struct Inbox {
     /// A `reset` waits.
     private(set) var hasReset = false
 
+    /// Pieces of text that wait joined, beyond one for each event that holds them.
+    private var joined = 0
+
     var isEmpty: Bool { events.isEmpty }
-    var count: Int { events.count - head }
+    /// How many events wait, each piece of text being one.
+    var count: Int { events.count - head + joined }
 
     mutating func push(_ event: EngineEvent) {
         switch event {
+        case .run(let run):
+            bytes += run.bytes.count
+            joined += run.count - 1
+            hasOutput = true
         case .token(let text), .reasoning(let text):
             bytes += text.utf8.count
             hasOutput = true
@@ -28,7 +38,9 @@ struct Inbox {
     }
 
     /// Removes and returns the oldest events, at most `limit`; `hadOutput` tells whether output was among them.
-    mutating func take(upTo limit: Int) -> (events: [EngineEvent], hadOutput: Bool) {
+    /// - Parameter isJoined: whether pieces of text that came together stay so. All events are taken then.
+    mutating func take(upTo limit: Int, isJoined: Bool) -> (events: [EngineEvent], hadOutput: Bool) {
+        if joined > 0, !isJoined { part() }
         if head == 0, limit >= events.count {
             defer { self = Inbox() }
             return (events, hasOutput)
@@ -44,6 +56,13 @@ struct Inbox {
             if head >= rest { compact() }
         }
         return (taken, taken.contains { $0.isOutput })
+    }
+
+    /// Makes an event of each piece of text.
+    private mutating func part() {
+        events = events[head...].flatMap { $0.parted }
+        head = 0
+        joined = 0
     }
 
     private mutating func forget(_ event: EngineEvent) {
@@ -82,8 +101,14 @@ extension EngineEvent {
     /// True for tokens and reasoning.
     var isOutput: Bool {
         switch self {
-        case .token, .reasoning: true
+        case .token, .reasoning, .run: true
         default: false
         }
+    }
+
+    /// The event, or one for each piece of text in it.
+    fileprivate var parted: [EngineEvent] {
+        guard case .run(let run) = self else { return [self] }
+        return (0..<run.count).map { run.isReasoning ? .reasoning(run[$0]) : .token(run[$0]) }
     }
 }

@@ -96,6 +96,23 @@ final class Request {
         }
     }
 
+    /// The fewest pieces of text that are passed on as one.
+    private static let shortestRun = 4
+
+    /// Takes pieces of text that came together.
+    func accept(_ run: TextRun, from attempt: Attempt, now: Double) {
+        // What may have to be parted or held back is taken piece by piece; few pieces cost less each by itself.
+        guard seam == nil, tags == nil, run.count >= Self.shortestRun else {
+            for index in 0..<run.count {
+                accept(run.isReasoning ? .reasoning(run[index]) : .token(run[index]), from: attempt, now: now)
+            }
+            return
+        }
+        machine.output(now: now)
+        transcript.append(run)
+        push(.run(run))
+    }
+
     private func deliver(text: String) {
         transcript.append(text: text)
         push(.token(text))
@@ -133,13 +150,14 @@ final class Request {
     // MARK: To the reader
 
     /// Hands over waiting events; a terminal one comes alone.
-    func take(upTo limit: Int) -> [EngineEvent] {
+    /// - Parameter isJoined: whether pieces of text that came together stay so. The limit counts nothing then.
+    func take(upTo limit: Int, isJoined: Bool) -> [EngineEvent] {
         if inbox.isEmpty, let terminal {
             self.terminal = nil
             return [terminal]
         }
         if !inbox.hasReset { transcript.forgetVoided() }
-        let (events, hadOutput) = inbox.take(upTo: limit)
+        let (events, hadOutput) = inbox.take(upTo: limit, isJoined: isJoined)
         if hadOutput { isOutputTaken = true }
         if isFull, inbox.count <= spec.limits.inboxEvents / 2, inbox.bytes <= spec.limits.inboxBytes / 2 {
             isFull = false

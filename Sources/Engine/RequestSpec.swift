@@ -2,6 +2,7 @@
 // engine could become a socket without either side noticing. Nothing here may hold a closure or a reference.
 
 public import Dialects
+public import Wire
 
 /// The name of one request. The caller chooses it; no two live requests of one engine may share it.
 public struct RequestID: Hashable, Sendable {
@@ -172,13 +173,22 @@ public struct Undelivered: Sendable, Equatable {
         for event in events { count(event) }
     }
 
-    mutating func count(_ event: EngineEvent) {
+    /// Adds what an event holds.
+    public mutating func count(_ event: EngineEvent) {
         guard !spansReset else { return }
         switch event {
         case .reset: spansReset = true
         case .token(let text): textBytes += text.utf8.count
         case .reasoning(let text): reasoningBytes += text.utf8.count
+        case .run(let run): count(run, from: 0)
         default: break
         }
+    }
+
+    /// Adds the pieces of a run from that one on.
+    public mutating func count(_ run: TextRun, from index: Int) {
+        guard !spansReset else { return }
+        let bytes = run.bytes.count - run.start(of: index)
+        if run.isReasoning { reasoningBytes += bytes } else { textBytes += bytes }
     }
 }

@@ -27,6 +27,9 @@ struct Transcript {
 
     mutating func append(text piece: String) { spoken.bytes += piece.utf8 }
     mutating func append(reasoning piece: String) { thought.bytes += piece.utf8 }
+    mutating func append(_ run: TextRun) {
+        if run.isReasoning { thought.bytes += run.bytes } else { spoken.bytes += run.bytes }
+    }
 
     /// Begins anew; nobody has seen what there was.
     mutating func clear() {

@@ -128,21 +128,39 @@ public final class LuaCoroutine {
         }
     }
 
-    /// Runs `function` with one string from its beginning, on a coroutine that runs nothing. What ``resume(arguments:)``
-    /// and ``clear()`` do together, in one step across the border: this is done for every piece of text.
-    public func tell(_ function: LuaReference, _ text: String) -> Reaction {
+    /// Runs `function` with strings, one after the other and each from its beginning, on a coroutine that runs nothing.
+    /// What ``resume(arguments:)`` and ``clear()`` would do for each, in one step across the border: this is done for
+    /// every piece of text. It ends with the last string, with the first whose call does not simply return, and where
+    /// ``LuaVM/stopTelling()`` is called; ``LuaVM/told`` counts on the way.
+    /// - Parameters:
+    ///   - bytes: the strings, one behind the other.
+    ///   - ends: where each of them ends.
+    ///   - range: which of them are told.
+    public func tell(
+        _ function: LuaReference, _ bytes: Span<UInt8>, ends: Span<UInt32>, _ range: Range<Int>
+    ) -> Reaction {
         if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
-        var text = text
+        precondition(range.upperBound <= ends.count, "fewer strings than are to be told")
         var stops = false
-        let status = unsafe text.withUTF8 { bytes in
-            let start = unsafe UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
-            return unsafe mr_resume_text(stack.vm.machine, stack.raw, function.index, start, bytes.count, &stops)
+        let status = bytes.withUnsafeBufferPointer { bytes in
+            let start = UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
+            return ends.withUnsafeBufferPointer { ends in
+                unsafe mr_tell(
+                    stack.vm.machine, stack.raw, function.index, start, ends.baseAddress, range.lowerBound,
+                    range.upperBound, &stops)
+            }
         }
         switch status {
         case LUA_OK: return stops ? .stops : .goesOn
         case LUA_YIELD: return .waits
         default: return .failed(failure())
         }
+    }
+
+    /// The same with one string.
+    public func tell(_ function: LuaReference, _ text: String) -> Reaction {
+        let end: [1 of UInt32] = [UInt32(clamping: text.utf8.count)]
+        return tell(function, text.utf8.span, ends: end.span, 0..<1)
     }
 
     /// The error that ended the run, which it clears away.

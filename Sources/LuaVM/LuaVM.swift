@@ -64,6 +64,15 @@ internal import CLuaShim
         }
     }
 
+    // MARK: Telling
+
+    /// How many strings the ``LuaCoroutine/tell(_:_:ends:_:)`` that runs, or the last one, has told, the one at hand
+    /// among them.
+    public var told: Int { unsafe mr_told(machine) }
+
+    /// Lets the `tell` that runs tell no more.
+    public func stopTelling() { unsafe mr_stop_telling(machine) }
+
     // MARK: Stopping
 
     /// Makes every Lua instruction from now on raise `reason`; no pcall, handler or `__close` outlives it.

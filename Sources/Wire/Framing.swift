@@ -1,4 +1,21 @@
-// What the two framers (SSEParser, NDJSONParser) have in common: how they fail.
+// What the two framers (SSEParser, NDJSONParser) have in common: how they fail, and where a frame lies.
+
+/// Where the frame lies that a framer has just handed out, for whoever can read those behind it by their bytes.
+public struct FramePlace: Sendable {
+    /// The frame, with everything that is its own: lines before its payload, line ends, a blank line.
+    public var frame: Range<Int>
+    /// Its payload: all of one line but its end.
+    public var payload: Range<Int>
+    /// The bound on a line, in bytes. Those that pass it are the framer's to refuse.
+    public var limit: Int
+
+    /// A place of the given parts.
+    public init(frame: Range<Int>, payload: Range<Int>, limit: Int) {
+        self.frame = frame
+        self.payload = payload
+        self.limit = limit
+    }
+}
 
 /// A frame grew past the bound its framer was given.
 public struct FrameTooLong: Error, Sendable, Equatable, CustomStringConvertible {

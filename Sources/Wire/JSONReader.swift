@@ -26,6 +26,8 @@ public struct JSONError: Error, Sendable, Equatable {
 /// the strict parse has failed: see `JSONRepair`. Nesting deeper than 1,024 is an error.
 public final class JSONReader {
     private let parser: OpaquePointer?
+    /// Where frames are read that need no parsing.
+    private(set) lazy var room = ScanRoom()
 
     /// A reader without buffers; the first document brings them.
     public init() { parser = csj_parser_create() }

@@ -2,6 +2,8 @@
 // piece of text, and are numbered, counted, timed or padded beside it. For decoders, which read such a frame by
 // comparing bytes. It knows JSON's literals and nothing of what they say.
 
+internal import CFrameScan
+
 /// A JSON document with a few of its strings and numbers left open. A document of the same bytes around other values is
 /// read without parsing it: the parser would find those values in those places, and all else as it was.
 ///
@@ -12,7 +14,7 @@ public struct JSONTemplate: Sendable {
     /// Documents longer than this, in bytes, make no template: thousands of streams hold one each.
     public static let longest = 2048
     /// The most members that are counted.
-    public static let mostCounts = 4
+    public static let mostCounts = Int(CFS_MOST_COUNTS)
 
     /// What may change from one document to the next. What the document lacks is left out, the text excepted.
     public struct Gaps: Sendable {
@@ -33,39 +35,52 @@ public struct JSONTemplate: Sendable {
 
     /// What a document has in the gaps: places in it and numbers alone, so that it costs nothing to pass on.
     public struct Match {
-        fileprivate var place = 0..<0
-        fileprivate var hasEscapes = false
-        fileprivate var counts = InlineArray<4, Int64>(repeating: -1)
+        private let found: cfs_match
+
+        init(_ found: cfs_match) { self.found = found }
 
         /// The text; nil where its escapes are none, and so the document is no JSON.
         /// - Parameters:
         ///   - document: the document that was matched.
         ///   - reader: reads a string with escapes. Its nodes read as null from then on.
         public func text(in document: Span<UInt8>, _ reader: JSONReader) -> String? {
+            let literal = document.extracting(found.text..<found.text_end)
             // Bytes that are no UTF-8 are mended here as the reader would mend them.
-            guard hasEscapes else { return String(decoding: document.extracting(place)) }
-            if let text = String(unescaping: document.extracting(place)) { return text }
-            return reader.node(document.extracting(place.lowerBound - 1..<place.upperBound + 1))?.string
+            guard found.has_escapes else { return String(decoding: literal) }
+            if let text = String(unescaping: literal) { return text }
+            return reader.node(document.extracting(found.text - 1..<found.text_end + 1))?.string
         }
 
         /// That of the counts; nil where the template's document lacks it.
-        public func count(_ index: Int) -> Int64? { counts[index] < 0 ? nil : counts[index] }
+        public func count(_ index: Int) -> Int64? {
+            let count = Self.get(found.counts, index)
+            return count < 0 ? nil : count
+        }
     }
 
-    private enum Filling { case text, count(Int), string, number }
+    private enum Filling {
+        case text, count(Int), string, number
 
-    private struct Gap {
-        var filling: Filling
-        /// Where it stands: so many bytes of the frame are before it.
-        var place: Int
+        /// The same for the scanner.
+        func gap(at place: Int) -> cfs_gap {
+            let (kind, count) =
+                switch self {
+                case .text: (CFS_TEXT, 0)
+                case .count(let index): (CFS_COUNT, index)
+                case .string: (CFS_STRING, 0)
+                case .number: (CFS_NUMBER, 0)
+                }
+            return cfs_gap(
+                place: UInt32(clamping: place), filling: UInt16(clamping: kind), count: UInt16(clamping: count))
+        }
     }
 
     /// The document without what fills the gaps.
-    private let frame: [UInt8]
-    private let gaps: [Gap]
+    let frame: [UInt8]
+    let gaps: [cfs_gap]
     /// Whether nothing but the closing quote and brackets stands behind the last gap. White space among those says
     /// nothing: some servers pad each document with it.
-    private let endsInBrackets: Bool
+    let endsInBrackets: Bool
 
     /// The template that `document` makes. Nil where there is none: it has no text, or a gap is no literal of its kind.
     /// - Parameter reader: parses variants of the document. Its nodes read as null from then on.
@@ -74,11 +89,11 @@ public struct JSONTemplate: Sendable {
             let places = Self.places(of: gaps, in: document), Self.areProven(places, document, reader)
         else { return nil }
         var frame: [UInt8] = []
-        var made: [Gap] = []
+        var made: [cfs_gap] = []
         var start = 0
         for open in places {
             frame.append(document.extracting(start..<open.range.lowerBound))
-            made.append(Gap(filling: open.filling, place: frame.count))
+            made.append(open.filling.gap(at: frame.count))
             start = open.range.upperBound
         }
         let rest = document.extracting(start..<document.count)
@@ -92,55 +107,7 @@ public struct JSONTemplate: Sendable {
     }
 
     /// What `document` has in the gaps, if it is this template's and its text is not empty.
-    /// - Parameter reader: reads strings with escapes. Its nodes read as null from then on.
-    public func match(_ document: Span<UInt8>, _ reader: JSONReader) -> Match? {
-        var match = Match()
-        var place = 0
-        var compared = 0
-        for gap in gaps {
-            guard document.isSame(as: frame, compared..<gap.place, at: place) else { return nil }
-            place += gap.place - compared
-            compared = gap.place
-            switch gap.filling {
-            case .text:
-                guard let end = document.endOfString(from: place), end.quote > place else { return nil }
-                match.place = place..<end.quote
-                match.hasEscapes = end.hasEscapes
-                place = end.quote
-            case .string: guard document.skipString(from: &place, reader) else { return nil }
-            case .count(let index):
-                guard let number = document.natural(from: place) else { return nil }
-                match.counts[index] = number.value
-                place = number.end
-            case .number:
-                guard let end = document.endOfNumber(from: place) else { return nil }
-                place = end
-            }
-        }
-        return ends(document, at: place, compared) ? match : nil
-    }
-
-    /// Whether the rest of the frame, and nothing else, stands at the end of the document.
-    private func ends(_ document: Span<UInt8>, at start: Int, _ compared: Int) -> Bool {
-        guard endsInBrackets else {
-            return isRest(document, at: start, compared)
-        }
-        if isRest(document, at: start, compared) { return true }
-        var place = start
-        for index in compared..<frame.count {
-            // The quote ends a string: it is the first byte, and before it nothing is padding.
-            while index > compared, place < document.count, document[place].isBlank { place += 1 }
-            guard place < document.count, document[place] == frame[index] else { return false }
-            place += 1
-        }
-        while place < document.count, document[place].isBlank { place += 1 }
-        return place == document.count
-    }
-
-    private func isRest(_ document: Span<UInt8>, at start: Int, _ compared: Int) -> Bool {
-        document.count - start == frame.count - compared
-            && document.isSame(as: frame, compared..<frame.count, at: start)
-    }
+    public func match(_ document: Span<UInt8>) -> Match? { scan(document).map(Match.init) }
 
     // MARK: Making one
 
@@ -195,6 +162,32 @@ public struct JSONTemplate: Sendable {
     private static func probe(_ index: Int, _ round: Int) -> Int { round * 10_000 + index }
 }
 
+extension JSONTemplate.Match {
+    /// C's four numbers.
+    typealias Counts = (Int64, Int64, Int64, Int64)
+
+    static let none: Counts = (-1, -1, -1, -1)
+
+    fileprivate static func get(_ counts: Counts, _ index: Int) -> Int64 {
+        switch index {
+        case 0: counts.0
+        case 1: counts.1
+        case 2: counts.2
+        case 3: counts.3
+        default: -1
+        }
+    }
+
+    static func set(_ counts: inout Counts, _ index: Int, _ value: Int64) {
+        switch index {
+        case 0: counts.0 = value
+        case 1: counts.1 = value
+        case 2: counts.2 = value
+        default: counts.3 = value
+        }
+    }
+}
+
 extension JSONReader {
     /// The document, if the bytes are one.
     fileprivate func node(_ document: Span<UInt8>) -> JSONNode? {
@@ -209,13 +202,5 @@ extension Span<UInt8> {
     fileprivate func inside(_ literal: Range<Int>) -> Range<Int>? {
         guard literal.count >= 2, self[literal.lowerBound] == UInt8(ascii: "\"") else { return nil }
         return literal.lowerBound + 1..<literal.upperBound - 1
-    }
-
-    /// Passes over a string, if it is one.
-    fileprivate func skipString(from place: inout Int, _ reader: JSONReader) -> Bool {
-        let start = place
-        guard let end = endOfString(from: start) else { return false }
-        place = end.quote
-        return !end.hasEscapes || reader.node(extracting(start - 1..<end.quote + 1)) != nil
     }
 }

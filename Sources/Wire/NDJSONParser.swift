@@ -15,20 +15,26 @@ public struct NDJSONParser: Sendable {
     public init(maxLineBytes: Int = 16 * 1024 * 1024) { limit = maxLineBytes }
 
     /// Takes the next bytes of the stream, cut anywhere, and hands out each line they complete, in order.
+    /// - Parameter skim: is shown where a line that was just handed out lies, if it lies in this chunk and more follows,
+    ///   and answers where the lines end that it has read itself. It can throw nothing.
     /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
     public mutating func feed<E: Error>(
-        _ bytes: Span<UInt8>, _ emit: (Span<UInt8>) throws(E) -> Void
+        _ bytes: Span<UInt8>, _ emit: (Span<UInt8>) throws(E) -> Void,
+        skim: (Span<UInt8>, FramePlace) -> Int = { $1.frame.upperBound }
     ) throws(FramingError<E>) {
         var start = 0
         while let end = bytes.firstIndex(of: 0x0A, from: start) {
             if let excess = excess(end - start, at: start) { throw .tooLong(excess) }
             if tail.isEmpty {
                 try Self.hand(bytes.extracting(start..<end), emit)
+                let payload = start..<(end > start && bytes[end - 1] == 0x0D ? end - 1 : end)
+                let place = FramePlace(frame: start..<end + 1, payload: payload, limit: limit)
+                start = end + 1 < bytes.count ? skim(bytes, place) : end + 1
             } else {
                 tail.append(bytes.extracting(start..<end))
                 try finish(emit)
+                start = end + 1
             }
-            start = end + 1
         }
         if let excess = excess(bytes.count - start, at: start) { throw .tooLong(excess) }
         if start < bytes.count { tail.append(bytes.extracting(start..<bytes.count)) }

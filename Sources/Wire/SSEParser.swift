@@ -63,26 +63,39 @@ public struct SSEParser: Sendable {
     public init(maxEventBytes: Int = 16 * 1024 * 1024) { limit = maxEventBytes }
 
     /// Takes the next bytes of the stream, cut anywhere, and hands out each frame they complete, in order.
+    /// - Parameter skim: is shown where an event that was just handed out lies, if it lies in this chunk and more
+    ///   follows, and answers where the frames end that it has read itself. It may read those that are like this one,
+    ///   byte for byte, in all but the payload, whose bytes hold no line end. It can throw nothing.
     /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
     public mutating func feed<E: Error>(
-        _ bytes: Span<UInt8>, _ emit: (SSEFrame, Span<UInt8>) throws(E) -> Void
+        _ bytes: Span<UInt8>, _ emit: (SSEFrame, Span<UInt8>) throws(E) -> Void,
+        skim: (Span<UInt8>, FramePlace) -> Int = { $1.frame.upperBound }
     ) throws(FramingError<E>) {
         // This function alone is generic: all that looks at bytes is compiled once, without knowing E.
-        var cursor = Cursor(start: begin(bytes))
+        var cursor = Cursor(start: begin(bytes), isBetweenEvents: isBetweenEvents)
         var excess: FrameTooLong?
         do throws(E) {
             frames: while true {
                 switch step(bytes, &cursor) {
-                case .event(let frame, let place): try emit(frame, bytes.extracting(place))
+                case .event(let frame, let place):
+                    try emit(frame, bytes.extracting(place))
+                    if let whole = cursor.event, cursor.start < bytes.count, cursor.ends.areLineFeeds {
+                        let place = FramePlace(frame: whole..<cursor.start, payload: place, limit: limit)
+                        cursor.start = skim(bytes, place)
+                    }
+                    cursor.event = cursor.start
                 case .joined(let frame):
+                    cursor.event = cursor.start
                     var whole: [UInt8] = []
                     swap(&whole, &data)
                     try emit(frame, whole.span)
                     whole.drain()
                     swap(&whole, &data)
                 case .line(let kind, let place):
+                    cursor.event = nil
                     try emit(SSEFrame(kind: kind, name: "", lastEventID: ""), bytes.extracting(place))
                 case .held(let kind, let line, let start):
+                    cursor.event = nil
                     let frame = SSEFrame(kind: kind, name: "", lastEventID: "")
                     try emit(frame, line.span.extracting(droppingFirst: start))
                 case .tooLong(let found):
@@ -115,6 +128,14 @@ public struct SSEParser: Sendable {
     private struct Cursor {
         var start: Int
         var ends = LineEnds()
+        /// Where the event begins of which this is a part: nil where not all of it is in the chunk, or what it holds has
+        /// gone out already.
+        var event: Int?
+
+        init(start: Int, isBetweenEvents: Bool) {
+            self.start = start
+            event = isBetweenEvents ? start : nil
+        }
     }
 
     /// What the next line, or the next few, came to.
@@ -130,6 +151,9 @@ public struct SSEParser: Sendable {
         case tooLong(FrameTooLong)
         case end
     }
+
+    /// Nothing of an event is held.
+    private var isBetweenEvents: Bool { !hasData && tail.isEmpty && name.isEmpty && pendingID == lastEventID }
 
     private mutating func begin(_ bytes: Span<UInt8>) -> Int {
         direct = nil
@@ -156,6 +180,7 @@ public struct SSEParser: Sendable {
             }
             let step = tail.isEmpty ? line(bytes, start..<end) : heldLine(bytes, start..<end)
             if let step { return step }
+            if start == end { cursor.event = cursor.start }
         }
         if let excess = excess(bytes.count - cursor.start, at: cursor.start) { return .tooLong(excess) }
         return .end
@@ -321,6 +346,9 @@ private struct Field {
 private struct LineEnds {
     private var lineFeed = -1
     private var carriageReturn = -1
+
+    /// Whether no CR stands in what is left of the chunk.
+    var areLineFeeds: Bool { carriageReturn == .max }
 
     mutating func next(in bytes: Span<UInt8>, from start: Int) -> Int? {
         if lineFeed < start { lineFeed = bytes.firstIndex(of: 0x0A, from: start) ?? .max }

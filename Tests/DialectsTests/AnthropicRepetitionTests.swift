@@ -60,6 +60,32 @@ import Wire
         #expect(repeated.error == nil && alone.error == nil)
     }
 
+    /// What is read because it repeats another event says what a parse of it would say, however the body is cut.
+    @Test(arguments: 0..<40) func aBodySaysWhatEachEventSaysAlone(seed: UInt64) {
+        var random = Seeded(state: seed)
+        var payloads: [String] = []
+        while payloads.count < 300 {
+            let shape =
+                seed % 3 == 0 ? Self.shapes.randomElement(using: &random) : Self.shapes.prefix(4).randomElement()
+            for _ in 0..<Int.random(in: 1...9, using: &random) {
+                payloads.append(shape?(Self.texts.randomElement(using: &random) ?? "") ?? "")
+            }
+        }
+        let name = seed % 2 == 0 ? "event: content_block_delta\n" : ""
+        let body = Array(payloads.map { "\(name)data: \($0)\n\n" }.joined().utf8)
+        let alone = StreamHarness.run(
+            frames: payloads.enumerated().map { (.data, "", Self.unlike($1, $0)) }, dialect: AnthropicDialect())
+        for most in [1, 40, 700, 5000, body.count] {
+            let outcome = StreamHarness.run(
+                body: body, sizes: { most == body.count ? most : Int.random(in: 1...most, using: &random) },
+                dialect: AnthropicDialect(), reader: JSONReader())
+            #expect(outcome.pieces == alone.pieces)
+            #expect(outcome.summary == alone.summary)
+            #expect(outcome.message == alone.message)
+            #expect(outcome.error == nil && alone.error == nil)
+        }
+    }
+
     /// A node of the shared reader lives until its next parse: where it lives on, nothing was parsed.
     @Test(arguments: ["text", "thinking"]) func aRepetitionIsNotParsed(kind: String) throws {
         let reader = JSONReader()

@@ -149,6 +149,81 @@ import Wire
         #expect(repeated.events.contains { $0 != .heartbeat })
     }
 
+    /// Frames of the mixture, in the bytes around them that a server may send.
+    private static let envelopes: [@Sendable (String, Int) -> String] = [
+        { payload, _ in "data: \(payload)\n\n" }, { payload, _ in "data:\(payload)\n\n" },
+        { payload, _ in "event: message\ndata: \(payload)\n\n" }, { payload, _ in "data: \(payload) \n\n" },
+        { payload, number in "id: \(number / 7)\ndata: \(payload)\nretry: 3\n\n" },
+        { payload, _ in "data: \(payload)\r\n\r\n" }, { payload, _ in "data: \(payload)\r\r" },
+        { payload, number in (number % 9 == 0 ? ": ping\n" : "") + "data: \(payload)\n\n" },
+        { payload, number in (number % 5 == 0 ? "event: message\n" : "") + "data: \(payload)\n\n" },
+        { payload, _ in ":\ndata: \(payload)\n\n" },
+        { payload, _ in "data: \(payload.prefix(1))\ndata: \(payload.dropFirst())\n\n" },
+    ]
+    private static let lineEnds: [@Sendable (String, Int) -> String] = [
+        { payload, _ in payload + "\n" }, { payload, _ in payload + "\r\n" }, { payload, _ in payload + " \n" },
+        { payload, number in payload + (number % 3 == 0 ? "\n\n" : "\n") },
+    ]
+
+    /// What is read because it repeats another frame says what a parse of it would say, however the body is cut.
+    @Test(arguments: streams, 0..<44) func aBodySaysWhatEachFrameSaysAlone(stream: Stream, seed: UInt64) {
+        var random = Seeded(state: seed)
+        var payloads: [String] = []
+        while payloads.count < 300 {
+            let shape = seed % 3 == 0 ? stream.shapes.randomElement(using: &random)! : stream.shapes[0]
+            for _ in 0..<Int.random(in: 1...9, using: &random) {
+                payloads.append(shape(Self.texts.randomElement(using: &random)!, payloads.count))
+            }
+        }
+        let envelopes = stream.dialect.framing == .serverSentEvents ? Self.envelopes : Self.lineEnds
+        let envelope = envelopes[Int(seed) % envelopes.count]
+        let body = Array(payloads.enumerated().map { envelope($1, $0) }.joined().utf8)
+        let alone = StreamHarness.run(
+            frames: payloads.enumerated().map { (.data, "", Self.unlike($1, $0)) }, dialect: stream.dialect)
+        for most in [1, 40, 700, 5000, body.count] {
+            let outcome = StreamHarness.run(
+                body: body, sizes: { most == body.count ? most : Int.random(in: 1...most, using: &random) },
+                dialect: stream.dialect, reader: JSONReader())
+            #expect(outcome.pieces == alone.pieces)
+            #expect(outcome.summary == alone.summary)
+            #expect(outcome.message == alone.message)
+            #expect(outcome.hasOutput == alone.hasOutput)
+            #expect(outcome.error == alone.error)
+        }
+    }
+
+    /// Bytes that are no UTF-8 are mended as in a frame by itself, in every frame or in one among many, and cut anywhere.
+    @Test(
+        arguments: [1, 3, 40, 100],
+        [[0xFF], [0xE6, 0x9C], [0x88], [0xC3, 0x5C, 0x6E], [0x61, 0xED, 0xA0, 0x80]] as [[UInt8]])
+    func bytesThatAreNoTextAreMendedAlike(every: Int, bytes: [UInt8]) {
+        let payloads: [[UInt8]] = (0..<120).map { number in
+            Array(#"{"id":"c","choices":[{"index":0,"delta":{"content":""#.utf8)
+                + (number % every == every - 1 ? bytes : Array("月\(number)".utf8)) + Array(#""}}]}"#.utf8)
+        }
+        let frames: [[UInt8]] = payloads.map { Array("data: ".utf8) + $0 + [0x0A, 0x0A] }
+        let body = Array(frames.joined())
+        let expected = frames.map { StreamHarness.run(sse: $0).text }
+        for size in [100, 1000, body.count] {
+            let outcome = StreamHarness.run(sse: body, size: size)
+            #expect(outcome.tokens == expected)
+            #expect(outcome.error == nil)
+        }
+    }
+
+    /// Most of a stream's frames are read that way, if its provider sends them as it usually does.
+    @Test(arguments: streams) func aRepetitionIsSkimmed(stream: Stream) {
+        let envelope = stream.dialect.framing == .serverSentEvents ? Self.envelopes[0] : Self.lineEnds[0]
+        // Cohere's shape has two indices in turn.
+        let step = stream.dialect.name == "cohere" ? 2 : 1
+        let body = (0..<500).map { envelope(stream.shapes[0]($0 % 9 == 0 ? "\\n" : "a b", $0 * step), $0) }.joined()
+        let outcome = StreamHarness.run(
+            body: Array(body.utf8), sizes: { 4096 }, dialect: stream.dialect, reader: JSONReader())
+        #expect(outcome.tokens.count == 500)
+        #expect(outcome.skimmed > 400)
+        #expect(outcome.error == nil)
+    }
+
     /// A node of the shared reader lives until its next parse: where it lives on, nothing was parsed.
     @Test(arguments: streams) func aRepetitionIsNotParsed(stream: Stream) throws {
         let reader = JSONReader()

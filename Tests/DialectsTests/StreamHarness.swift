@@ -12,10 +12,21 @@ struct StreamOutcome {
     var isDone = false
     var hasOutput = false
     var message: JSONValue = .null
+    /// How many frames were read because they repeat another.
+    var skimmed = 0
 
     var text: String { events.map { if case .token(let text) = $0 { text } else { "" } }.joined() }
     var reasoning: String { events.map { if case .reasoning(let text) = $0 { text } else { "" } }.joined() }
     var tokens: [String] { events.compactMap { if case .token(let text) = $0 { text } else { nil } } }
+    /// The pieces of the reply, and what only its provider sends.
+    var pieces: [DecodedEvent] {
+        events.filter { event in
+            switch event {
+            case .token, .reasoning, .native: true
+            default: false
+            }
+        }
+    }
     var isEmpty: Bool { events.allSatisfy { $0 == .heartbeat } }
 }
 
@@ -62,6 +73,8 @@ enum StreamHarness {
             let end = min(body.count, start + sizes())
             try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
                 try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
+            } skim: {
+                skim($0, behind: $1, decoder, &outcome)
             }
             start = end
         }
@@ -98,6 +111,8 @@ enum StreamHarness {
             let end = min(body.count, start + sizes())
             try parser.feed(body.span.extracting(start..<end)) { (bytes) throws(APIError) in
                 try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
+            } skim: {
+                skim($0, behind: $1, decoder, &outcome)
             }
             start = end
         }
@@ -105,6 +120,19 @@ enum StreamHarness {
         try parser.finish { (bytes) throws(APIError) in
             try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
         }
+    }
+
+    /// Lets the decoder read what repeats the frame it has just decoded.
+    private static func skim(
+        _ chunk: Span<UInt8>, behind place: FramePlace, _ decoder: any StreamDecoder, _ outcome: inout StreamOutcome
+    ) -> Int {
+        var said: [DecodedEvent] = []
+        guard !decoder.hasCleanEnd, let (run, end) = decoder.repeats(chunk, behind: place, into: &said) else {
+            return place.frame.upperBound
+        }
+        outcome.skimmed += run.count
+        outcome.events += (0..<run.count).map { run.isReasoning ? .reasoning(run[$0]) : .token(run[$0]) } + said
+        return end
     }
 
     /// Runs single frames.

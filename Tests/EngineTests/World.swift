@@ -191,6 +191,8 @@ final class World {
             case .start: "start"
             case .token(let text): "t:\(text)"
             case .reasoning(let text): "r:\(text)"
+            case .run(let run):
+                (0..<run.count).map { "\(run.isReasoning ? "R" : "T"):\(run[$0])" }.joined(separator: " ")
             case .toolCall(let call): "call:\(call.name)"
             case .usage: "usage"
             case .heartbeat: "heartbeat"

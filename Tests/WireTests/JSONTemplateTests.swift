@@ -16,7 +16,7 @@ import Wire
     /// What a template reads: text and counts.
     private func read(_ template: JSONTemplate?, _ document: [UInt8]) -> [JSONValue]? {
         let reader = JSONReader()
-        guard let match = template?.match(document.span, reader), let text = match.text(in: document.span, reader)
+        guard let match = template?.match(document.span), let text = match.text(in: document.span, reader)
         else { return nil }
         return withExtendedLifetime(reader) {
             [.string(text)] + (0..<2).map { match.count($0).map { .int($0) } ?? .null }

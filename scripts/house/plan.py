@@ -9,9 +9,10 @@ in review, beside the code that needs it.
 ARROWS = {
     "CLua": [],
     "CCurl": [],
+    "CFrameScan": [],
     "CSimdJSON": [],
     "CLuaShim": ["CLua"],
-    "Wire": ["CSimdJSON"],
+    "Wire": ["CFrameScan", "CSimdJSON"],
     "Dialects": ["Wire"],
     "LuaVM": ["CLua", "CLuaShim"],
     "Transport": ["CCurl", "Wire"],
@@ -91,6 +92,7 @@ POINTER_TARGETS = ["LuaVM", "Transport"]
 POINTER_FILES = {
     "Sources/Wire/JSONReader.swift": "owns the parser of the simdjson shim",
     "Sources/Wire/JSONNode.swift": "walks the result of the simdjson shim, each pointer inside one expression",
+    "Sources/Wire/FrameScan.swift": "hands templates and bytes to the scanner of frames, each pointer inside one expression",
     "Sources/Wire/ByteScan.swift": "memchr, memcmp and UTF-8 validation over spans, each pointer inside one expression",
 }
 

@@ -11,6 +11,7 @@
 #include <lualib.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -66,10 +67,18 @@ void mr_push_host_function(lua_State *L, void *context);
 /// Resumes a task's coroutine from the host with `nargs` values on its stack.
 /// Returns LUA_OK, LUA_YIELD (the coroutine waits for the host) or an error status with the value on top.
 int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults);
-/// Runs the function that the registry keeps at `function` with one string, on a coroutine that runs nothing: as
-/// mr_resume, but what it returns is dropped, and `stops` says whether the first of that was `false`.
-int mr_resume_text(
-    mr_vm *vm, lua_State *L, int function, const char *_Nullable text, size_t length, bool *stops);
+/// Runs the function that the registry keeps at `function` with each of some strings, one after the other, on a
+/// coroutine that runs nothing: string i is what lies between `ends[i - 1]` (0 for the first) and `ends[i]`, and those
+/// from `from` to below `to` are told. It is over when all were, when mr_stop_telling was called, or when one call
+/// returned `false`, waits or raised: as in mr_resume, but what calls return is dropped, and `stops` says whether the
+/// last of them returned `false`.
+int mr_tell(
+    mr_vm *vm, lua_State *L, int function, const char *_Nullable bytes, const uint32_t *_Nullable ends, size_t from,
+    size_t to, bool *stops);
+/// How many strings the present mr_tell, or the last one, has told, the one whose call runs among them.
+size_t mr_told(const mr_vm *vm);
+/// Lets the present mr_tell tell no more.
+void mr_stop_telling(mr_vm *vm);
 /// Pushes the mark that makes the next resume raise the value pushed after it.
 void mr_push_raise_mark(lua_State *L);
 /// lua_pcall with the memory cap in force and the kill switch armed. Never yields.

@@ -48,16 +48,20 @@ struct AnthropicBlock {
     }
 
     /// The block as the provider wants it back.
-    func value(reader: JSONReader) -> JSONObject {
+    /// - Parameter whole: the text of the blocks of its kind, if this is one of them. One that is all of it holds that
+    ///   string, and no other of its own.
+    func value(reader: JSONReader, partOf whole: String? = nil) -> JSONObject {
         var value = fields
         switch kind {
-        case .text: value["text"] = .string(String(decoding: streamed.span))
+        case .text: value["text"] = .string(isAll(of: whole) ?? String(decoding: streamed.span))
         case .thinking: value["thinking"] = .string(String(decoding: streamed.span))
         case .tool: value["input"] = input(reader: reader) ?? AnthropicContent.broken(json: inputText)
         case .other: break
         }
         return value
     }
+
+    private func isAll(of whole: String?) -> String? { whole?.utf8.count == streamed.count ? whole : nil }
 
     // MARK: A tool's input
 
@@ -111,6 +115,11 @@ struct AnthropicContent {
 
     mutating func append(_ piece: String, to kind: AnthropicBlock.Kind, index: Int64?) {
         blocks[place(of: kind, index: index)].streamed += piece.utf8
+    }
+
+    /// Adds pieces of a block's text, in UTF-8.
+    mutating func append(_ pieces: [UInt8], to kind: AnthropicBlock.Kind, index: Int64?) {
+        blocks[place(of: kind, index: index)].streamed += pieces
     }
 
     mutating func append(signature: String, index: Int64?) {
@@ -176,7 +185,7 @@ struct AnthropicContent {
         if !calls.isEmpty { message["tool_calls"] = .array(calls.map(\.messagePart)) }
         guard let kept, !kept.isEmpty else { return .object(message) }
         var native: JSONObject = ["dialect": "anthropic"]
-        native["content"] = .array(kept.map { .object($0.value(reader: reader)) })
+        native["content"] = .array(kept.map { .object($0.value(reader: reader, partOf: text)) })
         native["container"] = container
         message["native"] = .object(native)
         return .object(message)

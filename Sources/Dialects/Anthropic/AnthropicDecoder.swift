@@ -49,7 +49,7 @@ final class AnthropicDecoder: EventDecoder {
     ) throws(APIError) {
         guard !isDone else { return }
         let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = Repetition<AnthropicPlace>.mayBe(kind, name: name)
+        let mayRepeat = repetition.mayBe(kind, name: name)
         if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
             content.append(piece, to: place.kind, index: place.index)
             return events.append(DecodedEvent(piece: piece, isReasoning: place.kind == .thinking))
@@ -57,6 +57,15 @@ final class AnthropicDecoder: EventDecoder {
         let before = events.count
         try sort(kind, name: name, text, into: &events)
         if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
+    }
+
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextRun, end: Int)? {
+        guard var (piece, run, _, end) = repetition.read(chunk, behind: place, reader) else { return nil }
+        content.append(run.bytes, to: piece.kind, index: piece.index)
+        run.isReasoning = piece.kind == .thinking
+        return (run, end)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

@@ -39,13 +39,21 @@ final class CohereDecoder: EventDecoder {
     ) throws(APIError) {
         guard !isDone else { return }
         let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = Repetition<CoherePlace>.mayBe(kind, name: name)
+        let mayRepeat = repetition.mayBe(kind, name: name)
         if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
             return events.append(DecodedEvent(piece: piece, isReasoning: place == .thinking))
         }
         let before = events.count
         try sort(kind, name: name, text, into: &events)
         if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
+    }
+
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextRun, end: Int)? {
+        guard var (piece, run, _, end) = repetition.read(chunk, behind: place, reader) else { return nil }
+        run.isReasoning = piece == .thinking
+        return (run, end)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

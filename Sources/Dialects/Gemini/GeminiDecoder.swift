@@ -39,7 +39,7 @@ final class GeminiDecoder: EventDecoder {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
         let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = Repetition<GeminiPlace>.mayBe(kind, name: name)
+        let mayRepeat = repetition.mayBe(kind, name: name)
         if mayRepeat, let (place, piece, match) = repetition.read(text, reader) {
             parts.take(piece, isThought: place.isThought, signature: nil, into: &events)
             if let usage = place.usage(match) { take(usage, into: &events) }
@@ -48,6 +48,16 @@ final class GeminiDecoder: EventDecoder {
         let before = events.count
         try sort(kind, name: name, text, into: &events)
         if mayRepeat, events.count > before { repetition.learn(text, events[before...], reader) }
+    }
+
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextRun, end: Int)? {
+        guard var (piece, run, last, end) = repetition.read(chunk, behind: place, reader) else { return nil }
+        run.isReasoning = piece.isThought
+        parts.append(run)
+        if let usage = piece.usage(last) { take(usage, into: &events) }
+        return (run, end)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

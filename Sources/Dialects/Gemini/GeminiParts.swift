@@ -68,6 +68,13 @@ struct GeminiParts {
         }
     }
 
+    /// Adds pieces that go on with the part that was taken last.
+    mutating func append(_ run: TextRun) {
+        if !run.isReasoning { textBytes += run.bytes.count }
+        guard let last = kept.indices.last else { return }
+        kept[last].text?.append(contentsOf: run.bytes)
+    }
+
     // MARK: Calls
 
     private mutating func take(call: JSONNode, part: JSONNode, signature: JSONNode?) {
@@ -136,8 +143,10 @@ struct GeminiParts {
         guard !kept.isEmpty, text.utf8.count == textBytes else { return nil }
         return .array(
             kept.map { part in
-                guard let text = part.text else { return .object(part.fields) }
-                var fields: JSONObject = ["text": .string(String(decoding: text.span))]
+                guard let own = part.text else { return .object(part.fields) }
+                // A part that is all of the text holds that string, and no other of its own.
+                let isAll = !part.isThought && own.count == textBytes
+                var fields: JSONObject = ["text": .string(isAll ? text : String(decoding: own.span))]
                 fields.merge(part.fields)
                 return .object(fields)
             })

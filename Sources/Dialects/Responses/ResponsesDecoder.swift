@@ -70,14 +70,27 @@ final class ResponsesDecoder: EventDecoder {
     ) throws(APIError) {
         guard !isDone else { return }
         let text = bytes.extracting(bytes.trimmed)
-        if kind == .data, let piece = repetition.piece(text, reader) {
+        let mayRepeat = repetition.mayBe(kind, name: name)
+        if mayRepeat, let piece = repetition.piece(text, reader) {
             let verdict = order.take(piece.number)
             return verdict == .repeated ? Self.beat(&events) : try show(piece, verdict, into: &events)
         }
         frameName = name
         lastPiece = nil
         try sort(kind, name: name, text, into: &events)
-        if kind == .data, let piece = lastPiece { repetition.learn(text, piece, reader) }
+        if mayRepeat, let piece = lastPiece { repetition.learn(text, piece, reader) }
+    }
+
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextRun, end: Int)? {
+        let read = repetition.read(chunk, behind: place, reader, counting: (0, order.last))
+        guard var (piece, run, last, end) = read else { return nil }
+        let number = last.count(0)
+        order.advance(to: number)
+        texts[piece.kind.rawValue].add(run.bytes, lastNumber: number)
+        run.isReasoning = piece.kind != .output
+        return (run, end)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

@@ -17,7 +17,8 @@ struct ResponsesOrder {
     /// How many gaps are remembered. An event of a forgotten gap is taken for a repeated one.
     private static let mostGaps = 16
 
-    private var last: Int64?
+    /// The highest number so far.
+    private(set) var last: Int64?
     private var isCounting = false
     private var gaps: [Range<Int64>] = []
 
@@ -41,6 +42,13 @@ struct ResponsesOrder {
         isCounting = last != nil
         last = number
         return .inOrder
+    }
+
+    /// Takes the numbers of the events behind the last one up to this, each of which has come.
+    mutating func advance(to number: Int64?) {
+        guard let number, let last, number > last else { return }
+        isCounting = true
+        self.last = number
     }
 
     private mutating func fills(_ number: Int64) -> Bool {

@@ -36,6 +36,8 @@ extension Repetition<ResponsesPlace> {
     /// Learns from an event that was parsed, and said that piece alone. A decoder reads nothing of such an event but
     /// its type and place, which a repetition repeats, and what is left open.
     mutating func learn(_ event: Span<UInt8>, _ piece: ResponsesPiece, _ reader: JSONReader) {
+        // Nothing is shown of a refusal's pieces.
+        guard piece.kind != .refusal else { return }
         learn(event, open: Self.gaps, reader) { node in
             guard node["delta"]?.string == piece.text else { return nil }
             return ResponsesPlace(kind: piece.kind, item: piece.item, part: piece.part)

@@ -75,6 +75,12 @@ struct ResponsesText {
     /// Adds to the part that is being shown.
     mutating func add(_ text: String) { end = end.advanced(by: text.utf8.span) }
 
+    /// Adds pieces to the part that is being shown, in UTF-8; `lastNumber` is that of the last of them.
+    mutating func add(_ pieces: [UInt8], lastNumber: Int64?) {
+        end = end.advanced(by: pieces.span)
+        if let lastNumber, lastNumber >= 0 { self.lastNumber = lastNumber }
+    }
+
     /// What `whole`, which began at `mark`, has beyond what was shown since.
     func rest(of whole: String, since mark: Mark) -> Rest {
         let shown = end.count - mark.count

@@ -34,7 +34,7 @@ final class TGIDecoder: EventDecoder {
     ) throws(APIError) {
         guard !isDone else { return }
         let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = Repetition<Bool>.mayBe(kind, name: name)
+        let mayRepeat = repetition.mayBe(kind, name: name)
         if mayRepeat, let (_, piece, _) = repetition.read(text, reader) {
             endsWithSpecial = false
             return events.append(.token(piece))
@@ -48,6 +48,12 @@ final class TGIDecoder: EventDecoder {
     private func learn(_ frame: Span<UInt8>, _ event: DecodedEvent) {
         guard case .token(let text) = event else { return }
         repetition.learn(frame, open: Self.gaps, reader) { $0["token"]?["text"]?.string == text ? true : nil }
+    }
+
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextRun, end: Int)? {
+        repetition.read(chunk, behind: place, reader).map { ($0.run, $0.end) }
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

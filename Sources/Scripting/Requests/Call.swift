@@ -51,6 +51,12 @@ final class Call {
     /// Events taken from the engine and not yet delivered, from `next` on.
     var pending: [EngineEvent] = []
     var next = 0
+    /// How many pieces of the run at `next` have been delivered, without those that are being told.
+    var piecesShown = 0
+    /// A callback is being told pieces of that run.
+    var isTelling = false
+    /// How many pieces were told last.
+    var lastTold = 0
     var steps: [Step] = []
     /// The coroutine in which callbacks run, made with the first one.
     var task: ScriptTask?

@@ -150,7 +150,7 @@ final class CallCenter {
         giveUpHold(call)
         call.isClosing = true
         call.closedInRound = round
-        var undelivered = Undelivered(call.pending[call.next...])
+        var undelivered = undelivered(of: call)
         if !call.gathered.isEmpty {
             let bytes = call.gathered.text.utf8.count
             if call.gathered.isReasoning { undelivered.reasoningBytes += bytes } else { undelivered.textBytes += bytes }
@@ -160,6 +160,7 @@ final class CallCenter {
         let end = call.pending.last.flatMap { $0.isTerminal ? $0 : nil }
         call.pending = end.map { [$0] } ?? []
         call.next = 0
+        call.piecesShown = 0
         call.steps = []
         if call.isPaused {
             call.isPaused = false
@@ -169,9 +170,23 @@ final class CallCenter {
         return undelivered
     }
 
+    /// What was taken from the engine and not shown.
+    private func undelivered(of call: Call) -> Undelivered {
+        let told = call.isTelling ? vm.told : 0
+        if call.isTelling { vm.stopTelling() }
+        guard call.next < call.pending.count, case .run(let run) = call.pending[call.next] else {
+            return Undelivered(call.pending[call.next...])
+        }
+        var undelivered = Undelivered()
+        undelivered.count(run, from: call.piecesShown + told)
+        for event in call.pending[(call.next + 1)...] { undelivered.count(event) }
+        return undelivered
+    }
+
     func pause(_ call: Call) {
         guard call.result == nil, !call.isPaused, !call.isClosing, !call.isOutOfTime else { return }
         call.isPaused = true
+        if call.isTelling { vm.stopTelling() }
         engine.submit(.pause(call.id))
     }
 

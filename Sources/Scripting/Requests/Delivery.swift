@@ -3,6 +3,7 @@
 
 internal import Engine
 internal import LuaVM
+internal import Wire
 
 extension CallCenter {
     /// How many events of one request are delivered before others get their turn.
@@ -73,8 +74,10 @@ extension CallCenter {
         if call.next < call.pending.count { return true }
         guard !call.isPaused else { return false }
         // All of them: the engine then hands over its array, and the budget still limits what is shown in a turn.
-        call.pending = engine.take(call.id)
+        let isJoined = call.tellsText && call.meter == nil && call.holdBack == nil
+        call.pending = isJoined ? engine.takeJoined(call.id) : engine.take(call.id)
         call.next = 0
+        call.piecesShown = 0
         if call.meter != nil { charge(call) }
         if call.holdBack != nil { hold(call) }
         return call.next < call.pending.count
@@ -84,25 +87,20 @@ extension CallCenter {
 
     /// Tells text to its callbacks for as long as nothing else comes between. Nearly every event of a stream goes this
     /// way: what is done here is done for each.
-    /// - Returns: how many events that were.
+    /// - Returns: how many pieces that were.
     private func tell(_ call: Call, upTo limit: Int) -> Int {
         let task = task(of: call)
-        let coroutine = task.coroutine
         var told = 0
         let reaction = scheduler.runCallbacks(task) {
             while told < limit, call.next < call.pending.count {
-                let callback: Call.Callback?
-                let text: String
+                let reaction: LuaCoroutine.Reaction
                 switch call.pending[call.next] {
-                case .token(let piece): (callback, text) = (call.callbacks.token, piece)
-                case .reasoning(let piece): (callback, text) = (call.callbacks.reasoning, piece)
+                case .token(let piece): reaction = tell(call, call.callbacks.token, piece, in: task)
+                case .reasoning(let piece): reaction = tell(call, call.callbacks.reasoning, piece, in: task)
+                case .run(let run): reaction = tell(call, run, upTo: limit - told, in: task)
                 default: return .goesOn
                 }
-                call.next += 1
-                told += 1
-                if !call.hasOutput { noteOutput(call) }
-                guard let callback else { continue }
-                let reaction = coroutine.tell(callback.function, text)
+                told += call.lastTold
                 // The callback may have ended the request, or paused it.
                 guard case .goesOn = reaction, !call.isClosing, !call.isPaused else { return reaction }
             }
@@ -115,6 +113,38 @@ extension CallCenter {
         case .failed(let error): fail(call, error)
         }
         return told
+    }
+
+    private func tell(
+        _ call: Call, _ callback: Call.Callback?, _ piece: String, in task: ScriptTask
+    ) -> LuaCoroutine.Reaction {
+        call.next += 1
+        call.lastTold = 1
+        if !call.hasOutput { noteOutput(call) }
+        guard let callback else { return .goesOn }
+        return task.coroutine.tell(callback.function, piece)
+    }
+
+    /// Tells pieces that came together.
+    private func tell(_ call: Call, _ run: TextRun, upTo limit: Int, in task: ScriptTask) -> LuaCoroutine.Reaction {
+        if !call.hasOutput { noteOutput(call) }
+        let range = call.piecesShown..<min(run.count, call.piecesShown + limit)
+        var reaction = LuaCoroutine.Reaction.goesOn
+        call.lastTold = range.count
+        if let callback = run.isReasoning ? call.callbacks.reasoning : call.callbacks.token {
+            call.isTelling = true
+            reaction = task.coroutine.tell(callback.function, run.bytes.span, ends: run.ends.span, range)
+            call.isTelling = false
+            call.lastTold = min(vm.told, range.count)
+        }
+        // A request that was ended has nothing pending but its end.
+        guard !call.isClosing else { return reaction }
+        call.piecesShown += call.lastTold
+        if call.piecesShown == run.count {
+            call.piecesShown = 0
+            call.next += 1
+        }
+        return reaction
     }
 
     private func noteOutput(_ call: Call) {
@@ -144,7 +174,7 @@ extension CallCenter {
 
     func note(_ event: EngineEvent, _ call: Call) {
         switch event {
-        case .token, .reasoning, .toolCall:
+        case .token, .reasoning, .run, .toolCall:
             if !call.hasOutput { noteOutput(call) }
         case .retry: call.isRetrying = true
         case .start: call.isRetrying = false
@@ -183,7 +213,8 @@ extension CallCenter {
         case .chunk(let raw):
             add(call.callbacks.chunk) { $0.push(raw) }
             return steps
-        case .start, .heartbeat, .native: break
+        // Whoever is shown one event at a time takes none of them joined.
+        case .start, .heartbeat, .native, .run: break
         case .finish, .failed: return ending(event, call)
         }
         addEvent()

@@ -112,25 +112,34 @@ struct LuaCoder {
 
     // MARK: JSON to Lua
 
+    /// A text that stands on the stack already.
+    struct KnownText {
+        let text: String
+        /// Its place, counted from the bottom.
+        let index: Int
+    }
+
     /// Pushes a JSON value: objects as tables, arrays as tables that remember it, null as `llm.json.null`. [-0, +1]
-    func push(_ value: JSONValue, to stack: LuaStack) {
+    /// - Parameter known: the one string that is not to be made again wherever it is met.
+    func push(_ value: JSONValue, to stack: LuaStack, known: KnownText? = nil) {
         switch value {
         case .null: stack.push(null)
         case .bool(let value): stack.push(value)
         case .int(let value): stack.push(Int(value))
         case .double(let value): stack.push(value)
-        case .string(let value): stack.push(value)
+        case .string(let value):
+            if let known, value == known.text { stack.pushCopy(of: known.index) } else { stack.push(value) }
         case .array(let elements):
             stack.pushTable(array: elements.count)
             for (position, element) in elements.enumerated() {
-                push(element, to: stack)
+                push(element, to: stack, known: known)
                 stack.setElement(position + 1, of: -2)
             }
             stack.setMetatable(arrayMark, of: -1)
         case .object(let object):
             stack.pushTable(fields: object.count)
             for member in object {
-                push(member.value, to: stack)
+                push(member.value, to: stack, known: known)
                 stack.setField(named: member.key, of: -2)
             }
         }

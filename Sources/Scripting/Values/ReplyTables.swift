@@ -14,7 +14,6 @@ struct ReplyTables {
 
     func push(_ reply: Reply, to stack: LuaStack) {
         stack.pushTable(fields: 14)
-        stack.set("text", reply.text)
         stack.set("reasoning", reply.reasoning)
         stack.pushTable(array: reply.toolCalls.count)
         for (index, call) in reply.toolCalls.enumerated() {
@@ -41,8 +40,11 @@ struct ReplyTables {
         stack.set("prompt_eval", reply.serverTimings?.promptEval)
         stack.set("eval", reply.serverTimings?.eval)
         stack.setField("timing", of: -2)
-        coder.push(reply.message, to: stack)
-        stack.setField("message", of: -2)
+        // The message says the text again, and what its provider wants back often once more: Lua holds it once.
+        stack.push(reply.text)
+        coder.push(reply.message, to: stack, known: LuaCoder.KnownText(text: reply.text, index: stack.top))
+        stack.setField("message", of: -3)
+        stack.setField("text", of: -2)
         stack.setMetatable(replyMetatable, of: -1)
     }
 
@@ -108,6 +110,9 @@ struct ReplyTables {
         case .reasoning(let text):
             stack.set(type: "reasoning")
             stack.set("text", text)
+        case .run(let run):
+            stack.set(type: run.isReasoning ? "reasoning" : "token")
+            stack.set("text", String(decoding: run.bytes.span))
         case .start(let info):
             stack.set(type: "start")
             stack.set("id", info.id)
