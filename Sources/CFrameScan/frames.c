@@ -6,13 +6,18 @@
 
 static const size_t none = SIZE_MAX;
 
+static inline uint64_t word_at(const uint8_t *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
 // How many of the eight bytes at `bytes` come before the first that cannot stand for itself in a string: a quote, a
 // backslash, a control character. A byte's top bit is set where the byte is less than the one that is taken from it. The
 // borrow out of such a byte spoils only those above it, and the lowest counts. Bytes of 0x80 and more are none of these.
 static inline size_t plain(const uint8_t *bytes) {
     const uint64_t ones = 0x0101010101010101u;
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
+    uint64_t word = word_at(bytes);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     word = __builtin_bswap64(word);
 #endif
@@ -137,8 +142,12 @@ ptrdiff_t cfs_number_end(const uint8_t *bytes, size_t length, size_t at) {
     return (ptrdiff_t)number_end(bytes, length, at);
 }
 
+// Between two gaps stand a dozen bytes, as a rule: too few for a call.
 static inline bool is_same(const uint8_t *bytes, size_t length, size_t at, const uint8_t *other, size_t count) {
-    return count <= length - at && memcmp(bytes + at, other, count) == 0;
+    if (count > length - at) return false;
+    bytes += at;
+    if (count < 8 || count > 16) return memcmp(bytes, other, count) == 0;
+    return word_at(bytes) == word_at(other) && word_at(bytes + count - 8) == word_at(other + count - 8);
 }
 
 static inline size_t skip_padding(const uint8_t *bytes, size_t length, size_t at, bool spans_lines) {
@@ -202,13 +211,16 @@ bool cfs_match_at(const cfs_pattern *pattern, const uint8_t *bytes, size_t lengt
 // ---------------------------------------------------------------------------------------------- texts
 
 // Adds the text of a match. An escape takes more bytes than what it stands for.
-static bool add(cfs_run *run, const uint8_t *bytes, const cfs_match *match) {
+static bool add(cfs_run *run, const uint8_t *bytes, size_t length, const cfs_match *match) {
     size_t at = match->text, end = match->text_end;
     if (run->count == run->most || end - at > run->room - run->length || (bytes[at] & 0xC0) == 0x80) return false;
     uint8_t *out = run->bytes + run->length;
     if (!match->has_escapes) {
-        memcpy(out, bytes + at, end - at);
-        out += end - at;
+        size_t count = end - at;
+        // Most texts are shorter than a word: the bytes behind them are read and written, and written over by the next.
+        if (count <= 8 && run->room - run->length >= 8 && length - at >= 8) memcpy(out, bytes + at, 8);
+        else memcpy(out, bytes + at, count);
+        out += count;
     } else {
         while (at < end) {
             const uint8_t *escape = memchr(bytes + at, '\\', end - at);
@@ -237,7 +249,7 @@ size_t cfs_read(
             int64_t number = match.counts[run->counting];
             if (number >= 0 && (run->counts[run->counting] < 0 || number != run->counts[run->counting] + 1)) break;
         }
-        if (!add(run, bytes, &match)) break;
+        if (!add(run, bytes, length, &match)) break;
         memcpy(run->counts, match.counts, sizeof match.counts);
         at = match.end;
         match.has_escapes = false;

@@ -25,11 +25,13 @@ static int tell_each(lua_State *L) {
     mr_vm *vm = mr_vm_of(L);
     struct telling *telling = lua_touserdata(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, telling->function);
+    // The third slot holds the function while it is called, and its result afterwards.
+    lua_pushnil(L);
     size_t start = telling->from > 0 ? telling->ends[telling->from - 1] : 0;
     for (size_t i = telling->from; i < telling->to; i++) {
         size_t end = telling->ends[i];
         vm->told++;
-        lua_pushvalue(L, 2);
+        lua_copy(L, 2, 3);
         lua_pushlstring(L, telling->bytes + start, end - start);
         lua_callk(L, 1, 1, 0, continue_telling);
         if (lua_isboolean(L, -1) && !lua_toboolean(L, -1)) {
@@ -37,7 +39,6 @@ static int tell_each(lua_State *L) {
             break;
         }
         if (vm->stops_telling) break;
-        lua_settop(L, 2);
         start = end;
     }
     return 0;

@@ -6,35 +6,28 @@ internal import Wire
 
 /// Text and reasoning of a reply as they grow.
 struct Transcript {
-    /// One of the two. Bytes, because a piece is added for every delta: to an array that costs a third of what it costs
-    /// to a string.
-    private struct Growing {
-        var bytes: [UInt8] = []
-        var text: String { String(decoding: bytes.span) }
-    }
-
-    private var spoken = Growing()
-    private var thought = Growing()
+    private var spoken = GrowingText()
+    private var thought = GrowingText()
     /// Output tokens of earlier attempts that this one continues, estimated.
     private var carriedTokens = 0
     /// The output that a `reset` has voided, for as long as the reader may not have seen that `reset`.
-    private var voided: (spoken: Growing, thought: Growing)?
+    private var voided: (spoken: GrowingText, thought: GrowingText)?
 
     var text: String { spoken.text }
     var reasoning: String { thought.text }
-    var hasText: Bool { !spoken.bytes.isEmpty }
-    var hasReasoning: Bool { !thought.bytes.isEmpty }
+    var hasText: Bool { !spoken.isEmpty }
+    var hasReasoning: Bool { !thought.isEmpty }
 
-    mutating func append(text piece: String) { spoken.bytes += piece.utf8 }
-    mutating func append(reasoning piece: String) { thought.bytes += piece.utf8 }
+    mutating func append(text piece: String) { spoken.append(piece) }
+    mutating func append(reasoning piece: String) { thought.append(piece) }
     mutating func append(_ run: TextRun) {
-        if run.isReasoning { thought.bytes += run.bytes } else { spoken.bytes += run.bytes }
+        if run.isReasoning { thought.append(run) } else { spoken.append(run) }
     }
 
     /// Begins anew; nobody has seen what there was.
     mutating func clear() {
-        spoken = Growing()
-        thought = Growing()
+        spoken = GrowingText()
+        thought = GrowingText()
         carriedTokens = 0
     }
 
@@ -68,8 +61,8 @@ struct Transcript {
             textBytes += waiting.textBytes
             reasoningBytes += waiting.reasoningBytes
         }
-        spoken.bytes.removeLast(min(max(0, textBytes), spoken.bytes.count))
-        thought.bytes.removeLast(min(max(0, reasoningBytes), thought.bytes.count))
+        spoken.removeLast(textBytes)
+        thought.removeLast(reasoningBytes)
     }
 
     /// Token counts of a whole reply: the provider's, plus what earlier attempts of a continued one must have cost.

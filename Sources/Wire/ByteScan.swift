@@ -69,6 +69,8 @@ extension Span where Element == UInt8 {
             while index + 8 <= bytes.count {
                 seen |= bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
                 index += 8
+                // A long text that is none says so soon.
+                if index & 0xFF == 0, seen & 0x8080_8080_8080_8080 != 0 { return false }
             }
             while index < bytes.count {
                 seen |= UInt64(bytes[index])
@@ -109,9 +111,12 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// True when these are exactly the UTF-8 bytes of `text`.
-    internal func equals(_ text: String) -> Bool {
-        let other = text.utf8.span
+    /// How many bytes from the first on are the same in `other`, which is as long.
+    internal func commonCount(with other: Span<UInt8>) -> Int {
+        isSame(as: other) ? count : (0..<count).first { self[$0] != other[$0] } ?? count
+    }
+
+    private func isSame(as other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         return withUnsafeBufferPointer { own in
             other.withUnsafeBufferPointer { other in
@@ -119,6 +124,11 @@ extension Span where Element == UInt8 {
                 return memcmp(own, other, count) == 0
             }
         }
+    }
+
+    /// True when these are exactly the UTF-8 bytes of `text`.
+    internal func equals(_ text: String) -> Bool {
+        isSame(as: text.utf8.span)
     }
 }
 

@@ -28,8 +28,8 @@ struct AnthropicBlock {
     fileprivate(set) var index: Int64?
     /// The members as they came with its begin, without the one that is streamed.
     fileprivate(set) var fields: JSONObject
-    /// What came in pieces: text, thinking, or the JSON text of a tool's input (UTF-8).
-    fileprivate(set) var streamed: [UInt8] = []
+    /// What came in pieces: text, thinking, or the JSON text of a tool's input.
+    fileprivate(set) var streamed = GrowingText()
     fileprivate(set) var isWhole = false
 
     var type: String { fields["type"]?.string ?? "text" }
@@ -53,8 +53,8 @@ struct AnthropicBlock {
     func value(reader: JSONReader, partOf whole: String? = nil) -> JSONObject {
         var value = fields
         switch kind {
-        case .text: value["text"] = .string(isAll(of: whole) ?? String(decoding: streamed.span))
-        case .thinking: value["thinking"] = .string(String(decoding: streamed.span))
+        case .text: value["text"] = .string(isAll(of: whole) ?? streamed.text)
+        case .thinking: value["thinking"] = .string(streamed.text)
         case .tool: value["input"] = input(reader: reader) ?? AnthropicContent.broken(json: inputText)
         case .other: break
         }
@@ -73,7 +73,7 @@ struct AnthropicBlock {
 
     /// The input as JSON text, as it came; what stood in the block's begin where no piece followed.
     var inputText: String {
-        if !streamed.isEmpty { return String(decoding: streamed.span) }
+        if !streamed.isEmpty { return streamed.text }
         guard let input = fields["input"], input.object?.isEmpty == false else { return "" }
         return JSONWriter.text(input)
     }
@@ -85,7 +85,7 @@ struct AnthropicBlock {
             return input
         }
         do throws(JSONError) {
-            return try reader.parse(streamed.span).value
+            return try reader.parse(streamed.bytes.span).value
         } catch {
             return nil
         }
@@ -108,18 +108,18 @@ struct AnthropicContent {
         var block = AnthropicBlock(kind: kind, index: index, fields: fields)
         let text = streamed.flatMap { fields[$0]?.string } ?? ""
         if let streamed { block.fields[streamed] = .string("") }
-        block.streamed = Array(text.utf8)
+        block.streamed = GrowingText(text)
         blocks.append(block)
         return text
     }
 
     mutating func append(_ piece: String, to kind: AnthropicBlock.Kind, index: Int64?) {
-        blocks[place(of: kind, index: index)].streamed += piece.utf8
+        blocks[place(of: kind, index: index)].streamed.append(piece)
     }
 
-    /// Adds pieces of a block's text, in UTF-8.
-    mutating func append(_ pieces: [UInt8], to kind: AnthropicBlock.Kind, index: Int64?) {
-        blocks[place(of: kind, index: index)].streamed += pieces
+    /// Adds pieces of a block's text.
+    mutating func append(_ run: TextRun, to kind: AnthropicBlock.Kind, index: Int64?) {
+        blocks[place(of: kind, index: index)].streamed.append(run)
     }
 
     mutating func append(signature: String, index: Int64?) {
@@ -211,7 +211,7 @@ private struct AnthropicSeen {
         for block in all {
             switch block.kind {
             case .text:
-                let count = seen.text.commonCount(with: block.streamed)
+                let count = block.streamed.commonCount(with: seen.text.span)
                 seen.text = seen.text.dropFirst(count)
                 guard count == block.streamed.count else {
                     if count > 0 { kept.append(block.shortened(to: count)) }
@@ -220,7 +220,7 @@ private struct AnthropicSeen {
                 // The provider refuses empty texts.
                 if count > 0 { kept.append(block) }
             case .thinking:
-                let count = seen.reasoning.commonCount(with: block.streamed)
+                let count = block.streamed.commonCount(with: seen.reasoning.span)
                 seen.reasoning = seen.reasoning.dropFirst(count)
                 // Thinking cut short fits its signature no more.
                 guard count == block.streamed.count else { return seen.isAtEnd ? kept : nil }
@@ -248,21 +248,8 @@ extension AnthropicBlock {
     /// The text's first bytes, whole characters of them; without citations, which may be about the rest.
     fileprivate func shortened(to count: Int) -> AnthropicBlock {
         var block = self
-        block.streamed = Array(streamed.prefix(count))
+        block.streamed.removeLast(streamed.count - count)
         block.fields["citations"] = nil
         return block
-    }
-}
-
-extension Substring.UTF8View {
-    /// How many bytes at the beginning are the same.
-    fileprivate func commonCount(with other: [UInt8]) -> Int {
-        // Spans, because the whole text of a reply is compared: an iterator costs several times as much.
-        let mine = span
-        let theirs = other.span
-        let most = Swift.min(mine.count, theirs.count)
-        var count = 0
-        while count < most, mine[count] == theirs[count] { count += 1 }
-        return count
     }
 }

@@ -63,7 +63,7 @@ final class AnthropicDecoder: EventDecoder {
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextRun, end: Int)? {
         guard var (piece, run, _, end) = repetition.read(chunk, behind: place, reader) else { return nil }
-        content.append(run.bytes, to: piece.kind, index: piece.index)
+        content.append(run, to: piece.kind, index: piece.index)
         run.isReasoning = piece.kind == .thinking
         return (run, end)
     }

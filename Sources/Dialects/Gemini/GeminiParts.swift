@@ -10,7 +10,7 @@ struct GeminiParts {
 
     private(set) var calls: [ToolCall] = []
     private(set) var hasOutput = false
-    /// The parts to send back; pieces of one text are joined in the bytes beside them.
+    /// The parts to send back; pieces of one text are joined beside them.
     private var kept: [Kept] = []
     private var textBytes = 0
     /// A call whose arguments come in pieces.
@@ -18,8 +18,8 @@ struct GeminiParts {
 
     private struct Kept {
         var fields: JSONObject
-        /// The text as it grows, in UTF-8, for parts that are text alone.
-        var text: [UInt8]?
+        /// The text as it grows, for parts that are text alone.
+        var text: GrowingText?
         var isThought = false
     }
 
@@ -62,9 +62,10 @@ struct GeminiParts {
             fields["thoughtSignature"] = signature.value
             kept.append(Kept(fields: fields))
         } else if let last = kept.indices.last, kept[last].text != nil, kept[last].isThought == isThought {
-            kept[last].text?.append(contentsOf: text.utf8)
+            kept[last].text?.append(text)
         } else if !text.isEmpty {
-            kept.append(Kept(fields: isThought ? ["thought": true] : [:], text: Array(text.utf8), isThought: isThought))
+            kept.append(
+                Kept(fields: isThought ? ["thought": true] : [:], text: GrowingText(text), isThought: isThought))
         }
     }
 
@@ -72,7 +73,7 @@ struct GeminiParts {
     mutating func append(_ run: TextRun) {
         if !run.isReasoning { textBytes += run.bytes.count }
         guard let last = kept.indices.last else { return }
-        kept[last].text?.append(contentsOf: run.bytes)
+        kept[last].text?.append(run)
     }
 
     // MARK: Calls
@@ -146,7 +147,7 @@ struct GeminiParts {
                 guard let own = part.text else { return .object(part.fields) }
                 // A part that is all of the text holds that string, and no other of its own.
                 let isAll = !part.isThought && own.count == textBytes
-                var fields: JSONObject = ["text": .string(isAll ? text : String(decoding: own.span))]
+                var fields: JSONObject = ["text": .string(isAll ? text : own.text)]
                 fields.merge(part.fields)
                 return .object(fields)
             })
