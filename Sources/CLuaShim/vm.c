@@ -1,4 +1,4 @@
-// The machine: allocator with a cap, host functions, running coroutines, kill switch.
+// The machine: host functions, running coroutines, kill switch.
 // No longjmp leaves a function here while a Swift frame is below it: raising is the last thing that happens.
 
 #include "vm.h"
@@ -11,39 +11,6 @@
 
 char mr_wait_tag;
 char mr_raise_tag;
-
-// ---------------------------------------------------------------------------------------------- memory
-
-static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
-    mr_vm *vm = ud;
-    // For a new block, old_size is the kind of object, not a size (lua_Alloc in the manual).
-    if (block == NULL) old_size = 0;
-    if (new_size == 0) {
-        free(block);
-        vm->memory -= old_size;
-        return NULL;
-    }
-    if (new_size > old_size && vm->host == 0) {
-        // Lua answers a failure by collecting garbage and asking once more: that one must fail as well.
-        if (vm->fail_in == -1) return vm->fail_in = 0, NULL;
-        if (vm->fail_in > 0 && --vm->fail_in == 0) return vm->fail_in = -1, NULL;
-        if (vm->memory_limit != 0 && vm->memory - old_size + new_size > vm->memory_limit) return NULL;
-    }
-    void *moved = realloc(block, new_size);
-    if (moved == NULL) {
-        // A shrink must never fail; and where the host pushes, nothing can catch the error Lua would raise.
-        if (new_size <= old_size) return block;
-        if (vm->host == 0) return NULL;
-        fputs("moonrill: the system is out of memory\n", stderr);
-        abort();
-    }
-    vm->memory += new_size - old_size;
-    return moved;
-}
-
-size_t mr_vm_memory(const mr_vm *vm) { return vm->memory; }
-
-void mr_vm_fail_allocation(mr_vm *vm, long nth) { vm->fail_in = nth; }
 
 // --------------------------------------------------------------------------------------------- lifetime
 
@@ -76,8 +43,10 @@ mr_vm *mr_vm_new(size_t memory_limit, mr_host_body body, mr_host_release release
     vm->release = release;
     vm->memory_limit = memory_limit;
     vm->host = 1;
-    lua_State *L = lua_newstate(allocate, vm);
+    mr_open_pool(&vm->pool);
+    lua_State *L = lua_newstate(mr_allocate, vm);
     if (L == NULL) {
+        mr_close_pool(&vm->pool);
         free(vm);
         return NULL;
     }
@@ -100,6 +69,7 @@ void mr_vm_free(mr_vm *vm) {
     // Finalizers are script code: a killed script must not spend more time in them, and a live one may.
     lua_close(vm->main);
     mr_close_outputs(vm);
+    mr_close_pool(&vm->pool);
     free(vm);
 }
 

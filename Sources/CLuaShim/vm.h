@@ -18,6 +18,15 @@ struct mr_output {
     FILE *other;
 };
 
+// An arena for small blocks of memory: by size, in steps of MR_GRAIN bytes, those given back; and how much of the arena
+// none was cut from yet.
+enum { MR_GRAIN = 16, MR_LARGEST_SMALL = 256 };
+struct mr_pool {
+    struct mr_block *unused[MR_LARGEST_SMALL / MR_GRAIN];
+    char *arena;
+    size_t fresh;
+};
+
 struct mr_vm {
     lua_State *main;
     mr_host_body body;
@@ -25,6 +34,7 @@ struct mr_vm {
 
     // Memory. The cap binds only while no host frame is on top (host == 0), so that pushes made by the host need no
     // protected call; the host's own excess is met by the next allocation a script makes.
+    struct mr_pool pool;
     size_t memory;
     size_t memory_limit;
     long fail_in;
@@ -61,6 +71,13 @@ int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults);
 
 // Whether the outermost function of `of` is the one that tells strings. L lends a slot of its stack.
 bool mr_is_telling(lua_State *L, lua_State *of);
+
+// The lua_Alloc of a machine, which is `ud`.
+void *mr_allocate(void *ud, void *block, size_t old_size, size_t new_size);
+
+// Opens the pool; where there is no memory for it, every block is the C library's. It is closed after the state.
+void mr_open_pool(struct mr_pool *pool);
+void mr_close_pool(struct mr_pool *pool);
 
 // Closes the streams made by mr_set_output, after the state.
 void mr_close_outputs(mr_vm *vm);

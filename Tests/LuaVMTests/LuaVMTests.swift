@@ -197,6 +197,42 @@ struct Bench {
         #expect(bench.vm.memory < 3 << 20)
     }
 
+    /// Blocks of every size, grown, shrunk, dropped and taken again, more than the pool has room for.
+    @Test func memoryKeepsWhatWasPutThereAndIsGivenBack() throws {
+        let source = """
+            local function fill(sizes, step)
+                local kept = {}
+                for i = 1, sizes do
+                    local size = (i * step) % 700
+                    local letter = string.char(97 + i % 26)
+                    local list = {}
+                    for n = 1, size % 40 do list[n] = i + n end
+                    for n = size % 40, size % 13, -1 do list[n] = nil end
+                    kept[i] = { text = letter:rep(size) .. i, size = size, list = list, [size] = i }
+                end
+                for i = 1, sizes do
+                    local size = (i * step) % 700
+                    local one = kept[i]
+                    assert(one.size == size and one[size] == i)
+                    assert(one.text == string.char(97 + i % 26):rep(size) .. i)
+                    for n = 1, math.min(size % 40, size % 13 - 1) do assert(one.list[n] == i + n) end
+                    if i % 3 == 0 then kept[i] = nil end
+                end
+                return kept
+            end
+            for _, step in ipairs { 1, 7, 333 } do fill(20000, step) end
+            collectgarbage()
+            return "kept"
+            """
+        let bench = try Bench(memoryLimit: 64 << 20)
+        #expect(bench.run("collectgarbage() return ''").isEmpty)
+        let before = bench.vm.memory
+        #expect(bench.run(source) == "kept")
+        #expect(bench.run("collectgarbage() collectgarbage() return ''").isEmpty)
+        // Lua itself keeps a larger table of strings, and the coroutine a larger stack.
+        #expect(bench.vm.memory < before + (64 << 10))
+    }
+
     @Test func everyFailedAllocationIsACleanError() throws {
         let source = """
             local t = {}
