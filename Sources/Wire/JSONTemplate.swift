@@ -86,7 +86,8 @@ public struct JSONTemplate: Sendable {
     /// - Parameter reader: parses variants of the document. Its nodes read as null from then on.
     public init?(_ document: Span<UInt8>, open gaps: Gaps, _ reader: JSONReader) {
         guard document.count <= Self.longest, gaps.counts.count <= Self.mostCounts,
-            let places = Self.places(of: gaps, in: document), Self.areProven(places, document, reader)
+            let places = Self.places(of: gaps, in: document), places.count <= CFS_MOST_GAPS,
+            Self.areProven(places, document, reader)
         else { return nil }
         var frame: [UInt8] = []
         var made: [cfs_gap] = []

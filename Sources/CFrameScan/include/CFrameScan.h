@@ -11,8 +11,8 @@
 extern "C" {
 #endif
 
-/// The most numbers that are handed on.
-enum { CFS_MOST_COUNTS = 4 };
+/// The most numbers that are handed on, and the most gaps. No frame is a pattern's that has more.
+enum { CFS_MOST_COUNTS = 4, CFS_MOST_GAPS = 8 };
 
 /// What fills a gap: the text, which is handed on; a natural number, handed on; a string or a number that nobody reads.
 enum { CFS_TEXT, CFS_COUNT, CFS_STRING, CFS_NUMBER };
@@ -71,7 +71,8 @@ typedef struct cfs_run {
 /// Where the string whose literal begins before `at` ends, its closing quote; -1 where it has no end, or a control
 /// character stands in it. `has_escapes` is set where it has some.
 ptrdiff_t cfs_string_end(const uint8_t *bytes, size_t length, size_t at, bool *has_escapes);
-/// Where the natural number at `at` ends; -1 where none begins. Of more than 18 digits, the most that cannot overflow, the rest is left over.
+/// Where the natural number at `at` ends; -1 where none begins. Of more than 18 digits, the most that cannot overflow,
+/// the rest is left over.
 ptrdiff_t cfs_natural_end(const uint8_t *bytes, size_t length, size_t at, int64_t *value);
 /// Where the number at `at` ends; -1 where none begins.
 ptrdiff_t cfs_number_end(const uint8_t *bytes, size_t length, size_t at);
@@ -81,8 +82,8 @@ bool cfs_match_at(
     const cfs_pattern *pattern, const uint8_t *bytes, size_t length, size_t at, cfs_match *match);
 
 /// Reads the frames that stand at `at`, one behind the other, for as long as they are of the pattern, are no longer than
-/// `longest` bytes, and have a text whose escapes stand for whole characters. Whether the texts are UTF-8 is not asked;
-/// none of them begins with a byte that goes on with a character.
+/// `longest` bytes, and have a text whose escapes stand for whole characters. Behind the pattern's document stands what
+/// ends a frame. Whether the texts are UTF-8 is not asked; none of them begins with a byte that goes on with a character.
 /// Returns where the last one ends.
 size_t cfs_read(
     const cfs_pattern *pattern, const uint8_t *bytes, size_t length, size_t at, size_t longest, cfs_run *run);
