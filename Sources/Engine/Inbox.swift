@@ -20,6 +20,9 @@ struct Inbox {
     var isEmpty: Bool { events.isEmpty }
     /// How many events wait, each piece of text being one.
     var count: Int { events.count - head + joined }
+    /// How many events by themselves take the memory of what waits, texts aside: a joined piece is a number, and an event
+    /// is a string and where it lies.
+    var load: Int { events.count - head + joined / 8 }
 
     mutating func push(_ event: EngineEvent) {
         switch event {

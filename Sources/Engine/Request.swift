@@ -144,7 +144,7 @@ final class Request {
     }
 
     private var isAboveHighWater: Bool {
-        inbox.count >= spec.limits.inboxEvents || inbox.bytes >= spec.limits.inboxBytes
+        inbox.load >= spec.limits.inboxEvents || inbox.bytes >= spec.limits.inboxBytes
     }
 
     // MARK: To the reader
@@ -159,7 +159,7 @@ final class Request {
         if !inbox.hasReset { transcript.forgetVoided() }
         let (events, hadOutput) = inbox.take(upTo: limit, isJoined: isJoined)
         if hadOutput { isOutputTaken = true }
-        if isFull, inbox.count <= spec.limits.inboxEvents / 2, inbox.bytes <= spec.limits.inboxBytes / 2 {
+        if isFull, inbox.load <= spec.limits.inboxEvents / 2, inbox.bytes <= spec.limits.inboxBytes / 2 {
             isFull = false
         }
         return events

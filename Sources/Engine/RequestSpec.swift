@@ -123,7 +123,7 @@ public struct RequestLimits: Sendable, Equatable {
     public var maxEventBytes: Int
     /// The longest reply body, in bytes: a stream without end stops here.
     public var maxBodyBytes: Int
-    /// The socket is paused once this many events wait to be taken...
+    /// The socket is paused once this many events wait to be taken, eight pieces of text that came together being one...
     public var inboxEvents: Int
     /// ... or this many bytes of text. It goes on when both are below a half.
     public var inboxBytes: Int
