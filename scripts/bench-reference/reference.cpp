@@ -1,6 +1,7 @@
 // The plain reference that moonrill is measured against: libcurl's easy interface, lines split by memchr, simdjson's
-// DOM, and one Lua 5.4 call a delta. No retries, no limits, no error events: the least work that gives the same
-// counts. Usage: reference URL. It prints reasoning deltas, content deltas and bytes of text, as count.lua does.
+// DOM, and one Lua 5.4 call a delta. No retries, no limits, no error events, nothing kept of the reply: the least work
+// that gives the same counts. Usage: reference URL [DIALECT]. It prints reasoning deltas, content deltas and bytes of
+// text, as count.lua does.
 
 #include <curl/curl.h>
 #include <lua.hpp>
@@ -9,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -23,8 +25,28 @@ static const char script[] =
     std::exit(1);
 }
 
+// Where a dialect's chunks hold text: through members, and where a name is empty through the first element.
+using Path = std::vector<const char *>;
+struct Shape {
+    const char *name;
+    Path text, reasoning;
+    // Whether chunks are lines that begin with `data:`, and what the last of these holds.
+    bool is_sse = true;
+    const char *last = nullptr;
+};
+static const Shape shapes[] = {
+    {"openai", {"choices", "", "delta", "content"}, {"choices", "", "delta", "reasoning_content"}, true, "[DONE]"},
+    {"anthropic", {"delta", "text"}, {}},
+    {"responses", {"delta"}, {}},
+    {"gemini", {"candidates", "", "content", "parts", "", "text"}, {}},
+    {"tgi", {"token", "text"}, {}},
+    {"ollama", {"message", "content"}, {}, false},
+    {"cohere", {"delta", "message", "content", "text"}, {}},
+};
+
 // What has arrived and is not yet a whole line; simdjson may read past its end, so room is kept there.
 struct Reader {
+    const Shape *shape = shapes;
     std::vector<char> buffer;
     size_t length = 0;
     simdjson::dom::parser parser;
@@ -38,24 +60,31 @@ struct Reader {
         if (lua_pcall(lua, 1, 0, 0) != LUA_OK) fail(lua_tostring(lua, -1));
     }
 
-    void deliver(simdjson::dom::element delta, const char *field, int reference) {
+    void deliver(simdjson::dom::element chunk, const Path &path, int reference) {
+        if (path.empty()) return;
+        for (const char *name : path) {
+            auto next = *name ? chunk[name] : chunk.at(0);
+            if (next.get(chunk) != simdjson::SUCCESS) return;
+        }
         std::string_view text;
-        if (delta[field].get_string().get(text) == simdjson::SUCCESS && !text.empty()) call(reference, text);
+        if (chunk.get_string().get(text) == simdjson::SUCCESS && !text.empty()) call(reference, text);
     }
 
     void line(const char *start, size_t size) {
-        if (size < 6 || std::memcmp(start, "data: ", 6) != 0) return;
-        start += 6;
-        size -= 6;
-        if (size == 6 && std::memcmp(start, "[DONE]", 6) == 0) {
+        if (shape->is_sse) {
+            if (size < 5 || std::memcmp(start, "data:", 5) != 0) return;
+            size_t prefix = size > 5 && start[5] == ' ' ? 6 : 5;
+            start += prefix;
+            size -= prefix;
+        }
+        if (shape->last && std::string_view(start, size) == shape->last) {
             done = true;
             return;
         }
-        simdjson::dom::element chunk, delta;
+        simdjson::dom::element chunk;
         if (parser.parse(start, size, false).get(chunk) != simdjson::SUCCESS) fail("a chunk is not JSON");
-        if (chunk["choices"].at(0)["delta"].get(delta) != simdjson::SUCCESS) return;
-        deliver(delta, "reasoning_content", on_reasoning);
-        deliver(delta, "content", on_token);
+        deliver(chunk, shape->reasoning, on_reasoning);
+        deliver(chunk, shape->text, on_token);
     }
 
     void take(const char *bytes, size_t count) {
@@ -79,8 +108,10 @@ static size_t write_body(char *bytes, size_t, size_t count, void *reader) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) fail("usage: reference URL");
+    if (argc != 2 && argc != 3) fail("usage: reference URL [DIALECT]");
     Reader reader;
+    while (argc == 3 && std::strcmp(reader.shape->name, argv[2]) != 0)
+        if (++reader.shape == std::end(shapes)) fail("the dialect is unknown");
     reader.lua = luaL_newstate();
     luaL_openlibs(reader.lua);
     if (luaL_loadstring(reader.lua, script) != LUA_OK || lua_pcall(reader.lua, 0, 3, 0) != LUA_OK)
@@ -102,7 +133,7 @@ int main(int argc, char **argv) {
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK) fail(curl_easy_strerror(code));
     if (status != 200) fail("the status is not 200");
-    if (!reader.done) fail("the stream ended without [DONE]");
+    if (reader.shape->last && !reader.done) fail("the stream ended without [DONE]");
 
     lua_rawgeti(reader.lua, LUA_REGISTRYINDEX, report);
     if (lua_pcall(reader.lua, 0, 0, 0) != LUA_OK) fail(lua_tostring(reader.lua, -1));

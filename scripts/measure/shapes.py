@@ -1,5 +1,7 @@
 """One reply in each dialect's own shape: the frames that its provider sends, as recorded streams show them. The first
-is DeepSeek's; `obfuscated` is OpenAI's own."""
+is DeepSeek's; `obfuscated` is OpenAI's own. All hold the same pieces of text, one a delta, as a tokenizer cuts them. Two
+providers send several at once: `anthropic-15` and `gemini-99` hold as many bytes of text a delta as recorded replies of
+theirs, and `openai-15` and `openai-99` hold the same text, to compare them with."""
 
 import json
 import random
@@ -13,13 +15,17 @@ from stream import PIECES, Stream, choice, frame
 PATHS = {
     "openai": "v1/chat/completions", "obfuscated": "v1/chat/completions", "anthropic": "v1/messages",
     "responses": "v1/responses", "gemini": "v1/models/m:streamGenerateContent", "tgi": "generate_stream",
-    "ollama": "api/chat", "cohere": "v2/chat",
+    "ollama": "api/chat", "cohere": "v2/chat", "openai-15": "v1/chat/completions", "anthropic-15": "v1/messages",
+    "openai-99": "v1/chat/completions", "gemini-99": "v1/models/m:streamGenerateContent",
 }
 # What a shape is read as, where that is not its name.
-READ_AS = {"obfuscated": "openai"}
-# How many of a tokenizer's pieces one delta holds. Most providers send each by itself; recorded replies of these two
-# hold a mean of 15 and of 99 bytes a delta (the median over replies of five deltas and more).
-PIECES_A_DELTA = {"anthropic": (1, 6), "gemini": (8, 40)}
+READ_AS = {"obfuscated": "openai", "openai-15": "openai", "anthropic-15": "anthropic", "openai-99": "openai",
+           "gemini-99": "gemini"}
+# What a shape is held against, where that is not `openai`: the same text in that dialect.
+AGAINST = {"openai-15": "openai-15", "anthropic-15": "openai-15", "openai-99": "openai-99", "gemini-99": "openai-99"}
+# How many pieces one delta holds, where it is not one: a mean of 15 or of 99 bytes, the median of the means of recorded
+# replies of five deltas and more.
+PIECES_A_DELTA = {"openai-15": (1, 6), "anthropic-15": (1, 6), "openai-99": (8, 40), "gemini-99": (8, 40)}
 
 
 def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
@@ -159,5 +165,6 @@ def cohere(pieces: list[str], _) -> Iterator[str]:
 
 SHAPES: dict[str, Callable[[list[str], random.Random], Iterator[str]]] = {
     "openai": openai, "obfuscated": obfuscated, "anthropic": anthropic, "responses": responses, "gemini": gemini,
-    "tgi": tgi, "ollama": ollama, "cohere": cohere,
+    "tgi": tgi, "ollama": ollama, "cohere": cohere, "openai-15": openai, "anthropic-15": anthropic,
+    "openai-99": openai, "gemini-99": gemini,
 }
