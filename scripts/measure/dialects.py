@@ -1,36 +1,45 @@
-"""The same reply in each dialect's own shape, as fast as it goes: what a byte of each costs, here and in plain C++."""
+"""The same reply in each dialect's own shape, as fast as it goes: what a byte of each costs, here, in plain C++, and in
+a client that only calls the script: what nobody can do without."""
 
 import statistics
+from pathlib import Path
 
 from process import RunError, Timing, run_checked
 from server import nginx
-from shapes import AGAINST, PATHS, READ_AS, make
+from shapes import AGAINST, PATHS, READ_AS, make, repeated
+from stream import Stream
 from table import Table
 
 # So many that the start of a process is lost in them; the longest of the streams keeps within the limit of a reply.
 DELTAS = 600_000
 ROUNDS = 15
-CLIENTS = ("moonrill", "C++")
+CLIENTS = ("moonrill", "C++", "floor")
 
 
-def command(settings, client: str, origin: str, shape: str) -> list[str]:
+def command(settings, client: str, origin: str, shape: str, path: Path, stream: Stream) -> list[str]:
     dialect = READ_AS.get(shape, shape)
+    url = f"{origin}/{shape}/{PATHS[shape]}"
     if client == "C++":
-        return [str(settings.out / "reference"), f"{origin}/{shape}/{PATHS[shape]}", dialect]
+        return [str(settings.out / "reference"), url, dialect]
+    if client == "floor":
+        return [str(settings.out / "floor"), url, f"{stream.total_bytes / DELTAS:.9f}", str(path.with_suffix(".texts"))]
     return [settings.binary, "run", str(settings.references / "count.lua"), f"{origin}/{shape}/v1", dialect]
 
 
 def measure(settings) -> Table:
     table = Table(
         f"One stream of {DELTAS:,} deltas of text in each dialect, from a static server on loopback; whole process, "
-        f"{ROUNDS} runs of all in turn; C++ is libcurl, simdjson and one Lua call a delta, and keeps no reply",
+        f"{ROUNDS} runs of all in turn; C++ is libcurl, simdjson and one Lua call a delta, and keeps no reply; the floor "
+        "is libcurl and the same Lua calls, and reads nothing",
         ["dialect", "stream", "a delta", "median", "processor", "deltas/s", "a byte", "a byte against openai",
-         "against C++", "C++: a byte against openai"])
+         "against C++", "C++: a byte against openai", "against the floor", "the floor: a byte against openai"])
     if not settings.binary:
         for shape in PATHS:
             table.missing(shape, "not measured")
         return table
     streams = {shape: make(settings.out, shape, DELTAS) for shape in PATHS}
+    reports = {(client, shape): (repeated(path, DELTAS) if client == "floor" else stream).report
+               for shape, (path, stream) in streams.items() for client in CLIENTS}
     timings = {(client, shape): Timing() for shape in PATHS for client in CLIENTS}
     problems: dict[str, str] = {}
     served = {shape: path for shape, (path, _) in streams.items()}
@@ -40,8 +49,9 @@ def measure(settings) -> Table:
                 if shape in problems:
                     continue
                 try:
-                    cost = run_checked(settings.out / "launch", command(settings, client, origin, shape),
-                                       streams[shape][1].report)
+                    cost = run_checked(settings.out / "launch",
+                                       command(settings, client, origin, shape, *streams[shape]),
+                                       reports[client, shape])
                 except (RunError, OSError) as problem:
                     problems[shape] = f"failed: {problem}"
                     continue
@@ -62,9 +72,11 @@ def measure(settings) -> Table:
             table.missing(shape, problems[shape])
             continue
         timing = timings["moonrill", shape]
+        other = AGAINST.get(shape, "openai")
         table.add(shape, f"{stream.total_bytes / 1e6:.1f} MB", f"{stream.total_bytes / DELTAS:.0f} bytes",
                   f"{timing.median * 1e3:.0f} ms", f"{statistics.median(timing.processor) * 1e3:.0f} ms",
                   f"{DELTAS / timing.median:,.0f}", f"{timing.median / stream.total_bytes * 1e9:.2f} ns",
-                  against("moonrill", shape, "moonrill", AGAINST.get(shape, "openai")), against("moonrill", shape, "C++", shape),
-                  against("C++", shape, "C++", AGAINST.get(shape, "openai")))
+                  against("moonrill", shape, "moonrill", other), against("moonrill", shape, "C++", shape),
+                  against("C++", shape, "C++", other), against("moonrill", shape, "floor", shape),
+                  against("floor", shape, "floor", other))
     return table

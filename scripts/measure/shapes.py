@@ -28,8 +28,13 @@ AGAINST = {"openai-15": "openai-15", "anthropic-15": "openai-15", "openai-99": "
 PIECES_A_DELTA = {"openai-15": (1, 6), "anthropic-15": (1, 6), "openai-99": (8, 40), "gemini-99": (8, 40)}
 
 
+# So many of a stream's texts are written beside it, for a client that only repeats them.
+SAMPLED = 4096
+
+
 def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
-    """Writes the dialect's stream and says what a client must count: text alone, no reasoning."""
+    """Writes the dialect's stream and says what a client must count: text alone, no reasoning. The first of its texts
+    go into a file beside it, each behind its length and a line end."""
     path = folder / f"shape-{dialect}-{deltas}.stream"
     chance = random.Random(20250120)
     least, most = PIECES_A_DELTA.get(dialect, (1, 1))
@@ -38,7 +43,18 @@ def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
     with path.open("w", encoding="utf-8", newline="") as out:
         for text in SHAPES[dialect](pieces, chance):
             out.write(text)
+    sample = [piece.encode() for piece in pieces[:SAMPLED]]
+    path.with_suffix(".texts").write_bytes(b"".join(b"%d\n%s" % (len(text), text) for text in sample))
     return path, Stream(0, deltas, sum(len(piece.encode()) for piece in pieces), path.stat().st_size)
+
+
+def repeated(path: Path, deltas: int) -> Stream:
+    """What a client must count that was told the texts beside that stream, over and over."""
+    lengths = []
+    with path.with_suffix(".texts").open("rb") as file:
+        while line := file.readline():
+            lengths.append(len(file.read(int(line))))
+    return Stream(0, deltas, sum(lengths[index % len(lengths)] for index in range(deltas)), path.stat().st_size)
 
 
 def compact(value: dict) -> str:
