@@ -117,7 +117,8 @@ extension TransferEnding {
             end.requestBytesSent > 0 ? .once : end.reusedConnection ? .unsent : .backoff
         self =
             switch error.code {
-            case .resolve, .tls, .proxy: failed(.network, .never)
+            case .tls: .failed(.distrust(error.message))
+            case .resolve, .proxy: failed(.network, .never)
             case .connect, .resolver, .tlsHandshake: failed(.network, .backoff)
             case .connectTimeout: .failed(.connectTimeout(after: connectTimeout, error.message))
             case .emptyReply, .sendFailed: failed(.network, silent)
@@ -139,6 +140,12 @@ extension TransferEnding {
 }
 
 extension Fault {
+    /// A certificate that is not to be trusted: behind a company's proxy, or at a server of one's own, the usual reason is
+    /// an issuer that the system does not know.
+    fileprivate static func distrust(_ message: String) -> Fault {
+        Fault(.network, "\(message); SSL_CERT_FILE can name a PEM file with the certificates to trust")
+    }
+
     fileprivate static func connectTimeout(after seconds: Double, _ message: String) -> Fault {
         var fault = Fault.timeout(.connect, after: seconds)
         fault.error.message += ": \(message)"

@@ -15,6 +15,8 @@ public import Wire
 /// }
 /// ```
 ///
+/// Certificates are held against the system's, or those in the file that `SSL_CERT_FILE` names.
+///
 /// A client owns one thread, on which all its requests run; it ends with the client. Events come in batches, one hop a
 /// batch. A consumer that is slow makes the socket wait: what is buffered for it is bounded.
 public final class ChatClient: Sendable {

@@ -39,7 +39,8 @@ final class ChatLoop: Sendable {
         DispatchQueue(label: "moonrill.chat").async { [self] in
             do throws(EngineError) {
                 let engine = try Engine(
-                    EngineConfiguration(credentials: credentials, logger: logger, caFile: nil))
+                    EngineConfiguration(
+                        credentials: credentials, logger: logger, caFile: ProcessEnvironment.trustedCertificates))
                 mailbox.withLock { $0.wake = engine.waker }
                 ready.signal()
                 run(engine)

@@ -15,6 +15,10 @@ public enum ProcessEnvironment {
     /// True when the variable has a value. Says nothing of what it is.
     public static func has(_ name: String) -> Bool { value(name) != nil }
 
+    /// A file of certificates to trust (PEM), in place of the system's: `SSL_CERT_FILE`, the name that OpenSSL and most
+    /// of what is built on it read (OpenSSL, SSL_CTX_load_verify_locations(3)).
+    public static var trustedCertificates: String? { value("SSL_CERT_FILE") }
+
     /// The provider to use when nobody names one: `MOONRILL_PROVIDER`, else the first preset whose key is set.
     /// - Parameter providers: those there are.
     public static func defaultProvider(among providers: [Preset] = Presets.all) -> String? {

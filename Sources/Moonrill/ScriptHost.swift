@@ -61,8 +61,9 @@ public struct ScriptHost {
     public var environment: (String) -> String? = ProcessEnvironment.value
     /// Where scripts and the engine log.
     public var logger: Logger
-    /// A file of certificates to trust (PEM), in place of the system's.
-    public var caFile: String?
+    /// A file of certificates to trust (PEM), in place of the system's; nil for the system's. The default is the file
+    /// that `SSL_CERT_FILE` names, if it names one.
+    public var caFile: String? = ProcessEnvironment.trustedCertificates
     /// Called while a script waits for the first output of a request, with the seconds waited, and with nil before
     /// anything else is written.
     public var waitingIndicator: ((Double?) -> Void)?
