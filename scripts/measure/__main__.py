@@ -13,9 +13,10 @@ import many
 import slow
 import small
 import throughput
+import tls
 
-MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, "many": many,
-                "slow": slow, "flow": flow}
+MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, "tls": tls,
+                "many": many, "slow": slow, "flow": flow}
 
 
 def main() -> int:

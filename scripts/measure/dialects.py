@@ -29,8 +29,8 @@ def command(settings, client: str, origin: str, shape: str, path: Path, stream: 
 def measure(settings) -> Table:
     table = Table(
         f"One stream of {DELTAS:,} deltas of text in each dialect, from a static server on loopback; whole process, "
-        f"{ROUNDS} runs of all in turn; C++ is libcurl, simdjson and one Lua call a delta, and keeps no reply; the floor "
-        "is libcurl and the same Lua calls, and reads nothing",
+        f"{ROUNDS} runs of all in turn; C++ is libcurl, simdjson and one Lua call a delta, and keeps no reply; the "
+        "floor is libcurl and the same Lua calls, and reads nothing",
         ["dialect", "stream", "a delta", "median", "processor", "deltas/s", "a byte", "a byte against openai",
          "against C++", "C++: a byte against openai", "against the floor", "the floor: a byte against openai"])
     if not settings.binary:

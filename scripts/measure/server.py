@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 # A POST to a static file is answered 405 by nginx; error_page turns that into the file itself, status 200.
@@ -29,7 +29,7 @@ http {{
     uwsgi_temp_path {home}/uwsgi;
     scgi_temp_path {home}/scgi;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{tls};
         root {root};
         error_page 405 =200 $uri;
     }}
@@ -42,30 +42,59 @@ class ServerError(Exception):
 
 
 @contextmanager
-def nginx(replies: dict[str, Path], paths: dict[str, str] | None = None):
+def nginx(replies: dict[str, Path], paths: dict[str, str] | None = None, tls: bool = False):
     """Serves each reply at /NAME/v1/chat/completions, or at /NAME/ and its own path, and yields the origin,
-    "http://127.0.0.1:PORT"."""
-    with tempfile.TemporaryDirectory(prefix="moonrill-bench-") as folder:
+    "http://127.0.0.1:PORT". Over TLS it is https, and SSL_CERT_FILE names the certificate meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="moonrill-bench-") as folder, ExitStack() as undo:
         home = Path(folder)
+        if tls:
+            undo.enter_context(trusted(certified(home)))
         for name, path in replies.items():
             place = home / "root" / name / (paths or {}).get(name, "v1/chat/completions")
             place.parent.mkdir(parents=True)
             place.symlink_to(path.resolve())
-        process, port = start_nginx(home)
+        process, port = start_nginx(home, tls)
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait()
 
 
-def start_nginx(home: Path):
+def certified(home: Path) -> Path:
+    """Makes a key (key.pem) and a certificate for 127.0.0.1 that signs itself; returns the certificate's path."""
+    certificate = home / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+               "-days", "1", "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1",
+               "-keyout", str(home / "key.pem"), "-out", str(certificate)]
+    made = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if made.returncode != 0:
+        raise ServerError("openssl makes no certificate: " + made.stderr.decode(errors="replace")[-500:])
+    return certificate
+
+
+@contextmanager
+def trusted(certificate: Path):
+    """Lets the clients trust it."""
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = str(certificate)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SSL_CERT_FILE"]
+        else:
+            os.environ["SSL_CERT_FILE"] = before
+
+
+def start_nginx(home: Path, tls: bool = False):
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     # The kernel names a free port; should another program take it first, nginx ends and the next one is tried.
     for _ in range(5):
         port = free_port()
         configuration = home / "nginx.conf"
-        configuration.write_text(CONFIGURATION.format(home=home, port=port, root=home / "root"))
+        secure = f" ssl; ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem" if tls else ""
+        configuration.write_text(CONFIGURATION.format(home=home, port=port, root=home / "root", tls=secure))
         process = subprocess.Popen([program, "-p", str(home), "-e", str(home / "error.log"), "-c", str(configuration)])
         if accepts(port, process):
             return process, port

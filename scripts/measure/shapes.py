@@ -5,6 +5,7 @@ theirs, and `openai-15` and `openai-99` hold the same text, to compare them with
 
 import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -33,9 +34,12 @@ SAMPLED = 4096
 
 
 def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
-    """Writes the dialect's stream and says what a client must count: text alone, no reasoning. The first of its texts
-    go into a file beside it, each behind its length and a line end."""
+    """Writes the dialect's stream, unless it is there, and says what a client must count: text alone, no reasoning. The
+    first of its texts go into a file beside it, each behind its length and a line end."""
     path = folder / f"shape-{dialect}-{deltas}.stream"
+    facts = path.with_suffix(".json")
+    if facts.is_file() and facts.stat().st_mtime > Path(__file__).stat().st_mtime:
+        return path, Stream(**json.loads(facts.read_text()))
     chance = random.Random(20250120)
     least, most = PIECES_A_DELTA.get(dialect, (1, 1))
     pieces = ["".join(chance.choices(PIECES, k=chance.randint(least, most))) for _ in range(deltas)]
@@ -45,7 +49,9 @@ def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
             out.write(text)
     sample = [piece.encode() for piece in pieces[:SAMPLED]]
     path.with_suffix(".texts").write_bytes(b"".join(b"%d\n%s" % (len(text), text) for text in sample))
-    return path, Stream(0, deltas, sum(len(piece.encode()) for piece in pieces), path.stat().st_size)
+    stream = Stream(0, deltas, sum(len(piece.encode()) for piece in pieces), path.stat().st_size)
+    facts.write_text(json.dumps(asdict(stream)))
+    return path, stream
 
 
 def repeated(path: Path, deltas: int) -> Stream:
