@@ -17,6 +17,9 @@ public protocol Dialect: Sendable {
     /// - Throws: an `APIError` of kind `invalidRequest` or `config` that names the field, before any byte is sent.
     func encode(_ request: ChatRequest, endpoint: Endpoint, key: String?) throws(APIError) -> HTTPRequest
 
+    /// What of a reply's first part a request gives the provider to go on from: `text`, or its beginning.
+    func resumed(_ text: String) -> String
+
     /// A decoder for one attempt's stream, with a JSON reader of its own.
     func makeDecoder() -> any StreamDecoder
 
@@ -32,6 +35,9 @@ public protocol Dialect: Sendable {
 extension Dialect {
     /// False: an array is a whole body.
     public var streamsArrays: Bool { false }
+
+    /// All of it.
+    public func resumed(_ text: String) -> String { text }
 
     /// For dialects that need no JSON reader: the same as `makeDecoder()`.
     public func makeDecoder(reader: JSONReader) -> any StreamDecoder { makeDecoder() }

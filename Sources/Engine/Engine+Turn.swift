@@ -73,6 +73,7 @@ extension Engine {
             guard let dialect = configuration.dialect(endpoint.dialect) else {
                 throw Fault(.config, "unknown dialect \"\(endpoint.dialect)\"")
             }
+            request.asks(in: dialect)
             let attempt = Attempt(of: request, dialect: dialect, context: context)
             request.attempt = attempt
             let key = try endpoint.key(from: configuration.credentials)

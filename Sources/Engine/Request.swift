@@ -61,6 +61,11 @@ final class Request {
         return chat
     }
 
+    /// The next attempt asks in that dialect. One that goes on from a part of the text is told the rest of it again.
+    func asks(in dialect: any Dialect) {
+        if seam != nil { seam = SeamTrimmer(after: transcript.text, sent: dialect.resumed(transcript.text)) }
+    }
+
     // MARK: From the attempt
 
     /// Takes what a frame said.
@@ -247,7 +252,7 @@ final class Request {
             seam = nil
         case .continuation:
             transcript.carry()
-            seam = SeamTrimmer(after: transcript.text)
+            seam = SeamTrimmer(after: transcript.text, sent: transcript.text)
         }
         tags = spec.splitsThinkTags && sequel != .continuation ? ThinkTagSplitter() : nil
         isFull = isAboveHighWater

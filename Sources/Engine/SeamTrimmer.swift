@@ -1,7 +1,7 @@
 // Where a continued reply meets its first part: some providers say the last words again. Pure value.
 
 /// Drops from the beginning of a continuation what repeats the end of the text before it. It holds text back only while
-/// that may still turn out to be a repetition.
+/// that may still turn out to be a repetition. What the provider was not given of that text, however short, it says anew.
 struct SeamTrimmer: Sendable {
     /// Shorter repetitions, in UTF-8 bytes, are taken for speech: "ha" + "ha".
     static let shortest = 12
@@ -9,11 +9,15 @@ struct SeamTrimmer: Sendable {
     static let window = 8192
 
     private let tail: [UInt8]
+    private let unsent: [UInt8]
     private var held: [UInt8] = []
     private var isDone = false
 
-    /// A seam after `text`.
-    init(after text: String) { tail = Array(text.utf8.suffix(Self.window)) }
+    /// A seam after `text`, of which the provider was given only `sent`, its beginning, to go on from.
+    init(after text: String, sent: String) {
+        tail = Array(text.utf8.suffix(Self.window))
+        unsent = Array(text.utf8.dropFirst(sent.utf8.count))
+    }
 
     /// Takes the next piece of the continuation and returns what may be passed on; empty while undecided.
     mutating func push(_ piece: String) -> String {
@@ -27,6 +31,7 @@ struct SeamTrimmer: Sendable {
 
     /// Whether `held` lies inside the tail without reaching its end.
     private var mayRepeat: Bool {
+        if held.count < unsent.count, Self.same(unsent, 0, held, held.count) { return true }
         guard held.count < tail.count else { return false }
         return (0..<(tail.count - held.count)).contains { start in Self.same(tail, start, held, held.count) }
     }
@@ -35,7 +40,8 @@ struct SeamTrimmer: Sendable {
         isDone = true
         var overlap = min(held.count, tail.count)
         while overlap >= Self.shortest, !Self.same(tail, tail.count - overlap, held, overlap) { overlap -= 1 }
-        let kept = overlap >= Self.shortest ? held.dropFirst(overlap) : held[...]
+        if overlap < Self.shortest { overlap = zip(held, unsent).prefix { $0 == $1 }.count }
+        let kept = held.dropFirst(overlap)
         held = []
         return String(decoding: kept, as: UTF8.self)
     }

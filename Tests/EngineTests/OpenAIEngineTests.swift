@@ -1,4 +1,4 @@
-// The engine with a real dialect: the two protocols fit.
+// The engine with real dialects: the two protocols fit.
 
 import Dialects
 import Testing
@@ -31,6 +31,31 @@ import Wire
         #expect(reply.message["content"]?.string == "Hello, moon")
         #expect(reply.id == "c1")
         #expect(reply.model == "m-1")
+    }
+
+    /// Anthropic takes no text that ends in white space to go on from, and says it again.
+    @Test func aContinuedMessageHasItsSpacesOnce() throws {
+        func event(_ members: String) -> String { "data: {\"type\":\(members)}\n\n" }
+        func piece(_ text: String) -> String {
+            event("\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"\(text)\"}")
+        }
+        let begin =
+            event("\"message_start\",\"message\":{\"id\":\"m1\",\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}")
+            + event("\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}")
+        let world = World()
+        world.start(1, World.spec(dialect: "anthropic", retry: RetryPolicy(afterOutput: .continue)))
+        world.head()
+        world.send(begin + piece("Hello,") + piece("\\n "))
+        world.turnAndTake()
+        world.end(.cut(how: "reset"))
+        world.turnAndTake()
+        world.advance(5)
+        #expect(String(decoding: world.last.request.body, as: UTF8.self).contains("\"Hello,\""))
+        world.head()
+        world.send(begin + piece("\\n moon") + event("\"content_block_stop\",\"index\":0"))
+        world.send(event("\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}") + event("\"message_stop\""))
+        world.turnAndTake()
+        #expect(try #require(world.finish).text == "Hello,\n moon")
     }
 
     @Test func theLastEventWithoutItsBlankLine() {

@@ -106,7 +106,7 @@ import Testing
         ("the lazy cat", "the lazy cat"), ("The quick brown bear", "The quick brown bear"),
     ]) func trims(_ row: (String, String)) {
         for size in [1, 2, 3, 7, 1000] {
-            var seam = SeamTrimmer(after: Self.before)
+            var seam = SeamTrimmer(after: Self.before, sent: Self.before)
             var text = ""
             var rest = row.0[...]
             while !rest.isEmpty {
@@ -115,6 +115,25 @@ import Testing
             }
             text += seam.finish()
             #expect(text == row.1, "pieces of \(size)")
+        }
+    }
+
+    /// The provider was given the text without the white space at its end.
+    @Test(arguments: [
+        (" ", " world", "world"), (" ", "world", "world"), ("\n\n", "\n\nNext", "Next"),
+        ("\n\n", "\n\n\nNext", "\nNext"),
+        ("\n\n", "\nNext", "Next"), ("\n", " Next", " Next"), ("\n\n", "\n", ""), (" ", "", ""),
+        ("", " world", " world"), ("\n", "the lazy dog. 量子力学\nis next", "is next"),
+    ]) func dropsWhatWasNotSent(_ unsent: String, _ continuation: String, _ expected: String) {
+        for size in [1, 2, 3, 1000] {
+            var seam = SeamTrimmer(after: Self.before + unsent, sent: Self.before)
+            var text = ""
+            var rest = continuation[...]
+            while !rest.isEmpty {
+                text += seam.push(String(rest.prefix(size)))
+                rest = rest.dropFirst(size)
+            }
+            #expect(text + seam.finish() == expected, "pieces of \(size)")
         }
     }
 

@@ -106,9 +106,8 @@ final class World {
             dialect: {
                 switch $0 {
                 case "plain": PlainDialect()
-                case "openai": OpenAIDialect()
                 case "lines": PlainDialect(framing: .newlineDelimitedJSON)
-                default: nil
+                default: DialectCatalog.named($0)
                 }
             })
         configuration.clock = { [time] in time.now }

@@ -20,6 +20,14 @@ public struct AnthropicDialect: Dialect {
         try AnthropicRequest(request, endpoint: endpoint).encoded(key: key)
     }
 
+    /// The text without white space at its end: the provider refuses a last message of the assistant's that ends in it.
+    /// https://docs.anthropic.com/en/docs/build-with-claude/prompt-engineering/prefill-claudes-response
+    public func resumed(_ text: String) -> String {
+        var end = text.endIndex
+        while end > text.startIndex, text[text.index(before: end)].isWhitespace { end = text.index(before: end) }
+        return String(text[..<end])
+    }
+
     /// A decoder with a JSON reader of its own.
     public func makeDecoder() -> any StreamDecoder { AnthropicDecoder(reader: JSONReader()) }
 

@@ -96,6 +96,7 @@ struct AnthropicRequest {
             if let description = function.description { form["description"] = .string(description) }
             form["input_schema"] = .object(function.parameters)
             if let strict = function.strict { form["strict"] = .bool(strict) }
+            form.merge(function.extra)
             return .object(form)
         }
     }
@@ -131,8 +132,7 @@ struct AnthropicRequest {
         guard !isThinking else {
             throw context.invalid(endpoint.provider, "cannot go on from a partial reply while the model thinks")
         }
-        var end = text.endIndex
-        while end > text.startIndex, text[text.index(before: end)].isWhitespace { end = text.index(before: end) }
-        return end == text.startIndex ? [] : [["role": "assistant", "content": .string(String(text[..<end]))]]
+        let resumed = AnthropicDialect().resumed(text)
+        return resumed.isEmpty ? [] : [["role": "assistant", "content": .string(resumed)]]
     }
 }
