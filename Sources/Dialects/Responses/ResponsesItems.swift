@@ -39,7 +39,8 @@ struct ResponsesItems {
 
     subscript(place: Int) -> Item {
         get { all[place] }
-        set { all[place] = newValue }
+        // In place: a call's arguments grow by a few bytes at a time, and a copy of each would take quadratic time.
+        _modify { yield &all[place] }
     }
 
     /// The place of the item that an event speaks of: by its number in the output, else by its id, which some gateways
