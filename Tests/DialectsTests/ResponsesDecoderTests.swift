@@ -15,7 +15,7 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
         let outcome = ResponsesStream.run(ResponsesStream.usual.payloads)
         #expect(outcome.error == nil)
         #expect(outcome.tokens == ["Hel", "lo", ", 世", "界!", " ", "Bye."])
-        #expect(outcome.reasoning == "Let me see.Yes.")
+        #expect(outcome.reasoning == "Let me see.\n\nYes.")
         #expect(outcome.events.first == .start)
         #expect(outcome.summary.id == "r1")
         #expect(outcome.summary.model == "m1")
@@ -75,6 +75,24 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
             event("\(name).delta", #""output_index":0,"delta":"a""#),
             event("\(name).done", #""output_index":0,"text":"ab""#))
         #expect(outcome.events == [.start, .reasoning("a"), .reasoning("b")])
+    }
+
+    /// Each part of a summary is a paragraph, whichever way its text comes.
+    @Test func partsOfASummaryAreParagraphs() {
+        func place(_ part: Int) -> String { #""output_index":0,"summary_index":\#(part)"# }
+        let item =
+            #"{"type":"reasoning","summary":[{"type":"summary_text","text":"ab"},{"type":"summary_text","text":"c"},"#
+            + #"{"type":"summary_text","text":"d"}]}"#
+        let outcome = run(
+            event("reasoning_summary_text.delta", place(0) + #","delta":"a""#),
+            event("reasoning_summary_text.delta", place(0) + #","delta":"b""#),
+            event("reasoning_summary_text.delta", place(1) + #","delta":"c""#),
+            event("reasoning_summary_text.done", place(2) + #","text":"d""#),
+            event("output_item.done", #""output_index":0,"item":\#(item)"#),
+            event("completed", #""response":{"status":"completed","output":[\#(item)]}"#))
+        #expect(outcome.error == nil)
+        #expect(outcome.reasoning == "ab\n\nc\n\nd")
+        #expect(outcome.events.contains(.reasoning("\n\n")))
     }
 
     @Test func reasoningRepeatedAsTheOtherKindIsShownOnce() {

@@ -121,7 +121,7 @@ import Wire
         let outcome = StreamHarness.run(frames: [(.body, "", body)], dialect: ResponsesDialect())
         #expect(outcome.error == nil)
         let shown = outcome.events.filter { if case .usage = $0 { false } else { true } }
-        #expect(shown == [.start, .reasoning("Let me see.Yes."), .token("Hello, 世界! Bye.")])
+        #expect(shown == [.start, .reasoning("Let me see.\n\nYes."), .token("Hello, 世界! Bye.")])
         #expect(outcome.summary.toolCalls.map(\.id) == ["c1"])
         #expect(outcome.summary.finishReason == .toolCalls)
         #expect(outcome.summary.usage?.outputTokens == 2)

@@ -84,13 +84,13 @@ final class ResponsesDecoder: EventDecoder {
     func repeats(
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextRun, end: Int)? {
-        let read = repetition.read(chunk, behind: place, reader, counting: (0, order.last))
-        guard var (piece, run, last, end) = read else { return nil }
-        let number = last.count(0)
+        guard var read = repetition.read(chunk, behind: place, reader, counting: (0, order.last)) else { return nil }
+        let number = read.last.count(0)
+        let kind = read.place.kind
         order.advance(to: number)
-        texts[piece.kind.rawValue].add(run.bytes, lastNumber: number)
-        run.isReasoning = piece.kind != .output
-        return (run, end)
+        texts[kind.rawValue].add(read.run.bytes, lastNumber: number)
+        read.run.isReasoning = kind != .output
+        return (read.run, read.end)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

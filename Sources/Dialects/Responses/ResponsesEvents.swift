@@ -67,7 +67,9 @@ extension ResponsesDecoder {
     func show(
         _ piece: ResponsesPiece, _ verdict: ResponsesOrder.Verdict, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        guard verdict != .repeated else { return }
+        // An empty piece begins no paragraph.
+        guard verdict != .repeated, !piece.text.isEmpty || piece.kind.separator.isEmpty else { return }
+        let separator = texts[piece.kind.rawValue].separator(before: piece)
         switch texts[piece.kind.rawValue].add(piece, isLate: verdict == .late) {
         case .toSameItem: break
         case .toNewItem: items[items.newPlace(index: piece.item)].shown |= 1 << UInt8(piece.kind.rawValue)
@@ -75,6 +77,7 @@ extension ResponsesDecoder {
             let last = texts[piece.kind.rawValue].lastNumber
             throw Self.damaged("event \(piece.number ?? 0) came after event \(last)")
         }
+        if !separator.isEmpty { emit(separator, piece.kind, into: &events) }
         emit(piece.text, piece.kind, into: &events)
     }
 
@@ -242,7 +245,9 @@ extension ResponsesDecoder {
         var text = ""
         parts?.forEachElement { part in
             guard Self.kind(ofPart: part) == kind else { return }
-            text += part[kind == .refusal ? "refusal" : "text"]?.string ?? ""
+            let own = part[kind == .refusal ? "refusal" : "text"]?.string ?? ""
+            if !text.isEmpty, !own.isEmpty { text += kind.separator }
+            text += own
         }
         return text
     }
@@ -278,7 +283,9 @@ extension ResponsesDecoder {
         var wholes = InlineArray<4, String>(repeating: "")
         output.forEachElement { item in
             for kind in Kind.allCases {
-                wholes[kind.rawValue] += Self.joined(item[kind == .summary ? "summary" : "content"], kind)
+                let own = Self.joined(item[kind == .summary ? "summary" : "content"], kind)
+                if !wholes[kind.rawValue].isEmpty, !own.isEmpty { wholes[kind.rawValue] += kind.separator }
+                wholes[kind.rawValue] += own
             }
         }
         var position: Int64 = 0

@@ -9,6 +9,10 @@ struct ResponsesText {
     /// What kind of text: each is compared with its own wholes.
     enum Kind: Int, CaseIterable {
         case output, refusal, summary, rawReasoning
+
+        /// What stands between two parts, and two items: the parts of a summary are paragraphs, each with a title, and
+        /// nothing that is sent says so.
+        var separator: String { self == .summary ? "\n\n" : "" }
     }
 
     /// How much of a text had been shown at some moment.
@@ -51,6 +55,11 @@ struct ResponsesText {
         case comesTooLate
     }
 
+    /// What is to be shown before that piece: it may be the first of its part.
+    func separator(before piece: ResponsesPiece) -> String {
+        end.count > 0 && (piece.item != item || piece.part != part) ? piece.kind.separator : ""
+    }
+
     /// Adds a piece of an item's text.
     mutating func add(_ piece: ResponsesPiece, isLate: Bool) -> Addition {
         if let number = piece.number, number >= 0 {
@@ -58,6 +67,7 @@ struct ResponsesText {
             lastNumber = number
         }
         let isSame = piece.item == item
+        add(separator(before: piece))
         open(item: piece.item, part: piece.part)
         add(piece.text)
         return isSame ? .toSameItem : .toNewItem
