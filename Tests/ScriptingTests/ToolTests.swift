@@ -3,6 +3,7 @@
 import Foundation
 import Moonrill
 import MoonrillMock
+import Support
 import Testing
 import Wire
 
@@ -21,6 +22,47 @@ import Wire
         end
 
         """
+
+    /// A turn that the provider pauses is gone on with, and is one reply.
+    @Test func aPausedTurnGoesOn() throws {
+        let bodies = Locked([JSONValue]())
+        let server = try RawServer { connection in
+            while let request = connection.readRequest() {
+                let number = bodies.withLock { seen in
+                    seen.append((try? JSONReader.value(request.body)) ?? .null)
+                    return seen.count
+                }
+                let (text, reason) = number == 1 ? ("Searching. ", "pause_turn") : ("Found.", "end_turn")
+                let events = [
+                    #""message_start","message":{"id":"m","usage":{"input_tokens":1,"output_tokens":1}}"#,
+                    #""content_block_start","index":0,"content_block":{"type":"text","text":""}"#,
+                    #""content_block_delta","index":0,"delta":{"type":"text_delta","text":"\#(text)"}"#,
+                    #""content_block_stop","index":0"#,
+                    #""message_delta","delta":{"stop_reason":"\#(reason)"},"usage":{"output_tokens":5}"#,
+                    #""message_stop""#,
+                ]
+                _ = connection.answer(
+                    events.map { "data: {\"type\":\($0)}\n\n" }.joined(), headers: ["Content-Type: text/event-stream"])
+            }
+        }
+        defer { server.stop() }
+        let run = try Mocked.run(
+            """
+            local llm = require 'llm'
+            local client = llm.client { base_url = 'http://127.0.0.1:\(server.port)/v1', dialect = 'anthropic', model = 'm' }
+            local chat = client:chat { tools = { { type = "web_search_20250305", name = "web_search" } } }
+            local reply = assert(chat:send("Look it up"))
+            print(reply.text, reply.rounds, reply.usage.output_tokens, #chat:messages())
+            local _, err = client:ask("Look it up", { tools = { { type = "x" } }, max_rounds = 1 })
+            print(err)
+            """, prelude: "")
+        #expect(run.result.ending == .finished, "\(run.result.ending)")
+        #expect(run.lines == ["Searching. Found. 2 10 3", "nil"])
+        let seen = bodies.withLock { $0 }
+        #expect(seen.count == 3)
+        // As it was said, and nothing of the user's behind it.
+        #expect(seen[1]["messages"]?.array?.last == ["role": "assistant", "content": "Searching. "])
+    }
 
     @Test(arguments: cases) func tools(_ test: ScriptCase) throws {
         let run = try Mocked.run(test.lua, prelude: Self.prelude)

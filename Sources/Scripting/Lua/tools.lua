@@ -25,11 +25,16 @@ local function definition(tool)
   return { name = tool.name, description = tool.description, parameters = tool.parameters, strict = tool.strict }
 end
 
+-- Whether it is a tool of the provider's own, which runs there: a turn that it makes long may come in several replies.
+local function runs_there(tool)
+  return type(tool) == "table" and tool.type ~= nil and tool.type ~= "function" and tool["function"] == nil
+end
+
 -- The request's fields with tools as definitions; and, where one of them can run, the tools by name: `true` for those that
 -- the script runs itself. A definition that is no llm.tool goes as it is.
 function tools.params(params, given)
   local runs
-  for _, tool in ipairs(given) do runs = runs or getmetatable(tool) == Tool end
+  for _, tool in ipairs(given) do runs = runs or getmetatable(tool) == Tool or runs_there(tool) end
   if not runs then return params end
   local definitions, known = {}, {}
   for index, tool in ipairs(given) do
@@ -110,6 +115,8 @@ function tools.ask(specified, known, once)
   local messages = table.move(specified.messages, 1, #specified.messages, 1, {})
   local most = specified.max_rounds or 8
   local round, sum, usages = 0, nil, {}
+  -- What was said before the provider paused its turn.
+  local text, reasoning = "", ""
   return scope.run(function() return "round " .. round .. " of tools" end, function(number)
     while true do
       round = round + 1
@@ -147,14 +154,23 @@ function tools.ask(specified, known, once)
         params.tool_choice = nil
         specified.params = params
       end
-      if #calls == 0 or #deferred > 0 then
+      -- Messages alone pauses: asked again with what it has said, the provider goes on with it.
+      -- https://docs.anthropic.com/en/docs/build-with-claude/handling-stop-reasons#pause-turn
+      local pauses = #calls == 0 and reply.finish_reason_raw == "pause_turn"
+      if #calls > 0 then
+        text, reasoning = "", ""
+      else
+        text, reasoning = text .. reply.text, reasoning .. (reply.reasoning or "")
+        reply.text, reply.reasoning = text, reasoning ~= "" and reasoning or reply.reasoning
+      end
+      if not pauses and (#calls == 0 or #deferred > 0) then
         reply.usage, reply.usages, reply.rounds, reply.messages = sum, usages, round, messages
         if #deferred > 0 then reply.deferred = deferred end
         return reply
       end
       if round >= most then
         return nil, setmetatable({
-          kind = "budget", message = "the model still calls tools after " .. round .. " rounds (max_rounds)",
+          kind = "budget", message = "the model still uses tools after " .. round .. " rounds (max_rounds)",
           retryable = false, messages = messages, partial = reply,
         }, Failure)
       end
