@@ -15,6 +15,29 @@ import Wire
         ChatRequest(model: "m", system: system, messages: messages, parameters: parameters, isLenient: isLenient)
     }
 
+    /// What `thinking = false` comes to, model by model.
+    @Test(
+        arguments: [
+            ("gpt-5-mini", "minimal"), ("openai/gpt-5-nano-2025-08-07", "minimal"), ("gpt-5", "minimal"),
+            ("gpt-5.1", "none"),
+            ("gpt-5.2-mini", "none"), ("grok-4", "none"), ("my-deployment", "none"), ("gpt-4.1-mini", nil),
+            ("gpt-4o", nil),
+            ("chatgpt-4o-latest", nil), ("gpt-5-chat-latest", nil),
+        ] as [(String, String?)]) func noThinking(model: String, effort: String?) throws
+    {
+        let request = ChatRequest(model: model, messages: Self.hello, parameters: ["thinking": false])
+        #expect(try Self.body(request)["reasoning"]?["effort"]?.string == effort)
+        let chat = try OpenAIDialect().encode(request, endpoint: Self.endpoint, key: nil)
+        #expect(try JSONReader.value(chat.body)["reasoning_effort"]?.string == effort)
+    }
+
+    @Test(arguments: ["o3", "o4-mini", "gpt-5-pro", "gpt-5-codex"]) func alwaysThinking(model: String) throws {
+        var request = ChatRequest(model: model, messages: Self.hello, parameters: ["thinking": false])
+        #expect(Self.failure(request)?.message.contains("thinking cannot be expressed for openai") == true)
+        request.isLenient = true
+        #expect(try Self.body(request)["reasoning"] == nil)
+    }
+
     private static func body(_ request: ChatRequest, _ endpoint: Endpoint = endpoint) throws -> JSONObject {
         let sent = try ResponsesDialect().encode(request, endpoint: endpoint, key: "sk-1")
         return try #require(try JSONReader.value(sent.body).object)

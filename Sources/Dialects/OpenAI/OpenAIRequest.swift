@@ -96,6 +96,10 @@ struct OpenAIRequest {
         case .native(let object, let effort):
             body["thinking"] = .object(object)
             if let effort { body["reasoning_effort"] = .string(effort) }
+        case .off where endpoint.quirks.thinking == .effort && effort?.string != "none":
+            body["reasoning_effort"] = try OpenAIModel.leastEffort(of: request.model, context: context).map {
+                .string($0)
+            }
         case .off: turnThinking(on: false, budget: nil, effort: effort?.string, in: &body)
         case .on(let budget, let effort):
             if budget != nil, ![.flag, .reasoning, .type].contains(endpoint.quirks.thinking) {

@@ -83,6 +83,7 @@ struct ResponsesRequest {
             if let description = function.description { form["description"] = .string(description) }
             form["parameters"] = .object(function.parameters)
             form["strict"] = .bool(function.strict ?? false)
+            form.merge(function.extra)
             return .object(form)
         }
     }
@@ -128,7 +129,9 @@ struct ResponsesRequest {
     private func reasoning(_ thinking: Thinking) throws(APIError) -> JSONObject? {
         switch thinking {
         case .unsaid: return nil
-        case .off: return ["effort": "none"]
+        case .off:
+            if request.parameters["reasoning_effort"] == "none" { return ["effort": "none"] }
+            return try OpenAIModel.leastEffort(of: request.model, context: context).map { ["effort": .string($0)] }
         case .on(let budget, let effort):
             if budget != nil {
                 try context.cannotExpress("thinking", because: "it takes no number of tokens, only reasoning_effort")
