@@ -62,10 +62,10 @@ final class AnthropicDecoder: EventDecoder {
     func repeats(
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextRun, end: Int)? {
-        guard var (piece, run, _, end) = repetition.read(chunk, behind: place, reader) else { return nil }
-        content.append(run, to: piece.kind, index: piece.index)
-        run.isReasoning = piece.kind == .thinking
-        return (run, end)
+        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
+        content.append(read.run, to: read.place.kind, index: read.place.index)
+        read.run.isReasoning = read.place.kind == .thinking
+        return (read.run, read.end)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

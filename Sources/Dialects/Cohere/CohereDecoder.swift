@@ -51,9 +51,9 @@ final class CohereDecoder: EventDecoder {
     func repeats(
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextRun, end: Int)? {
-        guard var (piece, run, _, end) = repetition.read(chunk, behind: place, reader) else { return nil }
-        run.isReasoning = piece == .thinking
-        return (run, end)
+        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
+        read.run.isReasoning = read.place == .thinking
+        return (read.run, read.end)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

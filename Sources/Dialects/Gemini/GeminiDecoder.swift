@@ -53,11 +53,11 @@ final class GeminiDecoder: EventDecoder {
     func repeats(
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextRun, end: Int)? {
-        guard var (piece, run, last, end) = repetition.read(chunk, behind: place, reader) else { return nil }
-        run.isReasoning = piece.isThought
-        parts.append(run)
-        if let usage = piece.usage(last) { take(usage, into: &events) }
-        return (run, end)
+        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
+        read.run.isReasoning = read.place.isThought
+        parts.append(read.run)
+        if let usage = read.place.usage(read.last) { take(usage, into: &events) }
+        return (read.run, read.end)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {

@@ -50,9 +50,9 @@ final class OpenAIDecoder: EventDecoder {
     func repeats(
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextRun, end: Int)? {
-        guard var (piece, run, _, end) = repetition.read(chunk, behind: place, reader) else { return nil }
-        run.isReasoning = piece != .content
-        return (run, end)
+        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
+        read.run.isReasoning = read.place != .content
+        return (read.run, read.end)
     }
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {
