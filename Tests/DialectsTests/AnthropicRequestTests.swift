@@ -209,6 +209,9 @@ enum AnthropicAsking {
             ("claude-sonnet-4-5", ["thinking": true, "max_tokens": 1100], budget(1024), nil, 1100),
             ("claude-sonnet-4-5", ["thinking": 3000, "max_tokens": 4000], budget(3000), nil, 4000),
             ("qwen3", ["thinking": true], budget(8192), nil, 32_000),
+            // One whose replies are no longer than that.
+            ("claude-opus-4-1-20250805", ["thinking": 30_000], budget(30_000), nil, 32_000),
+            ("claude-opus-4-5", ["thinking": 30_000], budget(30_000), nil, 38_192),
             // Models that decide themselves.
             ("claude-opus-4-7", ["thinking": true], summary, nil, 32_000),
             ("claude-opus-4-7", ["reasoning_effort": "xhigh"], summary, "xhigh", 32_000),
@@ -243,9 +246,53 @@ enum AnthropicAsking {
         AnthropicAsking.expectRefusal("reasoning_effort must be one of") {
             try AnthropicAsking.body([["role": "user", "content": "q"]], ["reasoning_effort": "extreme"])
         }
+        for (value, model, says) in [
+            (500, "claude-sonnet-4-5", "thinking must be at least 1024 tokens; got 500"),
+            (["budget_tokens": -5], "claude-sonnet-4-5", "thinking.budget_tokens must be a whole number"),
+            (["budget_tokens": "many"], "claude-sonnet-4-5", "thinking.budget_tokens must be a whole number"),
+            (["budget": 3000], "claude-sonnet-4-5", "thinking.type is missing"),
+            (4000, "claude-opus-4-7", "thinking cannot be expressed for"),
+        ] as [(JSONValue, String, String)] {
+            AnthropicAsking.expectRefusal(says) {
+                try AnthropicAsking.body([["role": "user", "content": "q"]], ["thinking": value], model: model)
+            }
+        }
+        AnthropicAsking.expectRefusal("thinking must be less than max_tokens, which it counts towards: 5000 of 2000") {
+            try AnthropicAsking.body([["role": "user", "content": "q"]], ["thinking": 5000, "max_tokens": 2000])
+        }
         AnthropicAsking.expectRefusal("max_tokens must be an integer above 0") {
             try AnthropicAsking.body([["role": "user", "content": "q"]], ["max_tokens": 0])
         }
+    }
+
+    @Test func aNumberOfTokensIsLeftOutWhereTheModelDecides() throws {
+        let body = try AnthropicAsking.body(
+            [["role": "user", "content": "q"]], ["thinking": 4000], model: "claude-opus-4-7", isLenient: true)
+        #expect(body["thinking"] == ["type": "adaptive", "display": "summarized"])
+    }
+
+    @Test func membersThatOnlyItKnowsStay() throws {
+        let tool: JSONValue = ["name": "f", "cache_control": ["type": "ephemeral"], "defer_loading": true]
+        let choice: JSONValue = ["type": "tool", "name": "f", "disable_parallel_tool_use": true]
+        let body = try AnthropicAsking.body(
+            [["role": "user", "content": "q"]], ["tools": [tool], "tool_choice": choice])
+        #expect(
+            body["tools"] == [
+                [
+                    "name": "f", "input_schema": ["type": "object", "properties": [:]],
+                    "cache_control": ["type": "ephemeral"], "defer_loading": true,
+                ]
+            ])
+        #expect(body["tool_choice"] == choice)
+    }
+
+    @Test(
+        arguments: [
+            ([["role": "system", "content": "s"]], "messages has nothing to send"),
+            ([["role": "user", "name": "bob", "content": "q"]], "messages[1].name cannot be expressed"),
+        ] as [([JSONValue], String)]) func whatItHasNoPlaceFor(messages: [JSONValue], says: String)
+    {
+        AnthropicAsking.expectRefusal(says) { try AnthropicAsking.body(messages) }
     }
 
     @Test(arguments: [

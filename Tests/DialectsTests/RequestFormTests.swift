@@ -154,6 +154,17 @@ import Wire
             ])
     }
 
+    /// What only some providers know goes to all.
+    @Test func unknownMembersOfTools() throws {
+        let flat: JSONValue = ["name": "f", "cache_control": ["type": "ephemeral"]]
+        let nested: JSONValue = ["type": "function", "function": ["name": "g"], "defer_loading": true]
+        let tools = try #require(try Self.body(Self.user("q"), ["tools": [flat, nested]])["tools"]?.array)
+        #expect(tools[0]["cache_control"] == ["type": "ephemeral"])
+        #expect(tools[0]["function"]?["name"] == "f")
+        #expect(tools[1]["defer_loading"] == true)
+        #expect(tools[1]["function"]?["name"] == "g")
+    }
+
     @Test func otherTools() throws {
         let native: JSONValue = ["type": "web_search", "max_uses": 3]
         let tools = try #require(
@@ -171,6 +182,14 @@ import Wire
 
     @Test(
         arguments: [
+            (
+                [["name": "f", "paramters": [:]]],
+                "tools[1].paramters is no member of a tool (did you mean \"parameters\"?)"
+            ),
+            ([["nme": "f"]], "tools[1].nme is no member of a tool (did you mean \"name\"?)"),
+            ([["description": "d", "parameters": [:]]], "tools[1].name must be a string"),
+            ([["name": "f", "parameters": ["words": "string[]"]]], "tools[1].parameters is no JSON Schema"),
+            ([["name": "f", "parameters": ["city": ["type": "string"]]]], "tools[1].parameters is no JSON Schema"),
             ("x", "tools must be an array"), ([3], "tools[1] must be a tool"),
             ([["name": "two words"]], "tools[1].name is \"two words\"; a tool's name has"),
             ([["function": ["name": ""]]], "tools[1].function.name is \"\""),

@@ -60,6 +60,10 @@ struct AnthropicMessages {
                 turns.append(Turn(role: role, blocks: blocks))
             }
         }
+        guard !turns.isEmpty else {
+            throw context.invalid(
+                "messages", "has nothing to send: \(context.provider) takes no request without a user's message")
+        }
         return Conversation(
             system: Self.joined(system), messages: turns.map(\.written), container: container)
     }
@@ -99,6 +103,9 @@ struct AnthropicMessages {
 
     private func content(_ message: Message) throws(APIError) -> [JSONObject] {
         let blocks = self.blocks(message.parts)
+        if message.name != nil {
+            try context.cannotExpress("\(message.place).name", because: "its messages have no names")
+        }
         if blocks.isEmpty { try context.cannotExpress(message.place, because: "it takes no message without content") }
         return blocks
     }

@@ -14,6 +14,7 @@ struct AnthropicThinking {
     ]
 
     private let thinking: Thinking
+    private let model: String
     private let isAdaptive: Bool
     private let context: RequestContext
     /// How many tokens the reply may have, thinking included.
@@ -22,10 +23,11 @@ struct AnthropicThinking {
 
     init(_ thinking: Thinking, model: String, maxTokens: Int64?, context: RequestContext) {
         self.thinking = thinking
+        self.model = model
         self.context = context
         isAdaptive = AnthropicModel.isSinceClaude46(model)
         isMaxGiven = maxTokens != nil
-        self.maxTokens = maxTokens ?? Self.room(for: thinking)
+        self.maxTokens = maxTokens ?? min(Self.room(for: thinking), AnthropicModel.mostTokens(model) ?? .max)
     }
 
     /// Whether the request turns thinking on.
@@ -54,20 +56,43 @@ struct AnthropicThinking {
         case .unsaid: return nil
         case .off: return ["thinking": ["type": "disabled"]]
         case .native(let object, let effort):
+            guard object["type"]?.string != nil else {
+                throw context.invalid(
+                    "thinking.type",
+                    "is missing: write a number of tokens, or {type = \"enabled\", budget_tokens = ...}")
+            }
             var body: JSONObject = ["thinking": .object(object)]
             if let effort { body["output_config"] = ["effort": .string(effort)] }
             return body
+        case .on(_?, let effort) where AnthropicModel.isSinceClaude47(model):
+            try context.cannotExpress(
+                "thinking", because: "\(model) decides itself how much it thinks, and takes true or reasoning_effort")
+            return adaptive(effort)
         case .on(let budget?, let effort):
+            try check(budget)
             var body: JSONObject = ["thinking": ["type": "enabled", "budget_tokens": .int(budget)]]
             if let effort, isAdaptive { body["output_config"] = ["effort": .string(Self.word(effort))] }
             return body
-        case .on(nil, let effort) where isAdaptive:
-            // Without `display` the newest models send the signature alone.
-            var body: JSONObject = ["thinking": ["type": "adaptive", "display": "summarized"]]
-            if let effort { body["output_config"] = ["effort": .string(Self.word(effort))] }
-            return body
+        case .on(nil, let effort) where isAdaptive: return adaptive(effort)
         case .on(nil, let effort):
             return ["thinking": ["type": "enabled", "budget_tokens": .int(try budget(for: effort))]]
+        }
+    }
+
+    /// Without `display` the newest models send the signature alone.
+    private func adaptive(_ effort: String?) -> JSONObject {
+        var body: JSONObject = ["thinking": ["type": "adaptive", "display": "summarized"]]
+        if let effort { body["output_config"] = ["effort": .string(Self.word(effort))] }
+        return body
+    }
+
+    private func check(_ budget: Int64) throws(APIError) {
+        guard budget >= Self.leastBudget else {
+            throw context.invalid("thinking", "must be at least \(Self.leastBudget) tokens; got \(budget)")
+        }
+        guard budget < maxTokens else {
+            throw context.invalid(
+                "thinking", "must be less than max_tokens, which it counts towards: \(budget) of \(maxTokens)")
         }
     }
 

@@ -63,6 +63,7 @@ struct GeminiRequest {
                 var form: JSONObject = ["name": .string(function.name)]
                 if let description = function.description { form["description"] = .string(description) }
                 form["parametersJsonSchema"] = .object(function.parameters)
+                form.merge(function.extra)
                 functions.append(.object(form))
             }
         }

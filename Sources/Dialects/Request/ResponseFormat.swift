@@ -82,6 +82,9 @@ enum Thinking: Equatable {
             }
             self = budget == 0 ? .off : .on(budget: budget, effort: effort)
         case .object(let object):
+            if let budget = object["budget_tokens"], !budget.isNull, budget.int.map({ $0 > 0 }) != true {
+                throw context.invalid("thinking.budget_tokens", "must be a whole number of tokens above 0")
+            }
             let isPlain = object.allSatisfy { ["budget_tokens", "type"].contains($0.key) }
             switch object["type"]?.string {
             case "disabled" where isPlain: self = .off

@@ -8,6 +8,13 @@ internal import Wire
 struct SchemaCheck {
     let context: RequestContext
     private static let types = ["object", "array", "string", "number", "integer", "boolean", "null"]
+    /// By one of these a schema can be known.
+    private static let keywords: Set = [
+        "type", "properties", "patternProperties", "additionalProperties", "required", "items", "prefixItems",
+        "contains",
+        "enum", "const", "anyOf", "oneOf", "allOf", "not", "if", "$ref", "$defs", "$schema", "$id", "definitions",
+        "description", "title", "default", "format", "pattern", "minimum", "maximum", "minLength", "maxLength",
+    ]
     private static let deepest = 64
 
     init(context: RequestContext) { self.context = context }
@@ -31,6 +38,12 @@ struct SchemaCheck {
     /// - Throws: an `APIError` that names the place inside the schema.
     func schema(_ value: JSONValue, place: String) throws(APIError) -> JSONObject {
         guard let object = value.object else { throw context.invalid(place, "must be a JSON Schema, an object") }
+        guard object.isEmpty || object.contains(where: { Self.keywords.contains($0.key) }) else {
+            throw context.invalid(
+                place,
+                "is no JSON Schema: it says neither type nor properties, as {type = \"object\", properties = {...}} does"
+            )
+        }
         return try checked(object, place: place, depth: 0)
     }
 

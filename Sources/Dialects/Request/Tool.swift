@@ -20,7 +20,9 @@ extension Tool {
             if let description = function.description { form["description"] = .string(description) }
             form["parameters"] = .object(function.parameters)
             if let strict = function.strict { form["strict"] = .bool(strict) }
-            return ["type": "function", "function": .object(form)]
+            var tool: JSONObject = ["type": "function", "function": .object(form)]
+            tool.merge(function.extra)
+            return .object(tool)
         }
     }
 }
@@ -33,6 +35,8 @@ struct FunctionTool: Equatable {
     var parameters: JSONObject
     /// Whether the provider is to hold the model to the schema.
     var strict: Bool?
+    /// Members that only some providers know (`cache_control`, `defer_loading`), as they were written.
+    var extra: JSONObject = [:]
 }
 
 /// Which tools the model may or must call.
@@ -46,6 +50,8 @@ enum ToolChoice: Equatable {
 
 /// Reads tools and the choice among them.
 struct ToolReader {
+    private static let members = ["type", "function", "name", "description", "parameters", "input_schema", "strict"]
+
     let context: RequestContext
 
     /// - Throws: an `APIError` that names the member at fault.
@@ -65,7 +71,11 @@ struct ToolReader {
         }
         let type = object["type"]?.string
         let isFunction = type == "function" || object["function"] != nil
-        if !isFunction, type != nil || object["name"] == nil { return .native(object) }
+        let isNamed = object["name"] != nil
+        if !isFunction, type != nil || !isNamed && object["parameters"] == nil && object["input_schema"] == nil {
+            try checkNames(of: object, place)
+            return .native(object)
+        }
         let function = object["function"]?.object ?? object
         let inside = object["function"] == nil ? place : "\(place).function"
         guard let name = function["name"]?.string else { throw context.invalid("\(inside).name", "must be a string") }
@@ -77,12 +87,26 @@ struct ToolReader {
         if let description = function["description"], description.string == nil, !description.isNull {
             throw context.invalid("\(inside).description", "must be a string")
         }
+        try checkNames(of: function, inside)
+        var extra = object["function"]?.object ?? [:]
+        extra.merge(object)
+        for name in Self.members { extra[name] = nil }
         return .function(
             FunctionTool(
                 name: name, description: function["description"]?.string,
                 parameters: try SchemaCheck(context: context).parameters(
                     function["parameters"] ?? function["input_schema"], place: "\(inside).parameters"),
-                strict: function["strict"]?.bool))
+                strict: function["strict"]?.bool, extra: extra))
+    }
+
+    /// Members that nobody knows go to the provider, who may; not those that are nearly one of ours.
+    private func checkNames(of tool: JSONObject, _ place: String) throws(APIError) {
+        for member in tool where !Self.members.contains(member.key) {
+            guard let near = NearestName.suggestion(for: member.key, among: Self.members), tool[near] == nil else {
+                continue
+            }
+            throw context.invalid("\(place).\(member.key)", "is no member of a tool (did you mean \"\(near)\"?)")
+        }
     }
 
     /// The names that every provider takes.
@@ -106,8 +130,10 @@ struct ToolReader {
         case .string("required"), .string("any"): return .required
         case .object(let object):
             let name = object["function"]?["name"]?.string ?? object["name"]?.string
+            // What says more than the tool's name is the provider's own (`disable_parallel_tool_use`).
+            let isPlain = object.allSatisfy { ["type", "name", "function"].contains($0.key) }
             switch object["type"]?.string {
-            case nil, "function", "tool": if let name { return .function(name) }
+            case nil, "function", "tool": if isPlain, let name { return .function(name) }
             default: break
             }
             return .native(object)
