@@ -81,6 +81,15 @@ import Wire
                 ["a": 1.5, "b": true]
             ),
             ([#"{"jsonPath":"$.a.b[1]['c d']","nullValue":"NULL_VALUE"}"#], ["a": ["b": [.null, ["c d": .null]]]]),
+            (
+                [
+                    #"{"jsonPath":"$.a","stringValue":"x","willContinue":true}"#,
+                    #"{"jsonPath":"$.b","numberValue":2}"#,
+                    #"{"jsonPath":"$.c[0]","stringValue":"y","willContinue":true}"#,
+                    #"{"jsonPath":"$.c[0]","stringValue":"z","willContinue":true}"#,
+                ],
+                ["a": "x", "b": 2, "c": ["yz"]]
+            ),
             ([#"{"jsonPath":"$[\"q\"].r","stringValue":"x"}"#], ["q": ["r": "x"]]),
             ([#"{"jsonPath":"$.a[99999999]","stringValue":"x"}"#], ["a": .null]),
         ] as [([String], JSONValue)]) func streamedArguments(pieces: [String], arguments: JSONValue)
@@ -191,6 +200,57 @@ import Wire
                 ],
                 "safetySettings": [],
             ])
+    }
+
+    @Test(
+        arguments: [
+            // A number of tokens for models before Gemini 3, a level for those after.
+            ("gemini-2.5-flash", ["thinking": true], ["includeThoughts": true]),
+            ("gemini-2.5-flash", ["thinking": 512], ["includeThoughts": true, "thinkingBudget": 512]),
+            ("gemini-2.5-pro", ["reasoning_effort": "low"], ["includeThoughts": true, "thinkingBudget": 1024]),
+            (
+                "models/gemini-2.5-flash", ["reasoning_effort": "high"],
+                ["includeThoughts": true, "thinkingBudget": 24_576]
+            ),
+            ("gemini-3-pro-preview", ["reasoning_effort": "low"], ["includeThoughts": true, "thinkingLevel": "low"]),
+            (
+                "gemini-3.1-flash", ["thinking": true, "reasoning_effort": "medium"],
+                ["includeThoughts": true, "thinkingLevel": "medium"]
+            ),
+            ("gemini-flash-latest", ["reasoning_effort": "low"], ["includeThoughts": true, "thinkingLevel": "low"]),
+            // Off.
+            ("gemini-2.5-flash", ["thinking": false], ["thinkingBudget": 0]),
+            ("gemini-2.5-flash-lite", ["reasoning_effort": "none"], ["thinkingBudget": 0]),
+            ("gemini-3-flash-preview", ["thinking": false], ["thinkingLevel": "minimal"]),
+            ("gemini-2.0-flash", ["thinking": false], nil), ("gemini-2.5-flash", [:], nil),
+            ("gemini-2.5-flash", ["thinking": ["thinkingBudget": -1]], ["thinkingBudget": -1]),
+        ] as [(String, JSONObject, JSONValue?)])
+    func thinking(model: String, parameters: JSONObject, config: JSONValue?) throws {
+        #expect(
+            try Self.send(Self.hello, parameters, model: model).body["generationConfig"]?["thinkingConfig"] == config)
+    }
+
+    @Test(
+        arguments: [
+            ("gemini-2.5-pro", ["thinking": false], "thinking cannot be expressed for gemini"),
+            ("gemini-3-pro-preview", ["thinking": false], "thinking cannot be expressed for gemini"),
+            ("gemini-3-flash", ["thinking": 64, "reasoning_effort": "low"], "reasoning_effort cannot be expressed"),
+            (
+                "gemini-2.5-flash", ["reasoning_effort": "xhigh"],
+                "reasoning_effort must be one of minimal, low, medium, high"
+            ),
+        ] as [(String, JSONObject, String)]) func thinkingThatItRefuses(
+            model: String, parameters: JSONObject, says: String
+        )
+    {
+        do {
+            _ = try Self.send(Self.hello, parameters, model: model)
+            Issue.record("it was sent")
+        } catch let error as APIError {
+            #expect(error.message.contains(says), "\(error.message)")
+        } catch {
+            Issue.record(error)
+        }
     }
 
     @Test func conversations() throws {

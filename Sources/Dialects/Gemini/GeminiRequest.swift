@@ -102,16 +102,8 @@ struct GeminiRequest {
             config["responseJsonSchema"] = .object(format.schema)
         case .native(let object): config.merge(object)
         }
-        switch try options.takeThinking() {
-        case .unsaid: break
-        case .off: config["thinkingConfig"] = ["thinkingBudget": 0]
-        case .on(let budget, let effort):
-            var thinking: JSONObject = ["includeThoughts": true]
-            if let budget { thinking["thinkingBudget"] = .int(budget) }
-            if let effort { thinking["thinkingLevel"] = .string(effort) }
-            config["thinkingConfig"] = .object(thinking)
-        case .native(let object, _): config["thinkingConfig"] = .object(object)
-        }
+        let thinking = GeminiThinking(thinking: try options.takeThinking(), model: request.model, context: context)
+        if let thinking = try thinking.written() { config["thinkingConfig"] = .object(thinking) }
         return config
     }
 }
