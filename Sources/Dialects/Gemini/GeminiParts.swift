@@ -28,8 +28,21 @@ struct GeminiParts {
         var name: String
         var arguments = JSONValue.object([:])
         var signature: JSONValue?
-        /// The place of a string that goes on in the next piece.
-        var unfinished: String?
+        /// A string that goes on in the next piece, and its place: it is put there once it is whole, since each change of
+        /// the arguments is a way through them.
+        var unfinished: (path: String, text: String)?
+
+        /// Puts the string that was going on into its place.
+        mutating func settle() {
+            guard let (path, text) = unfinished.take() else { return }
+            GeminiPath.set(.string(text), at: path, in: &arguments)
+        }
+
+        /// Puts a value into its place.
+        mutating func set(_ value: JSONValue, at path: String) {
+            settle()
+            GeminiPath.set(value, at: path, in: &arguments)
+        }
     }
 
     mutating func take(_ part: JSONNode, into events: inout [DecodedEvent]) {
@@ -109,22 +122,23 @@ struct GeminiParts {
 
     /// A piece of an argument: the place by JSON path, and a value or more of a string.
     private mutating func takePiece(_ piece: JSONNode) {
-        guard let path = piece["jsonPath"]?.string, var call = open else { return }
-        let goesOn = piece["willContinue"]?.bool == true
+        guard let path = piece["jsonPath"]?.string, open != nil else { return }
         if let text = piece["stringValue"]?.string {
-            let earlier = call.unfinished == path ? GeminiPath.value(at: path, in: call.arguments)?.string ?? "" : ""
-            GeminiPath.set(.string(earlier + text), at: path, in: &call.arguments)
-        } else if let value = piece["numberValue"] ?? piece["boolValue"] {
-            GeminiPath.set(value.value, at: path, in: &call.arguments)
+            if open?.unfinished?.path == path {
+                open?.unfinished?.text += text
+            } else {
+                open?.settle()
+                open?.unfinished = (path, text)
+            }
+            if piece["willContinue"]?.bool != true { open?.settle() }
         } else {
-            GeminiPath.set(.null, at: path, in: &call.arguments)
+            open?.set((piece["numberValue"] ?? piece["boolValue"])?.value ?? .null, at: path)
         }
-        call.unfinished = goesOn ? path : nil
-        open = call
     }
 
     private mutating func close() {
-        guard let call = open.take() else { return }
+        guard var call = open.take() else { return }
+        call.settle()
         calls.append(
             ToolCall(
                 id: call.id, name: call.name, argumentsJSON: JSONWriter.text(call.arguments),
@@ -179,15 +193,6 @@ enum GeminiPath {
             }
         }
         return steps
-    }
-
-    static func value(at path: String, in root: JSONValue) -> JSONValue? {
-        steps(path).reduce(root) { value, step in
-            switch step {
-            case .name(let name): value?[name]
-            case .index(let index): value?.array.flatMap { $0.indices.contains(index) ? $0[index] : nil }
-            }
-        }
     }
 
     /// Sets the value, and makes the objects and arrays on the way to it.
