@@ -47,6 +47,17 @@ import Wire
         #expect(outcome.isDone)
     }
 
+    /// It has no place in a reply for one; nothing is left out without a word.
+    @Test func anImageInAReply() throws {
+        let image: JSONValue = ["type": "image", "media_type": "image/png", "data": "iVBO"]
+        let messages: [JSONValue] = [
+            ["role": "user", "content": "a"], ["role": "assistant", "content": [image]],
+            ["role": "user", "content": "b"],
+        ]
+        let error = #expect(throws: APIError.self) { try Self.body(messages) }
+        #expect(error?.message.contains("messages[2].content[1] cannot be expressed") == true)
+    }
+
     @Test func citationsArePassedOn() {
         let outcome = Self.read(
             #"{"type":"citation-start","index":0,"delta":{"message":{"citations":{"start":0,"text":"a"}}}}"#,

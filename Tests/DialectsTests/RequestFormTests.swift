@@ -81,7 +81,7 @@ import Wire
         expectRefusal(says) { try Self.body(messages) }
     }
 
-    private func expectRefusal(_ says: String, _ body: () throws -> JSONValue) {
+    private func expectRefusal(_ says: String, _ body: () throws -> some Any) {
         let error = #expect(throws: APIError.self) { _ = try body() }
         #expect(error?.kind == .invalidRequest)
         #expect(error?.message.contains(says) == true, "\(error?.message ?? "no error")")
@@ -152,6 +152,23 @@ import Wire
             try Self.body(Self.user("q"), ["tools": [tool]])["tools"] == [
                 ["type": "function", "function": ["name": "weather", "description": "d", "parameters": Self.city]]
             ])
+    }
+
+    /// Chat Completions alone has a place for it.
+    @Test(arguments: ["openai", "responses", "anthropic", "gemini", "ollama", "tgi", "cohere"])
+    func namesOfSpeakers(dialect: String) throws {
+        let message: JSONValue = ["role": "user", "name": "bob", "content": "hi"]
+        let endpoint = Endpoint(provider: "p", dialect: dialect, baseURL: "https://api.example/v1")
+        let known = try #require(DialectCatalog.named(dialect))
+        func body(isLenient: Bool) throws -> String {
+            let request = ChatRequest(model: "m", messages: [message], isLenient: isLenient)
+            return String(decoding: try known.encode(request, endpoint: endpoint, key: nil).body, as: UTF8.self)
+        }
+        guard dialect != "openai" else { return #expect(try body(isLenient: false).contains("\"bob\"")) }
+        expectRefusal("messages[1].name cannot be expressed for p (dialect \"\(dialect)\")") {
+            try body(isLenient: false)
+        }
+        #expect(try !body(isLenient: true).contains("bob"))
     }
 
     /// What only some providers know goes to all.

@@ -103,9 +103,6 @@ struct AnthropicMessages {
 
     private func content(_ message: Message) throws(APIError) -> [JSONObject] {
         let blocks = self.blocks(message.parts)
-        if message.name != nil {
-            try context.cannotExpress("\(message.place).name", because: "its messages have no names")
-        }
         if blocks.isEmpty { try context.cannotExpress(message.place, because: "it takes no message without content") }
         return blocks
     }

@@ -85,6 +85,10 @@ struct CohereRequest {
         case .assistant:
             var object: JSONObject = ["role": "assistant"]
             let native = message.native(for: "cohere")
+            for (index, part) in message.parts.enumerated() {
+                guard case .image = part else { continue }
+                try context.cannotExpress("\(message.place).content[\(index + 1)]", because: "its replies are text")
+            }
             var content: [JSONValue] = []
             if let thinking = native?["thinking"] { content.append(["type": "thinking", "thinking": thinking]) }
             if content.isEmpty {

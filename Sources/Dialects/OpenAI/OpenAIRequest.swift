@@ -140,7 +140,7 @@ struct OpenAIRequest {
     // MARK: Messages
 
     private func messages() throws(APIError) -> [JSONValue] {
-        let read = try MessageReader(context: context).messages(of: request)
+        let read = try MessageReader(context: context, takesNames: true).messages(of: request)
         var messages = OpenAIMessages(quirks: endpoint.quirks).written(read)
         if let text = request.continuing { messages.append(try partialReply(text)) }
         return messages

@@ -6,6 +6,8 @@ internal import Wire
 /// Reads messages.
 struct MessageReader {
     let context: RequestContext
+    /// Whether the provider has a place for a speaker's name.
+    var takesNames = false
 
     /// All messages of a request, its system prompt first.
     /// - Throws: an `APIError` of kind `invalidRequest` that names the member at fault.
@@ -19,6 +21,11 @@ struct MessageReader {
             messages.append(try message(value, place: "messages[\(index + 1)]"))
         }
         guard !messages.isEmpty else { throw context.invalid("messages", "must not be empty") }
+        for message in messages where message.name != nil && !takesNames {
+            // A tool's message names the tool.
+            guard message.role != .tool, message.role != .function else { continue }
+            try context.cannotExpress("\(message.place).name", because: "its messages have no names")
+        }
         return messages
     }
 

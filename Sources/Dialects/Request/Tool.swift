@@ -130,10 +130,10 @@ struct ToolReader {
         case .string("required"), .string("any"): return .required
         case .object(let object):
             let name = object["function"]?["name"]?.string ?? object["name"]?.string
-            // What says more than the tool's name is the provider's own (`disable_parallel_tool_use`).
-            let isPlain = object.allSatisfy { ["type", "name", "function"].contains($0.key) }
             switch object["type"]?.string {
-            case nil, "function", "tool": if isPlain, let name { return .function(name) }
+            case nil, "function": if let name { return .function(name) }
+            // Anthropic's form, which may say more (`disable_parallel_tool_use`).
+            case "tool": if let name, object.count == 2 { return .function(name) }
             default: break
             }
             return .native(object)

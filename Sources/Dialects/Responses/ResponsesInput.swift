@@ -80,7 +80,6 @@ struct ResponsesInput {
     // MARK: Messages
 
     private func message(_ message: Message) throws(APIError) -> JSONValue {
-        if message.name != nil { try context.cannotExpress("\(message.place).name") }
         return ["type": "message", "role": .string(message.role.rawValue), "content": try content(of: message)]
     }
 
