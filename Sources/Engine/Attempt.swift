@@ -41,6 +41,7 @@ final class Attempt {
     private var errorBody: [UInt8] = []
     private var drained = 0
     private var isAttended = false
+    private var hasReadRest = false
     /// The transport's name for it while it runs.
     var transfer: TransferHandle?
     /// Why it failed, once that is known.
@@ -169,6 +170,8 @@ final class Attempt {
         if decoder.hasCleanEnd {
             owner.machine.cleanEnd()
             isDone = decoder.isDone
+        } else if owner.machine.state == .tail {
+            owner.machine.goesOn()
         } else if owner.machine.state == .opening, kind != .comment, decoder.hasOutput {
             owner.machine.output(now: now)
         }
@@ -195,6 +198,7 @@ final class Attempt {
         isOver = true
         defer { attend() }
         guard owner != nil, fault == nil, !isDone else { return }
+        if case .complete = ending, decoder.hasCleanEnd { readRest() }
         if case .noDescriptors = ending {
             isPostponed = true
         } else if isErrorStatus {
@@ -204,6 +208,19 @@ final class Attempt {
             if case .cut(let how) = ending { cutBehindEnd = how }
         } else {
             conclude(ending)
+        }
+    }
+
+    /// Reads what stands behind the clean end without a blank line of its own: usage, or more of the reply.
+    private func readRest() {
+        hasReadRest = true
+        let now = context.clock()
+        do throws(Fault) {
+            try reader.finish(contentType: nil) { (kind, name, payload) throws(Fault) in
+                try self.frame(kind, name: name, payload: payload, now: now)
+            }
+        } catch {
+            // The reply was whole without it.
         }
     }
 
@@ -227,8 +244,10 @@ final class Attempt {
         }
         let now = context.clock()
         do throws(Fault) {
-            try reader.finish(contentType: head.headers["Content-Type"]) { (kind, name, payload) throws(Fault) in
-                try self.frame(kind, name: name, payload: payload, now: now)
+            if !hasReadRest {
+                try reader.finish(contentType: head.headers["Content-Type"]) { (kind, name, payload) throws(Fault) in
+                    try self.frame(kind, name: name, payload: payload, now: now)
+                }
             }
         } catch {
             fault = error

@@ -124,6 +124,11 @@ struct RequestMachine: Sendable {
         if state == .opening || state == .streaming { state = .tail }
     }
 
+    /// It was none: the reply goes on.
+    mutating func goesOn() {
+        if state == .tail { state = .streaming }
+    }
+
     mutating func end() { state = .ended }
 
     /// The caller holds the stream: what follows is not the server's fault.

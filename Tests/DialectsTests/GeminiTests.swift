@@ -102,6 +102,41 @@ import Wire
         #expect(outcome.message["native"]?["parts"]?.array?[0]["thoughtSignature"] == "s")
     }
 
+    /// A path is bounded as the JSON is that it makes: one of its length would be a way down the stack.
+    @Test func aPathWithoutEnd() {
+        let path = "$" + String(repeating: ".a", count: 60_000)
+        let outcome = Self.read(
+            Self.parts(#"{"functionCall":{"name":"f","willContinue":true}}"#),
+            Self.parts(
+                #"{"functionCall":{"partialArgs":[{"jsonPath":"\#(path)","stringValue":"x"}],"willContinue":true}}"#),
+            Self.parts(#"{"functionCall":{}}"#, #","finishReason":"STOP""#))
+        #expect(outcome.summary.toolCalls.map(\.arguments) == [[:]])
+    }
+
+    @Test func aWholeReplyThatEndsInsideACall() {
+        let outcome = Self.read(
+            Self.parts(#"{"functionCall":{"name":"f","willContinue":true}}"#),
+            Self.parts(#"{"text":""}"#, #","finishReason":"STOP""#))
+        #expect(outcome.error?.kind == .protocol)
+        #expect(outcome.error?.message.contains("\"f\"") == true)
+        #expect(!outcome.hasCleanEnd)
+    }
+
+    @Test(arguments: [
+        ("gemini-3-pro-preview", true), ("models/gemini-3.1-pro", true),
+        ("publishers/google/models/gemini-3-pro", true),
+        ("gemini-2.5-flash", false), ("tunedModels/x", false),
+    ]) func signaturesThatStandIn(model: String, isWanted: Bool) throws {
+        let messages: [JSONValue] = [
+            ["role": "user", "content": "q"],
+            ["role": "assistant", "content": "", "tool_calls": [["id": "c", "name": "f", "arguments": [:]]]],
+            ["role": "tool", "tool_call_id": "c", "content": "r"],
+        ]
+        let body = try Self.send(messages, model: model).body
+        let part = body["contents"]?.array?[1]["parts"]?.array?[0]
+        #expect((part?["thoughtSignature"] != nil) == isWanted)
+    }
+
     /// A call that the token limit cut is no call.
     @Test func aCallThatNeverEnds() {
         let outcome = Self.read(

@@ -69,6 +69,56 @@ import Wire
         #expect(world.finish?.finishReason == .length)
     }
 
+    /// What comes behind the finish reason is read too.
+    @Test func theUsageWithoutItsBlankLine() {
+        let world = World()
+        world.start(1, World.spec(dialect: "openai", retry: RetryPolicy(max: 0)))
+        world.head()
+        world.send(Self.piece("x"))
+        world.send("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n")
+        world.send(
+            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7}}\n")
+        world.end()
+        world.turnAndTake()
+        #expect(world.finish?.usage?.totalTokens == 7)
+    }
+
+    /// A chunk of Gemini's that names a finish reason may not be the last: what follows without one is no whole reply.
+    @Test(arguments: ["cut", "end", "error", "line", "whole"]) func aReplyThatGoesOnBehindItsEnd(how: String) {
+        func chunk(_ text: String, _ rest: String = "") -> String {
+            "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\(text)\"}]}\(rest)}]}"
+        }
+        let stop = ",\"finishReason\":\"STOP\""
+        let world = World()
+        world.start(1, World.spec(dialect: "gemini", retry: RetryPolicy(max: 0)))
+        world.head()
+        world.send(chunk("one", stop) + "\n\n")
+        switch how {
+        case "cut":
+            world.send(chunk(" two") + "\n\n")
+            world.end(.cut(how: "reset"))
+        case "end":
+            world.send(chunk(" two") + "\n\n")
+            world.end()
+        case "error":
+            world.send(chunk(" two") + "\n\n")
+            world.send("data: {\"error\":{\"code\":503,\"status\":\"UNAVAILABLE\",\"message\":\"busy\"}}\n\n")
+        case "line":
+            world.send(chunk(" two"))
+            world.end()
+        default:
+            world.send(chunk(" two") + "\n\n" + chunk(" three", stop) + "\n\n")
+            world.end()
+        }
+        world.turnAndTake()
+        switch how {
+        case "whole": #expect(world.finish?.text == "one two three")
+        case "error": #expect(world.failure?.kind == .overloaded)
+        default: #expect(world.failure?.kind == .truncated)
+        }
+        #expect(world.finish == nil || how == "whole")
+    }
+
     @Test func anErrorDocumentUnder200() {
         let world = World()
         world.start(1, World.spec(dialect: "openai"))

@@ -77,7 +77,7 @@ struct GeminiContents {
             var part: JSONObject = ["functionCall": .object(function)]
             // Gemini 3 refuses a call without its signature; for calls of other models this word stands in
             // (https://ai.google.dev/gemini-api/docs/thought-signatures).
-            if index == 0, model.utf8.starts(with: "gemini-3".utf8) {
+            if index == 0, GeminiModel.version(of: model).map({ $0 >= (3, 0) }) == true {
                 part["thoughtSignature"] = "skip_thought_signature_validator"
             }
             parts.append(.object(part))
@@ -95,6 +95,10 @@ struct GeminiContents {
         }
         var response: JSONObject = ["name": .string(name)]
         if !wanted.isEmpty { response["id"] = .string(wanted) }
+        for (index, part) in message.parts.enumerated() {
+            guard case .image = part else { continue }
+            try context.cannotExpress("\(message.place).content[\(index + 1)]", because: "a tool's result is text here")
+        }
         response["response"] = .object(value(of: message))
         return ["functionResponse": .object(response)]
     }

@@ -18,12 +18,14 @@ final class GeminiDecoder: EventDecoder {
     var parts = GeminiParts()
     private var known = ReplySummary()
     private var hasStarted = false
+    /// More has come behind a chunk that named a finish reason: the reply ends with the next one that does.
+    private var goesOn = false
     private var repetition = Repetition<GeminiPlace>()
 
     init(reader: JSONReader) { self.reader = reader }
 
     var hasOutput: Bool { parts.hasOutput }
-    var hasCleanEnd: Bool { known.finishReason != nil }
+    var hasCleanEnd: Bool { known.finishReason != nil && !goesOn }
     /// Text may follow a chunk that names a finish reason: only the body's end ends the stream.
     var isDone: Bool { false }
 
@@ -40,7 +42,8 @@ final class GeminiDecoder: EventDecoder {
     ) throws(APIError) {
         let text = bytes.extracting(bytes.trimmed)
         let mayRepeat = repetition.mayBe(kind, name: name)
-        if mayRepeat, let (place, piece, match) = repetition.read(text, reader) {
+        // Behind a finish reason each chunk is parsed: it may name one, or go on without.
+        if mayRepeat, known.finishReason == nil, let (place, piece, match) = repetition.read(text, reader) {
             parts.take(piece, isThought: place.isThought, signature: nil, into: &events)
             if let usage = place.usage(match) { take(usage, into: &events) }
             return
@@ -93,8 +96,8 @@ final class GeminiDecoder: EventDecoder {
             events.append(.start)
         }
         var position: Int64 = 0
-        top[0]?.forEachElement { candidate in
-            take(candidate, position: position, into: &events)
+        try top[0]?.forEachElement { (candidate: JSONNode) throws(APIError) in
+            try take(candidate, position: position, into: &events)
             position += 1
         }
         if let feedback = top[5], feedback["blockReason"]?.isNull == false {
@@ -107,16 +110,22 @@ final class GeminiDecoder: EventDecoder {
     }
 
     /// One candidate. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
-    private func take(_ candidate: JSONNode, position: Int64, into events: inout [DecodedEvent]) {
+    private func take(
+        _ candidate: JSONNode, position: Int64, into events: inout [DecodedEvent]
+    ) throws(APIError) {
         let members = candidate.pick(Self.candidateKeys)
         guard members[1]?.int ?? position == 0 else { return }
+        let before = (events.count, parts.calls.count)
         members[0]?["parts"]?.forEachElement { parts.take($0, into: &events) }
+        if (events.count, parts.calls.count) != before || parts.unfinishedCall != nil {
+            goesOn = known.finishReason != nil
+        }
         for (index, name) in [(3, "groundingMetadata"), (4, "citationMetadata"), (5, "urlContextMetadata")] {
             if let metadata = members[index], metadata.count > 0 {
                 events.append(.native(name: name, metadata.value))
             }
         }
-        if let reason = members[2], !reason.isNull { take(finishReason: reason) }
+        if let reason = members[2], !reason.isNull { try take(finishReason: reason) }
     }
 
     /// Counts are cumulative, and the last report wins as a whole.
@@ -129,9 +138,14 @@ final class GeminiDecoder: EventDecoder {
     // MARK: The end
 
     /// The last reason sent counts. Some servers send the enum's number in place of its name.
-    private func take(finishReason node: JSONNode) {
+    /// - Throws: an `APIError` for a reply that is said to be whole, and ends inside a call.
+    private func take(finishReason node: JSONNode) throws(APIError) {
         guard let raw = node.string ?? node.int.map(String.init), !raw.isEmpty, raw != "0" else { return }
         guard raw != "FINISH_REASON_UNSPECIFIED" else { return }
+        if raw == "STOP" || raw == "1", let call = parts.unfinishedCall {
+            throw APIError(kind: .protocol, message: "the reply ended inside the arguments of \"\(call)\"")
+        }
+        goesOn = false
         known.finishReasonRaw = raw
         known.finishReason =
             switch raw {

@@ -15,6 +15,8 @@ struct GeminiParts {
     private var textBytes = 0
     /// A call whose arguments come in pieces.
     private var open: OpenCall?
+    /// The name of a call that has not ended; it is no call yet.
+    var unfinishedCall: String? { open?.name }
 
     private struct Kept {
         var fields: JSONObject
@@ -197,8 +199,13 @@ enum GeminiPath {
 
     /// Sets the value, and makes the objects and arrays on the way to it.
     static func set(_ value: JSONValue, at path: String, in root: inout JSONValue) {
-        set(value, steps(path)[...], in: &root)
+        let steps = steps(path)
+        guard steps.count <= mostSteps else { return }
+        set(value, steps[...], in: &root)
     }
+
+    /// How deep a path may go: as deep as JSON that is read may be.
+    private static let mostSteps = 512
 
     /// How long an array may grow by one path: an index from outside must not cost memory.
     private static let mostElements = 10_000

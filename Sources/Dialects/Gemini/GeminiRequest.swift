@@ -37,7 +37,12 @@ struct GeminiRequest {
         let messages = try MessageReader(context: context).messages(of: request)
         let contents = GeminiContents(model: request.model, context: context)
         var body: JSONObject = ["contents": .array(try contents.contents(messages))]
-        let system = messages.filter { $0.role == .system || $0.role == .developer }.map(\.text)
+        let instructions = messages.filter { $0.role == .system || $0.role == .developer }
+        for message in instructions where message.parts.contains(where: { if case .image = $0 { true } else { false } })
+        {
+            try context.cannotExpress("\(message.place).content", because: "its system prompt is text")
+        }
+        let system = instructions.map(\.text)
         if !system.isEmpty {
             body["systemInstruction"] = ["parts": .array(system.map { ["text": .string($0)] })]
         }

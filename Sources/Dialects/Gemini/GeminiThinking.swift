@@ -29,7 +29,7 @@ struct GeminiThinking {
             return ["includeThoughts": true, "thinkingBudget": .int(budget)]
         case .on(nil, nil): return ["includeThoughts": true]
         case .on(nil, let effort?):
-            guard let version, version < (3, 0) else {
+            guard let version = GeminiModel.version(of: model), version < (3, 0) else {
                 return ["includeThoughts": true, "thinkingLevel": .string(effort)]
             }
             guard let budget = Self.budgets[effort] else {
@@ -41,7 +41,7 @@ struct GeminiThinking {
     }
 
     private func off() throws(APIError) -> JSONObject? {
-        guard let version else { return ["thinkingBudget": 0] }
+        guard let version = GeminiModel.version(of: model) else { return ["thinkingBudget": 0] }
         // Those before 2.5 never think, and refuse to be told so.
         guard version >= (2, 5) else { return nil }
         if model.lowercased().contains("-pro") {
@@ -49,14 +49,5 @@ struct GeminiThinking {
             return nil
         }
         return version < (3, 0) ? ["thinkingBudget": 0] : ["thinkingLevel": "minimal"]
-    }
-
-    /// The version in the model's name; nil for what is no Gemini, or has none ("gemini-flash-latest").
-    private var version: (Int, Int)? {
-        let words = model.lowercased().split { !$0.isLetter && !$0.isNumber && $0 != "." }
-        guard let gemini = words.firstIndex(of: "gemini"), gemini + 1 < words.count else { return nil }
-        let numbers = words[gemini + 1].split(separator: ".").map { Int($0) }
-        guard let major = numbers.first ?? nil else { return nil }
-        return (major, numbers.count > 1 ? numbers[1] ?? 0 : 0)
     }
 }
