@@ -71,14 +71,18 @@ private struct PresetDefinition {
 
     /// `key_env = false` says that no key is needed.
     func keyVariable(_ known: Preset?) throws(APIError) -> String? {
-        object["key_env"] == false ? nil : try text("key_env") ?? known?.keyVariable
+        if object["key_env"] == false { return nil }
+        guard let name = try text("key_env") else { return known?.keyVariable }
+        guard KeyVariable.isName(name) else { throw wrong("key_env", KeyVariable.problem) }
+        return name
     }
 
     func face(
         _ dialect: String, baseURL: String, quirks: JSONValue?, over earlier: Preset.Face?, at place: String
     ) throws(APIError) -> Preset.Face {
         do throws(APIError) {
-            _ = try BaseURL(baseURL)
+            // Where each customer has an address of their own, the preset has none.
+            if !baseURL.isEmpty || earlier?.baseURL.isEmpty != true { _ = try BaseURL(baseURL) }
         } catch {
             throw APIError(kind: .config, message: "llm.provider: \(error.message)")
         }

@@ -57,6 +57,9 @@ public final class ChatClient: Sendable {
                     ?? name.map { "unknown provider \"\($0)\"\(near); give a base URL to reach any other" }
                     ?? "no provider is chosen: name one, give a base URL, or set MOONRILL_PROVIDER")
         }
+        if let keyVariable, !KeyVariable.isName(keyVariable) {
+            throw ChatClientError(message: "keyVariable \(KeyVariable.problem)")
+        }
         let host: String
         do throws(APIError) { host = try BaseURL(url).host } catch { throw ChatClientError(message: error.message) }
         guard let model = model ?? preset?.model else {

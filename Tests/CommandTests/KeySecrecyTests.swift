@@ -65,6 +65,18 @@ import Wire
                 script: script, ["--log-level", "trace"], environment: ["DEEPSEEK_API_KEY": Self.key]))
     }
 
+    /// Written where the variable's name belongs, it is not repeated.
+    @Test(arguments: [
+        "print(pcall(llm.client, { base_url = 'https://x.example', key_env = KEY, model = 'm' }))",
+        "print(pcall(llm.provider, { name = 'p', base_url = 'https://x.example', key_env = KEY }))",
+        "llm.client { base_url = 'https://x.example', key_env = KEY, model = 'm' }",
+    ]) func inPlaceOfTheVariablesName(line: String) throws {
+        let script = "local llm, KEY = require 'llm', '\(Self.key)' print('ran')\n\(line)"
+        let result = try MoonrillBinary.run(script: script, ["--log-level", "trace"])
+        expectNoKey(result)
+        #expect((result.output + result.errorOutput).contains("must be the name of an environment variable"))
+    }
+
     @Test(arguments: ["", "429:1@0", "cut@500", "eof@500", "bad-json@3", "html", "error-frame@2", "garbage"])
     func staysInTheHeader(fault: String) throws {
         let seen = Locked(false)

@@ -91,6 +91,11 @@ import Wire
         #expect(preset.keyVariable == known.keyVariable)
         #expect(preset.model == known.model)
         #expect(preset.faces[0].quirks == known.faces[0].quirks)
+        for name in ["azure", "vertex"] {
+            let preset = try Self.defined(["name": .string(name), "model": "m"], over: Presets.named(name))
+            #expect(preset.model == "m")
+            #expect(preset.baseURL.isEmpty)
+        }
         let keyless = try Self.defined(["name": "deepseek", "key_env": false], over: known)
         #expect(keyless.keyVariable == nil)
     }
@@ -110,6 +115,7 @@ import Wire
             ),
             (["name": "a", "base_url": "https://a.example", "quirks": ["key_header": "x y"]], "quirks.key_header"),
             (["name": "a", "base_url": "https://a.example", "model": 3], "model must be a string"),
+            (["name": "a", "base_url": "https://a.example", "key_env": "sk-1"], "key_env must be the name of"),
         ] as [(JSONObject, String)]) func wrongDefinitions(definition: JSONObject, says: String)
     {
         let error = #expect(throws: APIError.self) { try Self.defined(definition) }

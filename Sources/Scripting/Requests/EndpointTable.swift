@@ -45,6 +45,9 @@ enum EndpointTable {
         let face = preset?.face(dialect)
         let url = baseURL ?? defaults.offlineBaseURL ?? face?.baseURL
         guard let url, !url.isEmpty else { throw noAddress(preset, dialect: dialect) }
+        if let name = option("key_env"), !KeyVariable.isName(name) {
+            throw .misuse("llm.client: key_env \(KeyVariable.problem)")
+        }
         let host = try host(of: url)
         let isOffline = baseURL == nil && defaults.offlineBaseURL != nil
         return Resolved(
