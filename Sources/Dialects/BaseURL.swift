@@ -10,7 +10,7 @@ public struct BaseURL: Sendable, Equatable {
     /// The port, if the URL names one.
     public let port: Int?
     /// The path without a final slash: "" or "/v1".
-    public let path: String
+    public private(set) var path: String
     /// What follows "?", without it: gateways such as Azure's want `api-version` on every call.
     public let query: String?
 
@@ -38,6 +38,14 @@ public struct BaseURL: Sendable, Equatable {
         var path = tail[..<(question ?? tail.endIndex)]
         while path.last == "/" { path.removeLast() }
         self.path = String(path)
+    }
+
+    /// The root above one of these endings of the path, the first that it has: people copy addresses that say more.
+    func without(_ endings: [String]) -> BaseURL {
+        guard let ending = endings.first(where: path.hasSuffix) else { return self }
+        var root = self
+        root.path.removeLast(ending.count)
+        return root
     }
 
     /// True where requests stay on this machine: 127.0.0.0/8, ::1 and "localhost" (RFC 6761 section 6.3).

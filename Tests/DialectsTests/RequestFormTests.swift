@@ -154,6 +154,17 @@ import Wire
             ])
     }
 
+    @Test(arguments: [
+        ("ollama", "/v1", "/api/chat"), ("ollama", "/api/", "/api/chat"), ("ollama", "/api/chat", "/api/chat"),
+        ("ollama", "/v1/", "/api/chat"), ("cohere", "/v2/", "/v2/chat"), ("cohere", "/v1", "/v2/chat"),
+        ("tgi", "/v1/", "/generate_stream"), ("tgi", "/", "/generate_stream"), ("tgi", "/a/v1", "/a/generate_stream"),
+    ]) func addressesThatSayMore(dialect: String, path: String, wire: String) throws {
+        let endpoint = Endpoint(provider: "p", dialect: dialect, baseURL: "https://api.example\(path)")
+        let request = ChatRequest(model: "m", messages: [["role": "user", "content": "hi"]])
+        let sent = try #require(DialectCatalog.named(dialect)).encode(request, endpoint: endpoint, key: nil)
+        #expect(sent.url == "https://api.example\(wire)")
+    }
+
     /// Chat Completions alone has a place for it.
     @Test(arguments: ["openai", "responses", "anthropic", "gemini", "ollama", "tgi", "cohere"])
     func namesOfSpeakers(dialect: String) throws {

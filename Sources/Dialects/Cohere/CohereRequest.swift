@@ -23,11 +23,7 @@ struct CohereRequest {
 
     /// People write the version that stands in every address of the documentation.
     private func root() throws(APIError) -> BaseURL {
-        let url = endpoint.baseURL
-        for ending in ["/v2", "/v1"] where url.hasSuffix(ending) {
-            return try BaseURL(String(url.dropLast(ending.count)))
-        }
-        return try BaseURL(url)
+        try BaseURL(endpoint.baseURL).without(["/v2", "/v1"])
     }
 
     private func body() throws(APIError) -> JSONObject {
@@ -75,7 +71,9 @@ struct CohereRequest {
 
     private func written(_ message: Message) throws(APIError) -> JSONValue {
         switch message.role {
-        case .system, .developer: return ["role": "system", "content": .string(message.text)]
+        case .system, .developer:
+            try refuseImages(in: message, because: "its system prompt is text")
+            return ["role": "system", "content": .string(message.text)]
         case .user: return ["role": "user", "content": try content(message)]
         case .tool, .function:
             guard let id = message.toolCallID else {
@@ -85,10 +83,7 @@ struct CohereRequest {
         case .assistant:
             var object: JSONObject = ["role": "assistant"]
             let native = message.native(for: "cohere")
-            for (index, part) in message.parts.enumerated() {
-                guard case .image = part else { continue }
-                try context.cannotExpress("\(message.place).content[\(index + 1)]", because: "its replies are text")
-            }
+            try refuseImages(in: message, because: "its replies are text")
             var content: [JSONValue] = []
             if let thinking = native?["thinking"] { content.append(["type": "thinking", "thinking": thinking]) }
             if content.isEmpty {
@@ -102,6 +97,13 @@ struct CohereRequest {
                 if let plan = native?["tool_plan"] { object["tool_plan"] = plan }
             }
             return .object(object)
+        }
+    }
+
+    private func refuseImages(in message: Message, because reason: String) throws(APIError) {
+        for (index, part) in message.parts.enumerated() {
+            guard case .image = part else { continue }
+            try context.cannotExpress("\(message.place).content[\(index + 1)]", because: reason)
         }
     }
 

@@ -24,10 +24,7 @@ struct OllamaRequest {
 
     /// People copy the address of the OpenAI-compatible endpoint, or that of the API's folder: both mean the server.
     private static func root(_ endpoint: Endpoint) throws(APIError) -> BaseURL {
-        for ending in ["/v1", "/api", "/api/chat"] where endpoint.baseURL.hasSuffix(ending) {
-            return try BaseURL(String(endpoint.baseURL.dropLast(ending.count)))
-        }
-        return try BaseURL(endpoint.baseURL)
+        try BaseURL(endpoint.baseURL).without(["/api/chat", "/api", "/v1"])
     }
 
     private func body() throws(APIError) -> JSONObject {
@@ -54,6 +51,7 @@ struct OllamaRequest {
                 (.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k"), (.minP, "min_p"), (.seed, "seed"),
                 (.presencePenalty, "presence_penalty"), (.frequencyPenalty, "frequency_penalty"),
             ], to: &sampling)
+        options.move([(.logprobs, "logprobs"), (.topLogprobs, "top_logprobs")], to: &body)
         if !sampling.isEmpty { body["options"] = .object(sampling) }
         try options.finish(into: &body)
         return body

@@ -17,8 +17,7 @@ struct TGIRequest {
     }
 
     func encoded(key: String?) throws(APIError) -> HTTPRequest {
-        let url = endpoint.baseURL
-        let root = try BaseURL(url.hasSuffix("/v1") ? String(url.dropLast("/v1".count)) : url)
+        let root = try BaseURL(endpoint.baseURL).without(["/v1"])
         return HTTPRequest(
             method: "POST", url: root.appending("/generate_stream"),
             headers: try RequestHeaders.make(for: endpoint, key: key), body: JSONWriter.bytes(.object(try body())))
@@ -42,7 +41,9 @@ struct TGIRequest {
         }
         if !(try options.takeTools()).isEmpty { try context.cannotExpress("tools") }
         // Without tools there is nothing to choose.
-        _ = try options.takeToolChoice()
+        if let choice = try options.takeToolChoice(), choice != .auto, choice != .none {
+            try context.cannotExpress("tool_choice")
+        }
         try options.finish(into: &parameters)
         return ["inputs": .string(try prompt()), "parameters": .object(parameters), "stream": true]
     }
