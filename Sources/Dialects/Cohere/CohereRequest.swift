@@ -72,7 +72,7 @@ struct CohereRequest {
     private func written(_ message: Message) throws(APIError) -> JSONValue {
         switch message.role {
         case .system, .developer:
-            try refuseImages(in: message, because: "its system prompt is text")
+            try context.refuseImages(in: message, because: "its system prompt is text")
             return ["role": "system", "content": .string(message.text)]
         case .user: return ["role": "user", "content": try content(message)]
         case .tool, .function:
@@ -83,7 +83,7 @@ struct CohereRequest {
         case .assistant:
             var object: JSONObject = ["role": "assistant"]
             let native = message.native(for: "cohere")
-            try refuseImages(in: message, because: "its replies are text")
+            try context.refuseImages(in: message, because: "its replies are text")
             var content: [JSONValue] = []
             if let thinking = native?["thinking"] { content.append(["type": "thinking", "thinking": thinking]) }
             if content.isEmpty {
@@ -97,13 +97,6 @@ struct CohereRequest {
                 if let plan = native?["tool_plan"] { object["tool_plan"] = plan }
             }
             return .object(object)
-        }
-    }
-
-    private func refuseImages(in message: Message, because reason: String) throws(APIError) {
-        for (index, part) in message.parts.enumerated() {
-            guard case .image = part else { continue }
-            try context.cannotExpress("\(message.place).content[\(index + 1)]", because: reason)
         }
     }
 

@@ -95,10 +95,7 @@ struct GeminiContents {
         }
         var response: JSONObject = ["name": .string(name)]
         if !wanted.isEmpty { response["id"] = .string(wanted) }
-        for (index, part) in message.parts.enumerated() {
-            guard case .image = part else { continue }
-            try context.cannotExpress("\(message.place).content[\(index + 1)]", because: "a tool's result is text here")
-        }
+        try context.refuseImages(in: message, because: "a tool's result is text here")
         response["response"] = .object(value(of: message))
         return ["functionResponse": .object(response)]
     }

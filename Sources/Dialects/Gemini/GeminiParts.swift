@@ -204,8 +204,8 @@ enum GeminiPath {
         set(value, steps[...], in: &root)
     }
 
-    /// How deep a path may go: as deep as JSON that is read may be.
-    private static let mostSteps = 512
+    /// How deep a path may go: as deep as JSON that is read may be (CSJ_MAX_DEPTH).
+    private static let mostSteps = 1024
 
     /// How long an array may grow by one path: an index from outside must not cost memory.
     private static let mostElements = 10_000

@@ -38,10 +38,7 @@ struct GeminiRequest {
         let contents = GeminiContents(model: request.model, context: context)
         var body: JSONObject = ["contents": .array(try contents.contents(messages))]
         let instructions = messages.filter { $0.role == .system || $0.role == .developer }
-        for message in instructions where message.parts.contains(where: { if case .image = $0 { true } else { false } })
-        {
-            try context.cannotExpress("\(message.place).content", because: "its system prompt is text")
-        }
+        for message in instructions { try context.refuseImages(in: message, because: "its system prompt is text") }
         let system = instructions.map(\.text)
         if !system.isEmpty {
             body["systemInstruction"] = ["parts": .array(system.map { ["text": .string($0)] })]

@@ -30,6 +30,15 @@ struct RequestContext {
                 + "leave it out, or set lenient = true to send the request without it")
     }
 
+    /// A message whose text is all that this provider has a place for.
+    /// - Throws: the error that names the first image in it; nothing for a lenient request, which goes without.
+    func refuseImages(in message: Message, because reason: String) throws(APIError) {
+        for (index, part) in message.parts.enumerated() {
+            guard case .image = part else { continue }
+            try cannotExpress("\(message.place).content[\(index + 1)]", because: reason)
+        }
+    }
+
     /// JSON has no NaN and no infinity; the writer would make them null without a word.
     func checkFinite(_ value: JSONValue, at path: String) throws(APIError) {
         switch value {

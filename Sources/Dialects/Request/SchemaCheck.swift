@@ -10,10 +10,9 @@ struct SchemaCheck {
     private static let types = ["object", "array", "string", "number", "integer", "boolean", "null"]
     /// By one of these a schema can be known.
     private static let keywords: Set = [
-        "type", "properties", "patternProperties", "additionalProperties", "required", "items", "prefixItems",
-        "contains",
-        "enum", "const", "anyOf", "oneOf", "allOf", "not", "if", "$ref", "$defs", "$schema", "$id", "definitions",
-        "description", "title", "default", "format", "pattern", "minimum", "maximum", "minLength", "maxLength",
+        "$defs", "$id", "$ref", "$schema", "additionalProperties", "allOf", "anyOf", "const", "contains", "default",
+        "definitions", "description", "enum", "format", "if", "items", "maximum", "maxLength", "minimum", "minLength",
+        "not", "oneOf", "pattern", "patternProperties", "prefixItems", "properties", "required", "title", "type",
     ]
     private static let deepest = 64
 
