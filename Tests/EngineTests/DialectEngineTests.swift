@@ -6,7 +6,7 @@ import Wire
 
 @testable import Engine
 
-@Suite struct OpenAIEngineTests {
+@Suite struct DialectEngineTests {
     static func piece(_ text: String) -> String {
         "data: {\"id\":\"c1\",\"model\":\"m-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\(text)\"}}]}\n\n"
     }

@@ -85,7 +85,7 @@ extension LoopbackServer.Connection {
 
 /// The stream of Chat Completions in pieces.
 enum Chat {
-    static func token(_ text: String) -> String { OpenAIEngineTests.piece(text) }
+    static func token(_ text: String) -> String { DialectEngineTests.piece(text) }
     static let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
     static let done = "data: [DONE]\n\n"
     /// "moon", and the end.

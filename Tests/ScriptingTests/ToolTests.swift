@@ -32,7 +32,7 @@ import Wire
                     seen.append((try? JSONReader.value(request.body)) ?? .null)
                     return seen.count
                 }
-                let (text, reason) = number == 1 ? ("Searching. ", "pause_turn") : ("Found.", "end_turn")
+                let (text, reason) = number != 2 ? ("Searching. ", "pause_turn") : ("Found.", "end_turn")
                 let events = [
                     #""message_start","message":{"id":"m","usage":{"input_tokens":1,"output_tokens":1}}"#,
                     #""content_block_start","index":0,"content_block":{"type":"text","text":""}"#,
@@ -55,9 +55,14 @@ import Wire
             print(reply.text, reply.rounds, reply.usage.output_tokens, #chat:messages())
             local _, err = client:ask("Look it up", { tools = { { type = "x" } }, max_rounds = 1 })
             print(err)
+            print(err.kind, #err.messages)
             """, prelude: "")
         #expect(run.result.ending == .finished, "\(run.result.ending)")
-        #expect(run.lines == ["Searching. Found. 2 10 3", "nil"])
+        #expect(
+            run.lines == [
+                "Searching. Found. 2 10 3", "the model still uses tools after 1 rounds (max_rounds)",
+                "budget 2",
+            ])
         let seen = bodies.withLock { $0 }
         #expect(seen.count == 3)
         // As it was said, and nothing of the user's behind it.
