@@ -103,7 +103,7 @@ let package = Package(
         // Through the real binary and real sockets.
         .testTarget(
             name: "CommandTests", dependencies: ["MoonrillCommand", "MoonrillMock", "Wire", "Support"],
-            swiftSettings: house),
+            exclude: ["Language"], swiftSettings: house),
         .testTarget(
             name: "ExampleTests", dependencies: ["MoonrillCommand", "Support"], swiftSettings: house),
     ]

@@ -1,37 +1,101 @@
 // The standard libraries a script may use, pruned to what cannot break the host: no binary chunks (crafted bytecode
-// corrupts memory), no C modules, of `debug` only what reads. `require`, `os.exit` and `os.getenv` are the host's.
+// corrupts memory), of `debug` only what reads (debug.c). `package` is opened apart (packages.c); `os.exit` and
+// `os.getenv` are the host's.
 
 #include "vm.h"
 
 #include <string.h>
 
-// load(chunk, name, mode, env) with mode pinned to text. Written over the original so that its reader protocol and
-// error values stay Lua's own.
+static const char *const no_bytecode =
+    "attempt to load a binary chunk (mode is 't'): bytecode is never loaded, because it can corrupt memory";
+
+static bool accepts(const char *mode, char kind) { return strchr(mode, kind) != NULL; }
+
+// Pushes the message of a load whose mode refuses a chunk of that kind, as luaD_protectedparser writes it.
+static void push_refusal(lua_State *L, const char *kind, const char *mode) {
+    if (*kind == 'b' && accepts(mode, 'b')) lua_pushstring(L, no_bytecode);
+    else lua_pushfstring(L, "attempt to load a %s chunk (mode is '%s')", kind, mode);
+}
+
+// What `load` reads by the function at index 1: each piece stays in the slot behind the arguments while it is read.
+enum { piece_slot = 5 };
+struct pieces {
+    const char *mode;
+    bool has_begun;
+};
+
+static const char *read_piece(lua_State *L, void *context, size_t *size) {
+    struct pieces *pieces = context;
+    luaL_checkstack(L, 2, "too many nested functions");
+    lua_pushvalue(L, 1);
+    lua_call(L, 0, 1);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        *size = 0;
+        return NULL;
+    }
+    if (!lua_isstring(L, -1)) luaL_error(L, "reader function must return a string");
+    lua_replace(L, piece_slot);
+    const char *piece = lua_tolstring(L, piece_slot, size);
+    if (!pieces->has_begun && *size > 0 && piece[0] == LUA_SIGNATURE[0]) {
+        push_refusal(L, "binary", pieces->mode);
+        lua_error(L);
+    }
+    pieces->has_begun = true;
+    return piece;
+}
+
+// The results of a load: the function on top, its environment set, or nil and the message on top.
+static int finish_load(lua_State *L, int status, int environment) {
+    if (status != LUA_OK) {
+        luaL_pushfail(L);
+        lua_insert(L, -2);
+        return 2;
+    }
+    if (environment != 0) {
+        lua_pushvalue(L, environment);
+        if (!lua_setupvalue(L, -2, 1)) lua_pop(L, 1);
+    }
+    return 1;
+}
+
+// load(chunk, name, mode, env) as in Lua 5.4's lbaselib.c, text only.
 static int text_load(lua_State *L) {
-    int given = lua_gettop(L);
-    if (given < 3) lua_settop(L, 3);
-    lua_pushliteral(L, "t");
-    lua_replace(L, 3);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-    return lua_gettop(L);
+    size_t size = 0;
+    const char *text = lua_tolstring(L, 1, &size);
+    const char *mode = luaL_optstring(L, 3, "bt");
+    int environment = lua_isnone(L, 4) ? 0 : 4;
+    if (text == NULL) {
+        struct pieces pieces = {mode, false};
+        const char *name = luaL_optstring(L, 2, "=(load)");
+        luaL_checktype(L, 1, LUA_TFUNCTION);
+        lua_settop(L, piece_slot);
+        return finish_load(L, lua_load(L, read_piece, &pieces, name, mode), environment);
+    }
+    const char *name = luaL_optstring(L, 2, text);
+    if (size == 0 || text[0] != LUA_SIGNATURE[0])
+        return finish_load(L, luaL_loadbufferx(L, text, size, name, mode), environment);
+    push_refusal(L, "binary", mode);
+    return finish_load(L, LUA_ERRSYNTAX, 0);
+}
+
+// luaL_loadfilex that refuses bytecode whatever the mode is.
+static int load_text_file(lua_State *L, const char *name, const char *mode) {
+    int status = luaL_loadfilex(L, name, accepts(mode, 't') ? "t" : "");
+    if (status != LUA_ERRSYNTAX) return status;
+    const char *message = lua_tostring(L, -1);
+    if (strcmp(message, "attempt to load a text chunk (mode is '')") == 0) push_refusal(L, "text", mode);
+    else if (strncmp(message, "attempt to load a binary chunk (mode", 36) == 0) push_refusal(L, "binary", mode);
+    else return status;
+    lua_remove(L, -2);
+    return status;
 }
 
 // loadfile(name, mode, env), text only.
 static int text_loadfile(lua_State *L) {
     const char *name = luaL_optstring(L, 1, NULL);
-    int has_environment = !lua_isnone(L, 3);
-    if (luaL_loadfilex(L, name, "t") != LUA_OK) {
-        luaL_pushfail(L);
-        lua_insert(L, -2);
-        return 2;
-    }
-    if (has_environment) {
-        lua_pushvalue(L, 3);
-        if (!lua_setupvalue(L, -2, 1)) lua_pop(L, 1);
-    }
-    return 1;
+    const char *mode = luaL_optstring(L, 2, "bt");
+    return finish_load(L, load_text_file(L, name, mode), lua_isnone(L, 3) ? 0 : 3);
 }
 
 static int continue_dofile(lua_State *L, int status, lua_KContext context) {
@@ -43,18 +107,9 @@ static int continue_dofile(lua_State *L, int status, lua_KContext context) {
 static int text_dofile(lua_State *L) {
     const char *name = luaL_optstring(L, 1, NULL);
     lua_settop(L, 1);
-    if (luaL_loadfilex(L, name, "t") != LUA_OK) return lua_error(L);
+    if (load_text_file(L, name, "bt") != LUA_OK) return lua_error(L);
     lua_callk(L, 0, LUA_MULTRET, 0, continue_dofile);
     return continue_dofile(L, 0, 0);
-}
-
-static void keep_only(lua_State *L, const char *const *names) {
-    lua_newtable(L);
-    for (; *names != NULL; names++) {
-        lua_getfield(L, -2, *names);
-        lua_setfield(L, -2, *names);
-    }
-    lua_remove(L, -2);
 }
 
 static int open_all(lua_State *L) {
@@ -63,23 +118,16 @@ static int open_all(lua_State *L) {
         {LUA_OSLIBNAME, luaopen_os},        {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math},
         {LUA_UTF8LIBNAME, luaopen_utf8},    {NULL, NULL},
     };
-    static const char *const debug_kept[] = {"traceback", "getinfo", NULL};
     for (const luaL_Reg *library = libraries; library->func != NULL; library++) {
         luaL_requiref(L, library->name, library->func, 1);
         lua_pop(L, 1);
     }
     mr_open_coroutine(L);
     lua_pop(L, 1);
-    luaL_requiref(L, LUA_DBLIBNAME, luaopen_debug, 0);
-    keep_only(L, debug_kept);
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -2, LUA_DBLIBNAME);
+    mr_open_debug(L);
     lua_pop(L, 1);
-    lua_setglobal(L, LUA_DBLIBNAME);
-    lua_getglobal(L, "load");
-    lua_pushcclosure(L, text_load, 1);
-    lua_setglobal(L, "load");
+    mr_open_protected_calls(L);
+    lua_register(L, "load", text_load);
     lua_register(L, "loadfile", text_loadfile);
     lua_register(L, "dofile", text_dofile);
     return 0;

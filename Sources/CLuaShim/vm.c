@@ -21,7 +21,7 @@ static int panic(lua_State *L) {
     abort();
 }
 
-static const char *const host_metatable = "moonrill.host";
+const char *const mr_host_metatable = "moonrill.host";
 
 static int collect_host_function(lua_State *L) {
     void **box = lua_touserdata(L, 1);
@@ -54,7 +54,7 @@ mr_vm *mr_vm_new(size_t memory_limit, mr_host_body body, mr_host_release release
     // New threads copy the main thread's extra space: mr_vm_of works on all of them.
     *(mr_vm **)lua_getextraspace(L) = vm;
     lua_atpanic(L, panic);
-    luaL_newmetatable(L, host_metatable);
+    luaL_newmetatable(L, mr_host_metatable);
     lua_pushcfunction(L, collect_host_function);
     lua_setfield(L, -2, "__gc");
     lua_pushboolean(L, 0);
@@ -105,7 +105,7 @@ static int call_host(lua_State *L) {
 void mr_push_host_function(lua_State *L, void *context) {
     void **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = context;
-    luaL_setmetatable(L, host_metatable);
+    luaL_setmetatable(L, mr_host_metatable);
     lua_pushcclosure(L, call_host, 1);
 }
 
@@ -165,6 +165,12 @@ int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults) 
     arm_if_killed(vm, co);
     int status = lua_resume(co, from, nargs, nresults);
     leave(vm, outer, host);
+    if (status == LUA_ERRRUN) {
+        // The cap must not bind: a dead coroutine, and the host's thread, have nothing that would catch an error.
+        vm->host++;
+        mr_relocate_error(from != NULL ? from : vm->main, co);
+        vm->host--;
+    }
     return status;
 }
 
@@ -212,11 +218,17 @@ void mr_reset(mr_vm *vm, lua_State *L) {
     lua_settop(L, 0);
 }
 
-bool mr_can_wait(mr_vm *vm, lua_State *L) { return vm->blocked == 0 && lua_isyieldable(L); }
+bool mr_can_wait(mr_vm *vm, lua_State *L) {
+    // A coroutine that a C module resumed by lua_resume is not `running`: its yield would go to that module.
+    return vm->blocked == 0 && vm->running == L && lua_isyieldable(L);
+}
 
 void mr_push_wait_obstacle(mr_vm *vm, lua_State *L) {
-    (void)vm;
     lua_Debug ar;
+    if (vm->running != L) {
+        lua_pushliteral(L, "a coroutine that a C module resumed");
+        return;
+    }
     // Level 0 is the host function that wants to wait; the first C function above it holds the stack.
     for (int level = 1; lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "nS", &ar);
@@ -230,7 +242,9 @@ void mr_push_wait_obstacle(mr_vm *vm, lua_State *L) {
             return;
         }
     }
-    lua_pushliteral(L, "a function that the host called");
+    // A C function that another C function calls has no name.
+    bool is_nested = lua_getstack(L, 1, &ar) && vm->blocked == 0;
+    lua_pushstring(L, is_nested ? "a function that a C function called" : "a function that the host called");
 }
 
 // --------------------------------------------------------------------------------------------- display
@@ -250,30 +264,6 @@ void mr_push_display(mr_vm *vm, lua_State *L, int index) {
         lua_pop(L, 1);
         lua_pushfstring(L, "(error object is a %s value)", lua_typename(L, type));
     }
-}
-
-void mr_push_traceback(lua_State *L, lua_State *of, int level) {
-    luaL_traceback(L, of, NULL, level);
-    if (!mr_is_telling(L, of)) return;
-    // Its line, the last one, names a function that is not the script's.
-    const char *text = lua_tostring(L, -1);
-    const char *last = strrchr(text, '\n');
-    if (last == NULL) return;
-    lua_pushlstring(L, text, (size_t)(last - text));
-    lua_remove(L, -2);
-}
-
-void mr_push_where(lua_State *L) {
-    lua_Debug ar;
-    for (int level = 1; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
-        // The modules that come with the host speak for the script's own line; they are named "=[llm]" and the like.
-        if (ar.currentline > 0 && ar.source[0] == '@') {
-            lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-            return;
-        }
-    }
-    lua_pushliteral(L, "");
 }
 
 int mr_parameter_count(lua_State *L, int index) {

@@ -82,6 +82,27 @@ void mr_close_pool(struct mr_pool *pool);
 // Closes the streams made by mr_set_output, after the state.
 void mr_close_outputs(mr_vm *vm);
 
+// The name in the registry of the metatable of a host function's box.
+extern const char *const mr_host_metatable;
+
+// Whether a chunk with that source is one of the host's own.
+bool mr_is_host_source(const char *source);
+
+// If the value on top of `of`, a thread that raised it, is a message that begins with a position in one of the host's
+// chunks, puts the position of the nearest frame of the script in its place: one of `of`'s, else one of L's. The strings
+// are made on L.
+void mr_relocate_error(lua_State *L, lua_State *of);
+
+// The level for lua_getstack that scripts know as `level`: they do not see the frame between xpcall's message handler and
+// the error. L lends a slot of its stack.
+int mr_script_level(lua_State *L, lua_State *of, int level);
+
+// Sets pcall and xpcall, which relocate errors.
+void mr_open_protected_calls(lua_State *L);
+
+// Opens `debug` without what writes.
+int mr_open_debug(lua_State *L);
+
 // Opens `coroutine` with resume, wrap and yield that let a wait pass through to the scheduler.
 int mr_open_coroutine(lua_State *L);
 

@@ -91,6 +91,14 @@ extension LuaStack {
         return areSame(-1, -2)
     }
 
+    /// True when the value at `index` has a metatable with a field of that name.
+    func hasMetafield(_ name: StaticString, at index: Int) -> Bool {
+        reserve(2)
+        guard unsafe lua_getmetatable(raw, checked(index)) != 0 else { return false }
+        defer { pop(2) }
+        return getField(name, of: -1) != .nil
+    }
+
     /// Pushes the global `name`. [-0, +1]
     @discardableResult
     public func getGlobal(_ name: StaticString) -> LuaType {

@@ -15,6 +15,9 @@ internal import CLuaShim
     let registry: LuaRegistry
     private var reasons: [UnsafeMutablePointer<CChar>] = unsafe []
     private(set) var isClosed = false
+    /// Shows an error value that is a table without `__tostring`, the value at that index: for messages to people. Nil
+    /// shows its address.
+    public var describeErrorTable: ((LuaStack, Int) -> String?)?
     /// Kept until the state is closed: its streams hold them unretained.
     var outputs: [OutputBox] = []
 
@@ -33,6 +36,13 @@ internal import CLuaShim
             close()
             throw LuaError(message)
         }
+    }
+
+    /// Opens the library `package` and the stock `require`, which can load C modules.
+    /// - Throws: ``LuaError`` when memory is out.
+    public func openPackages() throws(LuaError) {
+        guard unsafe mr_open_packages(machine) != LUA_OK else { return }
+        throw stack.popError(traceback: "")
     }
 
     deinit { close() }

@@ -33,6 +33,9 @@ public struct ScriptHost {
     public var timeLimit: Double?
     /// Bytes that a script may hold; nil for no limit.
     public var memoryLimit: Int?
+    /// Whether scripts may load C modules (`require "cjson"`, `package.loadlib`). They run in this process, with all its
+    /// rights, and neither the time limit nor the memory limit binds them.
+    public var allowsNativeModules = false
     /// Where output goes.
     public var output = Output.captured
     /// Whether each line of output goes out as it ends, as on a terminal. Otherwise output goes out in large pieces, and
@@ -131,6 +134,7 @@ public struct ScriptHost {
     private func configure(_ configuration: inout ScriptConfiguration, _ capture: Capture) {
         configuration.timeLimit = timeLimit
         configuration.memoryLimit = memoryLimit
+        configuration.allowsNativeModules = allowsNativeModules
         configuration.isLineBuffered = isLineBuffered
         configuration.providers = ProviderTable(defining: providers)
         configuration.defaults.provider =

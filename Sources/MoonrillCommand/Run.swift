@@ -24,6 +24,9 @@ struct Run: ParsableCommand {
 
     @OptionGroup var options: SharedOptions
 
+    @Flag(help: "Load no C modules: require finds Lua files alone.")
+    var noNative = false
+
     @Argument(help: "The script's file; \"-\" reads it from standard input.")
     var script: String
 
@@ -32,7 +35,8 @@ struct Run: ParsableCommand {
 
     func run() throws {
         let output = StandardOutput()
-        let (host, server) = try options.host(output)
+        var (host, server) = try options.host(output)
+        host.allowsNativeModules = !noNative
         let result: ScriptResult
         do throws(ScriptHostError) {
             if script == "-" {

@@ -14,6 +14,8 @@ public struct ScriptConfiguration {
     public var name: String
     /// The folder in which `require` looks first; nil for the working directory.
     public var directory: String?
+    /// Whether `require` and `package.loadlib` load C modules. They run in this process without any limit.
+    public var allowsNativeModules = false
     /// The values of `arg[1]`, `arg[2]`, ... and of `...`.
     public var arguments: [String] = []
     /// `arg[0]`: the script's name as given.

@@ -72,15 +72,16 @@ TEST_EXTRAS = {
 
 # C headers: prefix of the #include -> the targets whose C sources may include it.
 HEADERS = {
-    "lua": ["CLua", "CLuaShim"],
-    "lauxlib": ["CLua", "CLuaShim"],
+    "lua": ["CLua", "CLuaShim", "CModules"],
+    "lauxlib": ["CLua", "CLuaShim", "CModules"],
     "curl/": ["CCurl"],
     "simdjson": ["CSimdJSON"],
 }
 
 # Names of C interfaces: pattern -> (the targets that may use them, what they are).
 C_NAMES = [
-    (r"\b(?:lua|luaL)_\w+|\bluaopen_\w+", ["CLua", "CLuaShim", "LuaVM"], "the Lua C API"),
+    # CModules: the modules that tests load, each built as anybody's.
+    (r"\b(?:lua|luaL)_\w+|\bluaopen_\w+", ["CModules", "CLua", "CLuaShim", "LuaVM"], "the Lua C API"),
     (r"\bmr_\w+", ["CLuaShim", "LuaVM"], "the Lua shim"),
     (r"\bcurl_\w+|\bCURL(?:OPT|INFO|MOPT|M|E|PAUSE|AUTH|PROTO)_\w+", ["CCurl", "Transport"], "libcurl"),
     (r"\bsimdjson::", ["CSimdJSON"], "simdjson"),

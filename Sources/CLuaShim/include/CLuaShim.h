@@ -54,6 +54,9 @@ void mr_vm_fail_allocation(mr_vm *vm, long nth);
 /// Returns a Lua status; on failure the message is on top of the main stack.
 int mr_vm_open_libraries(mr_vm *vm);
 
+/// Opens `package` and the stock `require`, with Lua's default paths. Returns a Lua status.
+int mr_open_packages(mr_vm *vm);
+
 /// Takes bytes that a script writes; returns 0 when nobody reads them any more.
 typedef int (*mr_sink)(void *context, const char *bytes, size_t count);
 /// Sends what scripts write to standard output (1) or error (2) to `sink`. Returns a Lua status.

@@ -31,6 +31,8 @@ extension ScriptRuntime {
         }
         let host = stack.popReference()
         replaceSystemCalls(stack)
+        try vm.openPackages()
+        vm.describeErrorTable = { [coder] in ErrorTable.description(at: $1, of: $0, coder) }
         try runEmbedded(PackageResources.require_lua, "=[require]", host, results: 0)
         try runEmbedded(PackageResources.llm_lua, "=[llm]", host, results: 1)
         setLoaded("llm", stack)

@@ -21,7 +21,8 @@ extension ScriptRuntime {
         stack.set("version", configuration.version)
         stack.set("is_line_buffered", configuration.isLineBuffered)
         let folder = configuration.directory ?? "."
-        stack.set("module_path", "\(folder)/?.lua;\(folder)/?/init.lua;./?.lua;./?/init.lua")
+        stack.set("module_path", "\(folder)/?.lua;\(folder)/?/init.lua")
+        stack.set("allows_native_modules", configuration.allowsNativeModules)
         stack.pushLoadedModules()
         stack.setField("loaded", of: -2)
         stack.set("log") { [configuration] call throws(LuaError) in

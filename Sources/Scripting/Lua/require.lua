@@ -1,49 +1,80 @@
--- `require` and `package`, written in Lua so that a module may wait while it loads (the stock `require` is a C function
--- that cannot). Looks in the script's directory first; C modules are not loaded. Gets the host's primitives as its
--- argument and sets the two globals.
+-- `require`, written in Lua so that a module may wait while it loads (the stock one is a C function that cannot), over the
+-- stock `package`. Gets the host's primitives as its argument.
 local host = ...
-local loaded = host.loaded
+local loaded, searchpath, getenv = host.loaded, package.searchpath, os.getenv
+local type, ipairs, loadfile, setmetatable = type, ipairs, loadfile, setmetatable
+local package = package
 if host.is_line_buffered then io.stdout:setvbuf("line") end
-package = { loaded = loaded, preload = {}, path = host.module_path, cpath = "", config = "/\n;\n?\n!\n-\n" }
 
-function package.searchpath(name, path, separator, replacement)
-  separator, replacement = separator or ".", replacement or "/"
-  if separator ~= "" then name = name:gsub("%" .. separator, (replacement:gsub("%%", "%%%%"))) end
-  local tried = {}
-  for template in path:gmatch("[^;]+") do
-    local candidate = template:gsub("%?", (name:gsub("%%", "%%%%")))
-    local file = io.open(candidate, "r")
-    if file then
-      file:close()
-      return candidate
-    end
-    tried[#tried + 1] = "no file '" .. candidate .. "'"
-  end
-  return nil, table.concat(tried, "\n\t")
+-- The value of LUA_PATH or LUA_CPATH; ";;" in it stands for `default`, as in stock Lua.
+local function path_from(variable, default)
+  local path = getenv(variable .. "_5_4") or getenv(variable)
+  if not path then return default end
+  local first, last = path:find(";;", 1, true)
+  if not first then return path end
+  local before, behind = path:sub(1, first - 1), path:sub(last + 1)
+  return (before ~= "" and before .. ";" or "") .. default .. (behind ~= "" and ";" .. behind or "")
 end
 
-local LOADING = {}
+-- The tree of `luarocks install --local`, which `luarocks path` too puts first.
+local home, rocks = getenv("HOME"), ""
+if home and home ~= "" and not home:find("[;?!]") then rocks = home .. "/.luarocks" end
+local function with_rocks(default, templates)
+  return rocks ~= "" and templates:gsub("~", (rocks:gsub("%%", "%%%%"))) .. ";" .. default or default
+end
+
+package.path = host.module_path .. ";"
+  .. path_from("LUA_PATH", with_rocks(package.path, "~/share/lua/5.4/?.lua;~/share/lua/5.4/?/init.lua"))
+
+-- In place of the stock searcher for Lua files, which takes bytecode.
+package.searchers[2] = function(name)
+  local path = package.path
+  if type(path) ~= "string" then host.misuse("'package.path' must be a string") end
+  local file, tried = searchpath(name, path)
+  if not file then return tried end
+  local chunk, message = loadfile(file)
+  if not chunk then
+    host.misuse("error loading module '" .. name .. "' from file '" .. file .. "':\n\t" .. message)
+  end
+  return chunk, file
+end
+
+if host.allows_native_modules then
+  package.cpath = path_from("LUA_CPATH", with_rocks(package.cpath, "~/lib/lua/5.4/?.so"))
+else
+  local refusal = "C modules are turned off"
+  package.cpath = ""
+  package.searchers[3], package.searchers[4] = function() return refusal end, nil
+  package.loadlib = function() return nil, refusal, "absent" end
+end
+
+-- What the searchers find for a module: its loader and where that is from.
+local function find(name)
+  local searchers = package.searchers
+  if type(searchers) ~= "table" then host.misuse("'package.searchers' must be a table") end
+  local tried = ""
+  for _, searcher in ipairs(searchers) do
+    local loader, place = searcher(name)
+    if type(loader) == "function" then return loader, place end
+    if type(loader) == "string" then tried = tried .. "\n\t" .. loader end
+  end
+  host.misuse("module '" .. name .. "' not found:" .. tried)
+end
+
+local loading = {}
 
 function require(name)
   if type(name) ~= "string" then host.misuse("require takes the name of a module, not a " .. type(name)) end
-  local value = loaded[name]
-  if value == LOADING then host.misuse("module '" .. name .. "' is being loaded already (a loop of requires)") end
-  if value ~= nil then return value end
-  local loader, place = package.preload[name], ":preload:"
-  if not loader then
-    local path, tried = package.searchpath(name, package.path)
-    if not path then host.misuse("module '" .. name .. "' not found:\n\tno field package.preload['" .. name .. "']\n\t" .. tried) end
-    local chunk, message = loadfile(path)
-    if not chunk then host.misuse("error loading module '" .. name .. "' from file '" .. path .. "':\n\t" .. message) end
-    loader, place = chunk, path
+  if loaded[name] then return loaded[name] end
+  if loading[name] then
+    host.misuse("module '" .. name .. "' is being loaded already (a loop of requires)")
   end
-  loaded[name] = LOADING
-  -- Closed on the way out by an error: the next require may try again.
-  local guard <close> = setmetatable({}, { __close = function()
-    if loaded[name] == LOADING then loaded[name] = nil end
-  end })
+  local loader, place = find(name)
+  loading[name] = true
+  -- Closed on the way out by an error too: the next require may try again.
+  local guard <close> = setmetatable({}, { __close = function() loading[name] = nil end })
   local result = loader(name, place)
   if result ~= nil then loaded[name] = result
-  elseif loaded[name] == LOADING then loaded[name] = true end
+  elseif loaded[name] == nil then loaded[name] = true end
   return loaded[name], place
 end
