@@ -66,8 +66,19 @@ extension LuaStack {
             pop(1)
             return LuaError(message, traceback: traceback)
         }
-        let message = display(at: -1)
+        let message = errorMessage(at: -1)
         return LuaError(message, value: popReference(), traceback: traceback)
+    }
+
+    /// What a person reads of an error value that is no string. Booleans and functions as in lua.c.
+    private func errorMessage(at index: Int) -> String {
+        switch type(at: index) {
+        case .nil, .number, .userdata: display(at: index)
+        case .table:
+            hasMetafield("__tostring", at: index)
+                ? display(at: index) : vm.describeErrorTable?(self, top + index + 1) ?? display(at: index)
+        case let type: "(error object is a \(type.name) value)"
+        }
     }
 }
 

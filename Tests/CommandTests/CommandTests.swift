@@ -20,7 +20,7 @@ import Testing
             "local function inner() error('deep') end\ninner()", 1, "",
             "stdin:1: in upvalue 'inner'|stdin:1: in local 'inner'"
         ),
-        ("error({ code = 1 })", 1, "", "moonrill: table: "),
+        ("error({ code = 1 })", 1, "", "moonrill: (error object is a table value: {\"code\":1})"),
         ("#!/usr/bin/env -S moonrill run\nprint('started')", 0, "started\n", ""),
         ("print('a'\nprint('b')", 1, "", "2 | print('b')\n    ^"),
         ("require('llm').spawn(function() error('in a task') end)", 1, "", "in a task"),
