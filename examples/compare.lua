@@ -21,8 +21,11 @@ local function measure(name)
 end
 
 local results, errors = llm.flow.map(names, measure, { keep_going = true })
+assert(results, errors)
 local ranked = {}
-for _, result in pairs(results) do ranked[#ranked + 1] = result end
+for _, result in pairs(results) do
+  if result then ranked[#ranked + 1] = result end
+end
 table.sort(ranked, function(a, b) return a.median < b.median end)
 for place, result in ipairs(ranked) do print(string.format("%d. %-12s %.3f s", place, result.name, result.median)) end
 for index, name in ipairs(names) do

@@ -8,8 +8,8 @@ local claim = arg[1] or "The moon is more useful than the sun."
 local client = llm.client {}
 local names = { "pro", "con" }
 local speakers = {
-  client:chat { system = "You defend this claim, in three sentences: " .. claim },
-  client:chat { system = "You attack this claim, in three sentences: " .. claim },
+  (client:chat { system = "You defend this claim, in three sentences: " .. claim }),
+  (client:chat { system = "You attack this claim, in three sentences: " .. claim }),
 }
 
 local said = { "", "" }

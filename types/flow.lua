@@ -3,10 +3,6 @@
 
 ---@alias llm.step fun(value: any): any, any a step of a chain: value -> value | nil, err
 
----@class llm.flow_error: llm.error
----@field step? string where in the chain: "seq[2] > map[17]"
----@field others? llm.error[] errors that came after the first
-
 ---map, judge, reduce and scan work on their items at once; the others return a step.
 ---@class llm.flow every combinator ends, when it is left in any way, whatever was begun inside
 local flow = {}
@@ -17,7 +13,7 @@ local flow = {}
 function flow.seq(...) end
 
 ---@param steps table<any, llm.step> all at once, each with the same value
----@return fun(value: any): table<any, any>?, llm.flow_error?
+---@return fun(value: any): table<any, any>?, llm.error?
 function flow.all(steps) end
 
 ---@param condition fun(value: any): boolean
@@ -70,13 +66,13 @@ function flow.timeout(seconds, step) end
 ---@param step fun(item: any, index: integer): any, any
 ---@param options? llm.map_options
 ---@return any[]? results
----@return llm.flow_error|table<integer, any>|nil err
+---@return llm.error|table<integer, any> err with keep_going: the errors by index
 ---@overload fun(step: fun(item: any, index: integer): any, any, options?: llm.map_options): llm.step
 function flow.map(items, step, options) end
 
 ---@param step fun(value: any, number: integer): any, any
 ---@param options? { n?: integer, key?: fun(answer: any): any, early?: boolean } answers (5), what they are compared by, and whether to stop once the majority is decided (true)
----@return fun(value: any): any, any, table<any, integer>? the answer most agree on; the votes by key are the third result
+---@return fun(value: any): any, any, table<any, integer> the answer most agree on; the votes by key are the third result
 function flow.vote(step, options) end
 
 ---@async
@@ -134,7 +130,7 @@ local chat = {}
 ---@param prompt string|llm.message|(string|llm.part)[]
 ---@param options? llm.request_options
 ---@return llm.reply? reply remembered once it is whole
----@return llm.error? err nothing is remembered
+---@return llm.error err where reply is nil: nothing is remembered
 function chat:send(prompt, options) end
 
 ---@return llm.chat chat one of its own, that begins with what was said so far

@@ -131,19 +131,6 @@ local llm = {}
 ---@field parameters table the JSON Schema of its arguments
 ---@field run fun(arguments: table, call: llm.tool_call): any, any
 
----@class llm.value_reply: llm.reply of an answer with a schema
----@field value any
-
----@class llm.schema_error: llm.error of kind "schema"
----@field path? string where the answer does not fit
----@field text string the answer
-
----@class llm.tool_reply: llm.reply of a loop of tools
----@field rounds integer requests that it took
----@field messages llm.message[] the whole conversation, results included
----@field usages (llm.usage|false)[] of each round; usage is their sum
----@field deferred? llm.tool_call[] calls that are left to the script
-
 ---@class llm.limit
 ---@field name string
 ---@field concurrent? integer
@@ -163,7 +150,7 @@ local llm = {}
 ---@field id string
 ---@field name string
 ---@field arguments_json string
----@field arguments? table absent where the text is not whole JSON
+---@field arguments table absent where arguments_json is not whole JSON
 
 ---@class llm.timing
 ---@field first_token? number seconds
@@ -186,6 +173,11 @@ local llm = {}
 ---@field refusal? string
 ---@field timing llm.timing
 ---@field message llm.message the assistant's turn, to append to a conversation
+---@field value any with schema: the answer as data
+---@field rounds? integer with tools: requests that the loop took
+---@field messages? llm.message[] with tools: the whole conversation, results included
+---@field usages? (llm.usage|false)[] with tools: of each round; usage is their sum
+---@field deferred? llm.tool_call[] with tools: calls that are left to the script
 
 ---@class llm.position
 ---@field bytes integer
@@ -197,15 +189,20 @@ local llm = {}
 ---@field message string
 ---@field status? integer
 ---@field code? string
----@field phase? "connect"|"first"|"idle"|"total"
+---@field phase? "connect"|"first"|"idle"|"stall"|"total" of kind "timeout"
 ---@field retryable boolean
 ---@field retry_after? number seconds
 ---@field provider? string
 ---@field model? string
 ---@field request_id? string
 ---@field attempts? integer
----@field partial? llm.reply
+---@field partial? any what had arrived: a llm.reply; of budget:run, the results so far
 ---@field position? llm.position
+---@field path? string of kind "schema": where the answer does not fit
+---@field text? string of kind "schema": the answer
+---@field step? string of a combinator: where in the chain, "seq[2] > map[17]"
+---@field others? llm.error[] of a combinator: the errors of the other steps
+---@field messages? llm.message[] with tools: the conversation until the request that failed
 
 ---@class llm.retry_info
 ---@field attempt integer the one that failed, from 1
@@ -219,11 +216,11 @@ local llm = {}
 
 ---@class llm.event
 ---@field type "start"|"token"|"reasoning"|"tool_call"|"usage"|"retry"|"reset"|"heartbeat"|"native"|"finish"|"error"
----@field text? string of token and reasoning
----@field call? llm.tool_call
----@field usage? llm.usage
----@field reply? llm.reply of finish
----@field err? llm.error of retry, reset and error
+---@field text string of token and reasoning
+---@field call llm.tool_call of tool_call
+---@field usage llm.usage of usage
+---@field reply llm.reply of finish
+---@field err llm.error of retry, reset and error
 ---@field attempt? integer
 ---@field delay? number
 ---@field received? llm.position
@@ -243,20 +240,24 @@ local client = {}
 ---@async
 ---@param prompt string|llm.message[]
 ---@param options? llm.request_options
----@return llm.reply? reply, llm.error? err
+---@return llm.reply? reply
+---@return llm.error err where reply is nil
 function client:ask(prompt, options) end
 
 ---Begins a conversation; further options are those of every send.
 ---@param options? { system?: string, messages?: llm.message[], load?: string }|llm.request_options
----@return llm.chat? chat
----@return llm.error? err where `load` cannot be read
+---@return llm.chat chat nil where `load` cannot be read
+---@return llm.error? err
 function client:chat(options) end
 
 ---Asks and gives the events one by one; leaving the loop cancels the request. Raises the error of one that fails.
 ---@async
 ---@param prompt string|llm.message[]
 ---@param options? llm.request_options
----@return fun(): llm.event?
+---@return fun(): llm.event? next
+---@return nil
+---@return nil
+---@return llm.call call closed by the loop
 function client:stream(prompt, options) end
 
 ---Asks in the background.
@@ -270,7 +271,8 @@ function client:start(prompt, options) end
 local call = {}
 
 ---@async
----@return llm.reply? reply, llm.error? err
+---@return llm.reply? reply
+---@return llm.error err where reply is nil
 function call:wait() end
 function call:cancel() end
 function call:pause() end
@@ -291,7 +293,7 @@ function task:cancel() end
 function llm.client(options) end
 
 ---Runs a function in a task of its own.
----@param body fun(...): any
+---@param body async fun(...: any): any... its results are those of task:wait
 ---@param ... any its arguments
 ---@return llm.task
 function llm.spawn(body, ...) end

@@ -153,9 +153,9 @@ public final class LuaCoroutine {
         if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
         precondition(range.upperBound <= ends.count, "fewer strings than are to be told")
         var stops = false
-        let status = bytes.withUnsafeBufferPointer { bytes in
-            let start = UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
-            return ends.withUnsafeBufferPointer { ends in
+        let status = unsafe bytes.withUnsafeBufferPointer { bytes in
+            let start = unsafe UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
+            return unsafe ends.withUnsafeBufferPointer { ends in
                 unsafe mr_tell(
                     stack.vm.machine, stack.raw, function.index, start, ends.baseAddress, range.lowerBound,
                     range.upperBound, &stops)

@@ -49,7 +49,25 @@ import Testing
     func resultsAgree(_ function: String, _ classes: [String]) throws {
         var annotated: Set<String> = []
         for name in classes { annotated.formUnion(try fields(of: name)) }
-        #expect(try keys(setBy: function) == annotated)
+        let added = classes.first.flatMap { Self.addedInLua[$0] } ?? []
+        #expect(try keys(setBy: function).union(added) == annotated)
+    }
+
+    /// What the modules in Lua set on replies and errors, beside the runtime.
+    private static let addedInLua: [String: Set<String>] = [
+        "reply": ["value", "rounds", "messages", "usages", "deferred"],
+        "error": ["path", "text", "step", "others", "messages"],
+    ]
+
+    @Test(arguments: [("reply", "reply"), ("error", "err")])
+    func fieldsAddedInLuaAreThere(_ name: String, _ variable: String) throws {
+        let folder = MoonrillBinary.packageRoot + "/Sources/Scripting/Lua/"
+        let modules = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".lua") }
+            .map { try String(contentsOfFile: folder + $0, encoding: .utf8) }.joined()
+        for field in try #require(Self.addedInLua[name]) {
+            let isSet = modules.contains("\(variable).\(field)") || modules.contains("\(field) = ")
+            #expect(isSet, "nothing sets \(name).\(field)")
+        }
     }
 
     @Test func eventsAgree() throws {
