@@ -2,8 +2,8 @@
 -- Annotations of the module `llm` for the Lua language server (https://luals.github.io/wiki/annotations/). Nothing here
 -- runs: add this folder to "Lua.workspace.library". Functions marked @async wait; other tasks go on meanwhile.
 -- Scripts are Lua 5.4 ("Lua.runtime.version"), C modules included. Not there: bytecode (`load` refuses it: a crafted chunk
--- corrupts memory) and what writes in `debug` (sethook, setlocal, setupvalue, setmetatable, setuservalue, getregistry,
--- debug.debug): hooks belong to --timeout, the registry to the host. upvaluejoin is there, for the script's own functions.
+-- corrupts memory) and the writing part of `debug` (sethook, setlocal, setuservalue, getregistry, debug.debug): hooks belong
+-- to --timeout, the registry to the host. setupvalue and upvaluejoin take the script's own functions, setmetatable tables.
 
 ---@class llm
 ---@field version string

@@ -1,4 +1,4 @@
-// The `debug` library as far as it reads, and upvaluejoin. Scripts see no variables of the host's chunks and of C
+// The `debug` library as far as it reads, and the writing that libraries need. Scripts see no variables of the host's chunks and of C
 // functions: they hold primitives that trust their arguments. Hooks are the kill switch's; the registry holds the host.
 
 #include "vm.h"
@@ -65,7 +65,21 @@ static void check_upvalue(lua_State *L, int function, int number) {
     luaL_argcheck(L, !is_closed_function(L, function), function, "its variables belong to the host");
 }
 
-// Template engines give a chunk its environment by it.
+// Both write variables of the script's own functions alone. Template engines and test runners give a chunk its environment
+// by them, as setfenv did.
+static int write_upvalue(lua_State *L) {
+    int number = (int)luaL_checkinteger(L, 2);
+    luaL_checkany(L, 3);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 3);
+    if (lua_iscfunction(L, 1)) return 0;
+    luaL_argcheck(L, !is_closed_function(L, 1), 1, "its variables belong to the host");
+    const char *name = lua_setupvalue(L, 1, number);
+    if (name == NULL) return 0;
+    lua_pushstring(L, name);
+    return 1;
+}
+
 static int join_upvalues(lua_State *L) {
     check_upvalue(L, 1, 2);
     check_upvalue(L, 3, 4);
@@ -81,6 +95,16 @@ static int read_metatable(lua_State *L) {
     bool is_box = lua_rawequal(L, -1, -2);
     lua_pop(L, 1);
     if (is_box) lua_pushnil(L);
+    return 1;
+}
+
+// Of tables alone, whatever their __metatable says: strings, numbers, nil and functions share one with the host's chunks, and
+// the finalizer of a userdata must not meet another's memory.
+static int write_metatable(lua_State *L) {
+    luaL_argexpected(L, lua_isnil(L, 2) || lua_istable(L, 2), 2, "nil or table");
+    luaL_argcheck(L, lua_istable(L, 1), 1, "only the metatables of tables can be set");
+    lua_settop(L, 2);
+    lua_setmetatable(L, 1);
     return 1;
 }
 
@@ -131,7 +155,8 @@ int mr_open_debug(lua_State *L) {
     static const char *const kept[] = {"gethook", "getuservalue", "upvalueid", NULL};
     static const luaL_Reg replaced[] = {
         {"getlocal", read_local},   {"getupvalue", read_upvalue},   {"getmetatable", read_metatable},
-        {"traceback", read_traceback}, {"upvaluejoin", join_upvalues}, {NULL, NULL},
+        {"traceback", read_traceback}, {"upvaluejoin", join_upvalues},
+        {"setupvalue", write_upvalue}, {"setmetatable", write_metatable}, {NULL, NULL},
     };
     lua_newtable(L);
     luaL_requiref(L, LUA_DBLIBNAME, luaopen_debug, 0);

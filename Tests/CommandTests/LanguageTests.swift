@@ -45,7 +45,7 @@ import Testing
         return (process.terminationStatus, String(decoding: data, as: UTF8.self))
     }
 
-    @Test(arguments: ["load", "debug", "packages", "ecosystem"])
+    @Test(arguments: ["load", "debug", "packages", "ecosystem", "assertions"])
     func isStockLua(_ name: String) throws {
         let script = "Tests/CommandTests/Language/\(name).lua"
         let stock = try output(of: "lua5.4", [script])
@@ -85,7 +85,11 @@ import Testing
             end
             local ok, why = pcall(debug.upvaluejoin, function() return llm end, 1, llm.client, 1)
             assert(not ok and why:find("belong to the host"), why)
-            for _, name in ipairs { "debug", "getregistry", "sethook", "setlocal", "setmetatable", "setupvalue", "setuservalue" } do
+            ok, why = pcall(debug.setupvalue, llm.client, 1, print)
+            assert(not ok and why:find("belong to the host"), why)
+            assert(debug.setupvalue(os.getenv, 1, print) == nil)
+            for _, value in ipairs { "text", 1, print, io.stdout, true } do assert(not pcall(debug.setmetatable, value, {})) end
+            for _, name in ipairs { "debug", "getregistry", "sethook", "setlocal", "setuservalue" } do
               assert(debug[name] == nil)
             end
             print("done")

@@ -16,6 +16,9 @@ print(debug.upvalueid(g, 1) ~= debug.upvalueid(h, 1), debug.upvalueid(g, 2))
 debug.upvaluejoin(g, 1, h, 1)
 print(g(), debug.upvalueid(g, 1) == debug.upvalueid(h, 1))
 print(pcall(debug.upvaluejoin, g, 2, h, 1)) print(pcall(debug.upvaluejoin, print, 1, h, 1))
+print(debug.setupvalue(h, 1, 7), h(), g(), debug.setupvalue(h, 2, 7), pcall(debug.setupvalue, 1, 1, 1))
+local mark = { __metatable = "closed" }
+print(getmetatable(debug.setmetatable(setmetatable({}, mark), { __name = "n" })).__name, pcall(debug.setmetatable, {}, 1))
 print(debug.getmetatable("").__index == string, debug.getmetatable({}), debug.getmetatable(nil))
 print(debug.gethook(), debug.getuservalue({}), debug.getuservalue(io.stdout, 1))
 
