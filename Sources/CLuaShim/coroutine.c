@@ -6,7 +6,7 @@
 
 static lua_State *checked_coroutine(lua_State *L, int index) {
     lua_State *co = lua_tothread(L, index);
-    luaL_argexpected(L, co, index, "coroutine");
+    luaL_argexpected(L, co, index, "thread");
     return co;
 }
 
@@ -113,6 +113,7 @@ static int finish_wrap(lua_State *L, lua_State *co, int nargs) {
         if (status != LUA_OK) {
             lua_pop(L, 1);
             lua_xmove(co, L, 1);
+            mr_relocate_error(L, L);
         }
     }
     if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -143,6 +144,22 @@ static int co_wrap(lua_State *L) {
     return 1;
 }
 
+// ---- coroutine.close, as luaB_close, with errors of `__close` relocated.
+
+static int co_close(lua_State *L) {
+    lua_State *co = checked_coroutine(L, 1);
+    lua_Debug frame;
+    if (L == co) return luaL_error(L, "cannot close a running coroutine");
+    if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame))
+        return luaL_error(L, "cannot close a normal coroutine");
+    bool is_clean = lua_resetthread(co) == LUA_OK;
+    lua_pushboolean(L, is_clean);
+    if (is_clean) return 1;
+    lua_xmove(co, L, 1);
+    mr_relocate_error(L, L);
+    return 2;
+}
+
 // ---- coroutine.yield: from a task itself it has nobody to yield to.
 
 static int co_yield(lua_State *L) {
@@ -153,7 +170,8 @@ static int co_yield(lua_State *L) {
 
 int mr_open_coroutine(lua_State *L) {
     static const luaL_Reg replaced[] = {
-        {"create", co_create}, {"resume", co_resume}, {"wrap", co_wrap}, {"yield", co_yield}, {NULL, NULL},
+        {"create", co_create}, {"resume", co_resume}, {"wrap", co_wrap}, {"yield", co_yield},
+        {"close", co_close},   {NULL, NULL},
     };
     luaL_requiref(L, LUA_COLIBNAME, luaopen_coroutine, 1);
     luaL_setfuncs(L, replaced, 0);

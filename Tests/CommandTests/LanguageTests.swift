@@ -105,6 +105,10 @@ import Testing
         "print(coroutine.resume(coroutine.create(function()\n inner(nil) end)))",
         "print(pcall(coroutine.wrap(function()\n inner(nil) end)))",
         "print(\npcall(coroutine.wrap(inner), nil))",
+        "print(pcall(string.gsub, 'a', 'a', function()\n inner(nil) end))",
+        "print(pcall(function() local x <close> = setmetatable({}, { __close = function()\n inner(nil) end }) end))",
+        "local co = coroutine.create(function() local x <close> = setmetatable({}, { __close = function() inner(nil) end }) "
+            + "coroutine.yield() end) coroutine.resume(co)\nprint(coroutine.close(co))",
         "print(pcall(function(t) return t:wait() end, llm.spawn(function()\n inner(nil) end)))",
         "\n inner(nil)", "llm.spawn(function()\n inner(nil) end)",
         "llm.client {}:ask('x', { on_token = function()\n inner(nil) end })",
@@ -116,6 +120,14 @@ import Testing
         let text = (result.output + result.errorOutput).split(separator: "\nstack traceback")[0]
         #expect(!text.contains("[llm"), "\(result)")
         #expect(text.contains("script.lua:2: "), "\(result)")
+    }
+
+    @Test func noMessageNamesAChunkOfTheHost() throws {
+        let script = "Tests/CommandTests/Language/wrong_values.lua"
+        let result = try MoonrillBinary.run(["run", "--mock", "--rate", "0", "--log-level", "error", script])
+        let lines = result.output.split(separator: "\n")
+        #expect(lines.last == "over\ttrue", "\(result)")
+        #expect(!lines.contains { $0.contains("[llm") || $0.contains("[require") }, "\(result.output)")
     }
 
     /// A task that begins inside the host has no line of the script.

@@ -48,3 +48,12 @@ local function overflow() local x = overflow() return x end
 print((select(2, pcall(overflow)):sub(1, 60)))
 local function deep() assert(pcall(deep)) end
 print(select(2, pcall(deep)):match("C stack overflow"))
+
+-- coroutine.close
+local function closing(err) return setmetatable({}, { __close = function() if err then error(err) end end }) end
+local function held(err) local co = coroutine.create(function() local x <close> = closing(err) coroutine.yield() end) coroutine.resume(co) return co end
+print(coroutine.close(held())) print(coroutine.close(held("no"))) print(coroutine.close(held({})) == false)
+print(pcall(coroutine.close, coroutine.running())) print(pcall(coroutine.close, 1)) print(coroutine.close(coroutine.create(print)))
+local outer
+outer = coroutine.create(function() return coroutine.wrap(function() return pcall(function() coroutine.close(outer) end) end)() end)
+print(coroutine.resume(outer)) print(coroutine.close(outer), coroutine.status(outer))
