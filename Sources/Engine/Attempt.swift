@@ -37,9 +37,13 @@ final class Attempt {
     private var reader: BodyReader
     private var scratch: [DecodedEvent] = []
     private(set) var head: HTTPResponseHead?
+    /// The HTTP proxy that may have answered in the server's place.
+    private var proxy: String?
     private(set) var position = Position()
     private var errorBody: [UInt8] = []
     private var drained = 0
+    /// The decoder's count when it was last looked at.
+    private var outputCount = 0
     private var isAttended = false
     private var hasReadRest = false
     /// The transport's name for it while it runs.
@@ -82,14 +86,24 @@ final class Attempt {
     // MARK: The response
 
     /// Takes the head.
-    func receive(_ head: HTTPResponseHead) {
+    /// - Parameter proxy: the HTTP proxy that may have written it in the server's place.
+    func receive(_ head: HTTPResponseHead, proxy: String? = nil) {
         self.head = head
+        self.proxy = proxy
         guard let owner else { return }
         owner.machine.alive(now: context.clock())
-        if let fault = Fault.refusing(head) {
-            self.fault = fault
+        if let fault = Fault.refusing(head, context.secrets) {
+            self.fault = naming(proxy, fault)
             attend()
         }
+    }
+
+    /// The fault with the proxy named: the user must know whose error it may be.
+    private func naming(_ proxy: String?, _ fault: Fault) -> Fault {
+        guard let proxy else { return fault }
+        var fault = fault
+        fault.error.message += " (through the proxy \(proxy))"
+        return fault
     }
 
     /// Its body must not be read now.
@@ -138,7 +152,12 @@ final class Attempt {
     }
 
     private func stopped(by fault: Fault) -> BodyStep {
-        if !decoder.hasCleanEnd { self.fault = fault } else { isDone = true }
+        // An error of the stream comes from the model's server; what is no stream may be the proxy's.
+        if !decoder.hasCleanEnd {
+            self.fault = fault.error.kind == .protocol ? naming(proxy, fault) : fault
+        } else {
+            isDone = true
+        }
         attend()
         return .stop
     }
@@ -167,13 +186,15 @@ final class Attempt {
             for event in scratch { owner.accept(event, from: self, now: now) }
         }
         if let reported { throw .reported(reported) }
+        if decoder.outputCount != outputCount {
+            outputCount = decoder.outputCount
+            owner.machine.output(now: now)
+        }
         if decoder.hasCleanEnd {
             owner.machine.cleanEnd()
             isDone = decoder.isDone
         } else if owner.machine.state == .tail {
             owner.machine.goesOn()
-        } else if owner.machine.state == .opening, kind != .comment, decoder.hasOutput {
-            owner.machine.output(now: now)
         }
     }
 
@@ -228,12 +249,21 @@ final class Attempt {
     private func conclude(_ ending: TransferEnding) {
         switch ending {
         case .failed(let fault): self.fault = fault
+        case .refusedByProxy(let head, let message): fault = refused(by: head, message)
         case .cut(let how) where head == nil:
             fault = Fault(.network, "no answer: \(how)", retry: .once)
         case .cut(let how):
             fault = Fault(.truncated, "the stream was cut before its end: \(how)", retry: .backoff)
         case .complete, .noDescriptors: concludeComplete()
         }
+    }
+
+    /// A proxy that did not connect is tried again where a server with that status would be.
+    private func refused(by head: HTTPResponseHead, _ message: String) -> Fault {
+        let answer = dialect.decodeError(head: head, body: [], now: context.unixTime())
+        var error = APIError(kind: .network, message: message)
+        error.retryAfter = answer.retryAfter
+        return Fault(error, retry: answer.isRetryable ? .backoff : .never)
     }
 
     /// A whole body without the dialect's clean end.
@@ -250,7 +280,7 @@ final class Attempt {
                 }
             }
         } catch {
-            fault = error
+            fault = naming(proxy, error)
             return
         }
         if decoder.hasCleanEnd {
@@ -265,10 +295,12 @@ final class Attempt {
 
     /// The error that the status, headers and body so far report.
     func statusFault() -> Fault {
-        .reported(
-            dialect.decodeError(
-                head: head ?? HTTPResponseHead(status: 0), body: context.secrets.scrub(errorBody),
-                now: context.unixTime()))
+        naming(
+            proxy,
+            .reported(
+                dialect.decodeError(
+                    head: head ?? HTTPResponseHead(status: 0), body: context.secrets.scrub(errorBody),
+                    now: context.unixTime())))
     }
 
     /// What a timeout of this attempt means: a whole reply is finished, an error whose body drips is that error.
@@ -279,19 +311,23 @@ final class Attempt {
 }
 
 extension Fault {
-    /// The fault of a head whose body can be no reply, whatever it says; nil for all others.
-    static func refusing(_ head: HTTPResponseHead) -> Fault? {
+    /// The fault of a head whose body can be no reply, whatever it says; nil for all others. Of the statuses without an
+    /// error every provider documents 200 alone. 101 answers a request to upgrade (RFC 9110 section 15.2.2), and none is
+    /// sent.
+    static func refusing(_ head: HTTPResponseHead, _ secrets: Secrets) -> Fault? {
         switch head.status {
-        case 204, 205, 206:
-            return Fault(.protocol, "status \(head.status) in answer to a chat request", status: head.status)
+        case 200, 400...: return nil
         case 300..<400:
-            let target = head.headers["Location"].map { "to \($0.prefix(200))" } ?? "without a target"
+            let target = head.headers["Location"].map { "to \(secrets.excerpt($0.utf8))" } ?? "without a target"
             return Fault(
                 .protocol,
                 "redirected (status \(head.status)) \(target); redirects are not followed, for the key must not "
                     + "leave its host: set base_url to the right address",
                 status: head.status)
-        default: return nil
+        default:
+            return Fault(
+                .protocol, "status \(head.status) in answer to a chat request: only 200 is a reply",
+                status: head.status)
         }
     }
 }

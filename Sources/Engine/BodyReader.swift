@@ -148,7 +148,7 @@ struct BodyReader {
     private var wantedType: String { framing == .serverSentEvents ? "text/event-stream" : "application/x-ndjson" }
 
     private func noStream(_ contentType: String?) -> Fault {
-        let text = String(decoding: secrets.scrub(sample).prefix(Self.sampleLength), as: UTF8.self)
+        let text = secrets.excerpt(sample, limit: Self.sampleLength)
         return Fault(.protocol, "expected \(wantedType), got \(contentType ?? "a body without a type"): \(text)")
     }
 

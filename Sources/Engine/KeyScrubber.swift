@@ -1,15 +1,25 @@
-// Takes keys out of everything that leaves the engine as a message, a chunk or a log line. Providers echo keys in error
+// Removes secrets from everything that leaves the engine as a message, a chunk or a log line. Providers echo keys in error
 // bodies, proxies quote whole requests. Text of replies is not touched.
 
 internal import Wire
 
-/// The keys that one engine has used. Shared by its requests, on its thread.
+/// The secrets that one engine has used. Shared by its requests, on its thread.
 final class Secrets {
     private var scrubber = KeyScrubber()
 
     func add(_ key: String) { scrubber.add(key) }
     func scrub(_ text: String) -> String { scrubber.scrub(text) }
     func scrub(_ bytes: [UInt8]) -> [UInt8] { scrubber.scrub(bytes) }
+
+    /// The beginning of a text from the server, for a message: scrubbed first, and shortened after that.
+    func excerpt(_ text: some Sequence<UInt8>, limit: Int = 200) -> String {
+        let clean = scrubber.scrub([UInt8](text))
+        guard clean.count > limit else { return String(decoding: clean, as: UTF8.self) }
+        var end = limit
+        // A character cut by the limit is dropped.
+        while end > 0, clean[end] & 0xC0 == 0x80 { end -= 1 }
+        return String(decoding: clean[..<end], as: UTF8.self) + "..."
+    }
 
     /// The value with every string in it scrubbed.
     func scrub(_ value: JSONValue) -> JSONValue {
@@ -25,49 +35,76 @@ final class Secrets {
     }
 }
 
-/// Replaces known secrets, in the forms in which they travel, by "[key]".
+/// Replaces known secrets, in the forms in which they travel, by "[key]": as they are, in either case, with JSON, percent
+/// or HTML escapes for any of their characters, and in base64.
+///
+/// A text may have been cut before it came here: where it ends, or goes on with "...", the beginning of a secret is
+/// removed as well.
 struct KeyScrubber {
     /// Shorter values are placeholders ("none", "test"): to cut them out of every message would garble it.
     static let shortestKey = 6
+    /// So many bytes of a secret's beginning are removed where the text was cut; fewer tell nothing ("sk-proj").
+    private static let shortestBeginning = 8
 
     private static let mark = Array("[key]".utf8)
     private var known: Set<String> = []
-    /// Longest first, so that a form that contains another goes whole.
-    private var needles: [[UInt8]] = []
+    private var forms: [Form] = []
     private var firsts = [Bool](repeating: false, count: 256)
 
-    /// Adds a key; its exact bytes, and its JSON-escaped, percent-encoded and base64 forms, are removed from now on.
-    mutating func add(_ key: String) {
-        guard key.utf8.count >= Self.shortestKey, known.insert(key).inserted else { return }
-        for form in Self.forms(of: Array(key.utf8)) where !needles.contains(form) {
-            needles.append(form)
-            firsts[Int(form[0])] = true
-        }
-        needles.sort { $0.count > $1.count }
+    /// One way to write a secret.
+    private struct Form: Equatable {
+        var bytes: [UInt8]
+        /// Base64 has neither escapes nor a second case.
+        var isEncoded: Bool
+        /// How many bytes of it are removed where the text was cut.
+        var beginning: Int { min(KeyScrubber.shortestBeginning, (bytes.count + 1) / 2) }
     }
 
-    /// The text without keys.
+    /// Adds a secret, which is removed from now on.
+    mutating func add(_ key: String) {
+        guard key.utf8.count >= Self.shortestKey, known.insert(key).inserted else { return }
+        let bytes = Self.withSingleBlanks(Array(key.utf8))
+        add(Form(bytes: bytes, isEncoded: false))
+        for alphabet in [Self.base64Alphabet, Self.base64URLAlphabet] {
+            for offset in 0..<3 {
+                add(Form(bytes: Self.base64(Array(key.utf8), offset: offset, alphabet: alphabet), isEncoded: true))
+            }
+        }
+        // Longest first, so that a form that contains another goes whole.
+        forms.sort { $0.bytes.count > $1.bytes.count }
+    }
+
+    private mutating func add(_ form: Form) {
+        guard form.bytes.count >= Self.shortestKey, !forms.contains(form) else { return }
+        forms.append(form)
+        firsts[Int(form.bytes[0])] = true
+        guard !form.isEncoded else { return }
+        firsts[Int(form.bytes[0] ^ 0x20)] = true
+        for escape in "\\%&".utf8 { firsts[Int(escape)] = true }
+    }
+
+    /// The text without secrets.
     func scrub(_ text: String) -> String {
-        guard !needles.isEmpty else { return text }
+        guard !forms.isEmpty else { return text }
         return scrubbed(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) } ?? text
     }
 
-    /// The bytes without keys.
+    /// The bytes without secrets.
     func scrub(_ bytes: [UInt8]) -> [UInt8] { scrubbed(bytes) ?? bytes }
 
     /// Nil if there was nothing to remove.
     private func scrubbed(_ bytes: [UInt8]) -> [UInt8]? {
-        guard !needles.isEmpty else { return nil }
+        guard !forms.isEmpty else { return nil }
         var result: [UInt8]?
         var copied = 0
         var index = 0
         while index < bytes.count {
-            guard firsts[Int(bytes[index])], let length = match(bytes, at: index) else {
+            guard firsts[Int(bytes[index])], let end = match(bytes, at: index) else {
                 index += 1
                 continue
             }
             result = (result ?? []) + bytes[copied..<index] + Self.mark
-            index += length
+            index = end
             copied = index
         }
         guard var result else { return nil }
@@ -75,43 +112,122 @@ struct KeyScrubber {
         return result
     }
 
+    /// Where the secret that begins at `index` ends; nil if none begins there. A whole one is preferred to a beginning.
     private func match(_ bytes: [UInt8], at index: Int) -> Int? {
-        for needle in needles where bytes.count - index >= needle.count {
-            var length = 0
-            while length < needle.count, bytes[index + length] == needle[length] { length += 1 }
-            if length == needle.count { return length }
+        var beginning: Int?
+        for form in forms {
+            let (end, matched) = Self.compare(bytes, at: index, form)
+            if matched == form.bytes.count { return end }
+            guard matched >= form.beginning, let cut = Self.cut(bytes, at: end) else { continue }
+            beginning = max(beginning ?? 0, cut)
         }
-        return nil
+        return beginning
     }
 
-    // MARK: Forms
-
-    private static func forms(of key: [UInt8]) -> [[UInt8]] {
-        var forms = [key, jsonEscaped(key, slash: false), jsonEscaped(key, slash: true)]
-        forms += [percentEncoded(key, digits: "0123456789ABCDEF"), percentEncoded(key, digits: "0123456789abcdef")]
-        for alphabet in [base64Alphabet, base64URLAlphabet] {
-            for offset in 0..<3 { forms.append(base64(key, offset: offset, alphabet: alphabet)) }
-        }
-        return forms.filter { $0.count >= shortestKey }
-    }
-
-    private static func jsonEscaped(_ key: [UInt8], slash: Bool) -> [UInt8] {
-        key.flatMap { byte -> [UInt8] in
-            let isEscaped =
-                byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || (slash && byte == UInt8(ascii: "/"))
-            return isEscaped ? [UInt8(ascii: "\\"), byte] : [byte]
-        }
-    }
-
-    private static func percentEncoded(_ key: [UInt8], digits: String) -> [UInt8] {
-        let digits = Array(digits.utf8)
-        return key.flatMap { byte -> [UInt8] in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: [byte]
-            default: [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+    /// Compares for as long as the text says what the form says.
+    /// - Returns: where that ends, and how many bytes of the form it says.
+    private static func compare(_ bytes: [UInt8], at start: Int, _ form: Form) -> (end: Int, matched: Int) {
+        var end = start
+        for (index, wanted) in form.bytes.enumerated() {
+            guard end < bytes.count else { return (end, index) }
+            if bytes[end] == wanted, wanted != 0x20, wanted != UInt8(ascii: "\\") {
+                end += 1
+                continue
             }
+            guard !form.isEncoded, let next = step(bytes, at: end, wanted) else { return (end, index) }
+            end = next
+        }
+        return (end, form.bytes.count)
+    }
+
+    /// Where the text goes on behind a character that is another way to write `wanted`.
+    private static func step(_ bytes: [UInt8], at start: Int, _ wanted: UInt8) -> Int? {
+        if isLetter(wanted), bytes[start] == wanted ^ 0x20 { return start + 1 }
+        if wanted == 0x20 {
+            var end = start
+            while end < bytes.count, isBlank(bytes[end]) || bytes[end] == UInt8(ascii: "+") { end += 1 }
+            if end > start { return end }
+        }
+        switch bytes[start] {
+        case UInt8(ascii: "\\"): return unescaped(bytes, at: start, wanted)
+        case UInt8(ascii: "%"):
+            var place = start + 1
+            // What was encoded twice: %252F.
+            while bytes.count >= place + 2, bytes[place] == UInt8(ascii: "2"), bytes[place + 1] == UInt8(ascii: "5"),
+                wanted != UInt8(ascii: "%")
+            {
+                place += 2
+            }
+            return number(bytes, place..<place + 2, radix: 16) == wanted ? place + 2 : nil
+        case UInt8(ascii: "&"): return entity(bytes, at: start, wanted)
+        default: return nil
         }
     }
+
+    /// A JSON escape, in a text that may have been escaped several times.
+    private static func unescaped(_ bytes: [UInt8], at start: Int, _ wanted: UInt8) -> Int? {
+        if wanted == UInt8(ascii: "\\") {
+            return start + 1 < bytes.count && bytes[start + 1] == wanted ? start + 2 : start + 1
+        }
+        var place = start
+        while place < bytes.count, bytes[place] == UInt8(ascii: "\\") { place += 1 }
+        guard place < bytes.count else { return nil }
+        if bytes[place] == UInt8(ascii: "u") {
+            return number(bytes, place + 1..<place + 5, radix: 16) == wanted ? place + 5 : nil
+        }
+        return bytes[place] == wanted && !isLetter(wanted) ? place + 1 : nil
+    }
+
+    private static let entities: [(name: [UInt8], byte: UInt8)] = [
+        ("amp", "&"), ("lt", "<"), ("gt", ">"), ("quot", "\""), ("apos", "'"),
+    ].map { (Array($0.0.utf8), $0.1.utf8.first ?? 0) }
+
+    private static func entity(_ bytes: [UInt8], at start: Int, _ wanted: UInt8) -> Int? {
+        guard let length = bytes[start...].prefix(10).firstIndex(of: UInt8(ascii: ";")).map({ $0 - start }), length > 1
+        else { return nil }
+        let end = start + length
+        guard bytes[start + 1] == UInt8(ascii: "#") else {
+            let name = bytes[start + 1..<end]
+            return entities.contains { $0.byte == wanted && name.elementsEqual($0.name) } ? end + 1 : nil
+        }
+        let isHex = bytes[start + 2] | 0x20 == UInt8(ascii: "x")
+        let value = number(bytes, start + (isHex ? 3 : 2)..<end, radix: isHex ? 16 : 10)
+        return value == wanted ? end + 1 : nil
+    }
+
+    /// The number written there; nil where there is none below 256.
+    private static func number(_ bytes: [UInt8], _ range: Range<Int>, radix: Int) -> UInt8? {
+        guard range.upperBound <= bytes.count, !range.isEmpty else { return nil }
+        return UInt8(String(decoding: bytes[range], as: UTF8.self), radix: radix)
+    }
+
+    /// If the text was cut there, perhaps inside an escape: where what is left of the secret ends.
+    private static func cut(_ bytes: [UInt8], at index: Int) -> Int? {
+        var end = index
+        while end < bytes.count, end - index < 6, bytes[end] != UInt8(ascii: "."), bytes[end] != 0xE2,
+            end > index || bytes[end] == UInt8(ascii: "\\") || bytes[end] == UInt8(ascii: "%")
+                || bytes[end] == UInt8(ascii: "&")
+        {
+            end += 1
+        }
+        let rest = bytes[end...].prefix(3)
+        return rest.isEmpty || rest.elementsEqual("...".utf8) || rest.elementsEqual("…".utf8) ? end : nil
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+
+    /// Messages are brought on one line: several blanks may have become one.
+    private static func withSingleBlanks(_ key: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        for byte in key {
+            if !isBlank(byte) { result.append(byte) } else if result.last != 0x20 { result.append(0x20) }
+        }
+        return result
+    }
+
+    // MARK: Base64
 
     private static let base64Alphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)

@@ -89,9 +89,67 @@ import Testing
         var scrubber = KeyScrubber()
         scrubber.add(Self.key)
         scrubber.add("abc")
-        let text = "sk-test, abc, 量子力学, sk-test/\"quote\"+ü123456789"
+        let text = "sk-test, abc, 量子力学, sk-test/\"quote\"+ü123456789, and more"
         #expect(scrubber.scrub(text) == text)
         #expect(scrubber.scrub("") == "")
+    }
+
+    /// A text that was shortened before it came here: no more than a few bytes are left, wherever the cut was.
+    @Test(arguments: carriers, ["", "...", "…", "...) (gave up)"]) func removesBeginnings(
+        _ carrier: String, _ end: String
+    ) {
+        var scrubber = KeyScrubber()
+        scrubber.add(Self.key)
+        let bytes = Array(("says " + carrier).utf8)
+        for cut in 5...bytes.count {
+            let clean = scrubber.scrub(Array(bytes[..<cut]) + Array(end.utf8))
+            #expect(clean.count <= 5 + "Bearer xxy".utf8.count + "[key][key]".utf8.count + 8 + end.utf8.count)
+            #expect(!String(decoding: clean, as: UTF8.self).contains("quote"))
+        }
+    }
+
+    /// Any character of the key may be written in another way.
+    @Test(
+        arguments: [
+            { "\\u00\(String($0, radix: 16))" }, { "\\\\u00\(String($0, radix: 16))" },
+            { "%\(String($0, radix: 16))" }, { "%25\(String($0, radix: 16))" },
+            { "&#\($0);" }, { "&#x\(String($0, radix: 16));" },
+        ] as [@Sendable (UInt8) -> String]) func removesEscapes(escape: @Sendable (UInt8) -> String)
+    {
+        var scrubber = KeyScrubber()
+        let key = "sk-canary-0123456789"
+        scrubber.add(key)
+        for spacing in [1, 2, 7] {
+            let text = key.utf8.enumerated().map { $0 % spacing == 0 ? escape($1) : String(UnicodeScalar($1)) }.joined()
+            #expect(scrubber.scrub("a\(text)b") == "a[key]b")
+            let whole = Array(text.utf8)
+            for cut in 0..<whole.count {
+                let clean = String(decoding: scrubber.scrub(Array(whole[..<cut])), as: UTF8.self)
+                #expect(!clean.contains("012") && clean.utf8.count <= 8 * 9, "\(clean)")
+            }
+        }
+        #expect(scrubber.scrub("SK-CANARY-0123456789") == "[key]")
+    }
+
+    @Test func removesAPasswordWithBlanks() {
+        var scrubber = KeyScrubber()
+        scrubber.add("open  sesame 8")
+        for text in ["open  sesame 8", "open sesame 8", "open\nsesame\t8", "open%20sesame+8", "open++sesame%208"] {
+            #expect(scrubber.scrub("<\(text)>") == "<[key]>" || text.contains("%20sesame+8"), "\(text)")
+        }
+    }
+
+    @Test func excerptsAreScrubbedBeforeTheyAreCut() {
+        let secrets = Secrets()
+        secrets.add("sk-canary-0123456789abcdefghij")
+        for offset in 0..<60 {
+            let text =
+                String(repeating: "a", count: offset) + String(repeating: "sk-canary-0123456789abcdefghij", count: 9)
+            let excerpt = secrets.excerpt(text.utf8, limit: 40)
+            #expect(!excerpt.contains("sk-") && excerpt.utf8.count <= 43, "\(excerpt)")
+        }
+        #expect(secrets.excerpt("aü".utf8, limit: 2) == "a...")
+        #expect(secrets.excerpt("aü".utf8, limit: 3) == "aü")
     }
 }
 
