@@ -21,6 +21,14 @@ extension Endpoint {
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 
+    /// True if the base URL names the same server on this machine as `url`.
+    func isServed(by url: String) -> Bool {
+        func authority(_ url: String) -> Substring? {
+            url.utf8Range(of: "://").map { url[$0.upperBound...].prefix { !"/?#".contains($0) } }
+        }
+        return isLoopback && authority(url).map { $0 == authority(baseURL) } ?? false
+    }
+
     /// The key for this endpoint; nil where none is needed.
     /// - Throws: a fault of kind `config` that names the variable and says how to set it.
     func key(from credentials: (String) -> String?) throws(Fault) -> String? {

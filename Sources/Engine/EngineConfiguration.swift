@@ -25,6 +25,8 @@ public struct EngineConfiguration {
     public var log: (LogLevel, String) -> Void = { _, _ in }
     /// A file of certificates to trust (PEM), in place of the system's.
     public var caFile: String?
+    /// The base URL of a server inside this process, which is asked past every proxy.
+    public var ownServer: String?
     /// How many transfers may be open at once; nil lets the engine choose: 10,000, or fewer where the process may open
     /// fewer files. Further requests wait in order.
     public var maxTransfers: Int?

@@ -12,6 +12,7 @@ extension Engine {
         do throws(TransportError) {
             let multi = try Multi()
             self.init(configuration, port: MultiPort(multi, caFile: configuration.caFile), wakeHandle: multi.wakeHandle)
+            for secret in multi.proxySecrets { context.secrets.add(secret) }
         } catch {
             throw EngineError(message: "the transport cannot start: \(error.message)")
         }
@@ -36,6 +37,7 @@ final class MultiPort: TransferPort {
         options.connectTimeout = route.connectTimeout
         options.freshConnection = route.isFresh
         options.caFile = caFile
+        if route.isDirect { options.proxy = "" }
         do throws(TransportError) {
             let transfer = try multi.start(request, options: options, delegate: Courier(attempt, self))
             transfers[transfer.id] = transfer
@@ -45,6 +47,7 @@ final class MultiPort: TransferPort {
             switch TransferEnding(error, of: end, connectTimeout: route.connectTimeout) {
             case .noDescriptors: throw .noDescriptors
             case .failed(let fault): throw .fault(fault)
+            case .refusedByProxy(_, let message): throw .fault(Fault(.network, message))
             case .complete, .cut: throw .fault(Fault(.network, error.message))
             }
         }
@@ -80,7 +83,9 @@ private final class Courier: TransferDelegate {
         connectTimeout = attempt.owner?.spec.timeouts.connect ?? 0
     }
 
-    func transfer(_ transfer: Transfer, didReceive head: HTTPResponseHead) { attempt.receive(head) }
+    func transfer(_ transfer: Transfer, didReceive head: HTTPResponseHead) {
+        attempt.receive(head, proxy: transfer.answeringProxy)
+    }
 
     func transfer(_ transfer: Transfer, didReceive bytes: Span<UInt8>) -> BodyVerdict {
         // A piece that comes while the request is held is left with the transport, to come again.
@@ -118,7 +123,10 @@ extension TransferEnding {
         self =
             switch error.code {
             case .tls: .failed(.distrust(error.message))
+            case .proxy where end.refusingProxy != nil:
+                .refusedByProxy(end.refusingProxy ?? HTTPResponseHead(status: 0), error.message)
             case .resolve, .proxy: failed(.network, .never)
+            case .proxyAddress: failed(.config, .never)
             case .connect, .resolver, .tlsHandshake: failed(.network, .backoff)
             case .connectTimeout: .failed(.connectTimeout(after: connectTimeout, error.message))
             case .emptyReply, .sendFailed: failed(.network, silent)

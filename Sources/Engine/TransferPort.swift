@@ -24,6 +24,8 @@ struct TransferRoute: Sendable, Equatable {
     var connectTimeout: Double
     /// Not over a connection kept from an earlier transfer.
     var isFresh = false
+    /// Past every proxy.
+    var isDirect = false
 }
 
 /// A transfer's name.
@@ -44,6 +46,8 @@ enum TransferEnding: Sendable, Equatable {
     case cut(how: String)
     /// There is no descriptor left for its socket.
     case noDescriptors
+    /// A proxy answered CONNECT with that head, and so nothing was sent.
+    case refusedByProxy(HTTPResponseHead, String)
     /// Anything else.
     case failed(Fault)
 }

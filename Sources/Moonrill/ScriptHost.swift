@@ -165,7 +165,9 @@ public struct ScriptHost {
     }
 
     private func engineConfiguration() -> EngineConfiguration {
-        EngineConfiguration(credentials: credentials, logger: logger, caFile: caFile)
+        var engine = EngineConfiguration(credentials: credentials, logger: logger, caFile: caFile)
+        engine.ownServer = offlineBaseURL
+        return engine
     }
 }
 

@@ -48,13 +48,21 @@ func openSocket(
     return made
 }
 
-/// CURLOPT_DEBUGFUNCTION: passes curl's own remarks on, and none that can hold a header, a URL or a user.
+/// CURLOPT_DEBUGFUNCTION: passes curl's own remarks on, and none that can hold a header, a URL or a user. It is also the
+/// only place where curl shows the head of a proxy's answer to CONNECT apart from the answer's own.
 func traceLineArrived(
     _ easy: OpaquePointer?, _ kind: curl_infotype, _ data: UnsafeMutablePointer<CChar>?, _ count: Int,
     _ user: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard kind == CURLINFO_TEXT, let data = unsafe data, let user = unsafe user else { return 0 }
+    guard kind == CURLINFO_TEXT || kind == CURLINFO_HEADER_IN, let data = unsafe data, let user = unsafe user else {
+        return 0
+    }
     let bytes = unsafe UnsafeRawBufferPointer(start: data, count: count)
+    if kind == CURLINFO_HEADER_IN {
+        unsafe bytes.withMemoryRebound(to: UInt8.self) { unsafe transfer(user).receiveProxyHeaderLine($0.span) }
+        return 0
+    }
+    guard unsafe transfer(user).trace != nil else { return 0 }
     let line = unsafe String(decoding: bytes, as: UTF8.self)
     // HTTP/2 repeats every header; a retry names the URL with its query; authentication names the user.
     for secret in ["h2h3 [", "[HTTP/2]", "URL", "auth using"] where line.contains(secret) { return 0 }

@@ -10,10 +10,12 @@ extension TransportError {
         var detail: String
         var requestWasSent: Bool
         var outOfDescriptors: Bool
+        /// The proxy on the way; nil for none.
+        var proxy: Proxy?
         /// The status of a proxy's answer to CONNECT; 0 if there was none.
         var proxyStatus: Int
-        /// Address and port of whoever was connected to: the proxy, where there is one.
-        var remoteAddress: String?
+        /// CURLINFO_PROXY_ERROR: what a SOCKS proxy said.
+        var proxyError: Int
     }
 
     /// The error for a result that is not CURLE_OK.
@@ -23,11 +25,27 @@ extension TransportError {
             // Curl speaks of a rewind: of what it wanted to do next, and not of what happened.
             case CURLE_SEND_FAIL_REWIND, CURLE_READ_ERROR, CURLE_ABORTED_BY_CALLBACK:
                 "the connection was lost before the answer began"
-            default: unsafe known.detail.isEmpty ? String(cString: curl_easy_strerror(result)) : known.detail
+            default:
+                unsafe known.detail.isEmpty ? String(cString: curl_easy_strerror(result)) : Self.marked(known.detail)
             }
-        let proxy = known.proxyStatus >= 300 ? known.remoteAddress.map { " by the proxy \($0)" } ?? "" : ""
-        let text = "\(known.origin): \(reason)\(proxy) (curl \(result.rawValue))"
+        let proxy = known.proxy.map { " through the proxy \($0.address)" } ?? ""
+        let text = "\(known.origin)\(proxy): \(reason) (curl \(result.rawValue))"
         self.init(Self.code(of: result, known), text, curlCode: Int(result.rawValue))
+    }
+
+    /// curl's line, which ends where its buffer does: whoever takes secrets out must know that it was cut.
+    private static func marked(_ detail: String) -> String {
+        detail.utf8.count >= Int(CURL_ERROR_SIZE) - 1 ? detail + "..." : detail
+    }
+
+    /// A proxy whose address curl would read otherwise than it is meant, or not at all: curl would repeat it, with its
+    /// password.
+    static func unreadable(_ proxy: Proxy) -> TransportError {
+        let place = proxy.variable.map { "the environment variable \($0)" } ?? "the proxy option"
+        return TransportError(
+            .proxyAddress,
+            "\(place) names a proxy whose address cannot be read: write http://user:password@host:port, with every "
+                + "character of user and password that is no letter, digit, - . _ or ~ percent-encoded")
     }
 
     private static func code(of result: CURLcode, _ known: Circumstances) -> Code {
@@ -35,7 +53,8 @@ extension TransportError {
         if known.proxyStatus >= 300 { return .proxy }
         return switch result {
         case CURLE_COULDNT_RESOLVE_HOST: .resolve
-        case CURLE_COULDNT_RESOLVE_PROXY, CURLE_PROXY: .proxy
+        case CURLE_COULDNT_RESOLVE_PROXY: .proxy
+        case CURLE_PROXY: code(ofProxy: known.proxyError)
         case CURLE_COULDNT_CONNECT: .connect
         // The only clock given to curl is the connect timeout.
         case CURLE_OPERATION_TIMEDOUT: .connectTimeout
@@ -57,6 +76,20 @@ extension TransportError {
         case CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING, CURLE_FILESIZE_EXCEEDED, CURLE_WRITE_ERROR:
             .badResponse
         default: .other
+        }
+    }
+
+    /// What a SOCKS proxy's refusal means (RFC 1928 section 6): "not allowed" and a missing password stay, the rest is
+    /// what a server of one's own would be tried again for.
+    private static func code(ofProxy error: Int) -> Code {
+        switch CURLproxycode(UInt32(clamping: error)) {
+        case CURLPX_REPLY_CONNECTION_REFUSED, CURLPX_REPLY_GENERAL_SERVER_FAILURE, CURLPX_REPLY_HOST_UNREACHABLE,
+            CURLPX_REPLY_NETWORK_UNREACHABLE, CURLPX_REPLY_TTL_EXPIRED, CURLPX_REQUEST_FAILED, CURLPX_CLOSED,
+            CURLPX_RECV_ADDRESS, CURLPX_RECV_AUTH, CURLPX_RECV_CONNECT, CURLPX_RECV_REQACK, CURLPX_SEND_AUTH,
+            CURLPX_SEND_CONNECT, CURLPX_SEND_REQUEST:
+            .connect
+        case CURLPX_RESOLVE_HOST: .resolver
+        default: .proxy
         }
     }
 }

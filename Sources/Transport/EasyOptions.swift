@@ -40,7 +40,7 @@ extension EasyHandle {
         unsafe set.pointer(CURLOPT_WRITEDATA, user)
         unsafe set.pointer(CURLOPT_PRIVATE, user)
         unsafe set.pointer(CURLOPT_ERRORBUFFER, errorText)
-        if transfer.trace != nil {
+        if transfer.trace != nil || transfer.isTunnelled {
             set.long(CURLOPT_VERBOSE, 1)
             unsafe set.check(ccurl_set_debug(raw, traceLineArrived))
             unsafe set.pointer(CURLOPT_DEBUGDATA, user)
@@ -60,7 +60,7 @@ extension EasyHandle {
         set.long(CURLOPT_NOSIGNAL, 1)
         set.long(CURLOPT_QUICK_EXIT, 1)  // a cancel never waits for a slow resolver's thread
         set.long(CURLOPT_NOPROGRESS, 1)
-        set.long(CURLOPT_CONNECTTIMEOUT_MS, Int(min(max(options.connectTimeout * 1000, 1), 2_000_000_000)))
+        set.long(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(options.connectTimeout))
         set.long(CURLOPT_TCP_NODELAY, 1)
         set.long(CURLOPT_TCP_KEEPALIVE, 1)
         set.long(CURLOPT_TCP_KEEPIDLE, 60)
@@ -70,6 +70,14 @@ extension EasyHandle {
         set.long(CURLOPT_UPLOAD_BUFFERSIZE, 16 * 1024)
         if let failure = set.failure { throw failure }
     }
+
+    /// Changes the connect timeout of a transfer under way.
+    func setConnectTimeout(_ seconds: Double) {
+        // The option was taken once and is taken again.
+        _ = unsafe ccurl_set_long(raw, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(seconds))
+    }
+
+    private static func milliseconds(_ seconds: Double) -> Int { Int(min(max(seconds * 1000, 1), 2_000_000_000)) }
 
     private func setMethod(_ request: HTTPRequest, _ set: inout OptionWriter) {
         if request.method == "GET", request.body.isEmpty { return set.long(CURLOPT_HTTPGET, 1) }

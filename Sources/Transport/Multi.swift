@@ -15,6 +15,7 @@ public final class Multi {
     public let wakeHandle: WakeHandle
 
     private let handle: MultiHandle
+    private let proxies = ProxyRules()
     private var active: [UInt64: Transfer] = [:]
     /// Easy handles without a transfer, kept for the next.
     private var idle: [EasyHandle] = []
@@ -27,10 +28,19 @@ public final class Multi {
     private var resuming: [Transfer] = []
     private var ended: [(Transfer, TransferEnd)] = []
     private var lookupFailures = LookupFailures()
+    /// Events of the last wait that have not been acted on.
+    private var leftOver = 0..<0
+    /// When the share of the work at hand is used up.
+    private var shareEnd = Double.infinity
 
     /// Connections kept for reuse, and handles kept in the pool.
     private static let idleConnections = 256
     private static let idleHandles = 64
+    /// Seconds of work on resumed transfers, and on sockets, after which a turn ends, so that the caller's timers are
+    /// looked at; what is left comes first in the next turn.
+    private static let share = 0.004
+    /// Seconds without attention for which a connection under way gets more time.
+    private static let unattended = 0.25
     /// From this many transfers on each gets curl's small receive buffer.
     private static let many = 64
 
@@ -47,6 +57,9 @@ public final class Multi {
         }
         idle.removeAll()
     }
+
+    /// Names and passwords of the proxies that the environment names: what no message may show.
+    public var proxySecrets: [String] { proxies.secrets }
 
     /// Transfers started and not yet ended or cancelled.
     public var activeCount: Int { active.count }
@@ -65,11 +78,18 @@ public final class Multi {
     ) throws(TransportError) -> Transfer {
         try RequestCheck.check(request)
         let origin = try Origin(url: request.url)
+        let proxy =
+            switch options.proxy {
+            case nil: proxies.proxy(for: origin)
+            case ""?: nil as Proxy?
+            case let url?: Proxy(url)
+            }
+        if let proxy, !proxy.isReadable { throw .unreadable(proxy) }
         let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle() }
         lastID += 1
         let transfer = Transfer(
-            id: lastID, origin: origin, body: request.body, options: options, easy: easy,
-            delegate: delegate)
+            id: lastID, origin: origin, proxy: proxy, body: request.body, options: options, easy: easy,
+            delegate: delegate, of: self)
         let buffer = options.receiveBuffer ?? (active.count < Self.many ? 64 * 1024 : 16 * 1024)
         do throws(TransportError) {
             try easy.configure(for: transfer, request, to: origin, options: options, receiveBuffer: buffer)
@@ -117,13 +137,17 @@ public final class Multi {
         isTurning = true
         defer { isTurning = false }
         isInsideCurl = true
+        shareEnd = Self.now() + Self.share
         continuePaused()
-        let ready = handle.poller.wait(upTo: patience(seconds))
-        for index in 0..<ready {
-            guard let event = handle.poller.event(index) else { continue }
-            if event.socket == wakeHandle.descriptor { wakeHandle.drain() } else { handle.act(on: event) }
+        if leftOver.isEmpty {
+            leftOver = 0..<handle.poller.wait(upTo: patience(seconds))
+            forgiveConnecting()
         }
-        if handle.poller.takeDueTimer() { handle.actOnTimer() }
+        shareEnd = Self.now() + Self.share
+        actOnEvents()
+        // Curl's timers end transfers: sockets that are ready are read first.
+        if leftOver.isEmpty, handle.poller.takeDueTimer() { handle.actOnTimer() }
+        shareEnd = .infinity
         isInsideCurl = false
         settle()
         deliverEnds()
@@ -131,8 +155,34 @@ public final class Multi {
 
     // MARK: - Steps of a turn
 
+    private func actOnEvents() {
+        while let index = leftOver.first {
+            leftOver = leftOver.dropFirst()
+            guard let event = handle.poller.event(index) else { continue }
+            if event.socket == wakeHandle.descriptor { wakeHandle.drain() } else { handle.act(on: event) }
+            if Self.now() >= shareEnd { return }
+        }
+    }
+
+    /// Whether a transfer must leave what comes to the next turn. It then goes on by itself.
+    func mustYield(_ transfer: Transfer) -> Bool {
+        guard Self.now() >= shareEnd else { return false }
+        if !transfer.isQueuedToResume {
+            transfer.isQueuedToResume = true
+            resuming.append(transfer)
+        }
+        return true
+    }
+
+    /// A connection is not late because nobody looked: the process was stopped (SIGSTOP, a suspended machine) or busy.
+    private func forgiveConnecting() {
+        let seconds = handle.poller.unattended
+        guard seconds > Self.unattended else { return }
+        for transfer in active.values { transfer.extendConnectTimeout(by: seconds) }
+    }
+
     private func patience(_ seconds: Double?) -> Double? {
-        guard ended.isEmpty, joining.isEmpty, leaving.isEmpty else { return 0 }
+        guard ended.isEmpty, joining.isEmpty, leaving.isEmpty, resuming.isEmpty else { return 0 }
         guard let deadline = lookupFailures.deadline else { return seconds }
         let left = max(0, deadline - Self.now())
         return seconds.map { min($0, left) } ?? left
@@ -143,7 +193,12 @@ public final class Multi {
         guard !resuming.isEmpty else { return }
         let list = resuming
         resuming.removeAll(keepingCapacity: true)
-        for transfer in list {
+        for (index, transfer) in list.enumerated() {
+            if Self.now() >= shareEnd {
+                // These come before those that yielded meanwhile.
+                resuming.insert(contentsOf: list[index...], at: 0)
+                return
+            }
             transfer.isQueuedToResume = false
             guard !transfer.isPaused, transfer.curlIsPaused, let easy = transfer.easy else { continue }
             transfer.curlIsPaused = false
@@ -233,7 +288,10 @@ public final class Multi {
 
     private func end(of transfer: Transfer, _ result: CURLcode) -> TransferEnd {
         guard let easy = transfer.easy else { return TransferEnd(result: .stopped) }
-        let sent = easy.long(CURLINFO_REQUEST_SIZE) + easy.offset(CURLINFO_SIZE_UPLOAD_T)
+        // What went to a proxy before the tunnel stood is no part of the request.
+        let isTunnelling = transfer.isTunnelled && easy.offset(CURLINFO_PRETRANSFER_TIME_T) == 0
+        let sent =
+            isTunnelling ? 0 : easy.long(CURLINFO_REQUEST_SIZE) + easy.offset(CURLINFO_SIZE_UPLOAD_T)
         let isReused = sent > 0 && easy.long(CURLINFO_NUM_CONNECTS) == 0
         let connect = max(easy.offset(CURLINFO_CONNECT_TIME_T), easy.offset(CURLINFO_APPCONNECT_TIME_T))
         return TransferEnd(
@@ -244,6 +302,7 @@ public final class Multi {
             requestBytesSent: sent,
             reusedConnection: isReused,
             remoteAddress: easy.remoteAddress,
+            refusingProxy: easy.long(CURLINFO_HTTP_CONNECTCODE) >= 300 ? transfer.proxyHead : nil,
             connectSeconds: isReused ? 0 : Double(connect) / 1e6,
             firstByteSeconds: transfer.firstByteAt.map { $0 - transfer.startedAt },
             totalSeconds: Self.now() - transfer.startedAt)
@@ -262,7 +321,8 @@ public final class Multi {
                 origin: transfer.origin.description, detail: easy.failure, requestWasSent: sent > 0,
                 outOfDescriptors: transfer.ranOutOfDescriptors
                     || couldBeDescriptors && handle.poller.isOutOfDescriptors,
-                proxyStatus: easy.long(CURLINFO_HTTP_CONNECTCODE), remoteAddress: easy.remoteAddress)
+                proxy: transfer.proxy, proxyStatus: easy.long(CURLINFO_HTTP_CONNECTCODE),
+                proxyError: easy.long(CURLINFO_PROXY_ERROR))
             return .failed(TransportError(result, known))
         }
         // Curl calls an answer whose header block never ended a success.

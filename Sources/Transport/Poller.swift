@@ -14,6 +14,10 @@ internal import Glibc
     private let ready: UnsafeMutableBufferPointer<epoll_event>
     /// When curl wants `curl_multi_socket_action(CURL_SOCKET_TIMEOUT)`, in seconds of `Multi.now`.
     private(set) var deadline: Double?
+    /// Seconds between the last two waits in which no socket was looked at, beyond what was asked for: the process was
+    /// stopped, or busy.
+    private(set) var unattended = 0.0
+    private var lastWait = Multi.now()
 
     private static let readable = EPOLLIN.rawValue
     private static let writable = EPOLLOUT.rawValue
@@ -39,13 +43,25 @@ internal import Glibc
     }
 
     /// Waits until a socket is ready, curl's deadline passes, or `seconds` are over (nil: no limit).
-    /// Returns the number of events, to be read by `event`. A signal ends the wait with none.
+    /// Returns the number of events, to be read by `event`. A signal ends the wait, perhaps with none.
     func wait(upTo seconds: Double?) -> Int {
+        let began = Multi.now()
         var limit = seconds.map { max(0, $0) } ?? .infinity
-        if let deadline { limit = min(limit, max(0, deadline - Multi.now())) }
+        if let deadline { limit = min(limit, max(0, deadline - began)) }
         // Rounded up: waking a moment early would only spin. 86,400 s at most keeps the conversion in range.
         let milliseconds = limit == .infinity ? -1 : Int32((min(limit, 86_400) * 1000).rounded(.up))
-        return max(0, Int(unsafe epoll_wait(epoll.raw, ready.baseAddress, Int32(ready.count), milliseconds)))
+        var found = poll(milliseconds)
+        // A process that was stopped wakes with EINTR, and one that was not scheduled late: what has come meanwhile must be
+        // read before any timer is looked at (signal(7), "Interruption of system calls").
+        if found <= 0, milliseconds != 0 { found = poll(0) }
+        let now = Multi.now()
+        unattended = max(0, now - lastWait - min(limit, now - began))
+        lastWait = now
+        return max(0, found)
+    }
+
+    private func poll(_ milliseconds: Int32) -> Int {
+        Int(unsafe epoll_wait(epoll.raw, ready.baseAddress, Int32(ready.count), milliseconds))
     }
 
     /// The event at `index` of the last wait; nil if the socket was dropped since.

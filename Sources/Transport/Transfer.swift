@@ -14,6 +14,13 @@ internal import Wire
     /// Address and port really used, as "127.0.0.1:8080"; nil before a connection, and after the end.
     public var remoteAddress: String? { easy?.remoteAddress }
 
+    /// Address and port of an HTTP proxy that may have answered in the server's place; nil where there is none, or where
+    /// the answer came through its tunnel.
+    public var answeringProxy: String? { proxy.flatMap { $0.isHTTP && !origin.isTLS ? $0.address : nil } }
+
+    /// Whether an HTTP proxy is asked for a connection to the server (CONNECT).
+    var isTunnelled: Bool { origin.isTLS && proxy?.isHTTP == true }
+
     /// Why a callback told curl to give up.
     enum Refusal {
         case stopped
@@ -22,9 +29,12 @@ internal import Wire
     }
 
     let origin: Origin
+    /// The proxy that the request goes through; nil for none.
+    let proxy: Proxy?
     let startedAt: Double
-    let connectTimeout: Double
+    private(set) var connectTimeout: Double
     let trace: (@Sendable (String) -> Void)?
+    private weak var multi: Multi?
     /// curl's handle; nil once the transfer is over.
     var easy: EasyHandle?
     /// Let go at the end, so that no cycle outlives the transfer.
@@ -36,6 +46,9 @@ internal import Wire
     /// Whether `Multi` has the transfer on its list of those to go on.
     var isQueuedToResume = false
     private(set) var head: HeadReader
+    private var proxyHeadReader: HeadReader
+    /// The head of the proxy's answer to CONNECT.
+    private(set) var proxyHead: HTTPResponseHead?
     private(set) var bodyBytes = 0
     private(set) var firstByteAt: Double?
     private var body: [UInt8]
@@ -43,11 +56,13 @@ internal import Wire
     private var bodySent = 0
 
     init(
-        id: UInt64, origin: Origin, body: [UInt8], options: TransferOptions, easy: EasyHandle,
-        delegate: any TransferDelegate
+        id: UInt64, origin: Origin, proxy: Proxy?, body: [UInt8], options: TransferOptions, easy: EasyHandle,
+        delegate: any TransferDelegate, of multi: Multi
     ) {
+        self.multi = multi
         self.id = id
         self.origin = origin
+        self.proxy = proxy
         self.body = body
         self.easy = easy
         self.delegate = delegate
@@ -55,7 +70,15 @@ internal import Wire
         trace = options.trace
         connectTimeout = options.connectTimeout
         head = HeadReader(limit: options.maxHeaderBytes)
+        proxyHeadReader = HeadReader(limit: options.maxHeaderBytes)
         startedAt = Multi.now()
+    }
+
+    /// Gives a connection that does not stand yet more time; curl reads the option whenever it looks at the time.
+    func extendConnectTimeout(by seconds: Double) {
+        guard let easy, easy.offset(CURLINFO_PRETRANSFER_TIME_T) == 0 else { return }
+        connectTimeout += seconds
+        easy.setConnectTimeout(connectTimeout)
     }
 
     /// A header line arrived. Returns the bytes taken; fewer end the transfer.
@@ -70,9 +93,19 @@ internal import Wire
         return refusal == nil ? line.count : 0
     }
 
+    /// A header line arrived, of a proxy's answer to CONNECT or of the answer itself, which comes behind it.
+    func receiveProxyHeaderLine(_ line: Span<UInt8>) {
+        guard !proxyHeadReader.isFinished, !head.sawStatusLine else { return }
+        if case .finished(let head) = proxyHeadReader.take(line) { proxyHead = head }
+    }
+
     /// Body bytes arrived. Returns the bytes taken, or curl's word for a pause; anything else ends the transfer.
     func receiveBody(_ bytes: Span<UInt8>) -> Int {
         guard refusal == nil, let delegate else { return 0 }
+        if !isPaused, multi?.mustYield(self) == true {
+            curlIsPaused = true
+            return ccurl_write_pause()
+        }
         var verdict = BodyVerdict.pause
         if !isPaused { verdict = delegate.transfer(self, didReceive: bytes) }
         guard refusal == nil else { return 0 }

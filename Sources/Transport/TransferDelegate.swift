@@ -78,6 +78,8 @@ public struct TransferEnd: Sendable, Equatable {
     public var reusedConnection: Bool
     /// Address and port really used, as "127.0.0.1:8080" or "[::1]:8080"; nil before a connection.
     public var remoteAddress: String?
+    /// The head with which a proxy refused to connect; nil where it did not.
+    public var refusingProxy: HTTPResponseHead?
     /// Seconds from the start until the connection stood, TLS included; 0 if kept or never.
     public var connectSeconds: Double
     /// Seconds from the start until the first byte of the answer; nil if none came.
@@ -89,7 +91,8 @@ public struct TransferEnd: Sendable, Equatable {
     public init(
         result: TransferResult, sawHead: Bool = false, headComplete: Bool = false, bodyBytes: Int = 0,
         requestBytesSent: Int = 0, reusedConnection: Bool = false, remoteAddress: String? = nil,
-        connectSeconds: Double = 0, firstByteSeconds: Double? = nil, totalSeconds: Double = 0
+        refusingProxy: HTTPResponseHead? = nil, connectSeconds: Double = 0, firstByteSeconds: Double? = nil,
+        totalSeconds: Double = 0
     ) {
         self.result = result
         self.sawHead = sawHead
@@ -98,6 +101,7 @@ public struct TransferEnd: Sendable, Equatable {
         self.requestBytesSent = requestBytesSent
         self.reusedConnection = reusedConnection
         self.remoteAddress = remoteAddress
+        self.refusingProxy = refusingProxy
         self.connectSeconds = connectSeconds
         self.firstByteSeconds = firstByteSeconds
         self.totalSeconds = totalSeconds

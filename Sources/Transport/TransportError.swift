@@ -19,6 +19,8 @@ public struct TransportError: Error, Sendable, Equatable {
         case tlsHandshake
         /// The proxy cannot be found, or refused.
         case proxy
+        /// The proxy's address cannot be read. Nothing was sent.
+        case proxyAddress
         /// The server closed before its final answer began. The request was sent.
         case emptyReply
         /// The request could not be sent whole, or a kept connection died before the answer: the server may have

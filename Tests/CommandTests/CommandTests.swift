@@ -105,6 +105,14 @@ import Testing
         #expect(result.errorOutput == "moonrill: cannot write to standard output: \(reason)\n")
     }
 
+    /// The offline provider is inside the process: it is asked past every proxy.
+    @Test func theOfflineProviderNeedsNoProxy() throws {
+        let result = try MoonrillBinary.run(
+            ["ask", "--mock", "--quiet", "--rate", "0", "hello"],
+            environment: ["NO_PROXY": "", "http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "http://u:p/w@127.0.0.1:9"])
+        #expect(result.status == 0 && !result.output.isEmpty, "\(result)")
+    }
+
     @Test func anInterruptedAnswerKeepsWhatHadCome() throws {
         let run = try MoonrillBinary.start([
             "ask", "--mock", "-m", "moonrill-chat", "--rate", "5", "Tell me of rivers.",

@@ -337,4 +337,55 @@ import Wire
             #expect(kept.map(\.id) == [1, 2])
         }
     }
+
+    /// Work that takes long leaves the turn after a share of it, and comes to its end all the same.
+    @Test func aTurnEndsAfterAShareOfItsWork() throws {
+        let size = 400_000
+        let bodies = [Self.pattern(size, seed: 1), Self.pattern(size, seed: 2)]
+        try withServer({ connection in
+            guard let request = connection.readRequest() else { return }
+            let body = bodies[request.line.contains("/first") ? 0 : 1]
+            connection.write("HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\n\r\n")
+            connection.write(body)
+        }) { server in
+            let multi = try Multi()
+            let recorders = [Recorder(), Recorder()]
+            var pieces = 0
+            for (recorder, path) in zip(recorders, ["/first", "/second"]) {
+                recorder.onBody = { _, _ in
+                    pieces += 1
+                    // Longer than a turn's share.
+                    let end = Multi.now() + 0.006
+                    while Multi.now() < end {}
+                    return .taken
+                }
+                try multi.begin(get(server.url + path), recorder)
+            }
+            var most = 0
+            multi.run {
+                most = max(most, pieces)
+                pieces = 0
+                return recorders.allSatisfy { $0.end != nil }
+            }
+            // One of those that go on, one of those that are ready, one of curl's timer.
+            #expect(most <= 3)
+            for (recorder, body) in zip(recorders, bodies) {
+                #expect(recorder.end?.result == .complete && recorder.bytes == body)
+            }
+        }
+    }
+
+    /// Nobody looked for longer than the connection may take: what has come meanwhile counts.
+    @Test func aConnectionIsNotLateBecauseNobodyLooked() throws {
+        try withServer(answering("x")) { server in
+            let multi = try Multi()
+            let recorder = Recorder()
+            try multi.begin(get(server.url), recorder) { $0.connectTimeout = 0.3 }
+            multi.turn(waitingUpTo: 0)
+            let end = Multi.now() + 0.6
+            while Multi.now() < end {}
+            multi.run { recorder.end != nil }
+            #expect(recorder.end?.result == .complete && recorder.text == "x")
+        }
+    }
 }
