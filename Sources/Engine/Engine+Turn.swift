@@ -27,12 +27,22 @@ extension Engine {
             guard let request = requests[id] else { return }
             request.isPausedByCaller = true
             updateHold(request)
+            updatePlace(request)
         case .resume(let id):
             guard let request = requests[id] else { return }
             request.isPausedByCaller = false
             updateHold(request)
+            updatePlace(request)
             list(request)
+        case .occupied(let id): setOccupied(id, true)
+        case .reading(let id): setOccupied(id, false)
         }
+    }
+
+    private func setOccupied(_ id: RequestID, _ isOccupied: Bool) {
+        guard let request = requests[id] else { return }
+        request.isCallerOccupied = isOccupied
+        updatePlace(request)
     }
 
     private func begin(_ id: RequestID, _ spec: RequestSpec, now: Double) {
@@ -100,7 +110,8 @@ extension Engine {
     private func start(_ message: HTTPRequest, _ attempt: Attempt, _ request: Request) throws(Fault) {
         do throws(TransferRefusal) {
             let route = TransferRoute(
-                connectTimeout: request.spec.timeouts.connect, isFresh: request.wantsFreshConnection)
+                connectTimeout: request.spec.timeouts.connect, isFresh: request.wantsFreshConnection,
+                isDirect: configuration.ownServer.map(request.spec.endpoint.isServed) ?? false)
             attempt.transfer = try port.start(message, route, for: attempt)
             transferCount += 1
         } catch {
@@ -237,6 +248,7 @@ extension Engine {
                 case .connect: request.spec.timeouts.connect
                 case .first: request.spec.timeouts.first
                 case .idle: request.spec.timeouts.idle
+                case .stall: request.spec.timeouts.stall
                 case .total: request.spec.timeouts.total ?? 0
                 }
             let fault = Fault.timeout(phase, after: seconds)

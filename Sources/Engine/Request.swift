@@ -28,6 +28,8 @@ final class Request {
     /// Output stands that the reader has taken.
     private var isOutputTaken = false
     var isPausedByCaller = false
+    /// The caller waits for something else before it reads on.
+    var isCallerOccupied = false
     /// The inbox is above its high-water mark, and has not yet fallen below the low one.
     private(set) var isFull = false
     /// It stands in the engine's list of requests with something to take.
@@ -35,6 +37,8 @@ final class Request {
     /// What it has to pass before an attempt, and whether it has.
     var gates: [LimitGate] = []
     var isAdmitted = false
+    /// It counts as one of their requests at once.
+    var holdsPlace = false
     /// The time of its earliest live entry in the timer heap.
     var armedAt = Double.infinity
 
@@ -97,6 +101,7 @@ final class Request {
         case .heartbeat:
             if spec.wantsHeartbeats { push(.heartbeat) }
         case .native(let name, let value):
+            machine.nativeContent(now: now)
             push(.native(name: name, secrets.scrub(value)))
         }
     }

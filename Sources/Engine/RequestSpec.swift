@@ -66,14 +66,23 @@ public struct Timeouts: Sendable, Equatable {
     public var first: Double
     /// The longest silence after the first output. Heartbeats and comments end a silence.
     public var idle: Double
+    /// The longest time without output after the first, whatever heartbeats come. Output is a token, reasoning, a piece
+    /// of a tool call and native content.
+    public var stall: Double
     /// From `start` to the end, over all attempts and waits; nil for no bound.
     public var total: Double?
 
+    /// The default of `stall`: 600 seconds, or `idle` where that is longer.
+    public static func stall(forIdle idle: Double) -> Double { max(600, idle) }
+
     /// The given timeouts.
-    public init(connect: Double = 10, first: Double = 180, idle: Double = 60, total: Double? = nil) {
+    public init(
+        connect: Double = 10, first: Double = 180, idle: Double = 60, stall: Double? = nil, total: Double? = nil
+    ) {
         self.connect = connect
         self.first = first
         self.idle = idle
+        self.stall = stall ?? Self.stall(forIdle: idle)
         self.total = total
     }
 }
@@ -149,10 +158,15 @@ public enum EngineCommand: Sendable {
     case stop(RequestID, undelivered: Undelivered = Undelivered())
     /// End it as a failure of kind `cancelled`. Waiting events are dropped as for `stop`.
     case cancel(RequestID, undelivered: Undelivered = Undelivered())
-    /// Hold it: the socket is read no more, no event is handed over, `first` and `idle` stand still.
+    /// Hold it: the socket is read no more, no event is handed over, `first`, `idle` and `stall` stand still.
     case pause(RequestID)
     /// Let it go on.
     case resume(RequestID)
+    /// The caller waits for something else before it reads on. Until `reading` the request does not count against the
+    /// limits on requests at once, as while it is paused: what the caller waits for may be another request.
+    case occupied(RequestID)
+    /// The caller reads on.
+    case reading(RequestID)
 }
 
 /// Output that a caller took from the engine and did not pass on: `reply.text` must not contain it.

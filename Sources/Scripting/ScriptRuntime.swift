@@ -178,23 +178,36 @@ public final class ScriptRuntime {
         guard let center else { return }
         var isWindingUp = false
         while !vm.isKilled {
-            center.deliverAll()
-            scheduler.runReady()
+            runArrived(center)
             if vm.isKilled { break }
             if main.state == .failed, !isWindingUp {
                 isWindingUp = true
                 scheduler.cancelAll()
                 center.cancelAll()
             }
-            if isOver(main, center) { break }
-            turn(center)
             let now = Engine.now()
             scheduler.fireTimers(now: now)
             center.fireGathering(now: now)
+            if isOver(main, center) { break }
+            turn(center)
         }
         vm.flushOutput()
         if vm.isKilled { center.cancelAll() }
     }
+
+    /// Delivers what has arrived and runs what can run. A process that was stopped wakes to both events and overdue timers:
+    /// the events then take effect first, as far as they reach.
+    private func runArrived(_ center: CallCenter) {
+        var rounds = 32
+        repeat {
+            center.deliverAll()
+            scheduler.runReady()
+            rounds -= 1
+        } while rounds > 0 && (scheduler.hasReady || !center.queue.isEmpty) && !vm.isKilled && isLate
+    }
+
+    /// A timer is overdue by more than the machine's load explains.
+    private var isLate: Bool { scheduler.nextDeadline.map { Engine.now() - $0 > 0.1 } ?? false }
 
     private func isOver(_ main: ScriptTask, _ center: CallCenter) -> Bool {
         guard !scheduler.hasReady, center.queue.isEmpty else { return false }
@@ -213,8 +226,10 @@ public final class ScriptRuntime {
 
     private func turn(_ center: CallCenter) {
         vm.flushOutput()
+        center.freePlaces(now: Engine.now())
         guard !scheduler.hasReady, center.queue.isEmpty else { return engine.turn(waitingUpTo: 0) }
-        let deadlines = [scheduler.nextDeadline, center.gathering.nextDeadline].compactMap { $0 }
+        let nextLook = engine.hasRequestsInLine ? Engine.now() + CallCenter.lookInterval : nil
+        let deadlines = [scheduler.nextDeadline, center.gathering.nextDeadline, nextLook].compactMap { $0 }
         var wait = deadlines.min().map { max(0, $0 - Engine.now()) }
         if let indicator = configuration.indicator, center.isWaitingForOutput {
             let now = Engine.now()

@@ -48,6 +48,36 @@ import Testing
         #expect(result.output == "half \ntimeout idle partial half \n", "\(result)")
     }
 
+    /// The limits of the first token and of the whole request, and a script's own timers: what came meanwhile is met first.
+    @Test func aReplyThatCameWhileTheProcessWasStoppedBeatsEveryTimer() throws {
+        let go = DispatchSemaphore(value: 0)
+        let sent = DispatchSemaphore(value: 0)
+        let server = try RawServer { connection in
+            guard connection.readRequest() != nil else { return }
+            connection.write(Self.head + ": hello\n\n")
+            go.wait()
+            connection.write(Self.begin + Self.rest)
+            sent.signal()
+        }
+        defer { server.stop() }
+        let script = """
+            local llm = require "llm"
+            local client = llm.client { base_url = "\(server.url)/v1", model = "m" }
+            local options = { retry = { max = 0 }, timeout = { first = 1, total = 1.2 }, on_event = function(event)
+              if event.type == "heartbeat" then print("here") end end }
+            local reply, err = llm.flow.timeout(1, function() return client:ask("hi", options) end)()
+            print(reply and reply.text or err)
+            """
+        let run = try MoonrillBinary.start(["run", "-"], stdin: Array(script.utf8))
+        run.waitForOutput()
+        Self.hold(run, 1.5) {
+            go.signal()
+            sent.wait()
+        }
+        let result = run.wait(timeout: 20)
+        #expect(result.output == "here\nhalf moon\n", "\(result)")
+    }
+
     /// What came meanwhile is there to be read: a time that has run out must not be held against it.
     @Test func bytesThatCameWhileTheProcessWasStoppedAreNotLost() throws {
         let go = DispatchSemaphore(value: 0)

@@ -141,3 +141,57 @@ import Wire
         #expect(now < 49 * 1.3, "\(now) s")
     }
 }
+
+@Suite struct PlaceTests {
+    /// Two requests under a limit of one at once; the first is streaming, the second stands in line.
+    private func world() -> World {
+        let world = World()
+        for id in [1, 2] as [UInt64] {
+            var spec = World.spec()
+            spec.limit = LimitRule(name: "one", concurrent: 1)
+            world.start(id, spec)
+        }
+        world.head()
+        world.send(events: "t:x")
+        world.turnAndTake()
+        return world
+    }
+
+    /// What the caller of the first waits for may be the second.
+    @Test(arguments: [EngineCommand.occupied(RequestID(1)), .pause(RequestID(1))])
+    func aRequestThatWaitsForItsCallerKeepsNoPlace(command: EngineCommand) {
+        let world = world()
+        #expect(world.port.transfers.count == 1 && world.engine.hasRequestsInLine)
+        world.engine.submit(command)
+        world.turn()
+        #expect(world.port.transfers.count == 2 && !world.engine.hasRequestsInLine)
+        // It goes on without waiting, and counts again: a third waits for both.
+        world.engine.submit(.reading(RequestID(1)))
+        world.engine.submit(.resume(RequestID(1)))
+        var third = World.spec()
+        third.limit = LimitRule(name: "one", concurrent: 1)
+        world.start(3, third)
+        #expect(world.port.transfers.count == 2)
+        for transfer in world.port.transfers {
+            #expect(world.port.transfers.count == 2)
+            if transfer === world.last { world.head() }
+            transfer.incoming += [.body(Array("data: finish:stop\n\ndata: [DONE]\n\n".utf8)), .end(.complete)]
+            world.turnAndTake()
+        }
+        world.turn()
+        #expect(world.port.transfers.count == 3)
+    }
+
+    @Test func aRequestThatEndsMeanwhileGivesItsPlaceBackOnce() {
+        let world = world()
+        world.engine.submit(.occupied(RequestID(1)))
+        world.turn()
+        world.engine.submit(.cancel(RequestID(1)))
+        world.engine.submit(.reading(RequestID(1)))
+        world.turnAndTake()
+        var third = World.spec()
+        third.limit = LimitRule(name: "one", concurrent: 1)
+        world.start(3, third)
+        #expect(world.port.transfers.count == 2)
+    }
+}

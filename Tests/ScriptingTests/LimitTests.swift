@@ -27,6 +27,46 @@ import Testing
             print(done, most)
             """),
         ScriptCase(
+            "a request asked inside a callback of another that holds the only place",
+            prints: ["tok1 tok2 tok3 ", "4000"],
+            """
+            local one, asked = llm.limit { concurrent = 1 }, false
+            local reply = client:ask("hi", { limit = one, headers = count(4000), on_token = function()
+              if asked then return end
+              asked = true
+              print(client:ask("hi", { limit = one }).text)
+            end })
+            print(select(2, reply.text:gsub("tok", "")))
+            """),
+        ScriptCase(
+            "a request asked by a task that a callback waits for", prints: ["tok1 tok2 tok3 tok1 tok2 tok3 "],
+            """
+            local one, asked = llm.limit { concurrent = 1 }, false
+            client:ask("hi", { limit = one, headers = count("inf"), on_token = function()
+              local texts = llm.flow.map({ 1, 2 }, function() return client:ask("hi", { limit = one }).text end)
+              print(table.concat(texts))
+              return false
+            end })
+            """),
+        ScriptCase(
+            "a request asked inside the loop over another that holds the only place", prints: ["tok1 tok2 tok3 "],
+            """
+            local one = llm.limit { concurrent = 1 }
+            for event in client:stream("hi", { limit = one, headers = count("inf") }) do
+              if event.type == "token" then print(client:ask("hi", { limit = one }).text) break end
+            end
+            """),
+        ScriptCase(
+            "a paused request keeps its place from nobody", prints: ["tok1 tok2 tok3 "],
+            """
+            local one = llm.limit { concurrent = 1 }
+            local first = client:start("hi", { limit = one, headers = count("inf") })
+            llm.sleep(0.01)
+            first:pause()
+            print(client:ask("hi", { limit = one }).text)
+            first:cancel()
+            """),
+        ScriptCase(
             "rpm spreads requests", prints: ["true"],
             """
             local paced = llm.limit { rpm = 1200 }

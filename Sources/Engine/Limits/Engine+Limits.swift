@@ -42,8 +42,24 @@ extension Engine {
         guard request.gates.allSatisfy({ $0.permission(now: now) == .now }) else { return false }
         for gate in request.gates { gate.begin(now: now) }
         request.isAdmitted = true
+        request.holdsPlace = true
+        updatePlace(request)
         return true
     }
+
+    /// A request that waits for its own caller keeps its place from nobody: the caller may wait for another request, which
+    /// would then wait for ever. It takes the place again without waiting, even where that makes one too many.
+    func updatePlace(_ request: Request) {
+        let holdsPlace = request.isAdmitted && !request.isPausedByCaller && !request.isCallerOccupied
+        guard holdsPlace != request.holdsPlace else { return }
+        request.holdsPlace = holdsPlace
+        for gate in request.gates {
+            if holdsPlace { gate.goOn() } else { gate.end() }
+        }
+    }
+
+    /// Requests stand in line.
+    public var hasRequestsInLine: Bool { !waitingGates.isEmpty }
 
     /// Lets those in line pass whose gates are open by now.
     func openGates() {
@@ -81,10 +97,12 @@ extension Engine {
     func leaveGates(_ request: Request, _ outcome: GateOutcome) {
         guard request.isAdmitted else { return }
         request.isAdmitted = false
+        let heldPlace = request.holdsPlace
+        request.holdsPlace = false
         let now = configuration.clock()
         let report = request.attempt?.head.map { RateReport($0.headers, now: configuration.unixTime()) }
         for gate in request.gates {
-            gate.end()
+            if heldPlace { gate.end() }
             switch outcome {
             case .answered(let usage):
                 gate.answered(now: now)

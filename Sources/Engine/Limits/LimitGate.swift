@@ -67,7 +67,10 @@ final class LimitGate {
         if let interval { nextStart = max(now, nextStart) + interval }
     }
 
-    /// One is over, or was given up.
+    /// One counts again that did not while its caller was occupied.
+    func goOn() { inFlight += 1 }
+
+    /// One is over, or was given up, or does not count for a while.
     func end() { inFlight -= 1 }
 
     /// Tokens were spent by one that is over.

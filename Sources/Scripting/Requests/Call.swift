@@ -62,6 +62,12 @@ final class Call {
     var task: ScriptTask?
     /// A callback waits; nothing is delivered until it is over.
     var isBusy = false
+    /// Counts the callbacks that waited and the events pulled, to tell one that still waits from the next.
+    var activity = 0
+    /// `activity` when the call was last seen to wait for the script.
+    var activitySeen = -1
+    /// The engine was told that the script is occupied.
+    var isOccupied = false
     var isQueued = false
     var isPaused = false
     /// It ends by itself even while it is paused.
@@ -105,6 +111,9 @@ final class Call {
             mode != .stream && coalesce == 0 && callbacks.event == nil && !texts.isEmpty
             && !texts.contains { $0.wantsEvent }
     }
+
+    /// A callback or the body of the loop over it has control: the request waits for the script.
+    var waitsForScript: Bool { result == nil && !isClosing && (isBusy || mode == .stream && puller == nil) }
 
     /// `call.status`.
     var status: String {

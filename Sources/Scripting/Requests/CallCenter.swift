@@ -18,6 +18,7 @@ final class CallCenter {
     var round = 0
     /// When gathered tokens are due.
     var gathering = TimerHeap<Call>()
+    private var nextLook = 0.0
     /// Requests that are not over.
     private(set) var liveCount = 0
     /// Errors of callbacks that nobody waited for.
@@ -96,6 +97,7 @@ final class CallCenter {
     /// The iterator's next event; nil past the end.
     func pull(_ number: Int, _ host: HostCall) throws(LuaError) -> HostOutcome {
         let call = try call(number)
+        readOn(call)
         if call.canBePulledAtOnce, let event = nextEvent(of: call) {
             if let result = finished(event, call) { return try end(call, result, event, host.stack) }
             note(event, call)
@@ -220,6 +222,33 @@ final class CallCenter {
         case .scope(let scope): scope.waiter = nil
         case .nothing, .timer: break
         }
+    }
+
+    // MARK: Places at the limits
+
+    /// Seconds between two looks for requests that keep their places from others while they wait for the script.
+    static var lookInterval: Double { 0.1 }
+
+    /// Requests stand in line while others may wait for their own callback or loop, which may wait for those in line:
+    /// a request that was seen so twice gives up its place. Short waits in a callback (a typewriter's) do not count.
+    func freePlaces(now: Double) {
+        guard engine.hasRequestsInLine, now >= nextLook else { return }
+        nextLook = now + Self.lookInterval
+        for call in calls.values where call.waitsForScript && !call.isOccupied {
+            if call.activitySeen == call.activity {
+                call.isOccupied = true
+                engine.submit(.occupied(call.id))
+            }
+            call.activitySeen = call.activity
+        }
+    }
+
+    /// The script has come back to the request.
+    func readOn(_ call: Call) {
+        call.activity += 1
+        guard call.isOccupied else { return }
+        call.isOccupied = false
+        engine.submit(.reading(call.id))
     }
 
     // MARK: The end

@@ -334,6 +334,7 @@ extension CallCenter {
     func callbackOver(_ task: ScriptTask, _ outcome: LuaCoroutine.Outcome) {
         guard let call = task.owner, call.isBusy else { return }
         call.isBusy = false
+        readOn(call)
         handle(outcome, call)
         enqueue(call)
     }
