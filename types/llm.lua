@@ -46,7 +46,8 @@ local llm = {}
 ---@class llm.timeout
 ---@field connect? number seconds until the connection stands (10)
 ---@field first? number seconds until the first output (180)
----@field idle? number seconds of silence after it (60)
+---@field idle? number seconds of silence after it (60); heartbeats end a silence
+---@field stall? number seconds without output after the first, heartbeats or not (600, or idle if longer)
 ---@field total? number seconds over all attempts (none)
 
 ---@class llm.retry

@@ -99,6 +99,9 @@ public protocol StreamDecoder: AnyObject {
     /// that is tool calls alone yields no token, yet its provider is not silent.
     var hasOutput: Bool { get }
 
+    /// Changes with every frame that holds any of that, so that the engine can tell a reply that grows from heartbeats.
+    var outputCount: Int { get }
+
     /// What is known beside text and reasoning. Valid at any time; final once the stream has ended.
     var summary: ReplySummary { get }
 
@@ -115,6 +118,9 @@ extension StreamDecoder {
 
     /// False: for decoders whose replies hold nothing but text, where the tokens say it.
     public var hasOutput: Bool { false }
+
+    /// Constant: as above.
+    public var outputCount: Int { 0 }
 }
 
 /// What a frame says.

@@ -122,7 +122,7 @@ public struct Reply: Sendable {
 /// Why a request (or one attempt of it) failed.
 public struct RequestFailure: Error, Sendable {
     /// The part of a request whose time ran out.
-    public enum Phase: String, Sendable { case connect, first, idle, total }
+    public enum Phase: String, Sendable { case connect, first, idle, stall, total }
 
     /// What kind of failure.
     public var kind: ErrorKind

@@ -45,6 +45,7 @@ struct Fault: Error, Equatable {
             case .connect: "no connection within \(brief(seconds)) s"
             case .first: "no output within \(brief(seconds)) s of the request"
             case .idle: "the stream fell silent for \(brief(seconds)) s"
+            case .stall: "the stream brought no output for \(brief(seconds)) s, though it was not silent"
             case .total: "the request was not done within \(brief(seconds)) s"
             }
         return Fault(

@@ -83,6 +83,7 @@ struct RequestMachine: Sendable {
     private var hasUsedOnce = false
     private var attemptStart: Double
     private var lastAlive: Double
+    private var lastOutput: Double
     private var heldSince: Double?
 
     init(timeouts: Timeouts, policy: RetryPolicy, isObserved: Bool, now: Double) {
@@ -92,6 +93,7 @@ struct RequestMachine: Sendable {
         startedAt = now
         attemptStart = now
         lastAlive = now
+        lastOutput = now
     }
 
     // MARK: What happens
@@ -101,6 +103,7 @@ struct RequestMachine: Sendable {
         state = .opening
         attemptStart = now
         lastAlive = now
+        lastOutput = now
         if heldSince != nil { heldSince = now }
     }
 
@@ -117,7 +120,11 @@ struct RequestMachine: Sendable {
     mutating func output(now: Double) {
         if state == .opening { state = .streaming }
         if firstOutputAt == nil { firstOutputAt = now }
+        lastOutput = now
     }
+
+    /// Content came that is shown as it is (a server tool's result): it ends a stall, and is not the first output.
+    mutating func nativeContent(now: Double) { lastOutput = now }
 
     /// The dialect has seen its clean end; the body goes on.
     mutating func cleanEnd() {
@@ -142,6 +149,7 @@ struct RequestMachine: Sendable {
         heldSince = nil
         attemptStart += now - since
         lastAlive += now - since
+        lastOutput += now - since
     }
 
     // MARK: Time
@@ -161,7 +169,7 @@ struct RequestMachine: Sendable {
     private var attemptDeadline: Double? {
         switch state {
         case .opening: attemptStart + timeouts.first
-        case .streaming: lastAlive + timeouts.idle
+        case .streaming: min(lastAlive + timeouts.idle, lastOutput + timeouts.stall)
         case .tail: lastAlive + min(timeouts.idle, Self.tailGrace)
         case .queued, .backingOff, .ended: nil
         }
@@ -176,7 +184,7 @@ struct RequestMachine: Sendable {
             state = .queued
             return .attempt
         case .opening: return .timeout(.first)
-        case .streaming: return .timeout(.idle)
+        case .streaming: return .timeout(lastAlive + timeouts.idle <= now ? .idle : .stall)
         case .tail: return .finish
         case .queued, .ended: return .nothing
         }

@@ -37,7 +37,7 @@ final class PlainDecoder: StreamDecoder {
     private(set) var hasCleanEnd = false
     private(set) var isDone = false
     private(set) var summary = ReplySummary()
-    var hasOutput: Bool { !summary.toolCalls.isEmpty }
+    var outputCount: Int { summary.toolCalls.count }
 
     func decode(
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]

@@ -225,6 +225,37 @@ import Testing
         #expect(machine.due(now: 6.5) == .timeout(.idle))
     }
 
+    @Test func heartbeatsDoNotEndAStall() {
+        var machine = machine(timeouts: Timeouts(first: 10, idle: 3, stall: 20))
+        machine.output(now: 5)
+        for second in 6...24 { machine.alive(now: Double(second)) }
+        #expect(machine.due(now: 24.9) == .nothing)
+        #expect(machine.deadline == 25)
+        #expect(machine.due(now: 25) == .timeout(.stall))
+    }
+
+    @Test func outputAndNativeContentEndAStall() {
+        var machine = machine(timeouts: Timeouts(first: 10, idle: 30, stall: 20))
+        machine.output(now: 5)
+        machine.alive(now: 24)
+        machine.nativeContent(now: 24)
+        machine.alive(now: 40)
+        machine.output(now: 43)
+        machine.alive(now: 60)
+        #expect(machine.deadline == 63)
+        machine.hold(now: 61)
+        machine.release(now: 100)
+        #expect(machine.deadline == 102)
+        // Before the first output `first` is the bound, and native content is none.
+        var opening = self.machine(timeouts: Timeouts(first: 100, idle: 3, stall: 20))
+        opening.nativeContent(now: 1)
+        #expect(opening.deadline == 100 && opening.firstOutputAt == nil)
+    }
+
+    @Test(arguments: [(60.0, 600.0), (900, 900)]) func theDefaultStallIsNoShorterThanIdle(idle: Double, stall: Double) {
+        #expect(Timeouts(idle: idle).stall == stall)
+    }
+
     @Test func totalCountsThroughEverything() {
         var machine = machine(timeouts: Timeouts(first: 10, idle: 3, total: 20))
         machine.output(now: 1)

@@ -28,7 +28,8 @@ final class AnthropicDecoder: EventDecoder {
     /// What is known; its tool calls are kept in `content`.
     var known = ReplySummary()
     var content = AnthropicContent()
-    var hasOutput = false
+    var hasOutput = false { didSet { outputCount &+= 1 } }
+    private(set) var outputCount = 0
     private var repetition = Repetition<AnthropicPlace>()
     private(set) var isDone = false
     private var hasStarted = false

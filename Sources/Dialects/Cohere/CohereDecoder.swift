@@ -16,7 +16,8 @@ final class CohereDecoder: EventDecoder {
 
     let reader: JSONReader
     var strays = StrayLines()
-    var hasOutput = false
+    var hasOutput = false { didSet { outputCount &+= 1 } }
+    private(set) var outputCount = 0
     var isDone = false
     var known = ReplySummary()
     var tools = ToolCallPieces()

@@ -25,6 +25,7 @@ final class GeminiDecoder: EventDecoder {
     init(reader: JSONReader) { self.reader = reader }
 
     var hasOutput: Bool { parts.hasOutput }
+    var outputCount: Int { parts.outputCount }
     var hasCleanEnd: Bool { known.finishReason != nil && !goesOn }
     /// Text may follow a chunk that names a finish reason: only the body's end ends the stream.
     var isDone: Bool { false }

@@ -9,7 +9,8 @@ struct GeminiParts {
     private static let callKeys = JSONKeys("id", "name", "args", "partialArgs", "willContinue")
 
     private(set) var calls: [ToolCall] = []
-    private(set) var hasOutput = false
+    private(set) var hasOutput = false { didSet { outputCount &+= 1 } }
+    private(set) var outputCount = 0
     /// The parts to send back; pieces of one text are joined beside them.
     private var kept: [Kept] = []
     private var textBytes = 0

@@ -15,7 +15,8 @@ final class OllamaDecoder: EventDecoder {
 
     let reader: JSONReader
     var strays = StrayLines()
-    private(set) var hasOutput = false
+    private(set) var hasOutput = false { didSet { outputCount &+= 1 } }
+    private(set) var outputCount = 0
     private(set) var isDone = false
     private var known = ReplySummary()
     private var calls: [ToolCall] = []

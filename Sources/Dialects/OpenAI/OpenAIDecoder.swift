@@ -15,7 +15,8 @@ final class OpenAIDecoder: EventDecoder {
     var memory = OpenAIReasoningMemory()
     /// True once a delta has brought content: what stands beside deltas from then on repeats it.
     var hasDeltaContent = false
-    var hasOutput = false
+    var hasOutput = false { didSet { outputCount &+= 1 } }
+    private(set) var outputCount = 0
     var repetition = Repetition<OpenAIPlace>()
     private(set) var isDone = false
     private var hasStarted = false

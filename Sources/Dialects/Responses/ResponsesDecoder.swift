@@ -44,7 +44,8 @@ final class ResponsesDecoder: EventDecoder {
     var items = ResponsesItems()
     var order = ResponsesOrder()
     var texts = InlineArray<4, ResponsesText>(repeating: ResponsesText())
-    var hasOutput = false
+    var hasOutput = false { didSet { outputCount &+= 1 } }
+    private(set) var outputCount = 0
     private var repetition = Repetition<ResponsesPlace>()
     /// The piece of text in the frame that is being read, if that says where it belongs.
     private var lastPiece: ResponsesPiece?

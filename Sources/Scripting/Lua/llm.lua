@@ -43,7 +43,7 @@ local SHARED = {
   max_rounds = "count", schema = "table",
 }
 
-local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", total = "seconds" }
+local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", stall = "seconds", total = "seconds" }
 local RETRY = { max = "count", base = "seconds", cap = "seconds", max_wait = "seconds", after_output = "string" }
 local AFTER_OUTPUT = { fail = true, restart = true, continue = true, auto = true }
 

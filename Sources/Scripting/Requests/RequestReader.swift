@@ -81,6 +81,7 @@ struct RequestReader {
             timeouts.connect = stack.seconds("connect") ?? timeouts.connect
             timeouts.first = stack.seconds("first") ?? timeouts.first
             timeouts.idle = stack.seconds("idle") ?? timeouts.idle
+            timeouts.stall = stack.seconds("stall") ?? max(timeouts.stall, Timeouts.stall(forIdle: timeouts.idle))
             timeouts.total = stack.seconds("total") ?? timeouts.total
         }
     }
