@@ -1,5 +1,6 @@
 // Keys in what a server sends back, wherever the engine shortens it: no message, log line or chunk shows them.
 
+import Dialects
 import Testing
 import Wire
 
