@@ -1,5 +1,6 @@
 // Which statuses can be a reply.
 
+import Dialects
 import Testing
 import Wire
 
