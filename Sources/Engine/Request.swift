@@ -62,6 +62,9 @@ final class Request {
         guard seam != nil else { return spec.chat }
         var chat = spec.chat
         chat.continuing = transcript.text
+        // The limit is that of the whole reply: what has come counts.
+        let arrived = estimatedTokens(in: transcript.text.utf8) + estimatedTokens(in: transcript.reasoning.utf8)
+        chat.lowerOutputLimit(by: Int64(arrived.rounded(.up)))
         return chat
     }
 

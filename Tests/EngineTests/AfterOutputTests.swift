@@ -66,6 +66,27 @@ import Wire
         #expect(world.text.hasPrefix("The quick brown fox"))
     }
 
+    /// The limit of tokens is that of the whole reply: each further attempt asks for what is left.
+    @Test func aContinuationAsksForTheTokensThatAreLeft() {
+        let world = World()
+        var spec = World.spec(retry: RetryPolicy(afterOutput: .continue))
+        spec.chat.parameters = ["max_tokens": 20]
+        world.start(1, spec)
+        var asked: [String?] = []
+        for text in ["t:The quick brown fox ", "t:jumps over the dog"] {
+            asked.append(world.last.request.headers["X-Max-Tokens"])
+            world.head()
+            world.send(events: text)
+            world.turnAndTake()
+            world.end(.cut(how: "reset"))
+            world.turnAndTake()
+            world.advance(5)
+        }
+        asked.append(world.last.request.headers["X-Max-Tokens"])
+        // Four ASCII characters are a token, by estimate.
+        #expect(asked == ["20", "15", "10"])
+    }
+
     @Test func aContinuationThatCannotBeSaysSo() {
         let world = World()
         world.start(1, World.spec(retry: RetryPolicy(afterOutput: .continue), continuation: .none))

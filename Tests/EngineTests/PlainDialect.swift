@@ -14,6 +14,7 @@ struct PlainDialect: Dialect {
         var message = HTTPRequest(
             method: "POST", url: endpoint.baseURL + "/chat", body: Array((request.continuing ?? "anew").utf8))
         message.headers["Content-Type"] = "text/plain"
+        if let limit = request.parameters["max_tokens"]?.int { message.headers["X-Max-Tokens"] = "\(limit)" }
         if let key { message.headers["Authorization"] = "Bearer \(key)" }
         return message
     }
