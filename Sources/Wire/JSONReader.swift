@@ -54,6 +54,21 @@ public final class JSONReader {
         return withExtendedLifetime(reader) { value }
     }
 
+    /// Parses one document, without repair, into a value of its own: NaN, Infinity, numbers beyond a double's range and
+    /// bytes that are not UTF-8 are errors. Integers beyond 64 bits are doubles, and an escape of a lone surrogate is
+    /// U+FFFD (RFC 8259 sections 6 and 8.2 leave both to the reader); a byte order mark is skipped (section 8.1).
+    /// - Throws: `JSONError`.
+    public static func strictValue(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+        let reader = JSONReader()
+        if let value = reader.strict(bytes.span).node?.value { return withExtendedLifetime(reader) { value } }
+        let plain = try JSONRepair.repaired(bytes.span, isStrict: true)
+        let second = reader.strict(plain.span)
+        guard let value = second.node?.value else {
+            throw JSONError(message: String(cString: csj_message(second.code)))
+        }
+        return withExtendedLifetime(reader) { value }
+    }
+
     /// Parses one document into a value of its own.
     /// - Throws: `JSONError` as `parse`.
     public static func value(_ text: String) throws(JSONError) -> JSONValue { try value([UInt8](text.utf8)) }

@@ -6,7 +6,8 @@
 /// What is mended: a byte order mark at either end; invalid UTF-8 in strings (U+FFFD for each maximal subpart, as
 /// the WHATWG Encoding standard's decoder does); escapes of lone surrogates (U+FFFD); integers beyond 64 bits
 /// (doubles); floats beyond the range of a double (its greatest finite value); NaN, Infinity and -Infinity (null).
-/// White space between tokens is not kept.
+/// White space between tokens is not kept. A strict repair mends nothing that changes a value: NaN, the infinities,
+/// floats out of range and invalid UTF-8 are problems then.
 struct JSONRepair {
     /// The deepest nesting, the same as the strict parser's.
     static let maxDepth = 1024
@@ -14,6 +15,7 @@ struct JSONRepair {
     private enum Expected { case value, valueOrEnd, key, keyOrEnd, colon, separator, nothing }
 
     private let input: [UInt8]
+    private let isStrict: Bool
     private var position = 0
     private var output: [UInt8] = []
     /// One entry an open container: true for an object.
@@ -22,13 +24,14 @@ struct JSONRepair {
 
     /// The mended document.
     /// - Throws: `JSONError` with the offset of the first byte that cannot be mended.
-    static func repaired(_ bytes: Span<UInt8>) throws(JSONError) -> [UInt8] {
-        var repair = JSONRepair(bytes)
+    static func repaired(_ bytes: Span<UInt8>, isStrict: Bool = false) throws(JSONError) -> [UInt8] {
+        var repair = JSONRepair(bytes, isStrict: isStrict)
         try repair.run()
         return repair.output
     }
 
-    private init(_ bytes: Span<UInt8>) {
+    private init(_ bytes: Span<UInt8>, isStrict: Bool) {
+        self.isStrict = isStrict
         var copy: [UInt8] = []
         copy.reserveCapacity(bytes.count)
         copy.append(bytes)
@@ -134,6 +137,7 @@ struct JSONRepair {
             ("-Infinity", "null"),
         ]
         for (word, plain) in known where input[position...].starts(with: word.description.utf8) {
+            if isStrict, word.description != plain { throw problem("JSON has no \(word)") }
             return replace(word.utf8CodeUnitCount, with: plain)
         }
         throw problem("expected a value")
@@ -170,6 +174,7 @@ extension JSONRepair {
         let text = String(decoding: input[position..<end], as: UTF8.self)
         if isInteger, Int64(text) != nil { return copy(end - position) }
         guard let double = Double(text) else { throw problem("broken number") }
+        if isStrict, !double.isFinite { throw problem("number out of range") }
         let limit = Double.greatestFiniteMagnitude
         replace(end - position, with: min(max(double, -limit), limit).description)
     }
@@ -189,10 +194,10 @@ extension JSONRepair {
         while position < input.count {
             switch input[position] {
             case UInt8(ascii: "\""):
-                flush(from: run)
+                try flush(from: run)
                 return copy(1)
             case UInt8(ascii: "\\"):
-                flush(from: run)
+                try flush(from: run)
                 try escape()
                 run = position
             case 0..<0x20: throw problem("control character in a string")
@@ -204,7 +209,10 @@ extension JSONRepair {
 
     /// Decoding replaces what is no UTF-8. A quote or backslash is never part of a broken sequence, so that a run
     /// between two of them can be decoded alone.
-    private mutating func flush(from start: Int) {
+    private mutating func flush(from start: Int) throws(JSONError) {
+        if isStrict, let offset = UTF8Repair(Array(input[start..<position])).firstInvalidOffset {
+            throw JSONError(message: "not UTF-8", offset: start + offset)
+        }
         output.append(contentsOf: String(decoding: input[start..<position], as: UTF8.self).utf8)
     }
 
