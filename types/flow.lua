@@ -3,17 +3,20 @@
 
 ---@alias llm.step fun(value: any): any, any a step of a chain: value -> value | nil, err
 
----map, judge, reduce and scan work on their items at once; the others return a step.
+---@class llm.errors: { [integer]: any } the errors of a map with keep_going by index; those of maps inside by their place
+
+---map, judge, reduce and scan work on their items at once; the others return a step. A combinator returns all results of
+---the step that made its value, so that the errors of map { keep_going } are its second result too.
 ---@class llm.flow every combinator ends, when it is left in any way, whatever was begun inside
 local flow = {}
 
----One after the other; each step gets what the one before returned.
+---One after the other; each step gets all that the one before returned.
 ---@param ... llm.step
 ---@return llm.step
 function flow.seq(...) end
 
 ---@param steps table<any, llm.step> all at once, each with the same value
----@return fun(value: any): table<any, any>?, llm.error?
+---@return fun(value: any): table<any, any>?, llm.error|table<any, llm.errors>
 function flow.all(steps) end
 
 ---@param condition fun(value: any): boolean
@@ -59,14 +62,14 @@ function flow.timeout(seconds, step) end
 ---@field limit? integer items at once (8)
 ---@field on_progress? fun(done: integer, total: integer)
 ---@field ordered? boolean results in the order of the items (true), or as they come
----@field keep_going? boolean whether the others go on where one fails (false); errors are the second result then
+---@field keep_going? boolean whether the others go on where one fails (false); errors are the second result then. As a step, results[i] is false for a failed item, and where every item failed the step returns nil and the first error
 
 ---@async
 ---@param items any[]
 ---@param step fun(item: any, index: integer): any, any
 ---@param options? llm.map_options
 ---@return any[]? results
----@return llm.error|table<integer, any> err with keep_going: the errors by index
+---@return llm.error|llm.errors err with keep_going: the errors by index
 ---@overload fun(step: fun(item: any, index: integer): any, any, options?: llm.map_options): llm.step
 function flow.map(items, step, options) end
 
@@ -111,8 +114,8 @@ local budget = {}
 ---@async
 ---@param step function whatever is asked inside counts, by tasks and combinators too
 ---@param ... any its arguments
----@return any value
----@return any err of kind "budget" once the cap is reached
+---@return any value all results of the step
+---@return any err of kind "budget" whenever the cap was reached, whatever the step made of the errors; err.partial and err.errors are what it returned, err.others its own error
 function budget:run(step, ...) end
 
 ---@class llm.price US dollars for a million tokens
@@ -127,18 +130,19 @@ function budget:run(step, ...) end
 local chat = {}
 
 ---@async
----@param prompt string|llm.message|(string|llm.part)[]
+---@param prompt string|llm.reply|llm.message|llm.message[]|(string|llm.part)[]
 ---@param options? llm.request_options
 ---@return llm.reply? reply remembered once it is whole
----@return llm.error err where reply is nil: nothing is remembered
+---@return llm.error err where reply is nil: nothing is remembered; of kind "invalid_request" while a call that was left to the script has no result
 function chat:send(prompt, options) end
 
----@return llm.chat chat one of its own, that begins with what was said so far
+---@return llm.chat chat one of its own, options too, that begins with what was said so far
 function chat:fork() end
 
 ---@return llm.message[]
 function chat:messages() end
 
+---Writes a file whole or not at all: it keeps the mode of one that is there, and follows links.
 ---@param path string
 ---@return true?
 ---@return llm.error?

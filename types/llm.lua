@@ -197,12 +197,13 @@ local llm = {}
 ---@field model? string
 ---@field request_id? string
 ---@field attempts? integer
----@field partial? any what had arrived: a llm.reply; of budget:run, the results so far
+---@field partial? any what had arrived: a llm.reply; of budget:run and flow.timeout, the results so far, with false where there is none
 ---@field position? llm.position
 ---@field path? string of kind "schema": where the answer does not fit
 ---@field text? string of kind "schema": the answer
 ---@field step? string of a combinator: where in the chain, "seq[2] > map[17]"
 ---@field others? llm.error[] of a combinator: the errors of the other steps
+---@field errors? llm.errors of kind "budget" and "timeout": the errors of a map that was ended
 ---@field messages? llm.message[] with tools: the conversation until the request that failed
 
 ---@class llm.retry_info
@@ -239,13 +240,13 @@ local client = {}
 
 ---Asks and waits for the whole reply.
 ---@async
----@param prompt string|llm.message[]
+---@param prompt string|llm.reply|llm.message|llm.message[] a reply stands for its text
 ---@param options? llm.request_options
 ---@return llm.reply? reply
----@return llm.error err where reply is nil
+---@return llm.error err where reply is nil; of kind "invalid_request" too, where the script's data cannot be sent (text that is not UTF-8)
 function client:ask(prompt, options) end
 
----Begins a conversation; further options are those of every send.
+---Begins a conversation; further options are those of every send. All are checked here.
 ---@param options? { system?: string, messages?: llm.message[], load?: string }|llm.request_options
 ---@return llm.chat chat nil where `load` cannot be read
 ---@return llm.error? err
@@ -303,6 +304,12 @@ function llm.spawn(body, ...) end
 ---@param seconds number
 function llm.sleep(seconds) end
 
+---Repairs a string: U+FFFD in place of each invalid sequence. Requests, tools and JSON take UTF-8 alone.
+---@param text string
+---@return string repaired
+---@return integer bytes that were replaced
+function llm.utf8(text) end
+
 ---Monotonic seconds.
 ---@return number
 function llm.now() end
@@ -325,7 +332,9 @@ function llm.time() end
 function llm.providers() end
 
 ---A tool: client:ask calls run with the model's arguments, checked before, and sends back what it returns. A table goes as
----JSON; what it raises, or returns as nil, err, goes back as an error; llm.defer leaves the call to the script.
+---JSON; what it raises, or returns as nil, err, goes back as an error, as does what JSON cannot hold (with a warning in the
+---log); llm.defer leaves the call to the script. Tools do not run from a reply that was cut, filtered or malformed: the ask
+---answers nil and an error whose code is the finish reason.
 ---@param options { name: string, description?: string, parameters?: table, strict?: boolean, run: fun(arguments: table, call: llm.tool_call): any, any }
 ---@return llm.tool
 function llm.tool(options) end
@@ -361,7 +370,7 @@ local json = {}
 function json.encode(value, options) end
 
 ---@param text string
----@return any value, string? message nil and what is wrong with the text
+---@return any value, string? message nil and what is wrong with the text: NaN, Infinity, 1e400 and what is not UTF-8 too
 function json.decode(text) end
 
 ---Marks a table as an array, an empty one too.

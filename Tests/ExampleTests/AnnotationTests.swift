@@ -56,7 +56,7 @@ import Testing
     /// What the modules in Lua set on replies and errors, beside the runtime.
     private static let addedInLua: [String: Set<String>] = [
         "reply": ["value", "rounds", "messages", "usages", "deferred"],
-        "error": ["path", "text", "step", "others", "messages"],
+        "error": ["path", "text", "step", "others", "errors", "messages"],
     ]
 
     @Test(arguments: [("reply", "reply"), ("error", "err")])

@@ -199,7 +199,7 @@ import Testing
             """),
         ScriptCase(
             "hedge begins the second where the first is silent", rate: 200,
-            prints: ["b", "a1", "0", "b", "nil first 1"],
+            prints: ["b", "a1 nil", "0", "b", "nil first 1"],
             """
             local silent = function() return client:ask("hi", { headers = fault("slow-head:30") }) end
             local b = function() return "b" end
@@ -343,13 +343,30 @@ import Testing
     }
 
     @Test(arguments: [
-        ("llm.flow.seq()", "flow.seq takes an array of steps"), ("llm.flow.seq(1)", "step 1 must be a function, not 1"),
+        ("llm.flow.seq()", "flow.seq takes one step or more"), ("llm.flow.seq(1)", "step 1 must be a function, not 1"),
         ("llm.flow.all {}", "flow.all takes a table of steps"),
         ("llm.flow.race { x = print }", "flow.race takes an array"),
         ("llm.flow.map({}, print, { limt = 3 })", "did you mean 'limit'?"),
         ("llm.flow.map(1, print)", "array of items"),
         ("llm.flow.timeout(0, print)", "above 0"), ("llm.flow.loop(print)", "stop_when or max"),
         ("llm.flow.refine(print)", "critic must be a function, not nil"), ("llm.flow.hedge(print)", "the second step"),
+        ("llm.flow.seq(print, missing)", "step 2 must be a function, not nil"),
+        ("llm.flow.seq(print, missing, print)", "step 2 must be a function, not nil"),
+        ("llm.flow.seq(missing)", "step 1 must be a function, not nil"),
+        ("llm.flow.race { missing, print }", "step 1 must be a function, not nil"),
+        ("llm.flow.race { print, missing, print }", "step 2 must be a function, not nil"),
+        ("llm.flow.race { print, x = print }", "flow.race takes an array of steps; there is a value at \"x\""),
+        ("llm.flow.fallback { print, missing, print }", "step 2 must be a function, not nil"),
+        ("llm.flow.all { print, missing, print }", "step 2 must be a function, not nil"),
+        ("llm.flow.hedge(missing, print)", "the first step must be a function, not nil"),
+        ("llm.flow.branch(print, print, missing)", "the step for false must be a function, not nil"),
+        ("llm.flow.timeout(1, missing)", "the step must be a function, not nil"),
+        ("llm.flow.timeout(1, print, print)", "one step, not 2"),
+        ("llm.flow.map(missing)", "array of items, not nil"),
+        ("llm.flow.map(print, { limt = 3 })", "did you mean 'limit'?"),
+        ("llm.flow.timout(1, print)", "llm.flow has no 'timout' (did you mean 'timeout'?)"),
+        ("llm.budgt { tokens = 1 }", "llm has no 'budgt' (did you mean 'budget'?)"),
+        ("llm.json.encod {}", "llm.json has no 'encod' (did you mean 'encode'?)"),
         ("llm.flow.retry(print, { max = -1 })", "0 or more"), ("llm.flow.vote(print, { n = 0 })", "1 or more"),
     ]) func misuse(lua: String, says: String) throws {
         let run = try Mocked.run("\n\(lua)")

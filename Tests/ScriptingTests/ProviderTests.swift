@@ -125,13 +125,25 @@ import Wire
             (#"{ type = "image", path = "/etc/hostname" }"#, "the file /etc/hostname is no image of a known type"),
             (#"{ type = "image", path = "/" }"#, "the image / cannot be read: Is a directory"),
             (#"{ type = "image", data = "hello" }"#, "data is no image of a known type (PNG, JPEG, GIF or WebP)"),
-            (#"{ type = "image" }"#, "is an image without a source"),
         ]) func wrongImages(part: String, says: String) throws
     {
-        let run = try Mocked.run("client:ask { { role = 'user', content = { \(part) } } }")
-        #expect(run.failure.contains(":2: client:ask: messages[1].content[1]"), "\(run.failure)")
-        #expect(run.failure.contains(says), "\(run.failure)")
+        let run = try Mocked.run(
+            """
+            local reply, err = client:ask { { role = 'user', content = { \(part) } } }
+            print(reply, err.kind, err.message)
+            """)
+        #expect(run.failure == "")
+        #expect(run.lines.first?.hasPrefix("nil invalid_request messages[1].content[1]") == true, "\(run.lines)")
+        #expect(run.lines.first?.contains(says) == true, "\(run.lines)")
         #expect(run.requests.isEmpty)
+    }
+
+    /// A part that could not be an image with any data is misuse.
+    @Test func anImageWithoutASource() throws {
+        let run = try Mocked.run("client:ask { { role = 'user', content = { { type = 'image' } } } }")
+        #expect(
+            run.failure.contains(":2: client:ask: messages[1].content[1] is an image without a source"),
+            "\(run.failure)")
     }
 
     // MARK: What goes wrong before a byte is sent

@@ -80,11 +80,33 @@ import Testing
             end
             """),
         ScriptCase(
+            "decode takes no other value for what JSON cannot hold",
+            prints: [
+                "nil invalid JSON: JSON has no NaN at byte 2", "nil invalid JSON: JSON has no -Infinity at byte 7",
+                "nil invalid JSON: number out of range at byte 1", "nil invalid JSON: number out of range at byte 2",
+                "nil invalid JSON: not UTF-8 at byte 6; llm.utf8 repairs it", "float 1.844674407371e+19", "true", "1",
+            ],
+            #"""
+            for _, text in ipairs { "[NaN]", '{"a": -Infinity}', "1e400", "[-1e309]", '["caf\xe9"]' } do
+              print(llm.json.decode(text))
+            end
+            print(math.type(llm.json.decode("18446744073709551615")), llm.json.decode("18446744073709551615"))
+            print(llm.json.decode('"\\ud800"') == "\u{FFFD}")
+            print(llm.json.decode("\u{FEFF}1"))
+            """#),
+        ScriptCase(
+            "utf8 repairs and counts", prints: ["caf\u{FFFD} 1", "ok 0", "\u{FFFD}A 3"],
+            #"""
+            print(llm.utf8("caf\xe9"))
+            print(llm.utf8("ok"))
+            print(llm.utf8("\xf0\x9f\x98A"))
+            """#),
+        ScriptCase(
             "an error names the path",
             prints: [
                 "value.a[2].f: a function cannot be written as JSON", "value.x: JSON has no NaN",
                 "value[1]: JSON has no infinity",
-                "value.s: the string is not valid UTF-8 (byte 3); convert it first", "not both", "is no string",
+                "value.s: not UTF-8 at byte 3; llm.utf8 repairs it", "not both", "is no string",
                 "does one hold itself",
             ],
             #"""
@@ -140,7 +162,14 @@ import Testing
         ("client.ask('x')", ["client:ask is a method: write client:ask(...)"]),
         ("client:start('x', { on_end = print })", ["client:start: unknown option 'on_end'"]),
         ("client:stream('x', { on_end = print })", ["client:stream: unknown option 'on_end'"]),
-        ("client:ask('\\xff')", ["messages[1].content: the string is not valid UTF-8"]),
+        ("client:ask({ content = 'x' })", ["the prompt must be an array of messages; there is a value at \"content\""]),
+        (
+            "client:ask({ { type = 'text', text = 'x' } })",
+            ["message 1 is a part: parts go into the content of a message"]
+        ),
+        ("llm.client { api_key = 'sk-1' }", ["unknown option 'api_key'", "key_env = \"NAME\""]),
+        ("client:ask('x', { token = 'sk-1' })", ["unknown option 'token'", "key_env = \"NAME\""]),
+        ("llm.utf8(5)", ["llm.utf8 takes a string, not 5"]),
         ("client:ask('x', { params = { f = print } })", ["params.f: a function cannot be written as JSON"]),
         ("llm.sleep('x')", ["llm.sleep takes a number of seconds of 0 or more, not \"x\""]),
         ("llm.sleep(-1)", ["llm.sleep takes a number"]),

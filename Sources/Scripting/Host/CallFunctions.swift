@@ -22,11 +22,12 @@ extension ScriptRuntime {
                 default: .start
                 }
             let reader = RequestReader(coder: coder, providers: providers)
-            var spec = try reader.request(at: 1, of: call.stack, mode: mode)
+            let parsed = try reader.request(at: 1, of: call.stack, mode: mode)
+            var spec = parsed.spec
             if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }
             let coalesce = call.stack.field("coalesce", of: 1) { $0.double(at: -1) } ?? 0
             let id = try requests().start(
-                spec, mode: mode, callbacks: callbacks(at: 1, of: call.stack), coalesce: coalesce,
+                spec, fault: parsed.fault, mode: mode, callbacks: callbacks(at: 1, of: call.stack), coalesce: coalesce,
                 price: price(at: 1, of: call.stack))
             call.stack.push(id)
             return .returned(1)

@@ -22,6 +22,7 @@ extension ScriptRuntime {
         setCallFunctions(stack)
         setValueFunctions(stack)
         setSystemFunctions(stack)
+        setFileFunctions(stack)
         // part(name) -> the chunk of a part of `llm` that is loaded when it is first named.
         stack.set("part") { call throws(LuaError) in
             let name = call.stack.string(at: 1) ?? ""
@@ -51,6 +52,7 @@ extension ScriptRuntime {
         case "limit": PackageResources.limit_lua
         case "many": PackageResources.many_lua
         case "prices": PackageResources.prices_lua
+        case "prompt": PackageResources.prompt_lua
         case "schema": PackageResources.schema_lua
         case "scope": PackageResources.scope_lua
         case "steps": PackageResources.steps_lua

@@ -21,7 +21,14 @@ extension ScriptRuntime {
         // schema_violations(schema, value) -> in words | nil, the first one's place
         stack.set("schema_violations") { call throws(LuaError) in
             let schema = try coder.value(at: 1, of: call.stack, place: "schema")
-            let value = try coder.value(at: 2, of: call.stack, place: "value")
+            let value: JSONValue
+            do throws(LuaCoder.Problem) {
+                value = try coder.encoded(at: 2, of: call.stack, place: "value")
+            } catch {
+                // What a model sends may nest deeper than Lua's tables are written.
+                call.stack.push(error.message)
+                return .returned(1)
+            }
             do throws(JSONSchema.Problem) {
                 let violations = try JSONSchema(schema).violations(of: value)
                 guard let first = violations.first else { return .returned(0) }

@@ -38,6 +38,17 @@ extension ScriptRuntime {
             call.stack.push(scheduler.scope(call.stack.int(at: 1) ?? 0)?.hasOutput ?? false)
             return .returned(1)
         }
+        // scope_partial(scope, value): what has been done so far. scope_partial(scope) -> that of it, or of a scope inside.
+        stack.set("scope_partial") { call throws(LuaError) in
+            guard let scope = scheduler.scope(call.stack.int(at: 1) ?? 0) else { return .returned(0) }
+            if call.argumentCount > 1 {
+                scope.partial = call.stack.reference(to: 2)
+                return .returned(0)
+            }
+            guard let partial = scheduler.partial(of: scope) else { return .returned(0) }
+            call.stack.push(partial)
+            return .returned(1)
+        }
         // branch(body, ...) -> task id: a task whose end scope_next tells.
         stack.set("branch") { call throws(LuaError) in
             let task = scheduler.makeTask(.spawned)

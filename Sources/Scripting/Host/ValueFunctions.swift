@@ -23,6 +23,15 @@ extension ScriptRuntime {
             return .returned(2)
         }
         stack.set("image_types", ImageData.knownTypes)
+        // utf8(bytes) -> repaired text, bytes replaced, the first one's place | nil
+        stack.set("utf8") { call throws(LuaError) in
+            let repair = UTF8Repair(call.stack.bytes(at: 1) ?? [])
+            call.stack.push(repair.text)
+            call.stack.push(repair.replacedBytes)
+            guard let first = repair.firstInvalidOffset else { return .returned(2) }
+            call.stack.push(first + 1)
+            return .returned(3)
+        }
         stack.set("misuse") { call throws(LuaError) in throw .misuse(call.stack.string(at: 1) ?? "wrong use") }
         stack.set("nearest") { call throws(LuaError) in
             var candidates: [String] = []
@@ -55,6 +64,18 @@ extension ScriptRuntime {
 
     private func setJSON(_ stack: LuaStack) {
         let coder = self.coder
+        // json_text(value, place, pretty) -> its JSON | nil, why it has none
+        stack.set("json_text") { call throws(LuaError) in
+            do throws(LuaCoder.Problem) {
+                let value = try coder.encoded(at: 1, of: call.stack, place: call.stack.string(at: 2) ?? "value")
+                call.stack.push(bytes: JSONWriter.bytes(value, pretty: call.stack.bool(at: 3) ?? false))
+                return .returned(1)
+            } catch {
+                call.stack.pushNil()
+                call.stack.push(error.description)
+                return .returned(2)
+            }
+        }
         stack.pushTable(fields: 4)
         stack.push(coder.null)
         stack.setField("null", of: -2)
@@ -78,11 +99,13 @@ extension ScriptRuntime {
                 throw .misuse("llm.json.decode takes a string, not a \(call.stack.type(at: 1).name)")
             }
             do throws(JSONError) {
-                coder.push(try JSONReader.value(bytes), to: call.stack)
+                coder.push(try JSONReader.strictValue(bytes), to: call.stack)
                 return .returned(1)
             } catch {
                 call.stack.pushNil()
-                call.stack.push("invalid JSON: \(error.message)")
+                let place = error.offset.map { " at byte \($0 + 1)" } ?? ""
+                let hint = error.message == "not UTF-8" ? "; llm.utf8 repairs it" : ""
+                call.stack.push("invalid JSON: \(error.message)\(place)\(hint)")
                 return .returned(2)
             }
         }

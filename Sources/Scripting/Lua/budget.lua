@@ -10,22 +10,31 @@ local function failure(message)
   return setmetatable({ kind = "budget", message = message, retryable = false }, Failure)
 end
 
+-- What run returns once fn is over: its results, or the budget's error where the cap was reached meanwhile, whatever fn
+-- made of the errors. Nothing that fn returned is lost: err.partial and err.errors, or err.others.
+local function outcome(self, results)
+  local value, err = results[1], results[2]
+  local why = select(3, host.budget_spent(self._id))
+  local has_failed = scope.failed(value, err)
+  if not why or (has_failed and getmetatable(err) == Failure and err.kind == "budget") then return scope.unpack(results) end
+  local spent = failure(why)
+  if has_failed then spent.others = { err } else spent.partial, spent.errors = value, err end
+  return nil, spent
+end
+
 -- Runs fn(...) inside the budget: whatever is asked there, by tasks and combinators too, counts. Returns what fn returns;
 -- nil and an error of kind "budget" once the cap is reached, at which every request inside is ended.
 function methods:run(fn, ...)
   if getmetatable(self) ~= Budget then host.misuse("budget:run is a method: write budget:run(fn, ...)") end
-  if type(fn) ~= "function" then host.misuse("budget:run takes a function, not " .. describe(fn)) end
+  if not shared.steps.is_callable(fn) then host.misuse("budget:run takes a function, not " .. describe(fn)) end
   local arguments = table.pack(...)
   return scope.run(function() return "llm.budget" end, function(inner)
     local running = {}
-    scope.begin(running, "budget", fn, table.unpack(arguments, 1, arguments.n))
-    local name, value, err = scope.next(inner, running, self._deadline)
-    if name then
-      if value == nil and err ~= nil then return nil, err end
-      return value
-    end
+    scope.begin(running, "budget", function() return fn(scope.unpack(arguments)) end)
+    local name, results = scope.next(inner, running, self._deadline)
+    if name then return outcome(self, results) end
     host.budget_expire(self._id, self._seconds)
-    return nil, failure(select(3, host.budget_spent(self._id)))
+    return nil, scope.with_partial(failure(select(3, host.budget_spent(self._id))), inner)
   end, self._id)
 end
 
@@ -39,10 +48,29 @@ Budget.__index = function(self, name)
   if name == "spent" then return exhausted ~= nil end
 end
 
+-- Names, once a script, the usual models without a price of the providers whose key is here: a request to one inside a
+-- budget of dollars raises.
+local is_told = false
+local function tell_missing_prices()
+  if is_told then return end
+  is_told = true
+  local missing = {}
+  for _, provider in ipairs(host.providers()) do
+    if provider.key_env and provider.has_key and provider.model and not llm.prices[provider.model] then
+      missing[#missing + 1] = provider.model .. " (" .. provider.name .. ")"
+    end
+  end
+  if #missing > 0 then
+    llm.log.warning("llm.budget: no price is known of " .. table.concat(missing, ", ")
+      .. "; to ask one of these, write llm.prices[\"MODEL\"] = { input = ..., output = ... }, in dollars for a million tokens")
+  end
+end
+
 -- llm.budget{ tokens =, usd =, seconds = }: the time runs from here.
 return function(options)
   check("llm.budget", options, OPTIONS)
   if next(options) == nil then host.misuse("llm.budget needs tokens, usd or seconds") end
+  if options.usd then tell_missing_prices() end
   local seconds = options.seconds
   return setmetatable({
     _id = host.budget(options.tokens, options.usd), _seconds = seconds, _deadline = seconds and host.now() + seconds,

@@ -1,6 +1,6 @@
 -- client:chat: a conversation that remembers. Loaded when a script first begins one.
 local host, llm, shared, _ENV = ...
-local describe, Failure = shared.describe, shared.Failure
+local check, describe, Failure, Reply, fail = shared.check, shared.describe, shared.Failure, shared.Reply, host.misuse
 
 local Chat = { __name = "llm.chat" }
 local methods = {}
@@ -8,51 +8,98 @@ Chat.__index = methods
 Chat.__tostring = function(self) return "chat (" .. #self._messages .. " messages)" end
 
 local FORMAT, VERSION = "moonrill-chat", 1
+local OPTIONS = { messages = "table", load = "string" }
+for name, kind in next, shared.REQUEST do OPTIONS[name] = kind end
 
 local function self_of(self, where)
-  if getmetatable(self) ~= Chat then host.misuse(where .. " is a method: write " .. where .. "(...)") end
+  if getmetatable(self) ~= Chat then fail(where .. " is a method: write " .. where .. "(...)") end
   return self
 end
 
-local function failure(message) return setmetatable({ kind = "config", message = message, retryable = false }, Failure) end
-
-local function copied(messages)
-  local result = {}
-  for index, message in ipairs(messages) do
-    local copy = setmetatable({}, getmetatable(message))
-    for name, value in next, message do copy[name] = value end
-    result[index] = copy
-  end
-  return result
+local function path_of(where, path)
+  if type(path) ~= "string" or path == "" then fail(where .. " takes a file's name, not " .. describe(path)) end
+  return path
 end
 
-local function message_of(prompt)
-  if type(prompt) == "string" then return { role = "user", content = prompt } end
-  if type(prompt) ~= "table" then
-    host.misuse("chat:send takes a string, a message or an array of parts, not " .. describe(prompt))
+local function failure(kind, message) return setmetatable({ kind = kind, message = message, retryable = false }, Failure) end
+
+-- A copy whose tables are its own. Tools, null and other objects are not data: they are shared.
+local ARRAY = getmetatable(llm.json.array {})
+local function copied(value, seen)
+  if type(value) ~= "table" then return value end
+  local metatable = getmetatable(value)
+  if metatable ~= nil and metatable ~= ARRAY then return value end
+  seen = seen or {}
+  if seen[value] then return seen[value] end
+  local copy = setmetatable({}, metatable)
+  seen[value] = copy
+  for name, member in next, value do copy[name] = copied(member, seen) end
+  return copy
+end
+
+-- What a prompt adds to the conversation.
+local function prompt_messages(prompt)
+  if getmetatable(prompt) == Reply then prompt = prompt.text end
+  if type(prompt) == "string" then return { { role = "user", content = prompt } } end
+  if type(prompt) ~= "table" or getmetatable(prompt) == Failure or next(prompt) == nil then
+    fail("chat:send takes a string, a message or an array of parts, not " .. describe(prompt))
   end
-  return prompt.role and prompt or { role = "user", content = prompt }
+  if prompt.role ~= nil then return { prompt } end
+  local first = prompt[1]
+  if type(first) == "table" and (first.role ~= nil or getmetatable(first) == Reply) then return prompt end
+  return { { role = "user", content = prompt } }
+end
+
+-- The calls that no message answers: every provider refuses a history with one.
+local function unanswered(messages)
+  local open, order = {}, {}
+  for _, message in ipairs(messages) do
+    if message.role == "assistant" and type(message.tool_calls) == "table" then
+      for _, call in ipairs(message.tool_calls) do
+        local form = type(call) == "table" and call["function"]
+        local id = type(call) == "table" and call.id
+        if type(id) == "string" and id ~= "" then
+          if not open[id] then order[#order + 1] = id end
+          open[id] = call.name or (type(form) == "table" and form.name) or "?"
+        end
+      end
+    elseif message.role == "tool" and message.tool_call_id then
+      open[message.tool_call_id] = nil
+    end
+  end
+  local list = {}
+  for _, id in ipairs(order) do if open[id] then list[#list + 1] = { id = id, name = open[id] } end end
+  return list
 end
 
 -- Asks with all that was said before. What was asked and answered is remembered once the answer is whole.
 function methods:send(prompt, options)
   self_of(self, "chat:send")
-  if self._busy then host.misuse("chat:send: this chat waits for an answer; fork() it to ask side by side") end
+  if options ~= nil then check("chat:send", options, shared.REQUEST) end
+  if self._busy then fail("chat:send: this chat waits for an answer; fork() it to ask side by side") end
+  local messages = table.move(self._messages, 1, #self._messages, 1, {})
+  for _, message in ipairs(shared.prompt.checked("chat:send", "the prompt", prompt_messages(prompt))) do
+    messages[#messages + 1] = copied(message)
+  end
+  local open = unanswered(messages)
+  if #open > 0 then
+    return nil, failure("invalid_request", "chat:send: the model's call '" .. open[1].name .. "' (id " .. open[1].id
+      .. ") has no answer yet; send { role = \"tool\", tool_call_id = id, content = result } for it, or an array of these for "
+      .. "several calls")
+  end
   self._busy = true
   local guard <close> = setmetatable({}, { __close = function() self._busy = false end })
-  local messages = table.move(self._messages, 1, #self._messages, 1, {})
-  messages[#messages + 1] = message_of(prompt)
   local request = {}
   for name, value in next, self._options do request[name] = value end
   for name, value in next, options or {} do request[name] = value end
-  local reply, err = self._client:ask(messages, request)
+  local reply, err = shared.ask("chat:send", self._client, messages, request)
   if not reply then return nil, err end
   if reply.messages then
     messages = table.move(reply.messages, 1, #reply.messages, 1, {})
   else
     messages[#messages + 1] = reply.message
   end
-  self._messages, self._usage, self._counted = messages, reply.usage, #messages
+  self._messages = messages
   return reply
 end
 
@@ -60,7 +107,7 @@ end
 function methods:fork()
   self_of(self, "chat:fork")
   return setmetatable({
-    _client = self._client, _options = self._options, _messages = copied(self._messages), _busy = false,
+    _client = self._client, _options = copied(self._options), _messages = copied(self._messages), _busy = false,
   }, Chat)
 end
 
@@ -69,35 +116,41 @@ function methods:messages() return copied(self_of(self, "chat:messages")._messag
 -- Writes the conversation to a file, whole or not at all: true, or nil and an error.
 function methods:save(path)
   self_of(self, "chat:save")
-  local text = llm.json.encode({
+  path_of("chat:save", path)
+  local text, problem = host.json_text({
     format = FORMAT, version = VERSION, model = self._client.model, system = self._options.system,
-    messages = llm.json.array(self._messages),
-  }, { pretty = true })
-  local draft = path .. ".tmp"
-  local file, why = io.open(draft, "wb")
-  if not file then return nil, failure("the chat cannot be saved: " .. why) end
-  local ok
-  ok, why = file:write(text, "\n")
-  local closed, why_not = file:close()
-  if ok and closed then
-    ok, why = os.rename(draft, path)
-    if ok then return true end
+    messages = llm.json.array(copied(self._messages)),
+  }, "the chat", true)
+  local why = problem
+  if text then
+    local is_written
+    is_written, why = host.write_file(path, text .. "\n")
+    if is_written then return true end
   end
-  os.remove(draft)
-  return nil, failure("the chat cannot be saved: " .. tostring(why or why_not))
+  return nil, failure("config", "the chat cannot be saved: " .. why)
 end
 
+-- What a saved file says: a table, or nil and why it holds no chat.
 local function loaded(path)
   local file, why = io.open(path, "rb")
-  if not file then return nil, failure("the chat cannot be loaded: " .. why) end
-  local text = file:read("a")
+  if not file then return nil, "the chat cannot be loaded: " .. why end
+  local text, problem = file:read("a")
   file:close()
-  local saved, problem = llm.json.decode(text)
-  if type(saved) ~= "table" or saved.format ~= FORMAT or type(saved.messages) ~= "table" then
-    return nil, failure(path .. " holds no chat" .. (problem and ": " .. tostring(problem) or ""))
+  if not text then return nil, "the chat cannot be loaded: " .. path .. ": " .. tostring(problem) end
+  local saved
+  saved, problem = llm.json.decode(text)
+  if type(saved) ~= "table" or saved.format ~= FORMAT then
+    return nil, path .. " holds no chat" .. (problem and ": " .. tostring(problem) or "")
   end
   if math.type(saved.version) ~= "integer" or saved.version > VERSION then
-    return nil, failure(path .. " was saved by a later moonrill (version " .. tostring(saved.version) .. ")")
+    return nil, path .. " was saved by a later moonrill (version " .. tostring(saved.version) .. ")"
+  end
+  if saved.system == llm.json.null then saved.system = nil end
+  if saved.system ~= nil and type(saved.system) ~= "string" then return nil, path .. " holds no chat: system is no string" end
+  if getmetatable(saved.messages) ~= ARRAY then return nil, path .. " holds no chat: messages is no array" end
+  for index, message in ipairs(saved.messages) do
+    local wrong = shared.prompt.message_problem(message)
+    if wrong then return nil, path .. " holds no chat: message " .. index .. wrong end
   end
   return saved
 end
@@ -105,10 +158,11 @@ end
 -- Goes on with what another wrote with save, in place of what was said here: true, or nil and an error, and nothing changed.
 function methods:load(path)
   self_of(self, "chat:load")
-  if self._busy then host.misuse("chat:load: this chat waits for an answer") end
-  local saved, err = loaded(path)
-  if not saved then return nil, err end
-  self._messages = copied(saved.messages)
+  path_of("chat:load", path)
+  if self._busy then fail("chat:load: this chat waits for an answer") end
+  local saved, problem = loaded(path)
+  if not saved then return nil, failure("config", problem) end
+  self._messages = saved.messages
   if self._options.system == nil then self._options.system = saved.system end
   return true
 end
@@ -127,8 +181,9 @@ end
 -- and all that follows it, calls and results included; the last one stays. Returns how many messages went.
 function methods:trim(options)
   self_of(self, "chat:trim")
-  shared.check("chat:trim", options, { max_tokens = "count" })
-  if not options.max_tokens then host.misuse("chat:trim needs max_tokens") end
+  check("chat:trim", options, { max_tokens = "count" })
+  if not options.max_tokens then fail("chat:trim needs max_tokens") end
+  if self._busy then fail("chat:trim: this chat waits for an answer") end
   local messages, sum, starts = self._messages, tokens_of(self._options.system), {}
   for index, message in ipairs(messages) do
     sum = sum + 4 + tokens_of(message)
@@ -144,15 +199,16 @@ function methods:trim(options)
   return first - 1
 end
 
--- client:chat{ system =, messages =, load = path, ... }: further options are those of every send.
+-- client:chat{ system =, messages =, load = path, ... }: further options are those of every send. All are checked here.
 return function(client, options)
-  local own = {}
-  for name, value in next, options or {} do own[name] = value end
-  local messages, path = own.messages or {}, own.load
+  options = options == nil and {} or options
+  shared.check_request("client:chat", options, OPTIONS)
+  local messages = shared.prompt.checked("client:chat", "messages", options.messages or {})
+  local own = copied(options)
   own.messages, own.load = nil, nil
   local chat = setmetatable({ _client = client, _options = own, _messages = copied(messages), _busy = false }, Chat)
-  if path == nil then return chat end
-  local ok, err = chat:load(path)
+  if options.load == nil then return chat end
+  local ok, err = chat:load(options.load)
   if not ok then return nil, err end
   return chat
 end

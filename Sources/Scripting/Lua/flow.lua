@@ -4,49 +4,56 @@
 --
 -- A failure is what a step returns as nil, err, or an llm error that it raises (a stream's loop does). Whatever else it
 -- raises is a defect of the script: it leaves every combinator at once, with the traceback of where it happened.
+--
+-- A combinator returns all results of the step that made its value: the errors of map { keep_going } and a vote's tally
+-- are second and third results.
 local host, llm, shared, _ENV = ...
 local describe, Failure, fail = shared.describe, shared.Failure, host.misuse
 local scoped, begin, next_branch, failed = shared.scope.run, shared.scope.begin, shared.scope.next, shared.scope.failed
+local unpacked = shared.scope.unpack
 local blame, all_failed, options_of = shared.steps.blame, shared.steps.all_failed, shared.steps.options_of
 local need, need_steps, need_items = shared.steps.need, shared.steps.need_steps, shared.steps.need_items
+local need_arguments, has_errors = shared.steps.need_arguments, shared.steps.has_errors
 local flow = {}
+
+local function has_failed(results) return failed(results[1], results[2]) end
 
 -- One after the other ----------------------------------------------------------------------------------------------
 
--- seq(a, b, ...): each step gets what the one before it returned.
+-- seq(a, b, ...): each step gets all that the one before it returned.
 function flow.seq(...)
-  local steps = need_steps("flow.seq", { ... })
-  return function(value)
-    local at = 1
+  local steps, count = { ... }, need_arguments("flow.seq", ...)
+  return function(...)
+    local at, values = 1, table.pack(...)
     local function where() return "step " .. at .. " of llm.flow.seq" end
-    local result, err = scoped(where, function(_)
-      for index = 1, #steps do
+    local results = table.pack(scoped(where, function(_)
+      for index = 1, count do
         at = index
-        local given, failure = steps[index](value)
-        if failed(given, failure) then return nil, failure end
-        value = given
+        values = table.pack(steps[index](unpacked(values)))
+        if has_failed(values) then return nil, values[2] end
       end
-      return value
-    end)
-    if failed(result, err) then return nil, blame(err, "seq[" .. at .. "]") end
-    return result
+      return unpacked(values)
+    end))
+    if has_failed(results) then return nil, blame(results[2], "seq[" .. at .. "]") end
+    return unpacked(results)
   end
 end
 
 -- branch(pred, a, b): a where pred(value) holds, else b; without b the value passes.
-function flow.branch(pred, a, b)
+function flow.branch(pred, a, ...)
   need("flow.branch", "the condition", pred)
   need("flow.branch", "the step for true", a)
-  if b ~= nil then need("flow.branch", "the step for false", b) end
-  return function(value)
-    local at = "the condition"
+  local b = ...
+  if select("#", ...) > 0 then need("flow.branch", "the step for false", b) end
+  return function(...)
+    local at, values = "the condition", table.pack(...)
     return scoped(function() return at .. " of llm.flow.branch" end, function()
-      local holds, err = pred(value)
+      local holds, err = pred(unpacked(values))
       if holds == nil and err ~= nil then return nil, err end
       at = holds and "the first step" or "the second step"
-      if holds then return a(value) end
-      if b then return b(value) end
-      return value
+      if holds then return a(unpacked(values)) end
+      if b then return b(unpacked(values)) end
+      return unpacked(values)
     end)
   end
 end
@@ -54,29 +61,29 @@ end
 local function folded(where, items, fn, start, each)
   need_items(where, items)
   need(where, "the step", fn)
-  local at, value = 0, start
-  local result, err = scoped(function() return "item " .. at .. " of llm." .. where end, function()
+  local at, values = 0, { start, n = 1 }
+  local result, err = scoped(function() return "item " .. at .. " of llm." .. where end, function(number)
+    if each then host.scope_partial(number, { each }) end
     for index, item in ipairs(items) do
       at = index
-      local given, failure = fn(value, item, index)
-      if failed(given, failure) then return nil, failure end
-      value = given
-      each(value)
+      values = table.pack(fn(values[1], item, index))
+      if has_failed(values) then return nil, values[2] end
+      if each then each[#each + 1] = values[1] end
     end
     return true
   end)
-  if not result then return nil, blame(err, where:sub(6) .. "[" .. at .. "]") end
-  return value
+  if not result then return { nil, blame(err, where:sub(6) .. "[" .. at .. "]"), n = 2 } end
+  return values
 end
 
 -- reduce(items, fn, start): fn(value so far, item, index), one after the other.
-function flow.reduce(items, fn, start) return folded("flow.reduce", items, fn, start, function() end) end
+function flow.reduce(items, fn, start) return unpacked(folded("flow.reduce", items, fn, start)) end
 
 -- scan(items, fn, start): as reduce; returns every value on the way.
 function flow.scan(items, fn, start)
-  local all = {}
-  local _, err = folded("flow.scan", items, fn, start, function(value) all[#all + 1] = value end)
-  if err ~= nil then return nil, err end
+  local all = llm.json.array {}
+  local values = folded("flow.scan", items, fn, start, all)
+  if has_failed(values) then return nil, values[2] end
   return all
 end
 
@@ -86,20 +93,19 @@ function flow.loop(fn, options)
   options = options_of("flow.loop", options, { stop_when = "function", max = "count" })
   local stop_when, max = options.stop_when, options.max or math.huge
   if not stop_when and max == math.huge then fail("flow.loop needs stop_when or max, or it would never end") end
-  return function(value)
-    local at = 0
-    local result, err = scoped(function() return "round " .. at .. " of llm.flow.loop" end, function()
+  return function(...)
+    local at, values = 0, table.pack(...)
+    local results = table.pack(scoped(function() return "round " .. at .. " of llm.flow.loop" end, function()
       while at < max do
         at = at + 1
-        local given, failure = fn(value, at)
-        if failed(given, failure) then return nil, failure end
-        value = given
-        if stop_when and stop_when(value, at) then break end
+        values = table.pack(fn(values[1], at))
+        if has_failed(values) then return nil, values[2] end
+        if stop_when and stop_when(values[1], at) then break end
       end
-      return value
-    end)
-    if failed(result, err) then return nil, blame(err, "loop[" .. at .. "]") end
-    return result
+      return unpacked(values)
+    end))
+    if has_failed(results) then return nil, blame(results[2], "loop[" .. at .. "]") end
+    return unpacked(results)
   end
 end
 
@@ -111,64 +117,76 @@ function flow.refine(fn, options)
   local critic, rounds = need("flow.refine", "critic", options.critic), options.rounds or 2
   return function(input)
     local at = "the draft"
-    local result, err = scoped(function() return at .. " of llm.flow.refine" end, function()
-      local draft, failure = fn(input)
+    local results = table.pack(scoped(function() return at .. " of llm.flow.refine" end, function()
+      local draft = table.pack(fn(input))
       for round = 1, rounds do
-        if failed(draft, failure) then return nil, failure end
+        if has_failed(draft) then return nil, draft[2] end
         at = "critique " .. round
-        local critique, problem = critic(draft, input)
+        local critique, problem = critic(draft[1], input)
         if failed(critique, problem) then return nil, problem end
         if critique == nil or critique == true or critique == "" then break end
         at = "revision " .. round
-        draft, failure = fn(input, draft, critique)
+        draft = table.pack(fn(input, draft[1], critique))
       end
-      return draft, failure
-    end)
-    if failed(result, err) then return nil, blame(err, "refine: " .. at) end
-    return result
+      return unpacked(draft)
+    end))
+    if has_failed(results) then return nil, blame(results[2], "refine: " .. at) end
+    return unpacked(results)
   end
 end
 
 -- Side by side -----------------------------------------------------------------------------------------------------
 
--- all{ x = a, y = b }: every step gets the value; the results by the same names. The first failure ends the others.
+-- The steps of `all`: those of an array have no holes.
+local function need_named_steps(where, steps)
+  if type(steps) ~= "table" or next(steps) == nil then fail(where .. " takes a table of steps, not " .. describe(steps)) end
+  local last = 0
+  for name, step in next, steps do
+    need(where, "step " .. tostring(name), step)
+    if math.type(name) == "integer" then last = math.max(last, name) end
+  end
+  for place = 1, last do need(where, "step " .. place, steps[place]) end
+end
+
+-- all{ x = a, y = b }: every step gets the value; the results by the same names. The first failure ends the others. The
+-- errors of a map { keep_going } among the steps are the second result, by the step's name.
 function flow.all(steps)
-  if type(steps) ~= "table" or next(steps) == nil then fail("flow.all takes a table of steps, not " .. describe(steps)) end
-  for name, step in next, steps do need("flow.all", "step " .. tostring(name), step) end
-  return function(value)
-    local running = {}
+  need_named_steps("flow.all", steps)
+  return function(...)
+    local running, values = {}, table.pack(...)
     return scoped(function() return tostring(running.last) .. " of llm.flow.all" end, function(scope)
-      for name, step in next, steps do begin(running, name, step, value) end
-      local results = {}
+      for name, step in next, steps do begin(running, name, step, unpacked(values)) end
+      local results, errors = {}, shared.steps.errors()
       while running.count > 0 do
-        local name, result, err = next_branch(scope, running)
-        if failed(result, err) then return nil, blame(err, "all." .. tostring(name)) end
-        results[name] = result
+        local name, branch = next_branch(scope, running)
+        if has_failed(branch) then return nil, blame(branch[2], "all." .. tostring(name)) end
+        results[name] = branch[1]
+        if has_errors(branch[2]) then errors[name] = branch[2] end
       end
+      if has_errors(errors) then return results, errors end
       return results
     end)
   end
 end
 
--- The branches of a race: the first success, or all errors.
+-- The results of the first branch that succeeds; nil once all have failed.
 local function first_success(scope, running, errors)
   while running.count > 0 do
-    local name, value, err = next_branch(scope, running)
-    if not failed(value, err) then return true, value end
-    errors[#errors + 1] = blame(err, name)
+    local name, branch = next_branch(scope, running)
+    if not has_failed(branch) then return branch end
+    errors[#errors + 1] = blame(branch[2], name)
   end
-  return false
 end
 
 -- race{ a, b }: all at once; the first success wins, and the others are cancelled in the same turn.
 function flow.race(steps)
   need_steps("flow.race", steps)
-  return function(value)
-    local running, errors = {}, {}
+  return function(...)
+    local running, errors, values = {}, {}, table.pack(...)
     return scoped(function() return tostring(running.last) .. " of llm.flow.race" end, function(scope)
-      for index, step in ipairs(steps) do begin(running, "race[" .. index .. "]", step, value) end
-      local won, result = first_success(scope, running, errors)
-      if won then return result end
+      for index, step in ipairs(steps) do begin(running, "race[" .. index .. "]", step, unpacked(values)) end
+      local winner = first_success(scope, running, errors)
+      if winner then return unpacked(winner) end
       return all_failed(errors)
     end)
   end
@@ -179,23 +197,22 @@ function flow.hedge(a, b, options)
   need("flow.hedge", "the first step", a)
   need("flow.hedge", "the second step", b)
   local after = options_of("flow.hedge", options, { after = "span" }).after or 2
-  return function(value)
-    local running, errors = {}, {}
+  return function(...)
+    local running, errors, values = {}, {}, table.pack(...)
     return scoped(function() return tostring(running.last) .. " of llm.flow.hedge" end, function(scope)
-      begin(running, "hedge[1]", a, value)
-      local name, result, err = next_branch(scope, running, host.now() + after)
-      if name and not failed(result, err) then return result end
-      if name then errors[1] = blame(err, name) end
-      if name or not host.scope_has_output(scope) then begin(running, "hedge[2]", b, value) end
-      local won
-      won, result = first_success(scope, running, errors)
-      if won then return result end
+      begin(running, "hedge[1]", a, unpacked(values))
+      local name, branch = next_branch(scope, running, host.now() + after)
+      if name and not has_failed(branch) then return unpacked(branch) end
+      if name then errors[1] = blame(branch[2], name) end
+      local is_second_begun = name ~= nil or not host.scope_has_output(scope)
+      if is_second_begun then begin(running, "hedge[2]", b, unpacked(values)) end
+      local winner = first_success(scope, running, errors)
       -- The first step had begun to speak, and failed after that.
-      if #errors == 1 and errors[1] ~= err then
-        begin(running, "hedge[2]", b, value)
-        won, result = first_success(scope, running, errors)
-        if won then return result end
+      if not winner and not is_second_begun then
+        begin(running, "hedge[2]", b, unpacked(values))
+        winner = first_success(scope, running, errors)
       end
+      if winner then return unpacked(winner) end
       return all_failed(errors)
     end)
   end
@@ -208,14 +225,14 @@ function flow.fallback(steps, options)
   need_steps("flow.fallback", steps)
   options = options_of("flow.fallback", options, { chars = "count", seconds = "span" })
   local hold = next(options) and options
-  return function(value)
-    local errors = {}
+  return function(...)
+    local errors, values = {}, table.pack(...)
     for index, step in ipairs(steps) do
       local name = "fallback[" .. index .. "]"
-      local result, err = scoped(function() return name end, function() return step(value) end, nil,
-        index < #steps and hold or nil)
-      if not failed(result, err) then return result end
-      errors[index] = blame(err, name)
+      local results = table.pack(scoped(function() return name end, function() return step(unpacked(values)) end, nil,
+        index < #steps and hold or nil))
+      if not has_failed(results) then return unpacked(results) end
+      errors[index] = blame(results[2], name)
     end
     return all_failed(errors)
   end
@@ -235,10 +252,11 @@ function flow.retry(fn, options)
     local try = 0
     while true do
       try = try + 1
-      local result, err = scoped(function() return "try " .. try .. " of llm.flow.retry" end, function()
+      local results = table.pack(scoped(function() return "try " .. try .. " of llm.flow.retry" end, function()
         return fn(value, try)
-      end)
-      if not failed(result, err) then return result end
+      end))
+      if not has_failed(results) then return unpacked(results) end
+      local err = results[2]
       if try > max or not on(err, try) then return nil, blame(err, "retry[" .. try .. "]") end
       -- Half of the wait is chance, so that many that failed together do not come back together.
       local wait = math.min(cap, base * 2 ^ (try - 1))
@@ -247,25 +265,28 @@ function flow.retry(fn, options)
   end
 end
 
--- timeout(seconds, fn): nil and an error of kind "timeout" where fn takes longer.
-function flow.timeout(seconds, fn)
+-- timeout(seconds, fn): nil and an error of kind "timeout" where fn takes longer. err.partial has the results of a map
+-- that it ended.
+function flow.timeout(seconds, ...)
   if type(seconds) ~= "number" or not (seconds > 0) then
     fail("flow.timeout takes a number of seconds above 0, not " .. describe(seconds))
   end
+  local fn = ...
+  if select("#", ...) ~= 1 then fail("flow.timeout takes one step, not " .. select("#", ...)) end
   need("flow.timeout", "the step", fn)
-  return function(value)
-    local running = {}
+  return function(...)
+    local running, values = {}, table.pack(...)
     return scoped(function() return "llm.flow.timeout" end, function(scope)
-      begin(running, "timeout", fn, value)
-      local name, result, err = next_branch(scope, running, host.now() + seconds)
-      if name and failed(result, err) then return nil, err end
-      if name then return result end
-      return nil, setmetatable({
+      begin(running, "timeout", fn, unpacked(values))
+      local name, branch = next_branch(scope, running, host.now() + seconds)
+      if name then return unpacked(branch) end
+      local err = setmetatable({
         kind = "timeout", message = "the step took longer than " .. seconds .. " s", retryable = true, step = "timeout",
       }, Failure)
+      return nil, shared.scope.with_partial(err, scope)
     end)
   end
 end
 
 for name, combinator in next, shared.many do flow[name] = combinator end
-return flow
+return shared.named("llm.flow", flow)

@@ -1,6 +1,7 @@
 -- The module `llm`, as scripts see it: options checked and merged here, everything that waits or sends done by the
 -- host. Run once a state with the host's primitives as its argument; returns the module. Every function of the module has
 -- its face here; what few scripts need is in parts that are loaded later (shared.NAME is what NAME.lua returns).
+-- Length: the schemas of all options stand in one file, which types/llm.lua is held to.
 local host = ...
 local llm = { version = host.version }
 -- A script may write over globals; the module goes on with the originals.
@@ -19,6 +20,30 @@ local function describe(value)
   if kind == "number" or kind == "boolean" then return tostring(value) end
   return kind == "nil" and "nil" or "a " .. kind
 end
+
+-- Replies and errors ------------------------------------------------------------------------------------------------
+
+local Reply = { __name = "llm.reply", __tostring = function(self) return self.text end }
+local Failure = { __name = "llm.error", __tostring = function(self) return self._display or self.message end }
+host.metatables { reply = Reply, error = Failure }
+
+-- "A: " .. reply and "failed: " .. err: both stand for what tostring says of them.
+local function joined(a, b)
+  local function text(value)
+    local kind = type(value)
+    if kind == "string" or kind == "number" then return value end
+    local metatable = getmetatable(value)
+    if metatable == Reply or metatable == Failure or (type(metatable) == "table" and metatable.__tostring) then
+      return tostring(value)
+    end
+    local other = (getmetatable(a) == Failure or getmetatable(b) == Failure) and "an error" or "a reply"
+    return fail("attempt to concatenate a " .. kind .. " value with " .. other)
+  end
+  return text(a) .. text(b)
+end
+Reply.__concat, Failure.__concat = joined, joined
+
+-- Checks -----------------------------------------------------------------------------------------------------------
 
 -- Schemas: option name -> what it must be. "any" is passed on as it is.
 local CALLBACKS = {
@@ -79,6 +104,26 @@ local function names(schema)
   return list
 end
 
+-- A name that is not there raises, with the nearest one; rawget tells whether it is there.
+local function named(where, exports, also)
+  return setmetatable(exports, {
+    __index = function(_, name)
+      if type(name) ~= "string" then return nil end
+      local known = names(exports)
+      for _, other in next, also or {} do known[#known + 1] = other end
+      local near = host.nearest(name, known)
+      fail(where .. " has no '" .. name .. "'" .. (near and " (did you mean '" .. near .. "'?)" or ""))
+    end,
+  })
+end
+
+-- Names under which other libraries take a key.
+local KEYS = {
+  api_key = true, apikey = true, apiKey = true, key = true, token = true, api_token = true, access_token = true,
+  auth_token = true, auth = true, authorization = true, bearer = true, secret = true, secret_key = true, password = true,
+}
+local KEY_HINT = "; a key's value never enters Lua: key_env = \"NAME\" on the client names the environment variable that holds it"
+
 local function check(where, options, schema, hint)
   if type(options) ~= "table" then fail(where .. " takes a table of options, not " .. describe(options)) end
   for name, value in next, options do
@@ -86,6 +131,7 @@ local function check(where, options, schema, hint)
     if kind == nil then
       if type(name) ~= "string" then fail(where .. ": options are named; there is a value at " .. describe(name)) end
       local near = host.nearest(name, names(schema))
+      if schema.on_token and KEYS[name] then near, hint = nil, KEY_HINT end
       fail(where .. ": unknown option '" .. name .. "'"
         .. (near and " (did you mean '" .. near .. "'?)" or "") .. (hint or ""))
     end
@@ -131,7 +177,9 @@ end
 -- by then the script may have written over its own.
 local originals = {}
 for name, value in next, _G do originals[name] = value end
-local shared = setmetatable({ check = check, describe = describe }, {
+local shared = setmetatable({
+  check = check, describe = describe, named = named, names = names, Failure = Failure, Reply = Reply, REQUEST = REQUEST,
+}, {
   __index = function(self, name)
     local part = host.part(name)(host, llm, self, originals)
     rawset(self, name, part)
@@ -149,34 +197,6 @@ local function merged(under, over)
   for name, value in next, under do result[name] = value end
   for name, value in next, over do result[name] = value end
   return result
-end
-
-local ROLES = { system = true, developer = true, user = true, assistant = true, tool = true, ["function"] = true }
-
-local function messages_of(where, prompt)
-  if type(prompt) == "string" then return { { role = "user", content = prompt } } end
-  if type(prompt) ~= "table" then
-    fail(where .. ": the prompt must be a string or an array of messages, not " .. describe(prompt))
-  end
-  if #prompt == 0 then fail(where .. ": the array of messages is empty") end
-  local messages = {}
-  for index, message in ipairs(prompt) do
-    local place = where .. ": message " .. index
-    if type(message) ~= "table" then fail(place .. " must be a table with role and content, not " .. describe(message)) end
-    if not ROLES[message.role] then
-      local near = type(message.role) == "string" and host.nearest(message.role, names(ROLES))
-      fail(place .. ": unknown role " .. describe(message.role) .. (near and " (did you mean '" .. near .. "'?)" or ""))
-    end
-    if message.content ~= nil and type(message.content) ~= "string" and type(message.content) ~= "table"
-      and message.content ~= llm.json.null then
-      fail(place .. ": content must be a string or an array of parts, not " .. describe(message.content))
-    end
-    if type(message.content) == "table" then
-      message = shared.images(where .. ": messages[" .. index .. "]", message)
-    end
-    messages[index] = message
-  end
-  return messages
 end
 
 -- Clients ----------------------------------------------------------------------------------------------------------
@@ -202,10 +222,12 @@ function llm.limit(options) return shared.limit.make(options) end
 llm.defer = setmetatable({}, { __name = "llm.defer", __tostring = function() return "llm.defer" end })
 function llm.tool(options) return shared.tools.make(options) end
 
+local PARAMS_HINT = "; fields that only this provider knows go into params = {...}"
+
 local function specification(where, self, prompt, options)
   if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. where:match("[^:]+$") .. "(...)") end
   options = options or {}
-  check(where, options, REQUEST, "; fields that only this provider knows go into params = {...}")
+  check(where, options, REQUEST, PARAMS_HINT)
   local timeout = check_common(where, options)
   local defaults = self._options
   local params = merged(merged(defaults.params, options.params), nil) or {}
@@ -220,9 +242,10 @@ local function specification(where, self, prompt, options)
   if model == nil then
     fail(where .. ": no model is named; write llm.client { model = \"...\" } or pass model = \"...\"")
   end
+  local messages, fault = shared.prompt.messages(where, prompt)
   local specified = {
     endpoint = self._endpoint, model = model, system = options.system or defaults.system,
-    messages = messages_of(where, prompt), params = own or params, headers = merged(defaults.headers, options.headers),
+    messages = messages, fault = fault, params = own or params, headers = merged(defaults.headers, options.headers),
     timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
     coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
     limit = options.limit or defaults.limit,
@@ -274,15 +297,27 @@ function call_methods:resume() host.call_resume(id_of(self, Call, "call:resume")
 
 local function ask_once(specified) return host.call_wait(host.call_start(specified, "ask"), true) end
 
-function Client:ask(prompt, options)
-  local specified = specification("client:ask", self, prompt, options)
-  local ask = ask_once
+local function ask(where, client, prompt, options)
+  local specified = specification(where, client, prompt, options)
+  local once = ask_once
   if specified.known_tools then
-    ask = function(request) return shared.tools.ask(request, request.known_tools, ask_once) end
+    once = function(request) return shared.tools.ask(request, request.known_tools, ask_once) end
   end
-  if specified.schema then return shared.structured.ask(specified, ask) end
-  return ask(specified)
+  if specified.schema then return shared.structured.ask(specified, once) end
+  return once(specified)
 end
+shared.ask = ask
+
+-- Checks the options of a conversation as those of a request are checked, before anything is asked.
+function shared.check_request(where, options, schema)
+  check(where, options, schema, PARAMS_HINT)
+  check_common(where, options)
+  if options.limit then shared.limit.check(where, options.limit) end
+  if options.schema then shared.structured.params(where, {}, options.schema) end
+  if options.tools then shared.tools.params({}, options.tools) end
+end
+
+function Client:ask(prompt, options) return ask("client:ask", self, prompt, options) end
 
 function Client:chat(options)
   if getmetatable(self) ~= Client then fail("client:chat is a method: write client:chat(...)") end
@@ -331,14 +366,10 @@ llm.time = host.time
 
 -- Values -----------------------------------------------------------------------------------------------------------
 
-local Reply = { __name = "llm.reply", __tostring = function(self) return self.text end }
-local Failure = { __name = "llm.error" }
-Failure.__tostring = function(self) return self._display or self.message end
-host.metatables { reply = Reply, error = Failure }
-
 llm.json = host.json
 local ENCODE = { pretty = "boolean" }
 local encode = host.json.encode
+named("llm.json", llm.json)
 function llm.json.encode(value, options)
   if options ~= nil then check("llm.json.encode", options, ENCODE) end
   return encode(value, options and options.pretty or false)
@@ -355,6 +386,14 @@ for _, level in ipairs { "trace", "debug", "info", "warning", "error" } do
   end
 end
 llm.log.warn = llm.log.warning
+named("llm.log", llm.log)
+
+-- A string with U+FFFD in place of what is not UTF-8, and how many bytes that was.
+function llm.utf8(text)
+  if type(text) ~= "string" then fail("llm.utf8 takes a string, not " .. describe(text)) end
+  local repaired, replaced = host.utf8(text)
+  return repaired, replaced
+end
 
 function llm.providers() return host.providers() end
 
@@ -369,11 +408,11 @@ end
 
 -- Parts that few scripts need are compiled when they are first named.
 local LATER = { flow = true, budget = true, prices = true }
-shared.Failure = Failure
-return setmetatable(llm, {
-  __index = function(self, name)
-    if not LATER[name] then return nil end
-    rawset(self, name, shared[name])
-    return rawget(self, name)
-  end,
-})
+named("llm", llm, { "flow", "budget", "prices" })
+local unknown = getmetatable(llm).__index
+getmetatable(llm).__index = function(self, name)
+  if not LATER[name] then return unknown(self, name) end
+  rawset(self, name, shared[name])
+  return rawget(self, name)
+end
+return llm

@@ -27,18 +27,33 @@ function scope.begin(running, name, step, ...)
   running.count = (running.count or 0) + 1
 end
 
--- Waits for the next branch: its name, its value and its error; nil where `deadline` comes first. Raises what a branch
--- raised, but for failures.
+-- Waits for the next branch: its name and table.pack of its results; nil where `deadline` comes first. Raises what a
+-- branch raised, but for failures, which are results.
 function scope.next(number, running, deadline)
   local id = host.scope_next(number, deadline and math.max(0, deadline - host.now()))
   if not id then return nil end
   local name = running[id]
   running[id], running.count, running.last = nil, running.count - 1, name
-  local ok, value, err = pcall(host.task_wait, id)
+  local results = table.pack(pcall(host.task_wait, id))
   host.task_release(id)
-  if ok then return name, value, err end
-  if getmetatable(value) ~= Failure then error(value, 0) end
-  return name, nil, value
+  if results[1] then return name, table.pack(table.unpack(results, 2, results.n)) end
+  if getmetatable(results[2]) ~= Failure then error(results[2], 0) end
+  return name, { nil, results[2], n = 2 }
+end
+
+-- All results of a step, from table.pack.
+function scope.unpack(results) return table.unpack(results, 1, results.n) end
+
+-- Gives an error what a map inside the scope has done so far: `partial`, its results, and `errors`.
+function scope.with_partial(err, number)
+  local partial = host.scope_partial(number)
+  if partial then
+    err.partial = partial[1]
+    -- Items that are not done leave no holes.
+    for index = 1, partial[3] or 0 do if err.partial[index] == nil then err.partial[index] = false end end
+    if partial[2] and next(partial[2]) ~= nil then err.errors = partial[2] end
+  end
+  return err
 end
 
 return scope

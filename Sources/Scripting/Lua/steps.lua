@@ -1,5 +1,4 @@
--- What the combinators of flow.lua and many.lua share: how a failure names the step it came from, and the checks of what a
--- script gives them.
+-- Shared by flow.lua and many.lua: how a failure names its step, checks of arguments, and the errors that map keeps.
 local host, _, shared, _ENV = ...
 local check, describe, Failure, fail = shared.check, shared.describe, shared.Failure, host.misuse
 local steps = {}
@@ -22,10 +21,26 @@ function steps.need(where, what, value)
   return value
 end
 
+-- An array of steps. A hole is an undefined name: every place up to the last is looked at, since #array may stop before.
 function steps.need_steps(where, array)
-  if type(array) ~= "table" or #array == 0 then fail(where .. " takes an array of steps, not " .. describe(array)) end
-  for index, step in ipairs(array) do steps.need(where, "step " .. index, step) end
+  if type(array) ~= "table" or next(array) == nil then fail(where .. " takes an array of steps, not " .. describe(array)) end
+  local last = 0
+  for place in next, array do
+    if math.type(place) ~= "integer" or place < 1 then
+      fail(where .. " takes an array of steps; there is a value at " .. describe(place))
+    end
+    last = math.max(last, place)
+  end
+  for place = 1, last do steps.need(where, "step " .. place, array[place]) end
   return array
+end
+
+-- Steps given as arguments: an undefined name counts as one, also in the last place.
+function steps.need_arguments(where, ...)
+  local count = select("#", ...)
+  if count == 0 then fail(where .. " takes one step or more") end
+  for place = 1, count do steps.need(where, "step " .. place, (select(place, ...))) end
+  return count
 end
 
 function steps.options_of(where, options, schema)
@@ -41,5 +56,19 @@ end
 
 -- No branch has succeeded: the first error, with the others.
 function steps.all_failed(errors) return nil, steps.blame(errors[1], nil, table.move(errors, 2, #errors, 1, {})) end
+
+-- The errors of map { keep_going } by index. The metatable tells them from any other second result.
+local Errors = { __name = "llm.errors" }
+function Errors.__tostring(self)
+  local lines = {}
+  for place, err in next, self do lines[#lines + 1] = "[" .. tostring(place) .. "] " .. tostring(err) end
+  table.sort(lines)
+  return table.concat(lines, "\n")
+end
+
+function steps.errors() return setmetatable({}, Errors) end
+
+-- Whether a step's second result is a table of such errors that holds any.
+function steps.has_errors(value) return getmetatable(value) == Errors and next(value) ~= nil end
 
 return steps

@@ -4,10 +4,10 @@ local host, llm, shared, _ENV = ...
 local Failure = shared.Failure
 local structured = {}
 
-local function failure(message, text, path, reply)
+local function failure(message, text, path, reply, attempts)
   return setmetatable({
     kind = "schema", message = message, retryable = true, path = path, text = text, partial = reply,
-    provider = reply.provider, model = reply.model,
+    provider = reply.provider, model = reply.model, attempts = attempts,
   }, Failure)
 end
 
@@ -59,16 +59,19 @@ end
 -- Asks for an answer that fits. `once` sends the request, and runs its tools.
 function structured.ask(specified, once)
   local sum
+  -- Of both rounds: what was sent, as in all errors of requests.
+  local attempts = 0
   for round = 1, 2 do
     local reply, err = ask(specified, once)
     if not reply then return nil, err end
+    attempts = attempts + (reply.attempts or 1)
     sum = shared.usage.add(sum, reply.usage)
     reply.usage = sum
     -- One that the script has stopped, or left calls of, is not meant to be whole.
     if reply.finish_reason == "cancelled" or reply.deferred then return reply end
     local text = reply.text
     if reply.finish_reason == "length" then
-      return nil, failure("the answer was cut by the limit of tokens", text, nil, reply)
+      return nil, failure("the answer was cut by the limit of tokens", text, nil, reply, attempts)
     end
     local value, problem = host.json_document(text, root_of(specified.schema))
     local misfit, path = problem, nil
@@ -78,9 +81,13 @@ function structured.ask(specified, once)
       return reply
     end
     if round == 2 then
-      return nil, failure("the answer does not fit the schema, even when asked again: " .. misfit, text, path, reply)
+      return nil, failure("the answer does not fit the schema, even when asked again: " .. misfit, text, path, reply, attempts)
     end
-    if specified.on_reset then specified.on_reset { attempt = round, err = failure(misfit, text, path, reply) } end
+    if specified.on_reset then
+      local unfit = failure("the answer does not fit the schema: " .. misfit, text, path, reply, attempts)
+      -- As everywhere: a script that does not want the second try gets the error of the first.
+      if specified.on_reset { attempt = round, err = unfit } == false then return nil, unfit end
+    end
     local messages = table.move(reply.messages or specified.messages, 1, #(reply.messages or specified.messages), 1, {})
     if not reply.messages then messages[#messages + 1] = reply.message end
     messages[#messages + 1] = {

@@ -1,6 +1,6 @@
 -- The loop of tools: the model calls, the script's functions run, their results go back, until the model answers.
 local host, llm, shared, _ENV = ...
-local Failure, scope = shared.Failure, shared.scope
+local Failure, Reply, scope = shared.Failure, shared.Reply, shared.scope
 local tools = {}
 
 local Tool = { __name = "llm.tool" }
@@ -52,11 +52,34 @@ function tools.params(params, given)
   return result, known
 end
 
--- A result as the model reads it.
-local function written(value)
-  if type(value) == "string" then return utf8.len(value) and value or "the result is not UTF-8 text" end
-  local ok, text = pcall(llm.json.encode, value == nil and llm.json.null or value)
-  return ok and text or tostring(value)
+-- What a tool raised, or returned behind nil, as the model reads it: never an address, always UTF-8.
+local function error_text(problem)
+  if type(problem) == "table" then
+    local metatable = getmetatable(problem)
+    if type(metatable) ~= "table" or not metatable.__tostring then
+      return host.json_text(problem, "the error") or "an error that is a table"
+    end
+  end
+  local ok, text = pcall(tostring, problem)
+  return (host.utf8(ok and text or "an error that is a " .. type(problem)))
+end
+
+-- A result as the model reads it; nil and why, where JSON cannot hold it.
+local function written(value, second)
+  if getmetatable(value) == Reply then value = value.text end
+  if type(value) == "string" then
+    local _, replaced, first = host.utf8(value)
+    if replaced > 0 then return nil, "the result: not UTF-8 at byte " .. first .. "; llm.utf8 repairs it" end
+    return value
+  end
+  if value == nil then value = llm.json.null end
+  -- The errors of a map { keep_going } belong to its results.
+  if shared.steps.has_errors(second) then
+    local lines = {}
+    for place, err in next, second do lines[tostring(place)] = error_text(err) end
+    value = { results = value, errors = lines }
+  end
+  return host.json_text(value, "the result")
 end
 
 -- Runs one call: the result's text, whether it is an error; nil where the script is to answer it.
@@ -79,12 +102,16 @@ local function run(call, known)
   end, call.arguments, call)
   if not ok then
     if getmetatable(value) == Failure and value.kind == "cancelled" then error(value, 0) end
-    llm.log.warning("the tool '" .. tool.name .. "' raised an error: " .. tostring(value) .. "\n" .. where)
-    return "the tool failed: " .. tostring(value), true
+    local problem = error_text(value)
+    llm.log.warning("the tool '" .. tool.name .. "' raised an error: " .. problem .. "\n" .. where)
+    return "the tool failed: " .. problem, true
   end
   if value == llm.defer then return nil end
-  if value == nil and err ~= nil then return "the tool failed: " .. tostring(err), true end
-  return written(value), false
+  if value == nil and err ~= nil then return "the tool failed: " .. error_text(err), true end
+  local text, problem = written(value, err)
+  if text then return text, false end
+  llm.log.warning("the tool '" .. tool.name .. "' returned what cannot be sent: " .. problem)
+  return "the tool failed: " .. problem, true
 end
 
 -- All calls of a reply, side by side: results by their place; false where one is left to the script.
@@ -103,10 +130,49 @@ local function run_all(number, calls, known)
     end)
   end
   while running.count > 0 do
-    local index, result = scope.next(number, running)
-    results[index] = result
+    local index, branch = scope.next(number, running)
+    if branch[1] == nil then return nil, branch[2] end
+    results[index] = branch[1]
   end
   return results
+end
+
+-- Finish reasons with which a model's calls are whole, as the model meant them.
+local WHOLE = { stop = true, tool_calls = true }
+local CUT_BY = { length = "was cut by its limit of tokens", content_filter = "was filtered" }
+-- Formats whose finish reasons are a closed list: one that is not a regular end says that something went wrong
+-- (Gemini: MALFORMED_FUNCTION_CALL, UNEXPECTED_TOOL_CALL, TOO_MANY_TOOL_CALLS, https://ai.google.dev/api/generate-content).
+local CLOSED = { gemini = true, anthropic = true, cohere = true, responses = true }
+-- Elsewhere servers have words of their own for a regular end too; these parts of words name trouble.
+local TROUBLE = {
+  "malform", "unexpected", "invalid", "error", "abort", "cancel", "incomplete", "filter", "block", "safety", "prohibit",
+  "recit", "toxic", "timeout", "refus", "violat", "length", "limit", "max_", "too_many", "missing", "interrupt", "fail",
+}
+
+local function is_trouble(raw, dialect)
+  -- A reply without a reason ends so too: some servers send none. A pause is no end.
+  if raw == nil or raw == "pause_turn" then return false end
+  if CLOSED[dialect] then return true end
+  raw = tostring(raw):lower()
+  for _, word in ipairs(TROUBLE) do if raw:find(word, 1, true) then return true end end
+  return false
+end
+
+-- Why the calls of a reply must not run; nil where they may.
+local function refusal(reply, dialect)
+  local reason, raw, count = reply.finish_reason, reply.finish_reason_raw, #reply.tool_calls
+  if WHOLE[reason] or (reason == "other" and not is_trouble(raw, dialect)) then return nil end
+  return "the model's reply " .. (CUT_BY[reason] or "did not come to a regular end") .. " (finish reason "
+    .. tostring(raw or reason) .. "): its " .. (count == 1 and "tool call was" or count .. " tool calls were") .. " not run"
+end
+
+-- The error of a reply whose calls must not run.
+local function refused(reply, why, messages)
+  return setmetatable({
+    kind = reply.finish_reason == "length" and "truncated" or "provider", message = why,
+    code = reply.finish_reason_raw or reply.finish_reason, retryable = false, provider = reply.provider,
+    model = reply.model, attempts = reply.attempts, partial = reply, messages = messages,
+  }, Failure)
 end
 
 -- Asks until the model answers without calls. `once` sends one request; `known` has the tools by name, `true` for those
@@ -127,12 +193,20 @@ function tools.ask(specified, known, once)
         return nil, err
       end
       usages[round], sum = reply.usage or false, shared.usage.add(sum, reply.usage)
+      if #reply.tool_calls > 0 and reply.finish_reason ~= "cancelled" then
+        local why = refusal(reply, specified.endpoint.dialect)
+        if why then
+          reply.usage, reply.usages, reply.rounds = sum, usages, round
+          return nil, refused(reply, why, messages)
+        end
+      end
       messages[#messages + 1] = reply.message
       local deferred = {}
       -- A reply that was stopped has no calls to run: they may be half.
       local calls = reply.finish_reason == "cancelled" and {} or reply.tool_calls
       if #calls > 0 then
-        local results = run_all(number, calls, known)
+        local results, failure = run_all(number, calls, known)
+        if not results then return nil, failure end
         for index, call in ipairs(calls) do
           local result = results[index]
           if result then
@@ -171,7 +245,8 @@ function tools.ask(specified, known, once)
       if round >= most then
         return nil, setmetatable({
           kind = "budget", message = "the model still uses tools after " .. round .. " rounds (max_rounds)",
-          retryable = false, messages = messages, partial = reply,
+          retryable = false, messages = messages, partial = reply, provider = reply.provider, model = reply.model,
+          attempts = reply.attempts,
         }, Failure)
       end
     end

@@ -1,6 +1,7 @@
 // Requests between the script and the engine: begun, waited for, stopped. Delivering their events is Delivery's part.
 // Down go commands, up come events; nothing else passes.
 
+internal import Dialects
 internal import Engine
 internal import LuaVM
 
@@ -35,8 +36,10 @@ final class CallCenter {
 
     // MARK: From the script
 
+    /// - Parameter fault: what of the request's data cannot be sent: it then ends with that error, and nothing is sent.
     func start(
-        _ spec: RequestSpec, mode: Call.Mode, callbacks: Call.Callbacks, coalesce: Double, price: Meter.Price?
+        _ spec: RequestSpec, fault: String?, mode: Call.Mode, callbacks: Call.Callbacks, coalesce: Double,
+        price: Meter.Price?
     ) -> Int {
         let id = RequestID(nextID)
         nextID += 1
@@ -48,7 +51,12 @@ final class CallCenter {
             call.scope = scope
             scope.calls[id] = call
             call.holdBack = scope.holdBack
-            guard meter(call, scope.budgets, spec, price) else { return Int(id.raw) }
+            guard fault != nil || meter(call, scope.budgets, spec, price) else { return Int(id.raw) }
+        }
+        if let fault {
+            call.pending = [.failed(RequestFailure(unsent: spec, .invalidRequest, fault))]
+            enqueue(call)
+            return Int(id.raw)
         }
         engine.submit(.start(id, spec))
         return Int(id.raw)

@@ -11,17 +11,26 @@ struct RequestReader {
     let coder: LuaCoder
     let providers: ProviderTable
 
+    /// A request as it was read.
+    struct Parsed {
+        var spec: RequestSpec
+        /// What of the data that the script passes on cannot be sent (text that is not UTF-8, an unreadable image): the
+        /// request fails with it, unsent.
+        var fault: String?
+    }
+
     /// The request in the table at `index`.
     /// - Throws: ``LuaError`` that names the option at fault.
-    func request(at index: Int, of stack: LuaStack, mode: Call.Mode) throws(LuaError) -> RequestSpec {
+    func request(at index: Int, of stack: LuaStack, mode: Call.Mode) throws(LuaError) -> Parsed {
         let table = stack.absolute(index)
         var endpoint = try self.endpoint(of: table, stack)
         for (name, value) in pairs("headers", of: table, stack) { endpoint.headers[name] = value }
+        var fault = stack.field("fault", of: table) { $0.string(at: -1) }
         var chat = ChatRequest(
             model: stack.field("model", of: table) { $0.string(at: -1) } ?? "",
-            system: stack.field("system", of: table) { $0.string(at: -1) },
-            messages: try json("messages", of: table, stack)?.array ?? [])
-        chat.parameters = try json("params", of: table, stack)?.object ?? [:]
+            system: try json("system", of: table, stack, &fault)?.string,
+            messages: try json("messages", of: table, stack, &fault)?.array ?? [])
+        chat.parameters = try json("params", of: table, stack, &fault)?.object ?? [:]
         chat.isLenient = stack.field("lenient", of: table) { $0.bool(at: -1) } ?? false
         var spec = RequestSpec(chat: chat, endpoint: endpoint)
         spec.limit = limit(of: table, stack)
@@ -34,7 +43,7 @@ struct RequestReader {
         spec.wantsHeartbeats = seesEvents
         spec.wantsUsage = seesEvents || sees("on_usage")
         spec.splitsThinkTags = stack.field("think_tags", of: table) { $0.bool(at: -1) } ?? true
-        return spec
+        return Parsed(spec: spec, fault: fault)
     }
 
     private func limit(of table: Int, _ stack: LuaStack) -> LimitRule? {
@@ -49,11 +58,19 @@ struct RequestReader {
             tokensPerMinute: stack.field("tpm", of: limit) { $0.double(at: -1) })
     }
 
-    private func json(_ name: StaticString, of table: Int, _ stack: LuaStack) throws(LuaError) -> JSONValue? {
+    private func json(
+        _ name: StaticString, of table: Int, _ stack: LuaStack, _ fault: inout String?
+    ) throws(LuaError) -> JSONValue? {
         stack.getField(name, of: table)
         defer { stack.pop(1) }
         guard !stack.isNil(at: -1) else { return nil }
-        return try coder.value(at: -1, of: stack, place: "\(name)")
+        do throws(LuaCoder.Problem) {
+            return try coder.encoded(at: -1, of: stack, place: "\(name)")
+        } catch {
+            guard error.isData else { throw .misuse(error.description) }
+            fault = fault ?? error.description
+            return nil
+        }
     }
 
     private func endpoint(of table: Int, _ stack: LuaStack) throws(LuaError) -> Endpoint {

@@ -21,6 +21,23 @@ extension Scheduler {
     /// A scope that is being left: its number means nothing any more.
     func takeScope(_ number: Int) -> TaskScope? { scopes.removeValue(forKey: number) }
 
+    /// What the outermost combinator that notes it has done so far: that of the scope itself, or of one inside it.
+    func partial(of scope: TaskScope) -> LuaReference? {
+        if let partial = scope.partial { return partial }
+        for id in scope.tasks.keys.sorted() {
+            var inner: [TaskScope] = []
+            var next = scope.tasks[id]?.scope
+            while let here = next, here !== scope {
+                inner.append(here)
+                next = here.outer
+            }
+            for scope in inner.reversed() {
+                if let found = partial(of: scope) { return found }
+            }
+        }
+        return nil
+    }
+
     /// Notes that a new task belongs to `scope`.
     func join(_ scope: TaskScope?, _ task: ScriptTask) {
         guard let scope else { return }

@@ -1,6 +1,7 @@
 // A scope: what was begun while a combinator of flow.lua ran. Leaving it ends all of that; nothing begun inside lives on.
 
 internal import Engine
+internal import LuaVM
 
 /// The tasks and requests of one combinator. Data only; Scheduler and ScopeFunctions work on it.
 final class TaskScope {
@@ -19,6 +20,8 @@ final class TaskScope {
     var holdBack: HoldBack?
     /// What its requests may cost, and those of scopes inside.
     var budget: Budget?
+    /// What its combinator has done so far, for the error of whatever ends it from outside.
+    var partial: LuaReference?
     /// Whether a request of this scope, or of one inside it, has brought text.
     var hasOutput = false
 

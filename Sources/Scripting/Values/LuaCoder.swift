@@ -16,15 +16,37 @@ struct LuaCoder {
 
     // MARK: Lua to JSON
 
+    /// Why a value cannot be written as JSON.
+    struct Problem: Error {
+        /// Where in the value: "messages[2].content".
+        let place: String
+        /// What is wrong there.
+        let message: String
+        /// The value depends on data that a script passes on (text in another encoding, a mean of nothing, a deep
+        /// document), not on how the script is written.
+        let isData: Bool
+
+        var description: String { "\(place): \(message)" }
+    }
+
     /// The value at `index` as JSON.
     /// - Throws: ``LuaError`` that names the place (`place` and the path below it) of what JSON cannot hold.
     func value(at index: Int, of stack: LuaStack, place: String) throws(LuaError) -> JSONValue {
+        do throws(Problem) {
+            return try encoded(at: index, of: stack, place: place)
+        } catch {
+            throw .misuse(error.description)
+        }
+    }
+
+    /// The value at `index` as JSON, for callers to whom data that JSON cannot hold is a result.
+    func encoded(at index: Int, of stack: LuaStack, place: String) throws(Problem) -> JSONValue {
         try value(at: stack.absolute(index), of: stack, place: place, depth: 0)
     }
 
     private func value(
         at index: Int, of stack: LuaStack, place: @autoclosure () -> String, depth: Int
-    ) throws(LuaError) -> JSONValue {
+    ) throws(Problem) -> JSONValue {
         switch stack.type(at: index) {
         case .nil, .none: return .null
         case .boolean: return .bool(stack.bool(at: index) ?? false)
@@ -32,39 +54,41 @@ struct LuaCoder {
         case .number: return try number(at: index, of: stack, place: place())
         case .table:
             guard depth < Self.maximumDepth else {
-                throw .misuse("\(place()): tables nest deeper than \(Self.maximumDepth) levels; does one hold itself?")
+                throw Problem(
+                    place: Self.shortened(place()),
+                    message: "tables nest deeper than \(Self.maximumDepth) levels; does one hold itself?", isData: true)
             }
             return try table(at: index, of: stack, place: place(), depth: depth)
         case let type:
-            throw .misuse("\(place()): a \(type.name) cannot be written as JSON")
+            throw Problem(place: place(), message: "a \(type.name) cannot be written as JSON", isData: false)
         }
     }
 
-    private func text(at index: Int, of stack: LuaStack, place: @autoclosure () -> String) throws(LuaError) -> String {
-        let bytes = stack.bytes(at: index) ?? []
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            let good =
-                String(decoding: bytes, as: UTF8.self).utf8.elementsEqual(bytes) ? bytes.count : firstBadByte(bytes)
-            throw .misuse("\(place()): the string is not valid UTF-8 (byte \(good + 1)); convert it first")
-        }
-        return text
+    /// A deep place is as long as it is deep.
+    private static func shortened(_ place: String) -> String {
+        place.utf8.count <= 120 ? place : "\(place.prefix(80))..."
     }
 
-    private func firstBadByte(_ bytes: [UInt8]) -> Int {
-        let repaired = Array(String(decoding: bytes, as: UTF8.self).utf8)
-        return zip(bytes, repaired).prefix { $0 == $1 }.count
+    private func text(at index: Int, of stack: LuaStack, place: @autoclosure () -> String) throws(Problem) -> String {
+        let repair = UTF8Repair(stack.bytes(at: index) ?? [])
+        guard let offset = repair.firstInvalidOffset else { return repair.text }
+        throw Problem(
+            place: place(), message: "not UTF-8 at byte \(offset + 1); llm.utf8 repairs it", isData: true)
     }
 
     private func number(
         at index: Int, of stack: LuaStack, place: @autoclosure () -> String
-    ) throws(LuaError) -> JSONValue {
+    ) throws(Problem) -> JSONValue {
         if stack.isInteger(at: index) { return .int(Int64(stack.int(at: index) ?? 0)) }
         let number = stack.double(at: index) ?? 0
-        guard number.isFinite else { throw .misuse("\(place()): JSON has no \(number.isNaN ? "NaN" : "infinity")") }
+        guard number.isFinite else {
+            throw Problem(
+                place: place(), message: "JSON has no \(number.isNaN ? "NaN" : "infinity")", isData: true)
+        }
         return .double(number)
     }
 
-    private func table(at index: Int, of stack: LuaStack, place: String, depth: Int) throws(LuaError) -> JSONValue {
+    private func table(at index: Int, of stack: LuaStack, place: String, depth: Int) throws(Problem) -> JSONValue {
         stack.reserve(4)
         if isNull(at: index, of: stack) { return .null }
         let length = stack.length(of: index)
@@ -72,11 +96,14 @@ struct LuaCoder {
             return try array(at: index, of: stack, length: length, place: place, depth: depth)
         }
         var object = JSONObject()
-        try stack.forEachMember(of: index) { () throws(LuaError) in
-            guard let key = stack.string(at: -2) else {
+        try stack.forEachMember(of: index) { () throws(Problem) in
+            guard stack.type(at: -2) == .string else {
                 let key = stack.display(at: -2)
-                throw .misuse("\(place): the key \(key) is no string, and the table is no sequence from 1")
+                throw Problem(
+                    place: place, message: "the key \(key) is no string, and the table is no sequence from 1",
+                    isData: false)
             }
+            let key = try text(at: stack.absolute(-2), of: stack, place: "\(place): a key")
             let member = try value(at: stack.top, of: stack, place: "\(place).\(key)", depth: depth + 1)
             object.append(uncheckedKey: key, member)
         }
@@ -85,20 +112,27 @@ struct LuaCoder {
 
     private func array(
         at index: Int, of stack: LuaStack, length: Int, place: String, depth: Int
-    ) throws(LuaError) -> JSONValue {
+    ) throws(Problem) -> JSONValue {
         var members = 0
         stack.forEachMember(of: index) { members += 1 }
-        guard members == length else {
-            throw .misuse(
-                "\(place): a table is an array or an object, not both: it has \(length) elements and other keys")
-        }
         var elements: [JSONValue] = []
         elements.reserveCapacity(length)
         for position in 0..<length {
             stack.getElement(position + 1, of: index)
             defer { stack.pop(1) }
+            guard !stack.isNil(at: -1) else {
+                throw Problem(
+                    place: "\(place)[\(position + 1)]",
+                    message: "nil: a JSON array has no holes; llm.json.null stands for nothing", isData: false)
+            }
             elements.append(
                 try value(at: stack.top, of: stack, place: "\(place)[\(position + 1)]", depth: depth + 1))
+        }
+        guard members == length else {
+            throw Problem(
+                place: place,
+                message: "a table is an array or an object, not both: it has \(length) elements and other keys",
+                isData: false)
         }
         return .array(elements)
     }
