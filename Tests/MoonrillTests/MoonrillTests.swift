@@ -28,6 +28,18 @@ import Wire
         #expect(written.withLock { $0 } == "streamed\n" && result.output == "")
     }
 
+    /// C modules are off unless the program turns them on; LUA_CPATH is that of its `environment`.
+    @Test func nativeModulesAreOptIn() throws {
+        let lua = "print(select(2, pcall(require, 'lpeg'))) print(package.cpath) print((package.loadlib('/x', 'y')))"
+        var host = ScriptHost()
+        let refused = try host.run(source: lua).output
+        #expect(refused.contains("C modules are turned off\n\nnil\n"), "\(refused)")
+        host.allowsNativeModules = true
+        host.environment = { $0 == "LUA_CPATH" ? "/own/?.so;;" : nil }
+        let allowed = try host.run(source: lua).output
+        #expect(allowed.hasPrefix("table: ") && allowed.contains("\n/own/?.so;/usr/"), "\(allowed)")
+    }
+
     @Test func callsSwift() throws {
         struct Refusal: Error, CustomStringConvertible { var description: String { "refused by Swift" } }
         var host = ScriptHost()

@@ -67,7 +67,7 @@ function require(name)
   if type(name) ~= "string" then host.misuse("require takes the name of a module, not a " .. type(name)) end
   if loaded[name] then return loaded[name] end
   if loading[name] then
-    host.misuse("module '" .. name .. "' is being loaded already (a loop of requires)")
+    host.misuse("module '" .. name .. "' is being loaded already (a loop of requires, or another task loads it)")
   end
   local loader, place = find(name)
   loading[name] = true
