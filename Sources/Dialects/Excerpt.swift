@@ -6,7 +6,8 @@ enum Excerpt {
     /// How many bytes of a broken payload an error quotes.
     static let limit = 200
 
-    /// The first `limit` bytes as one line of text, with "..." where more follows.
+    /// The first `limit` bytes as one line of text, with "..." where more follows: by that the engine, which knows the
+    /// keys, tells that the text may end inside one.
     static func of(_ bytes: Span<UInt8>, limit: Int = limit) -> String {
         let count = min(bytes.count, limit)
         var head: [UInt8] = []

@@ -59,7 +59,7 @@ public final class Engine {
         for request in requests.values { request.attempt?.detach() }
         context.toAttend = []
         context.touched = []
-        for gate in gates.values { gate.waiting = FIFO() }
+        for gate in gates.values { gate.dropLine() }
     }
 
     /// Queues a command; it is applied at the beginning of the next turn. Never fails: a command that makes no sense

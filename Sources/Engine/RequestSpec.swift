@@ -35,6 +35,8 @@ public struct RequestSpec: Sendable {
     public var splitsThinkTags: Bool
     /// What may be held and received.
     public var limits: RequestLimits
+    /// Whether the caller of another request, which is under way, may wait for this one: it goes first in line.
+    public var isInside = false
     /// The limit that it shares with others; the provider's own is always obeyed.
     public var limit: LimitRule?
 

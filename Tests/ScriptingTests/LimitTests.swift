@@ -57,6 +57,20 @@ import Testing
             end
             """),
         ScriptCase(
+            "what is asked inside a callback goes before those that wait to begin", prints: ["1 2 3 4"],
+            """
+            local one, order = llm.limit { concurrent = 1 }, {}
+            llm.flow.map({ 1, 2, 3, 4 }, function(n)
+              client:ask("hi", { limit = one, headers = count("inf"), on_token = function()
+                client:ask("hi", { limit = one })
+                order[#order + 1] = n
+                return false
+              end })
+              return true
+            end)
+            print(table.concat(order, " "))
+            """),
+        ScriptCase(
             "a paused request keeps its place from nobody", prints: ["tok1 tok2 tok3 "],
             """
             local one = llm.limit { concurrent = 1 }

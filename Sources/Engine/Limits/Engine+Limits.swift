@@ -30,9 +30,9 @@ extension Engine {
         if request.gates.isEmpty { request.gates = gates(of: request) }
         let now = configuration.clock()
         let first = request.gates[0]
-        guard first.waiting.isEmpty, pass(request, now) else {
-            if first.waiting.isEmpty { waitingGates.append(first) }
-            first.waiting.append(request)
+        guard first.isFirst(request), pass(request, now) else {
+            if first.hasNoLine { waitingGates.append(first) }
+            first.line(up: request)
             return false
         }
         return true
@@ -66,15 +66,15 @@ extension Engine {
         guard !waitingGates.isEmpty else { return }
         let now = configuration.clock()
         for gate in waitingGates {
-            while let request = gate.waiting.first {
+            while let request = gate.firstInLine {
                 if request.machine.state == .queued {
                     guard pass(request, now) else { break }
                     queue.append(request)
                 }
-                _ = gate.waiting.popFirst()
+                gate.dropFirstInLine()
             }
         }
-        waitingGates.removeAll { $0.waiting.isEmpty }
+        waitingGates.removeAll { $0.hasNoLine }
     }
 
     /// When the next gate opens by itself; nil where none does.
@@ -83,7 +83,7 @@ extension Engine {
         let now = configuration.clock()
         var next = Double.infinity
         for gate in waitingGates {
-            for other in gate.waiting.first?.gates ?? [] {
+            for other in gate.firstInLine?.gates ?? [] {
                 if case .at(let moment) = other.permission(now: now) { next = min(next, moment) }
             }
         }

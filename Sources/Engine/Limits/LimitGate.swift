@@ -34,7 +34,28 @@ final class LimitGate {
     private var tokens = 0.0
     private var tokensAt: Double?
     /// Requests that wait for this gate, in turn.
-    var waiting = FIFO<Request>()
+    private var waiting = FIFO<Request>()
+    /// Those that another request's caller waits for: they go first, or every request in line would be begun before the
+    /// first could end.
+    private var waitingInside = FIFO<Request>()
+
+    /// Nobody waits.
+    var hasNoLine: Bool { waiting.isEmpty && waitingInside.isEmpty }
+    /// Who is next.
+    var firstInLine: Request? { waitingInside.first ?? waiting.first }
+
+    /// Whether a new request would be the first in line.
+    func isFirst(_ request: Request) -> Bool {
+        waitingInside.isEmpty && (request.spec.isInside || waiting.isEmpty)
+    }
+
+    func line(up request: Request) {
+        if request.spec.isInside { waitingInside.append(request) } else { waiting.append(request) }
+    }
+
+    func dropFirstInLine() { if waitingInside.popFirst() == nil { _ = waiting.popFirst() } }
+
+    func dropLine() { (waiting, waitingInside) = (FIFO(), FIFO()) }
 
     init(rule: LimitRule? = nil) { self.rule = rule }
 

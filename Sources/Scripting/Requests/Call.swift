@@ -85,6 +85,8 @@ final class Call {
     var raised: LuaError?
     var result: Result?
     var waiters: [ScriptTask] = []
+    /// The task that began a stream, until that is over.
+    var streamOwner: ScriptTask?
     /// The task in the iterator's `next`.
     var puller: ScriptTask?
     var gathered = Gathered()

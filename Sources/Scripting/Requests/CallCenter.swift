@@ -58,7 +58,13 @@ final class CallCenter {
             enqueue(call)
             return Int(id.raw)
         }
+        var spec = spec
+        spec.isInside = scheduler.current?.isInside ?? false
         engine.submit(.start(id, spec))
+        if mode == .stream, let task = scheduler.current {
+            task.openStreams += 1
+            call.streamOwner = task
+        }
         return Int(id.raw)
     }
 
@@ -270,6 +276,7 @@ final class CallCenter {
             call.scope = nil
             call.waiters = []
             call.puller = nil
+            call.streamOwner = nil
         }
         calls = [:]
         queue = []
@@ -317,6 +324,8 @@ final class CallCenter {
         guard call.result == nil else { return }
         call.result = result
         liveCount -= 1
+        call.streamOwner?.openStreams -= 1
+        call.streamOwner = nil
         if let scope = call.scope {
             call.scope = nil
             scope.calls[call.id] = nil

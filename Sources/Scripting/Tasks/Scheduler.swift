@@ -31,6 +31,7 @@ final class Scheduler {
     func makeTask(_ kind: ScriptTask.Kind) -> ScriptTask {
         let task = ScriptTask(id: nextID, kind: kind, vm: vm)
         nextID += 1
+        task.isBegunInside = kind == .spawned && current?.isInside == true
         if kind != .callback {
             tasks[task.id] = task
             aliveCount += 1

@@ -52,6 +52,10 @@ final class ScriptTask {
     var isBranch = false
     /// The innermost scope that it runs in: what it begins belongs there.
     var scope: TaskScope?
+    /// Streams that it began, until they are over: it may be in the body of a loop over one.
+    var openStreams = 0
+    /// It was begun inside a callback or a loop over a stream.
+    var isBegunInside = false
     /// For a callback's task: the request it belongs to, until that is over.
     var owner: Call?
     /// Tasks in `task:wait()` for this one.
@@ -77,6 +81,9 @@ final class ScriptTask {
         home = nil
         scope = nil
     }
+
+    /// What it asks is asked inside a callback or a loop over a stream, which may wait for the answer.
+    var isInside: Bool { isBegunInside || openStreams > 0 || owner.map { !$0.isEnding } ?? false }
 
     /// True once it has returned, raised or been cancelled.
     var isOver: Bool { state == .done || state == .failed || state == .cancelled }
