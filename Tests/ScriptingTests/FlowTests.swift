@@ -245,6 +245,19 @@ import Testing
             print(table.concat(seen, " "))
             """),
         ScriptCase(
+            "items behind a hole are not left out", prints: ["nil 2 | nil 2 | ", "3"],
+            """
+            local seen = ""
+            local function note(item) seen = seen .. tostring(item) .. " " return item end
+            local items = {}
+            items[2] = 2
+            llm.flow.map(items, note, { limit = 1 })
+            seen = seen .. "| "
+            llm.flow.reduce(items, function(_, item) return note(item) end, 0)
+            print(seen .. "| ")
+            print(#llm.flow.map(table.pack(1, 2, 3), note))
+            """),
+        ScriptCase(
             "map as they come, as a step, of nothing", prints: ["3 2 1", "2 4", "0"],
             """
             local wait = function(n) llm.sleep(n * 0.03) return n end
@@ -363,6 +376,8 @@ import Testing
         ("llm.flow.timeout(1, missing)", "the step must be a function, not nil"),
         ("llm.flow.timeout(1, print, print)", "one step, not 2"),
         ("llm.flow.map(missing)", "array of items, not nil"),
+        ("llm.flow.map({ text = 'x' }, print)", "array of items; there is a value at \"text\""),
+        ("llm.flow.reduce({ text = 'x' }, print)", "array of items; there is a value at \"text\""),
         ("llm.flow.map(print, { limt = 3 })", "did you mean 'limit'?"),
         ("llm.flow.timout(1, print)", "llm.flow has no 'timout' (did you mean 'timeout'?)"),
         ("llm.budgt { tokens = 1 }", "llm has no 'budgt' (did you mean 'budget'?)"),

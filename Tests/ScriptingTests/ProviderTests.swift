@@ -124,6 +124,7 @@ import Wire
             (#"{ type = "image", path = "/nowhere/a.png" }"#, "the image cannot be read: /nowhere/a.png"),
             (#"{ type = "image", path = "/etc/hostname" }"#, "the file /etc/hostname is no image of a known type"),
             (#"{ type = "image", path = "/" }"#, "the image / cannot be read: Is a directory"),
+            (#"{ type = "image", media_type = "image/png", data = "\x89PNG" }"#, "not base64"),
             (#"{ type = "image", data = "hello" }"#, "data is no image of a known type (PNG, JPEG, GIF or WebP)"),
         ]) func wrongImages(part: String, says: String) throws
     {

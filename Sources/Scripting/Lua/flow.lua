@@ -12,7 +12,7 @@ local describe, Failure, fail = shared.describe, shared.Failure, host.misuse
 local scoped, begin, next_branch, failed = shared.scope.run, shared.scope.begin, shared.scope.next, shared.scope.failed
 local unpacked = shared.scope.unpack
 local blame, all_failed, options_of = shared.steps.blame, shared.steps.all_failed, shared.steps.options_of
-local need, need_steps, need_items = shared.steps.need, shared.steps.need_steps, shared.steps.need_items
+local need, need_steps, count_items = shared.steps.need, shared.steps.need_steps, shared.steps.count_items
 local need_arguments, has_errors = shared.steps.need_arguments, shared.steps.has_errors
 local flow = {}
 
@@ -59,14 +59,14 @@ function flow.branch(pred, a, ...)
 end
 
 local function folded(where, items, fn, start, each)
-  need_items(where, items)
+  local total = count_items(where, items)
   need(where, "the step", fn)
   local at, values = 0, { start, n = 1 }
   local result, err = scoped(function() return "item " .. at .. " of llm." .. where end, function(number)
     if each then host.scope_partial(number, { each }) end
-    for index, item in ipairs(items) do
+    for index = 1, total do
       at = index
-      values = table.pack(fn(values[1], item, index))
+      values = table.pack(fn(values[1], items[index], index))
       if has_failed(values) then return nil, values[2] end
       if each then each[#each + 1] = values[1] end
     end

@@ -5,7 +5,13 @@ local describe, fail, open = shared.describe, host.misuse, io and io.open
 
 -- The part to send; nil and why, where the file or the bytes are no image.
 local function image_of(where, place, part)
-  if part.url ~= nil or part.media_type ~= nil and part.path == nil then return part end
+  if part.url ~= nil then return part end
+  if part.media_type ~= nil and part.path == nil then
+    if type(part.data) == "string" and (part.data == "" or part.data:find("[^%w+/=%s]")) then
+      return nil, place .. ".data: not base64, which data with a media_type is"
+    end
+    return part
+  end
   local bytes = part.data
   if part.path ~= nil then
     local at = where .. ": " .. place .. ".path"

@@ -4,7 +4,7 @@ local host, llm, shared, _ENV = ...
 local Failure, fail = shared.Failure, host.misuse
 local scoped, begin, next_branch, failed = shared.scope.run, shared.scope.begin, shared.scope.next, shared.scope.failed
 local blame, all_failed, options_of = shared.steps.blame, shared.steps.all_failed, shared.steps.options_of
-local is_callable, need, need_items = shared.steps.is_callable, shared.steps.need, shared.steps.need_items
+local is_callable, need, count_items = shared.steps.is_callable, shared.steps.need, shared.steps.count_items
 local has_errors = shared.steps.has_errors
 local many = {}
 
@@ -24,12 +24,12 @@ local function every_item_failed(errors, total)
 end
 
 local function mapped(items, fn, options, is_step)
-  need_items("flow.map", items)
+  local total = count_items("flow.map", items)
   need("flow.map", "the step", fn)
   options = options_of("flow.map", options, MAP)
   local limit, progress, ordered = options.limit or 8, options.on_progress, options.ordered ~= false
   if limit < 1 then fail("flow.map: option 'limit' must be 1 or more") end
-  local total, at, done, failures = #items, 0, 0, 0
+  local at, done, failures = 0, 0, 0
   local results, errors = llm.json.array {}, shared.steps.errors()
   -- The results of a step go on to another one: false for a failed item, since ipairs and JSON stop at a hole.
   if ordered and is_step then for index = 1, total do results[index] = false end end
@@ -152,14 +152,15 @@ local JUDGE = { client = "any", rubric = "string", options = "table" }
 -- judge(items, { client = c, rubric = "...", options = {} }): the item that the model finds best by the rubric. Returns also
 -- nil and what it said: { best = n, reason = "..." }.
 function many.judge(items, options)
-  need_items("flow.judge", items)
+  local total = count_items("flow.judge", items)
   options = options_of("flow.judge", options, JUDGE)
   local client, rubric = options.client, options.rubric or "Which is best?"
-  if #items == 0 then fail("flow.judge takes at least one item") end
+  if total == 0 then fail("flow.judge takes at least one item") end
   if client == nil then fail("flow.judge needs a client: the model that judges") end
   local lines, numbers = {}, {}
-  for index, item in ipairs(items) do
+  for index = 1, total do
     -- What map { keep_going } leaves of a failed item is no candidate.
+    local item = items[index]
     if item then
       lines[#lines + 1] = "[" .. index .. "]\n" .. tostring(item)
       numbers[#numbers + 1] = index
@@ -167,7 +168,7 @@ function many.judge(items, options)
   end
   if #numbers == 0 then
     return nil, setmetatable({
-      kind = "invalid_request", message = "flow.judge: every item is false, as failed items of map are", retryable = false,
+      kind = "invalid_request", message = "flow.judge: every item is false or nil, as failed items of map are", retryable = false,
       step = "judge",
     }, Failure)
   end
@@ -187,6 +188,7 @@ function many.judge(items, options)
     if not best or not items[best] then
       return nil, setmetatable({
         kind = "protocol", message = "the judge named no item: " .. reply.text:sub(1, 200), retryable = true, step = "judge",
+        provider = reply.provider, model = reply.model, attempts = reply.attempts,
       }, Failure)
     end
     return items[best], nil, verdict

@@ -39,10 +39,11 @@ function prompt.checked(where, what, array)
   if type(array) ~= "table" then fail(where .. ": " .. what .. " must be an array of messages, not " .. describe(array)) end
   local last, messages = 0, {}
   for place in next, array do
-    if math.type(place) ~= "integer" or place < 1 then
+    if math.type(place) == "integer" and place > 0 then
+      last = math.max(last, place)
+    elseif place ~= "n" then
       fail(where .. ": " .. what .. " must be an array of messages; there is a value at " .. describe(place))
     end
-    last = math.max(last, place)
   end
   for place = 1, last do
     local message = message_of(array[place])

@@ -49,9 +49,19 @@ function steps.options_of(where, options, schema)
   return options
 end
 
-function steps.need_items(where, items)
+-- How many items there are. Places up to the last count: #items may stop before a hole, and the rest would be left out
+-- unsaid. A table with names is no array: a reply, say. `n` is what table.pack adds.
+function steps.count_items(where, items)
   if type(items) ~= "table" then fail(where .. " takes an array of items, not " .. describe(items)) end
-  return items
+  local last = 0
+  for place in next, items do
+    if math.type(place) == "integer" and place > 0 then
+      last = math.max(last, place)
+    elseif place ~= "n" then
+      fail(where .. " takes an array of items; there is a value at " .. describe(place))
+    end
+  end
+  return last
 end
 
 -- No branch has succeeded: the first error, with the others.
