@@ -164,7 +164,7 @@ local llm = {}
 ---@field text string
 ---@field reasoning string
 ---@field tool_calls llm.tool_call[]
----@field finish_reason? llm.finish_reason absent in err.partial
+---@field finish_reason? llm.finish_reason absent in err.partial; "tool_calls" too where a Responses turn waits for the client (mcp_approval_request, computer_call, local_shell_call, apply_patch_call, ...)
 ---@field finish_reason_raw? string
 ---@field usage? llm.usage
 ---@field model string

@@ -95,6 +95,14 @@ public protocol StreamDecoder: AnyObject {
     /// True once nothing that may follow matters any more (`[DONE]`): the engine may stop reading.
     var isDone: Bool { get }
 
+    /// The body has ended by itself, and all of it has been decoded. A reply whose finish reason has come is whole then,
+    /// though a gateway left out the format's end marker.
+    func bodyEnded()
+
+    /// True while nothing of a reply has come: no output, no finish reason, no token counts. A stream that ends like
+    /// this is empty, whatever end marker it has.
+    var isBlank: Bool { get }
+
     /// True once anything of the reply itself has come: text, reasoning, a refusal, a piece of a tool call. A reply
     /// that is tool calls alone yields no token, yet its provider is not silent.
     var hasOutput: Bool { get }
@@ -115,6 +123,12 @@ extension StreamDecoder {
     public func repeats(
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextRun, end: Int)? { nil }
+
+    /// Changes nothing: for decoders whose clean end is the finish reason.
+    public func bodyEnded() {}
+
+    /// False: for decoders whose end markers are never sent alone.
+    public var isBlank: Bool { false }
 
     /// False: for decoders whose replies hold nothing but text, where the tokens say it.
     public var hasOutput: Bool { false }
@@ -161,6 +175,23 @@ public struct ReplySummary: Sendable, Equatable {
 
     /// Nothing known.
     public init() {}
+
+    /// True while it holds no finish reason that a server sent, no counts and no refusal.
+    var saysNothing: Bool {
+        guard usage == nil, refusal == nil, finishReasonRaw?.isEmpty ?? true else { return false }
+        return switch finishReason {
+        case nil, .stop, .other: true
+        default: false
+        }
+    }
+
+    /// Takes the names that a document bears. Those beside the first output count; heartbeats may bear any
+    /// (oMLX: "keepalive").
+    /// - Parameter isOutput: whether the first output has come with this document.
+    mutating func take(id: JSONNode?, model: JSONNode?, isOutput: Bool) {
+        if id != nil, self.id == nil || isOutput, let id = id?.string, !id.isEmpty { self.id = id }
+        if model != nil, self.model == nil || isOutput, let model = model?.string, !model.isEmpty { self.model = model }
+    }
 }
 
 /// How long parts of the work took by the server's own clock, in seconds (Ollama tells).

@@ -81,7 +81,7 @@ struct ErrorReport: Equatable {
     private mutating func readRetryInfo(_ details: [JSONValue]) {
         for detail in details {
             guard retryAfter == nil, let delay = detail["retryDelay"]?.string, delay.hasSuffix("s"),
-                let seconds = Double(delay.dropLast()), seconds.isFinite, seconds >= 0
+                let seconds = Double(delay.dropLast()).flatMap({ WireNumber.delay($0) })
             else { continue }
             retryAfter = seconds
         }

@@ -9,6 +9,8 @@ protocol EventDecoder: StreamDecoder {
     var reader: JSONReader { get }
     /// Lines that were no fields, while they may be a document spread over several.
     var strays: StrayLines { get set }
+    /// What is known beside the tool calls.
+    var known: ReplySummary { get }
     /// What a whole reply is called in errors: "chat completion".
     static var replyName: String { get }
     /// Names under which events of this dialect come, beside none and "message": broken JSON under them is an error.
@@ -37,6 +39,8 @@ struct StrayLines {
 }
 
 extension EventDecoder {
+    var isBlank: Bool { !hasOutput && known.saysNothing }
+
     /// Sorts one frame, and hands on the documents in it.
     /// - Parameter text: the payload without white space at either end.
     func sort(

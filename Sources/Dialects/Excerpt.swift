@@ -29,8 +29,8 @@ enum Excerpt {
     static func htmlTitle(_ bytes: Span<UInt8>) -> String? {
         guard isHTML(bytes) else { return nil }
         let text = of(bytes, limit: 16_384)
-        let lower = text.lowercased()
-        guard lower.utf8.count == text.utf8.count else { return "" }
+        // ASCII only, so that offsets stay the same.
+        let lower = String(decoding: text.utf8.map(Self.lowercased), as: UTF8.self)
         for tag in ["title", "h1"] {
             guard let open = offset(of: "<\(tag)", in: lower, from: 0),
                 let start = offset(of: ">", in: lower, from: open),
@@ -43,11 +43,60 @@ enum Excerpt {
         return ""
     }
 
-    /// True for what begins like an HTML page.
+    /// True for what begins like an HTML or XHTML page: with a document type, an element that only such a page begins
+    /// with, or a comment. A byte order mark, white space, an XML declaration and comments may stand before it
+    /// (https://html.spec.whatwg.org/multipage/syntax.html#writing, XML 1.0 section 2.8).
     static func isHTML(_ bytes: Span<UInt8>) -> Bool {
-        let head = of(bytes, limit: 64).lowercased()
-        return head.hasPrefix("<!doctype html") || head.hasPrefix("<html") || head.hasPrefix("<head")
-            || head.hasPrefix("<!--")
+        guard let start = bytes.indices.first(where: { !isBlank(bytes[$0]) }), bytes[start] == UInt8(ascii: "<") else {
+            return false
+        }
+        let head = bytes.extracting(start..<min(bytes.count, start + prologueLimit))
+        var at = 0
+        var sawComment = false
+        var sawDeclaration = false
+        while true {
+            while at < head.count, isBlank(head[at]) { at += 1 }
+            if starts(head, at, with: "<!--") {
+                sawComment = true
+                guard let end = end(of: "-->", in: head, from: at + 4) else { return true }
+                at = end
+            } else if starts(head, at, with: "<?") {
+                guard let end = end(of: "?>", in: head, from: at + 2) else { return false }
+                sawDeclaration = true
+                at = end
+            } else {
+                break
+            }
+        }
+        if starts(head, at, with: "<!doctype") {
+            at += 9
+            while at < head.count, isBlank(head[at]) { at += 1 }
+            return starts(head, at, with: "html")
+        }
+        let roots: [StaticString] = ["<html", "<head", "<body", "<title"]
+        // A document with an XML declaration may be any other.
+        return (sawComment && !sawDeclaration) || roots.contains { starts(head, at, with: $0) }
+    }
+
+    /// How much of a body is searched for a page's beginning, in bytes.
+    private static let prologueLimit = 16_384
+
+    /// White space, and the bytes of a byte order mark.
+    private static func isBlank(_ byte: UInt8) -> Bool {
+        byte == 0x20 || (0x09...0x0D).contains(byte) || byte == 0xEF || byte == 0xBB || byte == 0xBF
+    }
+
+    private static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+
+    /// Whether `word`, in lower case, stands there in any case.
+    private static func starts(_ bytes: Span<UInt8>, _ at: Int, with word: StaticString) -> Bool {
+        word.withUTF8Buffer { word in
+            word.count <= bytes.count - at && word.indices.allSatisfy { lowercased(bytes[at + $0]) == word[$0] }
+        }
+    }
+
+    private static func end(of word: StaticString, in bytes: Span<UInt8>, from start: Int) -> Int? {
+        (start..<max(start, bytes.count)).first { starts(bytes, $0, with: word) }.map { $0 + word.utf8CodeUnitCount }
     }
 
     /// Without white space and control characters at either end.

@@ -12,7 +12,7 @@ public enum HTTPDate {
         }
         if words.count == 4, words[3] == "GMT" || words[3] == "UTC" {
             let date = words[1].split(separator: "-")
-            guard date.count == 3, date[2].count == 2, let short = Int(date[2]) else { return nil }
+            guard date.count == 3, date[2].count == 2, let short = Int(date[2]), short >= 0 else { return nil }
             return seconds(day: date[0], month: date[1], year: "\(century(short, now: now))", clock: words[2])
         }
         if words.count == 5 {
@@ -37,16 +37,18 @@ public enum HTTPDate {
     ) -> UnixTime? {
         let time = clock.split(separator: ":").map { Int($0) ?? -1 }
         guard let day = Int(day), let year = Int(year), let month = months.firstIndex(of: String(month)),
-            (1...31).contains(day), (1601...9999).contains(year), time.count == 3,
+            time.count == 3,
             (0...23).contains(time[0]), (0...59).contains(time[1]), (0...60).contains(time[2])
         else { return nil }
-        let days = daysSince1970(year: year, month: month + 1, day: day)
+        guard let days = daysSince1970(year: year, month: month + 1, day: day) else { return nil }
         return Double(days * 86_400 + time[0] * 3_600 + time[1] * 60 + time[2])
     }
 
     /// Days of the proleptic Gregorian calendar, counted in eras of 400 years that begin in March, so that the leap
     /// day comes last.
-    public static func daysSince1970(year: Int, month: Int, day: Int) -> Int {
+    /// - Returns: nil for a year outside 1601...9999, and for what is no month or no day of one.
+    public static func daysSince1970(year: Int, month: Int, day: Int) -> Int? {
+        guard (1601...9999).contains(year), (1...12).contains(month), (1...31).contains(day) else { return nil }
         let shifted = month <= 2 ? year - 1 : year
         let era = shifted / 400
         let yearOfEra = shifted - era * 400

@@ -63,7 +63,7 @@ public struct Usage: Sendable, Equatable {
     /// Tokens that the model has read, those of the cache among them.
     public var readTokens: Int? {
         guard countsCacheApart else { return inputTokens }
-        return (inputTokens ?? 0) + (cachedTokens ?? 0) + (cacheWriteTokens ?? 0)
+        return WireNumber.sum(inputTokens ?? 0, cachedTokens ?? 0, cacheWriteTokens ?? 0)
     }
 
     /// Tokens that the model has written, the reasoning among them: where that is counted apart, the total tells.

@@ -11,17 +11,17 @@ public enum RetryAfter {
     /// "retry-after: 1, retry-after-ms: 0"). A date is held against the answer's own `Date`, because our clock may be
     /// wrong, and against `now` where there is none. A date that has passed is 0.
     public static func seconds(_ headers: HTTPHeaders, now: UnixTime) -> Double? {
-        let milliseconds = single("retry-after-ms", in: headers).flatMap(number).map { $0 / 1000 }
+        let milliseconds = single("retry-after-ms", in: headers).flatMap(number).flatMap { WireNumber.delay($0 / 1000) }
         if let milliseconds, milliseconds > 0 { return milliseconds }
         return single("retry-after", in: headers).flatMap { value in
-            number(value) ?? wait(until: value, headers: headers, now: now)
+            number(value).flatMap { WireNumber.delay($0) } ?? wait(until: value, headers: headers, now: now)
         } ?? milliseconds
     }
 
     private static func wait(until date: String, headers: HTTPHeaders, now: UnixTime) -> Double? {
         guard let date = HTTPDate.parse(date, now: now) else { return nil }
         let sent = headers["date"].flatMap { HTTPDate.parse($0, now: now) }
-        return max(0, date - (sent ?? now))
+        return WireNumber.delay(max(0, date - (sent ?? now)))
     }
 
     /// The header's value where there is exactly one: two that differ contradict each other.
@@ -38,7 +38,7 @@ public enum RetryAfter {
     private static func number(_ text: String) -> Double? {
         guard let first = text.utf8.first, (0x30...0x39).contains(first),
             text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }),
-            let value = Double(text), value.isFinite
+            let value = Double(text)
         else { return nil }
         return value
     }

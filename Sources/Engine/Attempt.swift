@@ -50,6 +50,9 @@ final class Attempt {
     var transfer: TransferHandle?
     /// Why it failed, once that is known.
     private(set) var fault: Fault?
+    /// The error that the server reported. Token counts may follow it: behind a finish reason up to the end of the body,
+    /// else in what came together with it.
+    private var reported: Fault?
     /// It could not begin for want of descriptors.
     private(set) var isPostponed = false
     /// The reply was whole, and its body then broke off.
@@ -137,6 +140,7 @@ final class Attempt {
             return stopped(by: error)
         }
         context.touched.append(owner)
+        if let reported, isDone || !decoder.hasCleanEnd { return stopped(by: reported) }
         guard !isDone else {
             attend()
             return .go
@@ -151,12 +155,15 @@ final class Attempt {
         return .go
     }
 
+    /// Behind a whole reply nothing but what the server itself reports can harm.
     private func stopped(by fault: Fault) -> BodyStep {
-        // An error of the stream comes from the model's server; what is no stream may be the proxy's.
-        if !decoder.hasCleanEnd {
-            self.fault = fault.error.kind == .protocol ? naming(proxy, fault) : fault
-        } else {
+        if let reported {
+            self.fault = reported
+        } else if decoder.hasCleanEnd, !decoder.isBlank {
             isDone = true
+        } else {
+            // An error of the stream comes from the model's server; what is no stream may be the proxy's.
+            self.fault = fault.error.kind == .protocol ? naming(proxy, fault) : fault
         }
         attend()
         return .stop
@@ -173,11 +180,18 @@ final class Attempt {
             }
         }
         if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
-        var reported: APIError?
+        let wasWhole = decoder.hasCleanEnd
+        var error: APIError?
         do throws(APIError) {
             try decoder.decode(kind, name: name, bytes: payload, into: &scratch)
-        } catch {
-            reported = error
+        } catch let reason {
+            error = reason
+        }
+        if reported != nil {
+            // Nothing but the counts is of use.
+            scratch.removeAll {
+                if case .usage = $0 { false } else { true }
+            }
         }
         if scratch.count == 1 {
             // The usual frame; clearing the array costs more than taking its one element out.
@@ -185,12 +199,13 @@ final class Attempt {
         } else {
             for event in scratch { owner.accept(event, from: self, now: now) }
         }
-        if let reported { throw .reported(reported) }
+        if let error { try failed(error, wasWhole: wasWhole) }
         if decoder.outputCount != outputCount {
             outputCount = decoder.outputCount
             owner.machine.output(now: now)
         }
         if decoder.hasCleanEnd {
+            guard !decoder.isBlank else { throw Self.emptyStream }
             owner.machine.cleanEnd()
             isDone = decoder.isDone
         } else if owner.machine.state == .tail {
@@ -198,10 +213,29 @@ final class Attempt {
         }
     }
 
+    /// Takes an error that a frame reports. One behind the finish reason ends the reply as well, unless it only repeats
+    /// that reason.
+    /// - Throws: what is wrong with the stream itself. Behind the finish reason that harms nobody.
+    private func failed(_ error: APIError, wasWhole: Bool) throws(Fault) {
+        guard reported == nil else { return }
+        if error.repeatsLimit(of: decoder.summary.finishReason) {
+            if !wasWhole { decoder.bodyEnded() }
+        } else if error.kind == .protocol {
+            throw .reported(error)
+        } else {
+            reported = .reported(error)
+        }
+    }
+
+    private static let emptyStream = Fault(
+        .truncated, "empty stream: it ended without text, finish reason and token counts", retry: .backoff)
+
     /// Takes the frames that repeat the one before.
     /// - Returns: where the last of them ends.
     private func repeats(_ chunk: borrowing Span<UInt8>, behind place: FramePlace, now: Double) -> Int {
-        guard let owner, !owner.spec.wantsChunks, !isDone, !decoder.hasCleanEnd else { return place.frame.upperBound }
+        guard let owner, !owner.spec.wantsChunks, !isDone, reported == nil, !decoder.hasCleanEnd else {
+            return place.frame.upperBound
+        }
         if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
         guard let (run, end) = decoder.repeats(chunk, behind: place, into: &scratch) else {
             return place.frame.upperBound
@@ -222,6 +256,8 @@ final class Attempt {
         if case .complete = ending, decoder.hasCleanEnd { readRest() }
         if case .noDescriptors = ending {
             isPostponed = true
+        } else if let reported {
+            fault = reported
         } else if isErrorStatus {
             fault = statusFault()
         } else if decoder.hasCleanEnd {
@@ -280,10 +316,13 @@ final class Attempt {
                 }
             }
         } catch {
-            fault = naming(proxy, error)
+            fault = reported ?? naming(proxy, error)
             return
         }
-        if decoder.hasCleanEnd {
+        decoder.bodyEnded()
+        if let reported {
+            fault = reported
+        } else if decoder.hasCleanEnd {
             isDone = true
         } else if reader.isBlank {
             fault = Fault(.protocol, "empty stream: status \(head.status) and no body", status: head.status)
@@ -303,8 +342,13 @@ final class Attempt {
                     now: context.unixTime())))
     }
 
+    /// The body does not end, though the reply is whole.
+    /// - Returns: the error that the server reported behind it, if any.
+    func endedByTimer() -> Fault? { reported }
+
     /// What a timeout of this attempt means: a whole reply is finished, an error whose body drips is that error.
     func timedOut(_ fault: Fault) -> Fault? {
+        if let reported { return reported }
         if decoder.hasCleanEnd { return nil }
         return isErrorStatus && fault.phase != .total ? statusFault() : fault
     }

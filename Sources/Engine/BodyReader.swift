@@ -120,6 +120,7 @@ struct BodyReader {
     mutating func finish(contentType: String?, _ sink: Sink) throws(Fault) {
         switch mode {
         case .sniffing(let sniffer):
+            if sniffer.isDocument, Self.isCut(sniffer.held) { return }
             if sniffer.isDocument {
                 hasFrames = true
                 try sink(.body, "", sniffer.held.span)
@@ -132,11 +133,17 @@ struct BodyReader {
                 try sink(.stray, "", stray.span)
             }
         case .lines(var parser):
+            // A line that ends inside its value was cut; one that is whole lacks nothing but its newline.
+            var isCut = false
             do throws(FramingError<Fault>) {
-                try parser.finish { (payload) throws(Fault) in try sink(.data, "", payload) }
+                try parser.finish { (payload) throws(Fault) in
+                    isCut = Self.isCut([UInt8](copying: payload))
+                    if !isCut { try sink(.data, "", payload) }
+                }
             } catch {
                 throw Fault(error)
             }
+            if isCut { return }
         // An element that is not whole is no frame, and the array a stream that was cut.
         case .elements: return
         }
@@ -153,6 +160,32 @@ struct BodyReader {
     }
 
     private static func isWhole(_ payload: [UInt8]) -> Bool { payload == Array("[DONE]".utf8) || isWholeJSON(payload) }
+
+    /// Whether bytes that begin like a JSON object or array end inside it.
+    private static func isCut(_ bytes: [UInt8]) -> Bool {
+        var depth = 0
+        var inString = false
+        var isEscaped = false
+        for byte in bytes {
+            if inString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    inString = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): inString = depth > 0
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            default: break
+            }
+        }
+        return inString || depth > 0
+    }
 
     private static func isWholeJSON(_ bytes: [UInt8]) -> Bool {
         do throws(JSONError) {

@@ -241,7 +241,14 @@ extension Engine {
         switch request.machine.due(now: now) {
         case .nothing: break
         case .attempt: queue.append(request)
-        case .finish: request.attempt.map { finish(request, $0) }
+        case .finish:
+            guard let attempt = request.attempt else { return }
+            if let fault = attempt.endedByTimer() {
+                drop(attempt)
+                attemptFailed(request, fault)
+            } else {
+                finish(request, attempt)
+            }
         case .timeout(let phase):
             let seconds =
                 switch phase {

@@ -53,6 +53,17 @@ struct Fault: Error, Equatable {
     }
 }
 
+extension APIError {
+    /// Whether an error behind that finish reason says only what the reason says: that the token limit was reached. Some
+    /// servers report it so (OpenRouter: "Token limit reached", code 400).
+    func repeatsLimit(of reason: FinishReason?) -> Bool {
+        guard reason == .length, kind == .invalidRequest || kind == .provider else { return false }
+        let message = message.lowercased()
+        return ["token", "length", "context"].contains(where: message.contains)
+            && ["limit", "max", "reached", "exceed", "too long"].contains(where: message.contains)
+    }
+}
+
 /// Seconds for people: at most three decimals, no trailing zeros.
 func brief(_ seconds: Double) -> String {
     guard seconds.isFinite, abs(seconds) < 1e12 else { return "\(seconds)" }

@@ -68,8 +68,8 @@ struct Transcript {
     /// Token counts of a whole reply: the provider's, plus what earlier attempts of a continued one must have cost.
     func usage(reported: Usage?) -> Usage? {
         guard carriedTokens > 0, var usage = reported else { return reported }
-        usage.outputTokens = usage.outputTokens.map { $0 + carriedTokens }
-        usage.totalTokens = usage.totalTokens.map { $0 + carriedTokens }
+        usage.outputTokens = usage.outputTokens.map { WireNumber.sum($0, carriedTokens) }
+        usage.totalTokens = usage.totalTokens.map { WireNumber.sum($0, carriedTokens) }
         usage.estimated = true
         return usage
     }
@@ -79,9 +79,11 @@ struct Transcript {
     func partialUsage(reported: Usage?) -> Usage? {
         let estimate = guessedTokens
         var usage = reported ?? Usage()
-        if let known = usage.outputTokens, known + carriedTokens >= estimate / 2 { return self.usage(reported: usage) }
+        if let known = usage.outputTokens, WireNumber.sum(known, carriedTokens) >= estimate / 2 {
+            return self.usage(reported: usage)
+        }
         usage.outputTokens = estimate
-        usage.totalTokens = usage.inputTokens.map { $0 + estimate }
+        usage.totalTokens = usage.inputTokens.map { WireNumber.sum($0, estimate) }
         usage.estimated = true
         return usage
     }

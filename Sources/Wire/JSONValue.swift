@@ -54,6 +54,25 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
         members.append(Member(key: key, value: value))
     }
 
+    /// Lengthens the text or array of `key` by another, in place; any other value takes the old one's place.
+    public mutating func extend(_ key: String, by value: JSONValue) {
+        guard let index = members.firstIndex(where: { $0.key == key }) else {
+            return members.append(Member(key: key, value: value))
+        }
+        // Taken out of its place while it grows: a second owner would mean a copy of it for each piece.
+        if case .string(var text) = members[index].value, case .string(let more) = value {
+            members[index].value = .null
+            text += more
+            members[index].value = .string(text)
+        } else if case .array(var elements) = members[index].value, case .array(let more) = value {
+            members[index].value = .null
+            elements += more
+            members[index].value = .array(elements)
+        } else {
+            members[index].value = value
+        }
+    }
+
     /// True when there is no member.
     public var isEmpty: Bool { members.isEmpty }
     /// How many members there are.

@@ -39,6 +39,16 @@ private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -
             (#"prefix {"error":{"message":"m"}}"#, "m", nil),
             ("<html><head><title> 502\n Bad Gateway</title></head>", "an HTML page: 502 Bad Gateway", nil),
             ("<!DOCTYPE HTML><body><h1>Sorry</h1>", "an HTML page: Sorry", nil),
+            ("\u{FEFF}\n<!-- x --><html><title>T&amp;A</title>", "an HTML page: T&amp;A", nil),
+            (
+                "<?xml version=\"1.0\"?>\n<!-- x -->\n<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.1//EN\" \"x.dtd\">"
+                    + "<html xmlns=\"http://www.w3.org/1999/xhtml\"><head><title>É 407</title></head></html>",
+                "an HTML page: É 407", nil
+            ),
+            ("<!doctype  HTML public \"x\">\n<h1 class=\"a\">Unable</h1>", "an HTML page: Unable", nil),
+            ("<?xml version=\"1.0\"?><html><h1>A</h1>", "an HTML page: A", nil),
+            ("<BODY><H1>B</H1>", "an HTML page: B", nil),
+            ("<?xml version=\"1.0\"?><Error><Code>No</Code>", "<?xml version=\"1.0\"?><Error><Code>No</Code>", nil),
             ("<html><body></body></html>", "HTTP 418: <html><body></body></html>", nil),
             ("", "HTTP 418 with an empty body", nil),
             ("{}", "HTTP 418: {}", nil), (#"{"error":{}}"#, #"HTTP 418: {"error":{}}"#, nil),

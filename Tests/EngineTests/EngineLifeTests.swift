@@ -311,7 +311,7 @@ import Wire
         let world = World()
         world.start()
         world.head()
-        world.send(events: "t:x", "finish:stop", "error:provider late")
+        world.send(events: "t:x", "finish:stop", "[DONE]", "error:provider late")
         world.turnAndTake()
         #expect(world.finish?.text == "x")
     }

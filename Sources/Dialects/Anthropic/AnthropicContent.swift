@@ -6,7 +6,7 @@ internal import Wire
 /// One block of a reply's content.
 struct AnthropicBlock {
     /// What a block is for.
-    enum Kind: Equatable {
+    enum Kind: Hashable {
         case text, thinking
         /// The use of a tool: the caller's, or the provider's own. Its `input` comes in pieces.
         case tool
@@ -95,6 +95,16 @@ struct AnthropicBlock {
 /// All blocks of one reply.
 struct AnthropicContent {
     private(set) var blocks: [AnthropicBlock] = []
+    /// The last block of each index, and of each index and kind: a stream may hold hundreds of thousands. Under no index
+    /// stands the last of all.
+    private var lastByIndex: [Int64?: Int] = [:]
+    private var lastByKind: [KindPlace: Int] = [:]
+
+    private struct KindPlace: Hashable {
+        var kind: AnthropicBlock.Kind
+        var index: Int64?
+    }
+
     /// The container in which the provider ran code: a request that answers a call from it names it.
     var container: JSONValue?
 
@@ -109,8 +119,16 @@ struct AnthropicContent {
         let text = streamed.flatMap { fields[$0]?.string } ?? ""
         if let streamed { block.fields[streamed] = .string("") }
         block.streamed = GrowingText(text)
-        blocks.append(block)
+        add(block)
         return text
+    }
+
+    private mutating func add(_ block: AnthropicBlock) {
+        for index in block.index == nil ? [nil] : [nil, block.index] {
+            lastByIndex[index] = blocks.count
+            lastByKind[KindPlace(kind: block.kind, index: index)] = blocks.count
+        }
+        blocks.append(block)
     }
 
     mutating func append(_ piece: String, to kind: AnthropicBlock.Kind, index: Int64?) {
@@ -124,30 +142,23 @@ struct AnthropicContent {
 
     mutating func append(signature: String, index: Int64?) {
         let place = place(of: .thinking, index: index)
-        blocks[place].fields["signature"] = .string((blocks[place].fields["signature"]?.string ?? "") + signature)
+        blocks[place].fields.extend("signature", by: .string(signature))
     }
 
     mutating func append(citation: JSONValue, index: Int64?) {
         let place = place(of: .text, index: index)
-        blocks[place].fields["citations"] = .array((blocks[place].fields["citations"]?.array ?? []) + [citation])
+        blocks[place].fields.extend("citations", by: [citation])
     }
 
     /// A delta of a kind unknown here: its texts and arrays lengthen the block's, all else replaces it.
     mutating func merge(_ delta: JSONObject, index: Int64?) {
-        guard let place = blocks.lastIndex(where: { index == nil || $0.index == index }) else { return }
-        for member in delta where member.key != "type" {
-            switch (blocks[place].fields[member.key], member.value) {
-            case (.string(let old), .string(let new)): blocks[place].fields[member.key] = .string(old + new)
-            case (.array(let old), .array(let new)): blocks[place].fields[member.key] = .array(old + new)
-            default: blocks[place].fields[member.key] = member.value
-            }
-        }
+        guard let place = lastByIndex[index] else { return }
+        for member in delta where member.key != "type" { blocks[place].fields.extend(member.key, by: member.value) }
     }
 
     /// - Returns: the block that is now whole; nil where that was known.
     mutating func end(index: Int64?) -> AnthropicBlock? {
-        guard let place = blocks.lastIndex(where: { index == nil || $0.index == index }), !blocks[place].isWhole
-        else { return nil }
+        guard let place = lastByIndex[index], !blocks[place].isWhole else { return nil }
         blocks[place].isWhole = true
         return blocks[place]
     }
@@ -156,11 +167,9 @@ struct AnthropicContent {
     /// nothing is lost where a server leaves out a block's begin.
     private mutating func place(of kind: AnthropicBlock.Kind, index: Int64?) -> Int {
         if let last = blocks.last, last.kind == kind, index == nil || last.index == index { return blocks.count - 1 }
-        if let place = blocks.lastIndex(where: { $0.kind == kind && (index == nil || $0.index == index) }) {
-            return place
-        }
+        if let place = lastByKind[KindPlace(kind: kind, index: index)] { return place }
         let type = kind == .text ? "text" : kind == .thinking ? "thinking" : "tool_use"
-        blocks.append(AnthropicBlock(kind: kind, index: index, fields: ["type": .string(type)]))
+        add(AnthropicBlock(kind: kind, index: index, fields: ["type": .string(type)]))
         return blocks.count - 1
     }
 

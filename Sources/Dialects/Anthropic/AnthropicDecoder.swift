@@ -36,8 +36,13 @@ final class AnthropicDecoder: EventDecoder {
 
     init(reader: JSONReader) { self.reader = reader }
 
-    /// `message_stop` and nothing else: a reason alone comes before the end, and a stream may be cut between the two.
+    /// `message_stop`: a reason alone comes before the end, and a stream may be cut between the two.
     var hasCleanEnd: Bool { isDone }
+
+    /// Some gateways leave `message_stop` out.
+    func bodyEnded() {
+        if known.finishReason != nil { isDone = true }
+    }
 
     var summary: ReplySummary {
         var summary = known
@@ -90,13 +95,14 @@ final class AnthropicDecoder: EventDecoder {
         if let type = parts[AnthropicEventKey.type], !isError {
             if type.isString("content_block_delta") {
                 if let delta = parts[AnthropicEventKey.delta] {
-                    take(delta: delta, index: parts[AnthropicEventKey.index]?.int, into: &events)
+                    take(delta: delta, index: parts[AnthropicEventKey.index]?.natural, into: &events)
                 }
                 if events.count == before { Self.beat(&events) }
                 return
             }
             try event(type, parts, node, into: &events)
         } else if isError || Self.isError(node, parts) {
+            if let usage = parts[AnthropicEventKey.usage] { take(usage: usage, into: &events) }
             throw APIError(ErrorReport(node.value))
         }
         if events.count == before { Self.beat(&events) }
@@ -107,10 +113,10 @@ final class AnthropicDecoder: EventDecoder {
     ) throws(APIError) {
         if type.isString("content_block_start") {
             if let block = parts[AnthropicEventKey.block] {
-                begin(block, index: parts[AnthropicEventKey.index]?.int, into: &events)
+                begin(block, index: parts[AnthropicEventKey.index]?.natural, into: &events)
             }
         } else if type.isString("content_block_stop") {
-            end(index: parts[AnthropicEventKey.index]?.int, into: &events)
+            end(index: parts[AnthropicEventKey.index]?.natural, into: &events)
         } else if type.isString("message_start") {
             if let message = parts[AnthropicEventKey.message] { take(message: message, into: &events) }
         } else if type.isString("message_delta") {
@@ -122,6 +128,7 @@ final class AnthropicDecoder: EventDecoder {
             take(message: node, into: &events)
             finish()
         } else if Self.isError(node, parts) {
+            if let usage = parts[AnthropicEventKey.usage] { take(usage: usage, into: &events) }
             throw APIError(ErrorReport(node.value))
         }
     }

@@ -19,7 +19,7 @@ extension Repetition<AnthropicPlace> {
             guard node["type"]?.isString("content_block_delta") == true, let type = node["delta"]?["type"],
                 type.isString(isReasoning ? "thinking_delta" : "text_delta"), path.node(in: node)?.string == text
             else { return nil }
-            return AnthropicPlace(kind: isReasoning ? .thinking : .text, index: node["index"]?.int)
+            return AnthropicPlace(kind: isReasoning ? .thinking : .text, index: node["index"]?.natural)
         }
     }
 }

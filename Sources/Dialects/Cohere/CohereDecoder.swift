@@ -23,6 +23,7 @@ final class CohereDecoder: EventDecoder {
     var tools = ToolCallPieces()
     /// What the model means to do with its tools; it goes back with the calls.
     var plan = ""
+    private var hasStarted = false
     private var repetition = Repetition<CoherePlace>()
 
     init(reader: JSONReader) { self.reader = reader }
@@ -79,7 +80,10 @@ final class CohereDecoder: EventDecoder {
 
     func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = node.pick(Self.keys)
-        if isError { throw APIError(ErrorReport(node.value)) }
+        if isError {
+            takeUsage(node["usage"] ?? node["meta"], into: &events)
+            throw APIError(ErrorReport(node.value))
+        }
         let before = events.count
         if let type = parts[4]?.string {
             try legacy(type, node, into: &events)
@@ -93,6 +97,7 @@ final class CohereDecoder: EventDecoder {
         } else if parts[6] != nil {
             try legacyWhole(node, into: &events)
         } else if ErrorShape.isError(node) || node["error"] != nil || parts[5]?.string != nil {
+            takeUsage(node["usage"] ?? node["meta"], into: &events)
             throw APIError(ErrorReport(node.value))
         }
         if events.count == before { Self.beat(&events) }
@@ -102,11 +107,10 @@ final class CohereDecoder: EventDecoder {
         _ type: String, _ node: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]
     ) throws(APIError) {
         let message = parts[1]?["message"]
-        let index = parts[2]?.int ?? 0
+        let index = parts[2]?.natural ?? 0
         switch type {
         case "message-start":
-            known.id = parts[3]?.string
-            events.append(.start)
+            start(parts[3], into: &events)
         case "content-start": contentDelta(message?["content"], into: &events)
         case "tool-plan-delta":
             guard let piece = message?["tool_plan"]?.string, !piece.isEmpty else { return }
@@ -126,10 +130,18 @@ final class CohereDecoder: EventDecoder {
             if let citation = message?["citations"] { events.append(.native(name: "citation", citation.value)) }
         case "message-end":
             let delta = parts[1]
-            try finish(delta?["finish_reason"]?.string, error: delta?["error"]?.string)
             takeUsage(delta?["usage"], into: &events)
+            try finish(delta?["finish_reason"]?.string, error: delta?["error"]?.string)
         default: break
         }
+    }
+
+    /// The reply is named; once is enough.
+    func start(_ id: JSONNode?, into events: inout [DecodedEvent]) {
+        guard !hasStarted else { return }
+        hasStarted = true
+        known.id = id?.string
+        events.append(.start)
     }
 
     private func contentDelta(_ content: JSONNode?, into events: inout [DecodedEvent]) {
@@ -145,8 +157,7 @@ final class CohereDecoder: EventDecoder {
     /// An answer that was not streamed.
     private func whole(_ node: JSONNode, _ message: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = message.pick(Self.messageKeys)
-        known.id = node["id"]?.string
-        events.append(.start)
+        start(node["id"], into: &events)
         parts[0]?.forEachElement { contentDelta($0, into: &events) }
         plan = parts[1]?.string ?? ""
         var index: Int64 = 0
@@ -172,7 +183,9 @@ final class CohereDecoder: EventDecoder {
         usage.outputTokens = Usage.count(tokens?["output_tokens"])
         usage.cachedTokens = Usage.count(node?["cached_tokens"])
         guard usage.inputTokens != nil || usage.outputTokens != nil else { return }
-        if let input = usage.inputTokens, let output = usage.outputTokens { usage.totalTokens = input + output }
+        if let input = usage.inputTokens, let output = usage.outputTokens {
+            usage.totalTokens = WireNumber.sum(input, output)
+        }
         known.usage = usage
         events.append(.usage(usage))
     }

@@ -7,8 +7,7 @@ extension CohereDecoder {
     func legacy(_ type: String, _ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
         switch type {
         case "stream-start":
-            known.id = node["generation_id"]?.string
-            events.append(.start)
+            start(node["generation_id"], into: &events)
         case "text-generation":
             guard let text = node["text"]?.string, !text.isEmpty else { return }
             hasOutput = true
@@ -33,8 +32,7 @@ extension CohereDecoder {
 
     /// An answer that was not streamed.
     func legacyWhole(_ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
-        known.id = node["response_id"]?.string ?? node["generation_id"]?.string
-        events.append(.start)
+        start(node["response_id"] ?? node["generation_id"], into: &events)
         if let text = node["text"]?.string, !text.isEmpty {
             hasOutput = true
             events.append(.token(text))

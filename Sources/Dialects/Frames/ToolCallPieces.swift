@@ -7,36 +7,39 @@ internal import Wire
 /// The calls of one reply, while they come.
 struct ToolCallPieces {
     private struct Slot {
-        var key: Int64
         var id: String
         var name: String
         var arguments: String
     }
 
     private var slots: [Slot] = []
+    /// The place of each key's call: a stream may hold hundreds of thousands.
+    private var places: [Int64: Int] = [:]
 
     var isEmpty: Bool { slots.isEmpty }
 
     /// A call begins. A second one under the same key replaces what was said of the first.
     mutating func begin(_ key: Int64, id: String, name: String, arguments: String = "") {
-        if let index = slots.lastIndex(where: { $0.key == key }) {
-            slots[index] = Slot(key: key, id: id, name: name, arguments: arguments)
+        let slot = Slot(id: id, name: name, arguments: arguments)
+        if let index = places[key] {
+            slots[index] = slot
         } else {
-            slots.append(Slot(key: key, id: id, name: name, arguments: arguments))
+            places[key] = slots.count
+            slots.append(slot)
         }
     }
 
     /// A piece of the call's arguments; false if no such call has begun.
     @discardableResult
     mutating func append(_ key: Int64, _ piece: String) -> Bool {
-        guard let index = slots.lastIndex(where: { $0.key == key }) else { return false }
+        guard let index = places[key] else { return false }
         slots[index].arguments += piece
         return true
     }
 
     /// The call's whole arguments, where the provider says them again at its end.
     mutating func complete(_ key: Int64, arguments: String) {
-        if let index = slots.lastIndex(where: { $0.key == key }), !arguments.isEmpty {
+        if let index = places[key], !arguments.isEmpty {
             slots[index].arguments = arguments
         }
     }
@@ -78,7 +81,8 @@ extension ToolCall {
 
 extension Usage {
     /// A count of tokens; nil for what is none.
-    static func count(_ node: JSONNode?) -> Int? {
-        node?.int.flatMap { Int(exactly: $0) }.flatMap { $0 < 0 ? nil : $0 }
-    }
+    static func count(_ node: JSONNode?) -> Int? { node?.natural.flatMap { Int(exactly: $0) } }
+
+    /// A count of tokens; nil for what is none.
+    static func count(_ value: Int64) -> Int? { WireNumber.count(value).flatMap { Int(exactly: $0) } }
 }

@@ -16,7 +16,7 @@ final class GeminiDecoder: EventDecoder {
     let reader: JSONReader
     var strays = StrayLines()
     var parts = GeminiParts()
-    private var known = ReplySummary()
+    private(set) var known = ReplySummary()
     private var hasStarted = false
     /// More has come behind a chunk that named a finish reason: the reply ends with the next one that does.
     private var goesOn = false
@@ -87,11 +87,12 @@ final class GeminiDecoder: EventDecoder {
         let top = node.pick(Self.keys)
         let isChunk = top[0] != nil || top[1] != nil || top[5] != nil
         if isError || top[4].map(ErrorShape.says) == true || (!isChunk && ErrorShape.isError(node)) {
+            if let usage = top[1] { take(Usage(gemini: usage), into: &events) }
             throw APIError(ErrorReport(node.value))
         }
         let before = events.count
-        if known.id == nil, let id = top[3]?.string, !id.isEmpty { known.id = id }
-        if known.model == nil, let model = top[2]?.string, !model.isEmpty { known.model = model }
+        let hadOutput = hasOutput
+        if !hadOutput { known.take(id: top[3], model: top[2], isOutput: false) }
         if !hasStarted, isChunk {
             hasStarted = true
             events.append(.start)
@@ -101,6 +102,7 @@ final class GeminiDecoder: EventDecoder {
             try take(candidate, position: position, into: &events)
             position += 1
         }
+        if !hadOutput, hasOutput { known.take(id: top[3], model: top[2], isOutput: true) }
         if let feedback = top[5], feedback["blockReason"]?.isNull == false {
             // A prompt that was refused has no candidates, and no finish reason.
             known.finishReason = .contentFilter
@@ -115,7 +117,7 @@ final class GeminiDecoder: EventDecoder {
         _ candidate: JSONNode, position: Int64, into events: inout [DecodedEvent]
     ) throws(APIError) {
         let members = candidate.pick(Self.candidateKeys)
-        guard members[1]?.int ?? position == 0 else { return }
+        guard members[1]?.natural ?? position == 0 else { return }
         let before = (events.count, parts.calls.count)
         members[0]?["parts"]?.forEachElement { parts.take($0, into: &events) }
         if (events.count, parts.calls.count) != before || parts.unfinishedCall != nil {

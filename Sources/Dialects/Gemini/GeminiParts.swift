@@ -29,7 +29,7 @@ struct GeminiParts {
     private struct OpenCall {
         var id: String
         var name: String
-        var arguments = JSONValue.object([:])
+        let arguments: GeminiArguments
         var signature: JSONValue?
         /// A string that goes on in the next piece, and its place: it is put there once it is whole, since each change of
         /// the arguments is a way through them.
@@ -38,13 +38,13 @@ struct GeminiParts {
         /// Puts the string that was going on into its place.
         mutating func settle() {
             guard let (path, text) = unfinished.take() else { return }
-            GeminiPath.set(.string(text), at: path, in: &arguments)
+            arguments.set(.string(text), at: path)
         }
 
         /// Puts a value into its place.
         mutating func set(_ value: JSONValue, at path: String) {
             settle()
-            GeminiPath.set(value, at: path, in: &arguments)
+            arguments.set(value, at: path)
         }
     }
 
@@ -107,7 +107,7 @@ struct GeminiParts {
         if !name.isEmpty {
             close()
             open = OpenCall(
-                id: members[0]?.string ?? "", name: name, arguments: members[2]?.value ?? [:],
+                id: members[0]?.string ?? "", name: name, arguments: GeminiArguments(members[2]?.value ?? [:]),
                 signature: signature.flatMap { $0.isNull ? nil : $0.value })
         }
         members[3]?.forEachElement { takePiece($0) }
@@ -142,13 +142,12 @@ struct GeminiParts {
     private mutating func close() {
         guard var call = open.take() else { return }
         call.settle()
+        let arguments = call.arguments.value
         calls.append(
-            ToolCall(
-                id: call.id, name: call.name, argumentsJSON: JSONWriter.text(call.arguments),
-                arguments: call.arguments))
+            ToolCall(id: call.id, name: call.name, argumentsJSON: JSONWriter.text(arguments), arguments: arguments))
         var function: JSONObject = call.id.isEmpty ? [:] : ["id": .string(call.id)]
         function["name"] = .string(call.name)
-        function["args"] = call.arguments
+        function["args"] = arguments
         var fields: JSONObject = ["functionCall": .object(function)]
         if let signature = call.signature { fields["thoughtSignature"] = signature }
         kept.append(Kept(fields: fields))
@@ -168,72 +167,5 @@ struct GeminiParts {
                 fields.merge(part.fields)
                 return .object(fields)
             })
-    }
-}
-
-/// The paths of streamed arguments: `$.a.b[0]['c d']` (RFC 9535, its normalized and dotted forms).
-enum GeminiPath {
-    private enum Step { case name(String), index(Int) }
-
-    private static func steps(_ path: String) -> [Step] {
-        var steps: [Step] = []
-        var rest = Substring(path)
-        if rest.first == "$" { rest.removeFirst() }
-        while let first = rest.first {
-            rest.removeFirst()
-            guard first == "[" else {
-                let name = first == "." ? rest.prefix { $0 != "." && $0 != "[" } : String([first])[...]
-                if first == "." { rest.removeFirst(name.count) }
-                if !name.isEmpty { steps.append(.name(String(name))) }
-                continue
-            }
-            let inside = rest.prefix { $0 != "]" }
-            rest.removeFirst(min(rest.count, inside.count + 1))
-            if let index = Int(inside) {
-                steps.append(.index(index))
-            } else {
-                steps.append(.name(inside.trimmingQuotes))
-            }
-        }
-        return steps
-    }
-
-    /// Sets the value, and makes the objects and arrays on the way to it.
-    static func set(_ value: JSONValue, at path: String, in root: inout JSONValue) {
-        let steps = steps(path)
-        guard steps.count <= mostSteps else { return }
-        set(value, steps[...], in: &root)
-    }
-
-    /// How deep a path may go: as deep as JSON that is read may be (CSJ_MAX_DEPTH).
-    private static let mostSteps = 1024
-
-    /// How long an array may grow by one path: an index from outside must not cost memory.
-    private static let mostElements = 10_000
-
-    private static func set(_ value: JSONValue, _ steps: ArraySlice<Step>, in place: inout JSONValue) {
-        guard let step = steps.first else { return place = value }
-        switch step {
-        case .name(let name):
-            var object = place.object ?? [:]
-            var member = object[name] ?? .null
-            set(value, steps.dropFirst(), in: &member)
-            object[name] = member
-            place = .object(object)
-        case .index(let index):
-            guard (0..<mostElements).contains(index) else { return }
-            var array = place.array ?? []
-            while array.count <= index { array.append(.null) }
-            set(value, steps.dropFirst(), in: &array[index])
-            place = .array(array)
-        }
-    }
-}
-
-extension Substring {
-    /// Without one pair of quotes around it.
-    fileprivate var trimmingQuotes: String {
-        guard count >= 2, let first, first == last, first == "'" || first == "\"" else { return String(self) }
-        return String(dropFirst().dropLast())
     }
 }

@@ -19,9 +19,9 @@ struct GeminiPlace: Sendable {
     /// The usage that a repetition reports: the same but for what is counted on.
     func usage(_ match: JSONTemplate.Match) -> Usage? {
         guard var usage else { return nil }
-        if let count = match.count(0) { usage.outputTokens = Int(count) }
-        if let count = match.count(1) { usage.totalTokens = Int(count) }
-        if let count = match.count(2) { usage.reasoningTokens = Int(count) }
+        if let count = match.count(0) { usage.outputTokens = Usage.count(count) }
+        if let count = match.count(1) { usage.totalTokens = Usage.count(count) }
+        if let count = match.count(2) { usage.reasoningTokens = Usage.count(count) }
         return usage
     }
 }

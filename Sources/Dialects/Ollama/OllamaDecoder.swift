@@ -18,13 +18,19 @@ final class OllamaDecoder: EventDecoder {
     private(set) var hasOutput = false { didSet { outputCount &+= 1 } }
     private(set) var outputCount = 0
     private(set) var isDone = false
-    private var known = ReplySummary()
+    private(set) var known = ReplySummary()
+    private var hasStarted = false
     private var calls: [ToolCall] = []
     private var repetition = Repetition<OllamaPlace>()
 
     init(reader: JSONReader) { self.reader = reader }
 
     var hasCleanEnd: Bool { isDone }
+
+    /// A proxy may leave out `done` behind a `done_reason`.
+    func bodyEnded() {
+        if known.finishReasonRaw != nil { isDone = true }
+    }
 
     var summary: ReplySummary {
         var summary = known
@@ -77,12 +83,17 @@ final class OllamaDecoder: EventDecoder {
         let parts = node.pick(Self.keys)
         if isError || parts[4].map(ErrorShape.says) ?? (parts[0] == nil && parts[3] == nil && ErrorShape.isError(node))
         {
+            takeUsage(parts, into: &events)
             throw APIError(ErrorReport(node.value))
         }
         let before = events.count
-        if known.model == nil, let model = parts[5]?.string, !model.isEmpty {
-            known.model = model
-            events.append(.start)
+        let hadOutput = hasOutput
+        if !hadOutput {
+            known.take(id: nil, model: parts[5], isOutput: false)
+            if !hasStarted, known.model != nil {
+                hasStarted = true
+                events.append(.start)
+            }
         }
         if let message = parts[0], message.kind == .object {
             let inner = message.pick(Self.messageKeys)
@@ -91,6 +102,8 @@ final class OllamaDecoder: EventDecoder {
         } else {
             take(thinking: parts[2], content: parts[1], into: &events)
         }
+        if !hadOutput, hasOutput { known.take(id: nil, model: parts[5], isOutput: true) }
+        if let raw = parts[6]?.string, !raw.isEmpty { take(finishReason: raw) }
         if parts[3]?.bool == true { finish(parts, into: &events) }
         if events.count == before { Self.beat(&events) }
     }
@@ -120,21 +133,8 @@ final class OllamaDecoder: EventDecoder {
 
     private func finish(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
         isDone = true
-        known.finishReasonRaw = parts[6]?.string
-        known.finishReason =
-            switch known.finishReasonRaw {
-            case "stop", nil: .stop
-            case "length": .length
-            default: .other
-            }
-        var usage = Usage()
-        usage.inputTokens = Usage.count(parts[7])
-        usage.outputTokens = Usage.count(parts[8])
-        if let input = usage.inputTokens, let output = usage.outputTokens { usage.totalTokens = input + output }
-        if usage != Usage() {
-            known.usage = usage
-            events.append(.usage(usage))
-        }
+        if known.finishReason == nil { known.finishReason = .stop }
+        takeUsage(parts, into: &events)
         var timings = ServerTimings()
         timings.load = Self.seconds(parts[9])
         timings.promptEval = Self.seconds(parts[10])
@@ -142,6 +142,29 @@ final class OllamaDecoder: EventDecoder {
         if timings != ServerTimings() { known.timings = timings }
     }
 
+    private func take(finishReason raw: String) {
+        known.finishReasonRaw = raw
+        known.finishReason =
+            switch raw {
+            case "stop": .stop
+            case "length": .length
+            default: .other
+            }
+    }
+
+    private func takeUsage(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
+        var usage = Usage()
+        usage.inputTokens = Usage.count(parts[7])
+        usage.outputTokens = Usage.count(parts[8])
+        if let input = usage.inputTokens, let output = usage.outputTokens {
+            usage.totalTokens = WireNumber.sum(input, output)
+        }
+        if usage != Usage() {
+            known.usage = usage
+            events.append(.usage(usage))
+        }
+    }
+
     /// Times are nanoseconds on the wire.
-    private static func seconds(_ node: JSONNode?) -> Double? { node?.double.map { $0 / 1e9 } }
+    private static func seconds(_ node: JSONNode?) -> Double? { node?.double.flatMap { WireNumber.delay($0 / 1e9) } }
 }

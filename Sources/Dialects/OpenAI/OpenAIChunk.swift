@@ -52,8 +52,11 @@ extension OpenAIDecoder {
     /// One choice. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
     func choice(_ choice: JSONNode, position: Int64, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = choice.pick(ChoiceKey.table)
-        guard parts[ChoiceKey.index]?.int ?? position == 0 else { return }
-        if let error = parts[ChoiceKey.error], ErrorShape.says(error) { throw APIError(ErrorReport(error.value)) }
+        guard parts[ChoiceKey.index]?.natural ?? position == 0 else { return }
+        if let error = parts[ChoiceKey.error], ErrorShape.says(error) {
+            if let usage = parts[ChoiceKey.usage] { take(usage: usage, into: &events) }
+            throw APIError(ErrorReport(error.value))
+        }
         if let delta = parts[ChoiceKey.delta], delta.kind == .object, hasDeltaContent || delta.count > 0 {
             if message(delta, into: &events) { hasDeltaContent = true }
         } else if !hasDeltaContent {
@@ -93,7 +96,7 @@ extension OpenAIDecoder {
             hasContent = emit(content: text, into: &events)
         }
         if let refusal = parts[DeltaKey.refusal]?.string, !refusal.isEmpty {
-            known.refusal = (known.refusal ?? "") + refusal
+            known.refusal = (known.refusal.take() ?? "") + refusal
             hasOutput = true
         }
         if let details = parts[DeltaKey.reasoningDetails] { memory.take(details: details) }
@@ -154,12 +157,6 @@ extension OpenAIDecoder {
         guard let usage = Usage(openAI: node), usage != known.usage else { return }
         known.usage = usage
         events.append(.usage(usage))
-    }
-
-    /// Groq's own corner: the usage of the stream, and errors on its way.
-    func take(groq: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
-        if let error = groq["error"], ErrorShape.says(error) { throw APIError(ErrorReport(error.value)) }
-        if let usage = groq["usage"] { take(usage: usage, into: &events) }
     }
 
     /// The last reason sent counts. Some of them are failures in disguise: the reply was cut, and is no success.

@@ -20,6 +20,8 @@ final class OpenAIDecoder: EventDecoder {
     var repetition = Repetition<OpenAIPlace>()
     private(set) var isDone = false
     private var hasStarted = false
+    /// The chunk that named the reply had a role.
+    private var isBegun = false
     var strays = StrayLines()
 
     init(reader: JSONReader) { self.reader = reader }
@@ -80,22 +82,49 @@ final class OpenAIDecoder: EventDecoder {
     func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let top = node.pick(ChunkKey.table)
         let choices = top[ChunkKey.choices]
-        if isError || Self.isError(node, top) { throw APIError(ErrorReport(node.value)) }
+        if isError || Self.isError(node, top) {
+            takeUsage(top, into: &events)
+            throw APIError(ErrorReport(node.value))
+        }
         let before = events.count
-        if known.id == nil, let id = top[ChunkKey.id]?.string, !id.isEmpty { known.id = id }
-        if known.model == nil, let model = top[ChunkKey.model]?.string, !model.isEmpty { known.model = model }
+        let hadOutput = hasOutput
+        if !hadOutput { takeNames(top) }
         if !hasStarted, choices != nil || known.id != nil {
             hasStarted = true
             events.append(.start)
         }
         var position: Int64 = 0
-        try choices?.forEachElement { (choice: JSONNode) throws(APIError) in
-            try self.choice(choice, position: position, into: &events)
-            position += 1
+        do throws(APIError) {
+            try choices?.forEachElement { (choice: JSONNode) throws(APIError) in
+                try self.choice(choice, position: position, into: &events)
+                position += 1
+            }
+        } catch {
+            // A chunk that breaks the reply off may count its tokens.
+            takeUsage(top, into: &events)
+            throw error
         }
-        if let usage = top[ChunkKey.usage] { take(usage: usage, into: &events) }
-        if let groq = top[ChunkKey.groq] { try take(groq: groq, into: &events) }
+        if !hadOutput, hasOutput, !isBegun || top[ChunkKey.model]?.string != known.model {
+            known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: true)
+        }
+        takeUsage(top, into: &events)
+        if let error = top[ChunkKey.groq]?["error"], ErrorShape.says(error) {
+            throw APIError(ErrorReport(error.value))
+        }
         if events.count == before { Self.beat(&events) }
+    }
+
+    /// A chunk before the first output. One with a role begins the reply, and its names stand unless the output comes from
+    /// another model.
+    private func takeNames(_ top: JSONPicked) {
+        if known.model == nil, top[ChunkKey.choices]?.first?["delta"]?["role"]?.isNull == false { isBegun = true }
+        known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: false)
+    }
+
+    /// A chunk's counts: its own, and those in Groq's own corner.
+    private func takeUsage(_ top: JSONPicked, into events: inout [DecodedEvent]) {
+        if let usage = top[ChunkKey.usage] { take(usage: usage, into: &events) }
+        if let usage = top[ChunkKey.groq]?["usage"] { take(usage: usage, into: &events) }
     }
 
     /// Whether an object is an error: by its `error` member, or, where it is no chunk, by its shape.

@@ -45,7 +45,7 @@ extension Repetition<OpenAIPlace> {
             choices.count == 1, let choice = choices.first?.pick(ChoiceKey.table)
         else { return false }
         guard isSilent(choice, ChoiceKey.finishReason, ChoiceKey.usage, ChoiceKey.error),
-            choice[ChoiceKey.index]?.int ?? 0 == 0, let delta = choice[ChoiceKey.delta]?.pick(DeltaKey.table)
+            choice[ChoiceKey.index]?.natural ?? 0 == 0, let delta = choice[ChoiceKey.delta]?.pick(DeltaKey.table)
         else { return false }
         guard
             isSilent(

@@ -16,14 +16,47 @@ struct OpenAIToolCalls {
         var index: Int64?
         var id = ""
         var name = ""
-        var arguments = ""
+        var arguments = ArgumentText()
         /// Google's thought signatures: to be sent back untouched.
         var extra: JSONValue?
         /// The delta that touched it last.
         var turn = 0
+    }
 
-        /// Whether the arguments so far are a whole JSON object, by its braces outside of strings.
-        var isWhole: Bool { OpenAIToolCalls.isWholeObject(arguments) }
+    /// Arguments as they grow, scanned once.
+    private struct ArgumentText {
+        private(set) var text = ""
+        private var depth = 0
+        private var inString = false
+        private var isEscaped = false
+        private var isClosed = false
+
+        /// Whether they are a whole JSON object so far, by its braces outside of strings.
+        var isWholeObject: Bool { isClosed && depth == 0 && !inString }
+
+        mutating func append(_ piece: String) {
+            text += piece
+            for byte in piece.utf8 {
+                if inString {
+                    if isEscaped {
+                        isEscaped = false
+                    } else if byte == UInt8(ascii: "\\") {
+                        isEscaped = true
+                    } else if byte == UInt8(ascii: "\"") {
+                        inString = false
+                    }
+                    continue
+                }
+                switch byte {
+                case UInt8(ascii: "\""): inString = true
+                case UInt8(ascii: "{"): depth += 1
+                case UInt8(ascii: "}"):
+                    depth -= 1
+                    isClosed = depth == 0
+                default: break
+                }
+            }
+        }
     }
 
     private struct Piece {
@@ -34,6 +67,9 @@ struct OpenAIToolCalls {
     }
 
     private var slots: [Slot] = []
+    /// The last call of each index, and of each id: a stream may hold hundreds of thousands.
+    private var lastByIndex: [Int64: Int] = [:]
+    private var lastByID: [String: Int] = [:]
     private var turn = 0
 
     /// Takes a delta's `tool_calls`.
@@ -41,7 +77,7 @@ struct OpenAIToolCalls {
         turn += 1
         calls.forEachElement { call in
             let parts = call.pick(Self.callKeys)
-            var piece = Piece(index: parts[0]?.int, id: Self.id(parts[1]))
+            var piece = Piece(index: parts[0]?.natural, id: Self.id(parts[1]))
             let function = parts[2].flatMap { $0.kind == .object ? $0.pick(Self.functionKeys) : nil }
             let (name, arguments) = function.map { ($0[0], $0[1]) } ?? (parts[4], parts[5])
             piece.name = name?.string ?? ""
@@ -60,13 +96,19 @@ struct OpenAIToolCalls {
 
     private mutating func add(_ piece: Piece) -> Int {
         guard let slot = slot(for: piece) else {
-            slots.append(
-                Slot(index: piece.index, id: piece.id, name: piece.name, arguments: piece.arguments, turn: turn))
-            return slots.count - 1
+            let slot = slots.count
+            slots.append(Slot(index: piece.index, id: piece.id, name: piece.name, turn: turn))
+            slots[slot].arguments.append(piece.arguments)
+            if let index = piece.index { lastByIndex[index] = slot }
+            if !piece.id.isEmpty { lastByID[piece.id] = slot }
+            return slot
         }
-        if slots[slot].id.isEmpty { slots[slot].id = piece.id }
+        if slots[slot].id.isEmpty, !piece.id.isEmpty {
+            slots[slot].id = piece.id
+            lastByID[piece.id] = max(slot, lastByID[piece.id] ?? 0)
+        }
         join(name: piece.name, to: slot)
-        slots[slot].arguments += piece.arguments
+        slots[slot].arguments.append(piece.arguments)
         slots[slot].turn = turn
         return slot
     }
@@ -75,10 +117,9 @@ struct OpenAIToolCalls {
     private func slot(for piece: Piece) -> Int? {
         let candidate: Int? =
             if let index = piece.index {
-                slots.lastIndex { $0.index == index }
-                    ?? slots.lastIndex { $0.index == nil && $0.id == piece.id && !piece.id.isEmpty }
+                lastByIndex[index] ?? lastByID[piece.id].flatMap { slots[$0].index == nil ? $0 : nil }
             } else if !piece.id.isEmpty {
-                slots.lastIndex { $0.id == piece.id } ?? slots.indices.last.flatMap { slots[$0].id.isEmpty ? $0 : nil }
+                lastByID[piece.id] ?? slots.indices.last.flatMap { slots[$0].id.isEmpty ? $0 : nil }
             } else {
                 slots.indices.last
             }
@@ -90,7 +131,7 @@ struct OpenAIToolCalls {
         guard !piece.name.isEmpty, !slot.name.isEmpty else { return false }
         if !piece.id.isEmpty, !slot.id.isEmpty { return piece.id != slot.id }
         if slot.turn == turn { return true }
-        return slot.isWhole && !piece.arguments.isEmpty
+        return slot.arguments.isWholeObject && !piece.arguments.isEmpty
     }
 
     /// Names come whole, repeated, growing, or in pieces before the arguments.
@@ -98,7 +139,7 @@ struct OpenAIToolCalls {
         if name.isEmpty || name == slots[slot].name { return }
         if name.hasPrefix(slots[slot].name) {
             slots[slot].name = name
-        } else if slots[slot].arguments.isEmpty {
+        } else if slots[slot].arguments.text.isEmpty {
             slots[slot].name += name
         }
     }
@@ -112,49 +153,21 @@ struct OpenAIToolCalls {
         return arguments.string ?? JSONWriter.text(arguments.value)
     }
 
-    private static func isWholeObject(_ text: String) -> Bool {
-        var depth = 0
-        var inString = false
-        var escaped = false
-        var closed = false
-        for byte in text.utf8 {
-            if inString {
-                if escaped {
-                    escaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    escaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    inString = false
-                }
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\""): inString = true
-            case UInt8(ascii: "{"): depth += 1
-            case UInt8(ascii: "}"):
-                depth -= 1
-                closed = depth == 0
-            default: break
-            }
-        }
-        return closed && depth == 0 && !inString
-    }
-
     // MARK: What came of it
 
     /// The calls so far, by index where they have one.
     func calls(reader: JSONReader) -> [ToolCall] {
         inOrder.map { slot in
             ToolCall(
-                id: slot.id, name: slot.name, argumentsJSON: slot.arguments,
-                arguments: ToolCall.arguments(slot.arguments, reader: reader))
+                id: slot.id, name: slot.name, argumentsJSON: slot.arguments.text,
+                arguments: ToolCall.arguments(slot.arguments.text, reader: reader))
         }
     }
 
     /// The calls as an assistant message carries them.
     var messageParts: [JSONValue] {
         inOrder.map { slot in
-            let text = Excerpt.trimmed(slot.arguments).isEmpty ? "{}" : slot.arguments
+            let text = Excerpt.trimmed(slot.arguments.text).isEmpty ? "{}" : slot.arguments.text
             var call: JSONObject = ["id": .string(slot.id), "type": "function"]
             call["function"] = ["name": .string(slot.name), "arguments": .string(text)]
             if let extra = slot.extra { call["extra_content"] = extra }

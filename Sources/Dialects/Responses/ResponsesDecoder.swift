@@ -59,10 +59,18 @@ final class ResponsesDecoder: EventDecoder {
     /// `[DONE]`, which some gateways add, is no end: it says nothing of how the response ended.
     var hasCleanEnd: Bool { isDone }
 
+    /// Its status says how a response ended, and nothing of what is in it.
+    var isBlank: Bool {
+        guard !hasOutput, known.usage == nil, known.refusal == nil else { return false }
+        return known.finishReason != .length && known.finishReason != .contentFilter
+    }
+
     var summary: ReplySummary {
         var summary = known
         summary.toolCalls = items.calls(reader: reader)
-        if known.finishReason == .stop, !summary.toolCalls.isEmpty { summary.finishReason = .toolCalls }
+        if known.finishReason == .stop, !summary.toolCalls.isEmpty || items.waitForClient {
+            summary.finishReason = .toolCalls
+        }
         return summary
     }
 
@@ -128,7 +136,7 @@ final class ResponsesDecoder: EventDecoder {
         guard !isDone else { return }
         let before = events.count
         let top = node.pick(ResponsesKey.table)
-        let verdict = order.take(top[ResponsesKey.number]?.int)
+        let verdict = order.take(top[ResponsesKey.number]?.natural)
         if let kind = Self.kind(ofDelta: top[ResponsesKey.type]) {
             start(&events)
             if let piece = piece(kind, top) {
@@ -142,6 +150,7 @@ final class ResponsesDecoder: EventDecoder {
             } else if top[ResponsesKey.object]?.isString("response") == true {
                 try end(node, status: node["status"]?.string ?? "completed", into: &events)
             } else if isError || Self.isError(node, top) {
+                takeUsage(node["usage"] ?? top[ResponsesKey.response]?["usage"], into: &events)
                 throw APIError(ErrorReport(node.value))
             }
         }
@@ -171,7 +180,9 @@ final class ResponsesDecoder: EventDecoder {
             // Some servers call every end completed, and say in the response how it ended.
             let outweighs = ["incomplete", "failed", "cancelled"].contains(said)
             try end(response, status: outweighs ? said : ending == "done" ? "completed" : ending, into: &events)
-        case "response.error": throw APIError(ErrorReport(node.value))
+        case "response.error":
+            takeUsage(node["usage"] ?? response?["usage"], into: &events)
+            throw APIError(ErrorReport(node.value))
         default: try inner(type, node, top, verdict, into: &events)
         }
     }
@@ -193,10 +204,7 @@ final class ResponsesDecoder: EventDecoder {
     private func end(_ response: JSONNode?, status: String, into events: inout [DecodedEvent]) throws(APIError) {
         if let response { take(names: response) }
         start(&events)
-        if let node = response?["usage"], let usage = Usage(responses: node), usage != known.usage {
-            known.usage = usage
-            events.append(.usage(usage))
-        }
+        takeUsage(response?["usage"], into: &events)
         switch status {
         case "completed", "incomplete": break
         case "failed": throw Self.failure(response)
@@ -213,6 +221,12 @@ final class ResponsesDecoder: EventDecoder {
             status == "completed"
             ? .stop : FinishReason(incomplete: response?["incomplete_details"]?["reason"]?.string)
         isDone = true
+    }
+
+    private func takeUsage(_ node: JSONNode?, into events: inout [DecodedEvent]) {
+        guard let node, let usage = Usage(responses: node), usage != known.usage else { return }
+        known.usage = usage
+        events.append(.usage(usage))
     }
 
     private static func failure(_ response: JSONNode?) -> APIError {

@@ -59,7 +59,8 @@ extension ResponsesDecoder {
             return nil
         }
         return ResponsesPiece(
-            kind: kind, item: item(top), part: Self.part(kind, top), number: top[ResponsesKey.number]?.int, text: text)
+            kind: kind, item: item(top), part: Self.part(kind, top), number: top[ResponsesKey.number]?.natural,
+            text: text)
     }
 
     /// Shows a piece of text. One that comes after its successors would stand in the wrong place. Which item it belongs
@@ -111,14 +112,14 @@ extension ResponsesDecoder {
     }
 
     private func place(_ top: JSONPicked) -> Int {
-        items.place(index: top[ResponsesKey.output]?.int, id: top[ResponsesKey.itemID]?.string)
+        items.place(index: top[ResponsesKey.output]?.natural, id: top[ResponsesKey.itemID]?.string)
     }
 
     /// The number of the item that an event speaks of.
-    private func item(_ top: JSONPicked) -> Int64 { top[ResponsesKey.output]?.int ?? items[place(top)].index }
+    private func item(_ top: JSONPicked) -> Int64 { top[ResponsesKey.output]?.natural ?? items[place(top)].index }
 
     private static func part(_ kind: Kind, _ top: JSONPicked) -> Int64 {
-        top[kind == .summary ? ResponsesKey.summary : ResponsesKey.content]?.int ?? 0
+        top[kind == .summary ? ResponsesKey.summary : ResponsesKey.content]?.natural ?? 0
     }
 
     // MARK: Parts
@@ -207,7 +208,7 @@ extension ResponsesDecoder {
 
     private func added(_ top: JSONPicked) {
         guard let node = top[ResponsesKey.item], node.kind == .object else { return }
-        let place = items.newPlace(index: top[ResponsesKey.output]?.int, id: node["id"]?.string)
+        let place = items.newPlace(index: top[ResponsesKey.output]?.natural, id: node["id"]?.string)
         guard !items[place].isDone else { return }
         items.take(node, at: place)
         if items[place].isCall { hasOutput = true }
@@ -215,7 +216,7 @@ extension ResponsesDecoder {
 
     private func done(_ top: JSONPicked, into events: inout [DecodedEvent]) throws(APIError) {
         guard let node = top[ResponsesKey.item], node.kind == .object else { return }
-        let place = items.place(index: top[ResponsesKey.output]?.int, id: node["id"]?.string)
+        let place = items.place(index: top[ResponsesKey.output]?.natural, id: node["id"]?.string)
         try settle(node, at: place, into: &events)
     }
 
@@ -289,12 +290,10 @@ extension ResponsesDecoder {
             }
         }
         var position: Int64 = 0
-        var count: [String: Int] = [:]
+        var finder = items.finder
         try output.forEachElement { (item: JSONNode) throws(APIError) in
-            let type = item["type"]?.string ?? ""
-            let place = items.place(inResponse: position, item, ordinal: count[type, default: 0])
+            let place = items.place(inResponse: position, item, &finder)
             try settle(item, at: place, into: &events)
-            count[type, default: 0] += 1
             position += 1
         }
         let hadReasoning = texts[Kind.summary.rawValue].end.count + texts[Kind.rawReasoning.rawValue].end.count > 0
@@ -307,7 +306,7 @@ extension ResponsesDecoder {
 
     /// A call whose pieces came in the wrong order, and never whole.
     func checkCalls() throws(APIError) {
-        guard let call = items.all.first(where: \.isDisordered) else { return }
+        guard let call = items.inOrder.first(where: \.isDisordered) else { return }
         throw Self.damaged("the arguments of \"\(call.name)\" came out of order")
     }
 }

@@ -35,7 +35,14 @@ struct ResponsesItems {
         func hasShown(_ kind: ResponsesText.Kind) -> Bool { shown & (1 << UInt8(kind.rawValue)) != 0 }
     }
 
-    private(set) var all: [Item] = []
+    /// In the order in which they were first named. Places stay the same, so that each is found in constant time: a
+    /// response may hold hundreds of thousands.
+    private var all: [Item] = []
+    private var placeOfIndex: [Int64: Int] = [:]
+    private var lastOfID: [String: Int] = [:]
+    /// Places of items that are not done, or were not when they were put here.
+    private var open: [Int] = []
+    private var greatestIndex: Int64 = -1
 
     subscript(place: Int) -> Item {
         get { all[place] }
@@ -43,54 +50,90 @@ struct ResponsesItems {
         _modify { yield &all[place] }
     }
 
+    /// In the order of the output.
+    var inOrder: [Item] { placesInOrder.map { all[$0] } }
+
+    private var placesInOrder: [Int] {
+        all.indices.sorted { (all[$0].index, $0) < (all[$1].index, $1) }
+    }
+
     /// The place of the item that an event speaks of: by its number in the output, else by its id, which some gateways
     /// change from event to event. Without either it is the last item that is not done.
     mutating func place(index: Int64?, id: String?) -> Int {
         if let index { return place(index: index) }
-        if let id, !id.isEmpty, let known = all.lastIndex(where: { $0.id == id }) { return known }
-        if let open = all.lastIndex(where: { !$0.isDone }) { return open }
-        return place(index: nextIndex)
+        if let id, !id.isEmpty, let known = lastOfID[id] { return known }
+        while let last = open.last, all[last].isDone { open.removeLast() }
+        return open.last ?? place(index: nextIndex)
     }
 
     /// The place of an item that begins.
     mutating func newPlace(index: Int64?, id: String? = nil) -> Int {
-        if index == nil, let id, !id.isEmpty, let known = all.firstIndex(where: { $0.id == id }) { return known }
+        if index == nil, let id, !id.isEmpty, let known = lastOfID[id] { return known }
         return place(index: index ?? nextIndex)
     }
 
-    private var nextIndex: Int64 { all.map(\.index).max().map { $0 < Int64.max ? $0 + 1 : $0 } ?? 0 }
+    /// Indexes from the wire are bounded, so that one more is always a number.
+    private var nextIndex: Int64 { greatestIndex + 1 }
 
     private mutating func place(index: Int64) -> Int {
-        if let known = all.lastIndex(where: { $0.index == index }) { return known }
-        let place = all.firstIndex { $0.index > index } ?? all.count
-        all.insert(Item(index: index), at: place)
+        if let known = placeOfIndex[index] { return known }
+        let place = all.count
+        all.append(Item(index: index))
+        placeOfIndex[index] = place
+        open.append(place)
+        greatestIndex = max(greatestIndex, index)
         return place
     }
 
-    /// The place of an item of the finished response. Gateways change ids and leave items out, so it is looked for by
-    /// its ids, by its position, and by which one of its type it is; only an item that never came gets a new place.
-    /// - Parameter ordinal: how many items of the same type stand before it in the response.
-    mutating func place(inResponse position: Int64, _ node: JSONNode, ordinal: Int) -> Int {
+    /// Finds the items of the finished response among those that came. Gateways change ids and leave items out, so one is
+    /// looked for by its ids, by its position, and by which one of its type it is; only an item that never came gets a
+    /// new place.
+    struct Finder {
+        fileprivate var byID: [[String]: Int] = [:]
+        fileprivate var byCallID: [[String]: Int] = [:]
+        fileprivate var ofType: [String: [Int]] = [:]
+        /// How many items of a type the response has had so far.
+        fileprivate var seen: [String: Int] = [:]
+    }
+
+    var finder: Finder {
+        var finder = Finder()
+        for place in placesInOrder {
+            let item = all[place]
+            if !item.id.isEmpty { finder.byID[[item.type, item.id]] = finder.byID[[item.type, item.id]] ?? place }
+            if !item.callID.isEmpty {
+                finder.byCallID[[item.type, item.callID]] = finder.byCallID[[item.type, item.callID]] ?? place
+            }
+            finder.ofType[item.type, default: []].append(place)
+        }
+        return finder
+    }
+
+    /// The place of the item that stands at `position` in the finished response.
+    mutating func place(inResponse position: Int64, _ node: JSONNode, _ finder: inout Finder) -> Int {
         let parts = node.pick(Self.keys)
         let type = parts[0]?.string ?? ""
-        func known(_ path: KeyPath<Item, String>, _ id: String?) -> Int? {
-            guard let id, !id.isEmpty else { return nil }
-            return all.firstIndex { $0.type == type && $0[keyPath: path] == id }
-        }
-        if let place = known(\.id, parts[1]?.string) ?? known(\.callID, parts[2]?.string) { return place }
-        if let place = all.firstIndex(where: { $0.index == position && ($0.type == type || $0.type.isEmpty) }) {
+        let ordinal = finder.seen[type, default: 0]
+        finder.seen[type] = ordinal + 1
+        if let place = parts[1]?.string.flatMap({ finder.byID[[type, $0]] })
+            ?? parts[2]?.string.flatMap({ finder.byCallID[[type, $0]] })
+        {
             return place
         }
-        let sameType = all.indices.filter { all[$0].type == type }
-        if ordinal < sameType.count { return sameType[ordinal] }
-        return place(index: all.contains { $0.index == position } ? nextIndex : position)
+        let atPosition = placeOfIndex[position]
+        if let place = atPosition, all[place].type == type || all[place].type.isEmpty { return place }
+        if let sameType = finder.ofType[type], ordinal < sameType.count { return sameType[ordinal] }
+        return place(index: atPosition == nil ? position : nextIndex)
     }
 
     /// Takes what an item says of itself. What it leaves empty stays as it was.
     mutating func take(_ node: JSONNode, at place: Int) {
         let parts = node.pick(Self.keys)
         if let type = parts[0]?.string, !type.isEmpty { all[place].type = type }
-        if let id = parts[1]?.string, !id.isEmpty { all[place].id = id }
+        if let id = parts[1]?.string, !id.isEmpty {
+            all[place].id = id
+            lastOfID[id] = max(place, lastOfID[id] ?? 0)
+        }
         if let id = parts[2]?.string, !id.isEmpty { all[place].callID = id }
         if let name = parts[3]?.string, !name.isEmpty { all[place].name = name }
         take(arguments: parts[4] ?? parts[5], at: place)
@@ -109,7 +152,7 @@ struct ResponsesItems {
 
     /// The calls, in the order of the output.
     func calls(reader: JSONReader) -> [ToolCall] {
-        all.lazy.filter(\.isCall).map { item in
+        inOrder.lazy.filter(\.isCall).map { item in
             item.call(
                 arguments: item.isCustom
                     ? .string(item.arguments) : ToolCall.arguments(item.arguments, reader: reader))
@@ -118,7 +161,7 @@ struct ResponsesItems {
 
     /// The calls as a message in the common form carries them.
     var messageParts: [JSONValue] {
-        all.filter(\.isCall).map { item in
+        inOrder.filter(\.isCall).map { item in
             let call = item.call(arguments: nil)
             return Self.messagePart(
                 id: call.id, name: call.name, arguments: call.argumentsJSON, isCustom: item.isCustom)
@@ -131,9 +174,29 @@ struct ResponsesItems {
         return ToolCall(id: id, name: name, argumentsJSON: text, arguments: nil).messagePart
     }
 
+    /// Whether one of the items waits for the client: an approval, or a call that the client runs and answers by itself
+    /// (https://platform.openai.com/docs/api-reference/responses/object). Calls that the provider has run have their
+    /// outputs beside them.
+    var waitForClient: Bool {
+        var answered: Set<String> = []
+        for item in all where item.type.hasSuffix("_output") || item.type == "mcp_approval_response" {
+            answered.insert(item.callID)
+            if let id = item.value?["approval_request_id"]?.string { answered.insert(id) }
+        }
+        return all.contains { item in
+            switch item.type {
+            case "mcp_approval_request", "computer_call", "local_shell_call", "shell_call", "apply_patch_call":
+                !answered.contains(item.callID.isEmpty ? item.id : item.callID)
+            case "tool_search_call":
+                item.value?["execution"]?.string == "client" && !answered.contains(item.callID)
+            default: false
+            }
+        }
+    }
+
     /// Every item, to be sent back; nil while one of them is not done.
     var whole: [JSONValue]? {
-        let values = all.compactMap(\.value)
+        let values = inOrder.compactMap(\.value)
         return values.count == all.count && !values.isEmpty ? values : nil
     }
 

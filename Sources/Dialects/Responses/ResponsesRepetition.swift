@@ -30,7 +30,8 @@ extension Repetition<ResponsesPlace> {
     mutating func piece(_ event: Span<UInt8>, _ reader: JSONReader) -> ResponsesPiece? {
         guard let (place, text, match) = read(event, reader) else { return nil }
         return ResponsesPiece(
-            kind: place.kind, item: place.item, part: place.part, number: match.count(0), text: text)
+            kind: place.kind, item: place.item, part: place.part,
+            number: match.count(0).flatMap { WireNumber.count($0) }, text: text)
     }
 
     /// Learns from an event that was parsed, and said that piece alone. A decoder reads nothing of such an event but

@@ -14,7 +14,7 @@ final class TGIDecoder: EventDecoder {
     var strays = StrayLines()
     private(set) var hasOutput = false
     private(set) var isDone = false
-    private var known = ReplySummary()
+    private(set) var known = ReplySummary()
     private var hasStarted = false
     private var endsWithSpecial = false
     private var repetition = Repetition<Bool>()
@@ -28,6 +28,8 @@ final class TGIDecoder: EventDecoder {
 
     var hasCleanEnd: Bool { isDone }
     var summary: ReplySummary { known }
+    /// A special token ends a text that is empty.
+    var isBlank: Bool { !hasOutput && !endsWithSpecial && known.saysNothing }
 
     func decode(
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
@@ -75,6 +77,7 @@ final class TGIDecoder: EventDecoder {
         if isError || parts[3].map(ErrorShape.says) == true
             || (parts[0] == nil && parts[1] == nil && ErrorShape.isError(node))
         {
+            takeUsage(parts[2], into: &events)
             throw APIError(ErrorReport(node.value))
         }
         let before = events.count
@@ -110,6 +113,10 @@ final class TGIDecoder: EventDecoder {
             case nil: endsWithSpecial ? .stop : .other
             default: .other
             }
+        takeUsage(details, into: &events)
+    }
+
+    private func takeUsage(_ details: JSONNode?, into events: inout [DecodedEvent]) {
         var usage = Usage()
         usage.outputTokens = Usage.count(details?["generated_tokens"])
         usage.inputTokens = Usage.count(details?["input_length"])
@@ -117,7 +124,7 @@ final class TGIDecoder: EventDecoder {
             usage.inputTokens = prefill.count
         }
         guard usage.outputTokens != nil else { return }
-        usage.totalTokens = usage.inputTokens.flatMap { input in usage.outputTokens.map { $0 + input } }
+        usage.totalTokens = usage.inputTokens.flatMap { input in usage.outputTokens.map { WireNumber.sum($0, input) } }
         known.usage = usage
         events.append(.usage(usage))
     }

@@ -30,18 +30,19 @@ struct RateReport: Equatable {
                 "anthropic-ratelimit-\(what)-reset"
             ),
         ] {
-            guard let all = headers[limit].flatMap(Double.init), let left = headers[remaining].flatMap(Double.init),
-                all > 0, all.isFinite, left >= 0
+            guard let all = headers[limit].flatMap(count), let left = headers[remaining].flatMap(count), all > 0
             else { continue }
             return Allowance(limit: all, remaining: min(left, all), reset: headers[reset].flatMap { seconds($0, now) })
         }
         return nil
     }
 
+    private static func count(_ text: String) -> Double? { WireNumber.count(text).map { Double($0) } }
+
     /// A time until: "1s", "6m0s", "120ms", "1h2m3.5s", "0.45", or a moment in RFC 3339.
     static func seconds(_ text: String, _ now: UnixTime) -> Double? {
-        if let number = Double(text) { return number >= 0 && number.isFinite ? number : nil }
-        if let moment = moment(text) { return max(0, moment - now) }
+        if let number = Double(text) { return WireNumber.delay(number) }
+        if let moment = moment(text) { return WireNumber.delay(max(0, moment - now)) }
         var rest = text[...]
         var sum = 0.0
         while !rest.isEmpty {
@@ -51,7 +52,7 @@ struct RateReport: Equatable {
             sum += number * factor
             rest = rest.dropFirst(digits.count + unit.count)
         }
-        return sum.isFinite ? sum : nil
+        return WireNumber.delay(sum)
     }
 
     private static let units = ["h": 3_600.0, "m": 60, "s": 1, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9]
@@ -61,9 +62,10 @@ struct RateReport: Equatable {
         let parts = text.split { "-T:Z".contains($0) }
         guard text.hasSuffix("Z"), parts.count == 6, let year = Int(parts[0]), let month = Int(parts[1]),
             let day = Int(parts[2]), let hour = Double(parts[3]), let minute = Double(parts[4]),
-            let second = Double(parts[5]), (1...12).contains(month), year > 0
+            let second = Double(parts[5]), (0..<24).contains(hour), (0..<60).contains(minute),
+            (0..<61).contains(second),
+            let days = HTTPDate.daysSince1970(year: year, month: month, day: day)
         else { return nil }
-        let days = HTTPDate.daysSince1970(year: year, month: month, day: day)
         return Double(days) * 86_400 + hour * 3_600 + minute * 60 + second
     }
 }

@@ -2,6 +2,9 @@
 local _, _, _, _ENV = ...
 local usage = {}
 
+-- The greatest count that a server may report (2^53 - 1): a sum stays there.
+local GREATEST = (1 << 53) - 1
+
 -- `sum` with the counts of `more`; neither table is changed.
 function usage.add(sum, more)
   if not more then return sum end
@@ -9,7 +12,7 @@ function usage.add(sum, more)
   local result = {}
   for name, count in pairs(sum) do result[name] = count end
   for name, count in pairs(more) do
-    if type(count) == "number" then result[name] = (result[name] or 0) + count end
+    if type(count) == "number" then result[name] = math.min((result[name] or 0) + count, GREATEST) end
   end
   result.estimated = sum.estimated or more.estimated
   return result

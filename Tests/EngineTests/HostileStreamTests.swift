@@ -1,0 +1,85 @@
+// A server may send anything: no stream and no header ends the process, and every request ends with one outcome. By value,
+// through header readers, framers, decoders and the engine. MOONRILL_FUZZ_CASES sets how many streams there are in all.
+
+import Dialects
+import Foundation
+import Testing
+import Wire
+
+@testable import Engine
+
+@Suite struct HostileStreamTests {
+    /// 100 streams a dialect take a second or two; 20,000 in all some minutes.
+    private static let casesPerDialect: Int = {
+        let wanted = ProcessInfo.processInfo.environment["MOONRILL_FUZZ_CASES"].flatMap { Int($0) } ?? 700
+        return (wanted + HostileStreams.dialects.count - 1) / HostileStreams.dialects.count
+    }()
+
+    /// The streams that the cases are made from are whole replies (openai's and gemini's with an error behind).
+    @Test(arguments: HostileStreams.dialects) func theyAreRepliesBefore(dialect: String) {
+        let world = World()
+        world.start(1, World.spec(dialect: dialect))
+        world.head()
+        world.send(HostileStreams.frames(of: dialect).filter { !$0.contains("\"late\"") }.joined())
+        world.end()
+        world.turnAndTake()
+        #expect(world.finish?.text.hasPrefix("Hello moon") == true)
+        #expect(world.finish?.usage?.totalTokens != nil || dialect == "anthropic")
+    }
+
+    @Test(arguments: HostileStreams.dialects) func nothingEndsTheProcess(dialect: String) {
+        var outcomes: [String: Int] = [:]
+        for number in 0..<Self.casesPerDialect {
+            var random = SeededNumbers(
+                seed: UInt64(number) &* 31 &+ UInt64(dialect.utf8.reduce(0) { $0 &* 31 &+ Int($1) }))
+            let world = World()
+            var timeouts = Timeouts()
+            timeouts.total = 120
+            let retry = RetryPolicy(max: 1)
+            world.start(1, World.spec(dialect: dialect, retry: retry, timeouts: timeouts, isObserved: false))
+            attempt(world, dialect, &random)
+            if !world.port.transfers.isEmpty, world.finish == nil, world.failure == nil {
+                world.advance(60)
+                world.takeAll()
+                if world.port.transfers.count > 1 { attempt(world, dialect, &random) }
+            }
+            world.advance(200)
+            world.takeAll()
+            #expect(world.terminals == 1, "case \(number)")
+            check(world.finish?.usage ?? world.failure?.partial?.usage, number)
+            if let wait = world.failure?.retryAfter {
+                #expect(wait >= 0 && wait <= WireNumber.longestDelay, "case \(number)")
+            }
+            outcomes[world.failure?.kind.rawValue ?? "finished", default: 0] += 1
+        }
+        // The cases reach behind the first checks: some replies are whole, and some fail.
+        #expect(outcomes["finished"] ?? 0 > 0 && outcomes.count > 2)
+    }
+
+    private func attempt(_ world: World, _ dialect: String, _ random: inout SeededNumbers) {
+        world.last.incoming.append(.head(HostileStreams.head(using: &random)))
+        let body = HostileStreams.body(of: dialect, using: &random)
+        var start = 0
+        while start < body.count {
+            let size = Bool.random(using: &random) ? body.count : Int.random(in: 1...200, using: &random)
+            let end = min(body.count, start + size)
+            world.last.incoming.append(.body(Array(body[start..<end])))
+            start = end
+        }
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0: world.end(.cut(how: "reset"))
+        case 1: break
+        default: world.end()
+        }
+        for _ in 0..<4 { world.turnAndTake() }
+    }
+
+    /// Counts are counts, and stay so in every sum.
+    private func check(_ usage: Usage?, _ number: Int) {
+        let counts = [
+            usage?.inputTokens, usage?.outputTokens, usage?.totalTokens, usage?.reasoningTokens, usage?.cachedTokens,
+            usage?.cacheWriteTokens, usage?.readTokens, usage?.writtenTokens,
+        ].compactMap(\.self)
+        #expect(counts.allSatisfy { $0 >= 0 && $0 <= WireNumber.greatestCount }, "case \(number)")
+    }
+}
