@@ -27,10 +27,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
-        // C and C++: two system libraries, two shims.
+        // C and C++: two system libraries, and the shims.
         .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .target(name: "CLuaShim", dependencies: ["CLua"]),
+        .target(name: "CProcess"),
+        .target(name: "CLuaShim", dependencies: ["CLua", "CProcess"]),
         .target(name: "CFrameScan"),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
@@ -67,7 +68,7 @@ let package = Package(
         .executableTarget(
             name: "MoonrillCommand",
             dependencies: [
-                "Moonrill", "MoonrillMock", "Dialects", "Wire",
+                "Moonrill", "MoonrillMock", "Dialects", "Wire", "CProcess",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

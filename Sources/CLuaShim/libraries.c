@@ -1,6 +1,6 @@
 // The standard libraries a script may use, pruned to what cannot break the host: no binary chunks (crafted bytecode
 // corrupts memory), of `debug` only what reads (debug.c). `package` is opened apart (packages.c); `os.exit` and
-// `os.getenv` are the host's.
+// `os.getenv` are the host's, `os.execute` and `io.popen` are in children.c.
 
 #include "vm.h"
 
@@ -124,6 +124,7 @@ static int open_all(lua_State *L) {
     }
     mr_open_coroutine(L);
     lua_pop(L, 1);
+    mr_open_children(L);
     mr_open_debug(L);
     lua_pop(L, 1);
     mr_open_protected_calls(L);

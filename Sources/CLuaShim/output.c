@@ -7,6 +7,7 @@
 
 #include "vm.h"
 
+#include <CProcess.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,9 @@ static ssize_t write_out(void *cookie, const char *bytes, size_t count) {
     mr_vm *vm = output->vm;
     if (output->other != NULL) fflush(output->other);
     vm->host++;
+    output->is_busy = 1;
     int open = output->sink(output->context, bytes, count);
+    output->is_busy = 0;
     vm->host--;
     if (open) return (ssize_t)count;
     mr_kill(vm, "the output was closed");
@@ -73,7 +76,10 @@ int mr_set_output(mr_vm *vm, int which, mr_sink sink, void *context) {
     if (output->file == NULL) return LUA_ERRMEM;
     // Output is flushed by the host before it waits; errors at once, after what was printed before them.
     if (which == 1) {
-        setvbuf(output->file, NULL, _IOFBF, 1 << 16);
+        enum { BUFFER = 1 << 16 };
+        output->buffer = malloc(BUFFER);
+        setvbuf(output->file, output->buffer, _IOFBF, BUFFER);
+        mp_set_pending_output(output->buffer != NULL ? output->file : NULL, output->buffer, &output->is_busy);
     } else {
         setvbuf(output->file, NULL, _IONBF, 0);
         output->other = vm->outputs[0].file;
@@ -88,6 +94,9 @@ void mr_flush_output(mr_vm *vm) {
 }
 
 void mr_close_outputs(mr_vm *vm) {
-    for (int i = 0; i < 2; i++)
+    mp_set_pending_output(NULL, NULL, NULL);
+    for (int i = 0; i < 2; i++) {
         if (vm->outputs[i].file != NULL) fclose(vm->outputs[i].file);
+        free(vm->outputs[i].buffer);
+    }
 }

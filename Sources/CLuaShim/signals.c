@@ -1,8 +1,9 @@
 // SIGINT and SIGTERM for the script in a process's foreground: the first one stops the script and wakes its loop, the
-// second ends the process.
+// second ends the process. The watchdog (CProcess) ends one that does not stop.
 
 #include "vm.h"
 
+#include <CProcess.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -16,15 +17,16 @@ static int foreground_wake = -1;
 static void on_signal(int signal_number) {
     int saved = errno;
     mr_vm *vm = foreground;
-    if (vm == NULL) _exit(128 + signal_number);
+    if (vm == NULL) mp_leave(128 + signal_number);
     // A process-wide signal may come to any thread; the hook may be set on the Lua thread only.
     if (!pthread_equal(pthread_self(), foreground_thread)) {
         pthread_kill(foreground_thread, signal_number);
         errno = saved;
         return;
     }
-    if (vm->caught_signal != 0) _exit(128 + signal_number);
+    if (vm->caught_signal != 0) mp_leave(128 + signal_number);
     vm->caught_signal = signal_number;
+    mp_leave_soon(128 + signal_number);
     mr_kill(vm, "interrupted");
     uint64_t one = 1;
     ssize_t written = write(foreground_wake, &one, sizeof one);

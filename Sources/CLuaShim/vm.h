@@ -14,6 +14,9 @@ struct mr_output {
     mr_sink sink;
     void *context;
     FILE *file;
+    char *buffer;
+    // True while the sink runs.
+    volatile int is_busy;
     // Flushed before this one is written: what was printed first shows first.
     FILE *other;
 };
@@ -102,6 +105,9 @@ void mr_open_protected_calls(lua_State *L);
 
 // Opens `debug` without what writes.
 int mr_open_debug(lua_State *L);
+
+// Puts os.execute and io.popen in their places.
+void mr_open_children(lua_State *L);
 
 // Opens `coroutine` with resume, wrap and yield that let a wait pass through to the scheduler.
 int mr_open_coroutine(lua_State *L);

@@ -11,7 +11,8 @@ ARROWS = {
     "CCurl": [],
     "CFrameScan": [],
     "CSimdJSON": [],
-    "CLuaShim": ["CLua"],
+    "CProcess": [],
+    "CLuaShim": ["CLua", "CProcess"],
     "Wire": ["CFrameScan", "CSimdJSON"],
     "Dialects": ["Wire"],
     "LuaVM": ["CLua", "CLuaShim"],
@@ -20,7 +21,7 @@ ARROWS = {
     "Scripting": ["LuaVM", "Engine", "Dialects", "Wire"],
     "Moonrill": ["Scripting", "Engine", "Dialects", "Wire"],
     "MoonrillMock": ["Wire"],
-    "MoonrillCommand": ["Moonrill", "MoonrillMock", "Dialects", "Wire"],
+    "MoonrillCommand": ["Moonrill", "MoonrillMock", "Dialects", "Wire", "CProcess"],
     "EmbedExample": ["Moonrill"],
 }
 
@@ -47,6 +48,7 @@ SYSTEM = {
         "Engine": "the mailbox: the only Sendable surface below the library",
         "Sources/Transport/NameCheck.swift": "the answer of a resolver's thread",
         "Moonrill": "the bridge from async callers to the one thread",
+        "Sources/MoonrillCommand/StandardError.swift": "what standard error shows, written by whoever logs",
         "MoonrillMock": "counters shared by NIO's threads",
     },
     "Dispatch": {
@@ -83,6 +85,7 @@ C_NAMES = [
     # CModules: the modules that tests load, each built as anybody's.
     (r"\b(?:lua|luaL)_\w+|\bluaopen_\w+", ["CModules", "CLua", "CLuaShim", "LuaVM"], "the Lua C API"),
     (r"\bmr_\w+", ["CLuaShim", "LuaVM"], "the Lua shim"),
+    (r"\bmp_\w+", ["CProcess", "CLuaShim", "MoonrillCommand"], "the process"),
     (r"\bcurl_\w+|\bCURL(?:OPT|INFO|MOPT|M|E|PAUSE|AUTH|PROTO)_\w+", ["CCurl", "Transport"], "libcurl"),
     (r"\bsimdjson::", ["CSimdJSON"], "simdjson"),
 ]
