@@ -73,7 +73,7 @@ struct ReplyTables {
     func push(_ failure: RequestFailure, to stack: LuaStack) {
         stack.pushTable(fields: 16)
         stack.set("kind", failure.kind.rawValue)
-        stack.set("message", failure.message)
+        stack.set("message", failure.shownMessage)
         stack.set("status", failure.status)
         stack.set("code", failure.code)
         stack.set("phase", failure.phase?.rawValue)
@@ -184,8 +184,11 @@ extension RequestFailure {
     /// What `tostring(err)` shows: "deepseek: rate_limit (429): Too many requests".
     var display: String {
         let status = status.map { " (\($0))" } ?? phase.map { " (\($0.rawValue))" } ?? ""
-        return "\(provider): \(kind.rawValue)\(status): \(message)"
+        return "\(provider): \(kind.rawValue)\(status): \(shownMessage)"
     }
+
+    /// The message without control characters: a script may print what a server sent to a terminal.
+    var shownMessage: String { ControlCharacters.escaped(message, lines: .kept) }
 }
 
 extension LuaStack {
