@@ -20,9 +20,13 @@ public enum ProcessEnvironment {
     public static var trustedCertificates: String? { value("SSL_CERT_FILE") }
 
     /// The provider to use when nobody names one: `MOONRILL_PROVIDER`, else the first preset whose key is set.
-    /// - Parameter providers: those there are.
-    public static func defaultProvider(among providers: [Preset] = Presets.all) -> String? {
+    /// - Parameters:
+    ///   - providers: those there are.
+    ///   - hasKey: whether the variable of that name holds a key.
+    public static func defaultProvider(
+        among providers: [Preset] = Presets.all, hasKey: (String) -> Bool = has
+    ) -> String? {
         value("MOONRILL_PROVIDER")
-            ?? providers.first { !$0.baseURL.isEmpty && $0.keyVariable.map(has) ?? false }?.name
+            ?? providers.first { !$0.baseURL.isEmpty && $0.keyVariable.map(hasKey) ?? false }?.name
     }
 }

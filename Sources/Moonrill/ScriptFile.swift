@@ -11,7 +11,7 @@ enum ScriptFile {
             let isMissing = errno == ENOENT || errno == ENOTDIR
             throw ScriptHostError(
                 message: isMissing ? "no script at \(path)" : "cannot read \(path): \(reason(errno))",
-                isMissingScript: isMissing)
+                isMissingScript: true)
         }
         defer { fclose(file) }
         var bytes: [UInt8] = []
@@ -20,7 +20,9 @@ enum ScriptFile {
             let count = fread(&buffer, 1, buffer.count, file)
             bytes += buffer[..<count]
             if count == buffer.count { continue }
-            guard ferror(file) == 0 else { throw ScriptHostError(message: "cannot read \(path): \(reason(errno))") }
+            guard ferror(file) == 0 else {
+                throw ScriptHostError(message: "cannot read \(path): \(reason(errno))", isMissingScript: true)
+            }
             return bytes
         }
     }

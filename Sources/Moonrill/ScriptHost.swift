@@ -60,6 +60,12 @@ public struct ScriptHost {
     /// The key in the variable of that name. The default reads this process's environment. The answer goes into a
     /// header, and into no log, error or Lua value.
     public var credentials: (String) -> String? = ProcessEnvironment.value
+    /// Whether the variable of that name holds a key; called as soon as a script names it. Nil asks ``credentials``. A
+    /// program that starts other programs, or lets scripts do so (`os.execute`, `io.popen`), can take the variable out
+    /// of its environment here; the library itself leaves the environment as it is, and children inherit all of it.
+    public var isKeySet: ((String) -> Bool)?
+    /// Variables that scripts may read with `os.getenv` though they hold keys.
+    public var visibleVariables: Set<String> = []
     /// The value of a variable for `os.getenv`; variables that hold keys are withheld from scripts.
     public var environment: (String) -> String? = ProcessEnvironment.value
     /// Where scripts and the engine log.
@@ -70,6 +76,8 @@ public struct ScriptHost {
     /// Called while a script waits for the first output of a request, with the seconds waited, and with nil before
     /// anything else is written.
     public var waitingIndicator: ((Double?) -> Void)?
+    /// Called with the error and the seconds of the delay when a request that has no `on_retry` will be tried again.
+    public var retryNotice: ((String, Double) -> Void)?
     /// Signals that stop the script; for a program that has the script in its foreground. See ``ScriptResult/Ending``.
     public var stopSignals: [Int32] = []
     /// Makes the nth allocation of the script fail: for tests of running out of memory.
@@ -95,7 +103,15 @@ public struct ScriptHost {
     public func run(source: String, name: String = "script", arguments: [String] = []) throws(ScriptHostError)
         -> ScriptResult
     {
-        var configuration = ScriptConfiguration(source: Array(source.utf8), name: name)
+        try run(source: Array(source.utf8), name: name, arguments: arguments)
+    }
+
+    /// Runs Lua text, as bytes, to its end.
+    /// - Throws: ``ScriptHostError`` when the run cannot begin. What the script does wrong is in the result.
+    public func run(source: [UInt8], name: String = "script", arguments: [String] = []) throws(ScriptHostError)
+        -> ScriptResult
+    {
+        var configuration = ScriptConfiguration(source: source, name: name)
         configuration.arguments = arguments
         return try run(configuration)
     }
@@ -132,6 +148,7 @@ public struct ScriptHost {
     }
 
     private func configure(_ configuration: inout ScriptConfiguration, _ capture: Capture) {
+        let hasKey = isKeySet ?? { [credentials] in credentials($0) != nil }
         configuration.timeLimit = timeLimit
         configuration.memoryLimit = memoryLimit
         configuration.allowsNativeModules = allowsNativeModules
@@ -140,7 +157,7 @@ public struct ScriptHost {
         configuration.defaults.provider =
             provider
             ?? (offlineBaseURL == nil
-                ? ProcessEnvironment.defaultProvider(among: configuration.providers.all) : "mock")
+                ? ProcessEnvironment.defaultProvider(among: configuration.providers.all, hasKey: hasKey) : "mock")
         configuration.defaults.dialect = dialect
         configuration.defaults.model = model
         configuration.defaults.baseURL = baseURL
@@ -148,7 +165,9 @@ public struct ScriptHost {
         configuration.defaults.headers = headers
         configuration.defaults.totalTimeout = requestTimeout
         configuration.environment = environment
-        configuration.hasKey = { [credentials] in credentials($0) != nil }
+        configuration.hasKey = hasKey
+        configuration.visibleVariables = visibleVariables
+        configuration.retryNotice = retryNotice
         configuration.version = Product.version
         configuration.indicator = waitingIndicator
         configuration.failAllocation = failingAllocation
@@ -175,7 +194,7 @@ public struct ScriptHost {
 public struct ScriptHostError: Error, Sendable, CustomStringConvertible {
     /// What happened, and the way out.
     public var message: String
-    /// True when there is no script at the path given.
+    /// True when there is no script at the path given, or it cannot be read.
     public var isMissingScript = false
     /// The message.
     public var description: String { message }

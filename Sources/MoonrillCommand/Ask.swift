@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import Moonrill
 internal import MoonrillMock
+internal import Wire
 
 struct Ask: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,65 +25,107 @@ struct Ask: ParsableCommand {
     @Flag(help: "Do not show reasoning.")
     var quiet = false
 
+    @Flag(help: "Show the control characters of the answer as they come, on a terminal too.")
+    var raw = false
+
     @Argument(help: "The prompt.")
     var prompt: [String]
 
     func run() throws {
-        var text = prompt.joined(separator: " ")
-        // Only what is piped or redirected is context; a terminal, or a closed descriptor, is not.
-        var status = stat()
-        if fstat(STDIN_FILENO, &status) == 0, status.st_mode & S_IFMT == S_IFIFO || status.st_mode & S_IFMT == S_IFREG {
-            let context = String(decoding: Descriptor.readAll(STDIN_FILENO), as: UTF8.self)
-            if !context.isEmpty { text = context + "\n\n" + text }
-        }
-        let output = StandardOutput()
-        let (host, server) = try options.host(output)
+        let keys = try options.begin()
+        let text = try context() + prompt.joined(separator: " ")
+        let output = StandardOutput(escapesControls: StandardOutput.isTerminal && !raw)
+        var (host, server) = try options.host(output, keys)
+        registerDisplay(&host)
         let result: ScriptResult
         do throws(ScriptHostError) {
             result = try host.run(
                 source: Self.script, name: "moonrill ask",
-                arguments: [text, system ?? "", quiet ? "quiet" : "", StandardError.isTerminal ? "terminal" : ""])
+                arguments: [text, system ?? "", quiet ? "quiet" : ""])
         } catch {
             throw CommandFailure(message: error.message, status: ExitStatus.failure)
         }
         server?.stop()
-        finish(result, output)
+        finish(result, output, options.limit)
+    }
+
+    /// What is piped or redirected into the command, before a blank line; a terminal or a closed descriptor is nothing.
+    private func context() throws(CommandFailure) -> String {
+        var status = stat()
+        guard fstat(STDIN_FILENO, &status) == 0 else { return "" }
+        switch status.st_mode & S_IFMT {
+        case S_IFIFO, S_IFREG, S_IFDIR:
+            let bytes = try StandardInput.readAll(purpose: "what the question is about", limit: options.limit)
+            let repair = UTF8Repair(bytes)
+            if repair.replacedBytes > 0 {
+                StandardError.say(
+                    "standard input is not UTF-8: \(repair.replacedBytes) bytes were replaced", level: "warning")
+            }
+            return repair.text.isEmpty ? "" : repair.text + "\n\n"
+        default: return ""
+        }
+    }
+
+    /// The functions with which the script below shows what is not the answer.
+    private func registerDisplay(_ host: inout ScriptHost) {
+        let escapesControls = StandardError.isTerminal && !raw
+        host.register("show_reasoning") { arguments in
+            StandardError.showReasoning(arguments.first?.string ?? "", escapesControls: escapesControls)
+            return []
+        }
+        host.register("begin_answer") { _ in
+            StandardError.beginLine()
+            StandardError.write("\n")
+            return []
+        }
+        host.register("say") { arguments in
+            StandardError.say(arguments.last?.string ?? "", level: arguments.first?.string ?? "error")
+            return []
+        }
     }
 
     static let script = """
-        local llm = require "llm"
-        local prompt, system, quiet, terminal = ...
+        local llm, host = require "llm", require "host"
+        local prompt, system, quiet = ...
         local made, client = pcall(llm.client, {})
         if not made then
-          io.stderr:write("moonrill: ", (tostring(client):gsub("^.-llm%.client: ", "")), "\\n")
+          host.say("error", (tostring(client):gsub("^.-llm%.client: ", "")))
           os.exit(1)
         end
-        local dim, plain = "", ""
-        if terminal ~= "" then dim, plain = "\\27[2m", "\\27[0m" end
         local reasoned, last = false, "\\n"
         local reply, err = client:ask(prompt, {
           system = system ~= "" and system or nil,
           on_reasoning = quiet == "" and function(text)
-            if not reasoned then io.stderr:write(dim) end
             reasoned = true
-            io.stderr:write(text)
+            host.show_reasoning(text)
           end or nil,
           on_token = function(text)
-            if reasoned then io.stderr:write(plain, "\\n\\n") reasoned = false end
+            if reasoned then host.begin_answer() reasoned = false end
             io.write(text)
             last = text
           end,
           on_retry = function(info)
-            io.stderr:write(string.format("moonrill: %s; next attempt in %.1f s\\n", info.err, info.delay))
+            host.say("warning", string.format("%s; next attempt in %.1f s", info.err, info.delay))
           end,
         })
-        if reasoned then io.stderr:write(plain, "\\n") end
         if last:sub(-1) ~= "\\n" then io.write("\\n") end
+        io.stdout:flush()
         if not reply then
-          io.stderr:write("moonrill: ", tostring(err), "\\n")
+          host.say("error", tostring(err))
           os.exit(1)
         end
-        if reply.refusal and reply.text == "" then io.stderr:write("moonrill: refused: ", reply.refusal, "\\n") end
-        if reply.finish_reason == "length" then io.stderr:write("moonrill: the reply was cut by its token limit\\n") end
+        local reason, raw = reply.finish_reason, reply.finish_reason_raw
+        local why = reason .. (raw and raw ~= reason and ": " .. raw or "")
+        if reply.refusal then
+          host.say("error", "refused: " .. reply.refusal)
+          os.exit(1)
+        elseif reason == "content_filter" then
+          host.say("error", "the provider refused or filtered the answer (" .. why .. ")")
+          os.exit(1)
+        elseif reason == "length" then
+          host.say("warning", "the answer was cut by its token limit (" .. why .. ")")
+        elseif reason == "other" and raw then
+          host.say("warning", "the answer ended with " .. raw)
+        end
         """
 }

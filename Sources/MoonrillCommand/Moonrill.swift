@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Dialects
+internal import Glibc
 
 @main
 struct MoonrillCommand: ParsableCommand {
@@ -22,8 +23,9 @@ struct MoonrillCommand: ParsableCommand {
 
               moonrill run script.lua [arguments...]
 
-            Exit status: 0 fine; 1 the script failed, or its output was lost; 64 wrong usage; 66 no such script;
-            69 the mock's port is taken; 124 out of time; 130 and 143 stopped by SIGINT and SIGTERM.
+            Exit status: 0 fine; 1 the script failed, or its output was lost; 64 wrong usage; 66 no script to read;
+            69 the mock's port is taken; 124 out of time; 130 and 143 stopped by SIGINT and SIGTERM; 141 nobody reads
+            standard output any more.
             """,
         version: Product.version,
         subcommands: [Run.self, Ask.self, Mock.self, Providers.self])
@@ -35,7 +37,7 @@ struct MoonrillCommand: ParsableCommand {
             var command = try parseAsRoot()
             try command.run()
         } catch let error as CommandFailure {
-            StandardError.write("moonrill: \(error.message)\n")
+            StandardError.say(error.message)
             ProcessSetup.end(error.status)
         } catch {
             exit(withError: error)
@@ -69,4 +71,6 @@ enum ExitStatus {
     static let noInput: Int32 = 66
     static let unavailable: Int32 = 69
     static let outOfTime: Int32 = 124
+    /// As a shell shows a program that ended by SIGPIPE.
+    static let outputClosed: Int32 = 128 + SIGPIPE
 }

@@ -34,13 +34,20 @@ struct Run: ParsableCommand {
     var arguments: [String] = []
 
     func run() throws {
+        let keys = try options.begin()
+        let source = script == "-" ? try StandardInput.readAll(purpose: "the script", limit: options.limit) : []
         let output = StandardOutput()
-        var (host, server) = try options.host(output)
+        var (host, server) = try options.host(output, keys)
         host.allowsNativeModules = !noNative
+        if StandardError.isTerminal {
+            host.retryNotice = { error, delay in
+                let tenths = Int((min(delay, 1e6) * 10).rounded())
+                StandardError.say("\(error); next attempt in \(tenths / 10).\(tenths % 10) s", level: "warning")
+            }
+        }
         let result: ScriptResult
         do throws(ScriptHostError) {
             if script == "-" {
-                let source = String(decoding: Descriptor.readAll(STDIN_FILENO), as: UTF8.self)
                 result = try host.run(source: source, name: "stdin", arguments: arguments)
             } else {
                 result = try host.run(file: script, arguments: arguments)
@@ -50,22 +57,24 @@ struct Run: ParsableCommand {
                 message: error.message, status: error.isMissingScript ? ExitStatus.noInput : ExitStatus.failure)
         }
         server?.stop()
-        finish(result, output)
+        finish(result, output, options.limit)
     }
 }
 
 /// Says how a run ended, and ends the process with the status for it. Lost output is a failure.
-func finish(_ result: ScriptResult, _ output: StandardOutput) -> Never {
-    if let loss = output.loss { StandardError.write("moonrill: \(loss)\n") }
+func finish(_ result: ScriptResult, _ output: StandardOutput, _ limit: TimeLimit?) -> Never {
+    if let loss = output.loss { StandardError.say(loss) }
     switch result.ending {
+    case .outputClosed where output.loss == nil: ProcessSetup.end(ExitStatus.outputClosed)
     case .finished, .outputClosed, .exited(0): ProcessSetup.end(output.loss == nil ? 0 : ExitStatus.failure)
     case .exited(let code): ProcessSetup.end(Int32(truncatingIfNeeded: code))
     case .failed(let message, let traceback):
-        StandardError.write("moonrill: \(message)\n" + (traceback.isEmpty ? "" : "\(traceback)\n"))
+        StandardError.say(message, detail: traceback)
         ProcessSetup.end(ExitStatus.failure)
     case .timedOut(let seconds):
-        StandardError.write("moonrill: out of time: the script did not end within \(seconds) s\n")
-        ProcessSetup.end(ExitStatus.outOfTime)
+        let failure = (limit ?? TimeLimit(seconds: seconds)).failure
+        StandardError.say(failure.message)
+        ProcessSetup.end(failure.status)
     case .interrupted(let signal): ProcessSetup.end(128 + Int32(signal))
     }
 }

@@ -20,7 +20,7 @@ struct SharedOptions: ParsableArguments {
     @Option(help: "The base URL of clients that name neither it nor a provider.")
     var baseURL: String?
 
-    @Option(help: "Seconds that the whole run may take.")
+    @Option(help: "Seconds that the whole run may take, reading standard input included.")
     var timeout: Double?
 
     @Flag(help: "Start the offline provider inside this process and use it: no key, no network.")
@@ -32,6 +32,11 @@ struct SharedOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp("Tokens a second of the offline provider; 0 for as fast as they are read.", valueName: "n"))
     var rate: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Let scripts and their commands see this variable though it holds a key (repeatable).", valueName: "name"))
+    var passEnv: [String] = []
 
     @Option(help: "Log lines from this level on: trace, debug, info, warning or error.")
     var logLevel = LogLevelOption.warning
@@ -51,20 +56,43 @@ struct SharedOptions: ParsableArguments {
         if rate != nil, !mock, fault == nil { throw ValidationError("--rate is for the offline provider: add --mock.") }
     }
 
+    /// `--timeout`.
+    var limit: TimeLimit? { timeout.map { TimeLimit(seconds: $0) } }
+
+    /// To be called first: takes the keys out of the environment and starts the watchdog.
+    func begin() throws(CommandFailure) -> KeyStore {
+        StandardError.setFormat(logFormat)
+        let keys = KeyStore(passing: passEnv)
+        try Watchdog.start(limit)
+        return keys
+    }
+
+    /// Seconds that are left of `--timeout`; nil without it.
+    /// - Throws: ``CommandFailure`` when none is.
+    func secondsLeft() throws(CommandFailure) -> Double? {
+        guard let limit else { return nil }
+        guard limit.left > 0 else { throw limit.failure }
+        return limit.left
+    }
+
     /// The host that the options describe. Keep the server until the run is over.
-    func host(_ output: StandardOutput) throws -> (host: ScriptHost, server: MockServer?) {
+    func host(_ output: StandardOutput, _ keys: KeyStore) throws -> (host: ScriptHost, server: MockServer?) {
         var host = ScriptHost(logger: StandardErrorLog.logger(level: logLevel.level, format: logFormat))
         host.provider = provider
         host.dialect = dialect
         host.model = model
         host.providers = try ownProviders()
+        keys.hide(host.providers)
+        host.credentials = keys.value
+        host.isKeySet = keys.hide
+        host.visibleVariables = Set(passEnv)
         host.baseURL = baseURL
-        host.timeLimit = timeout
+        host.timeLimit = try secondsLeft()
         host.stopSignals = [SIGINT, SIGTERM]
         host.output = .streamed(
             standard: output.write, error: { Descriptor.write($0, to: STDERR_FILENO) == 0 })
         host.isLineBuffered = isatty(STDOUT_FILENO) == 1
-        if StandardError.isTerminal { host.waitingIndicator = WaitingIndicator().show }
+        if StandardError.isTerminal, !StandardError.isDumb { host.waitingIndicator = StandardError.showWaiting }
         guard mock || fault != nil else { return (host, nil) }
         let server = try startMock(fault: fault, rate: rate, port: 0)
         host.offlineBaseURL = server.baseURL

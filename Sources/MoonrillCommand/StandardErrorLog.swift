@@ -20,16 +20,35 @@ struct StandardErrorLog: LogHandler {
     }
 
     func log(event: LogEvent) {
+        StandardError.beginLine()
         switch format {
-        case .text: StandardError.write("moonrill: \(event.level): \(event.message)\n")
-        case .json:
-            var now = timespec()
-            clock_gettime(CLOCK_REALTIME, &now)
-            let line: JSONValue = [
-                "time": .double(Double(now.tv_sec) + (Double(now.tv_nsec) / 1e6).rounded() / 1e3),
-                "level": .string(event.level.rawValue), "message": .string("\(event.message)"),
-            ]
-            StandardError.write(JSONWriter.text(line) + "\n")
+        // One line each, whatever the message holds: none can be forged.
+        case .text:
+            let message = ControlCharacters.escaped("\(event.message)", lines: .escaped)
+            StandardError.write("moonrill: \(event.level): \(message)\n")
+        case .json: StandardError.write(Self.object(level: event.level.rawValue, "\(event.message)"))
         }
+    }
+
+    /// A message as one line of JSON.
+    static func object(level: String, _ message: String, _ rest: JSONObject = [:]) -> String {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        var line: JSONObject = [
+            "time": .double(Double(now.tv_sec) + (Double(now.tv_nsec) / 1e6).rounded() / 1e3),
+            "level": .string(level), "message": .string(message),
+        ]
+        for member in rest { line[member.key] = member.value }
+        // JSON leaves controls above U+007F as they are; a terminal need not.
+        var text = ""
+        for scalar in JSONWriter.text(.object(line)).unicodeScalars {
+            if ControlCharacters.isSpecial(scalar) {
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            } else {
+                text.unicodeScalars.append(scalar)
+            }
+        }
+        return text + "\n"
     }
 }

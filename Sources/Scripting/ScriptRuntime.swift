@@ -38,8 +38,12 @@ public struct ScriptConfiguration {
     public var log: (LogLevel, String) -> Void = { _, _ in }
     /// The value of an environment variable, for `os.getenv`; variables that hold keys are withheld from it.
     public var environment: (String) -> String? = { _ in nil }
-    /// Whether a key is set in the variable of that name, for `llm.providers()`.
+    /// Whether a key is set in the variable of that name; called as soon as a script names it.
     public var hasKey: (String) -> Bool = { _ in false }
+    /// Key variables that `os.getenv` shows all the same.
+    public var visibleVariables: Set<String> = []
+    /// Called with the error and the seconds of the delay when a request that has no `on_retry` will be tried again.
+    public var retryNotice: ((String, Double) -> Void)?
     /// The version that `llm.version` shows.
     public var version = ""
     /// Called about every tenth of a second while the script waits for the first output of a request, with the seconds
@@ -91,7 +95,7 @@ public final class ScriptRuntime {
     var errorMetatable: LuaReference?
     /// What the configuration knew, and what the script has defined since.
     var providers: ProviderTable
-    var hiddenVariables: Set<String> = []
+    private var hiddenVariables: Set<String> = []
     /// Budgets that the script holds, by the number that Lua knows.
     var budgets: [Int: Budget] = [:]
     var lastBudget = 0
@@ -141,6 +145,17 @@ public final class ScriptRuntime {
                 }
             ))
     }
+
+    // MARK: Keys
+
+    /// Withholds a variable that holds a key from `os.getenv`, and lets the host take it out of the environment.
+    func hideVariable(_ name: String) {
+        guard !configuration.visibleVariables.contains(name), hiddenVariables.insert(name).inserted else { return }
+        _ = configuration.hasKey(name)
+    }
+
+    /// True for a variable that `os.getenv` does not show.
+    func isHidden(_ name: String) -> Bool { hiddenVariables.contains(name) }
 
     // MARK: The run
 

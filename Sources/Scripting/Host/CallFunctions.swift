@@ -10,7 +10,7 @@ extension ScriptRuntime {
         stack.set("endpoint") { [unowned self] call throws(LuaError) in
             let resolved = try EndpointTable.resolve(
                 at: 1, of: call.stack, defaults: configuration.defaults, providers: providers)
-            if let variable = resolved.keyVariable { hiddenVariables.insert(variable) }
+            resolved.keyVariable.map(hideVariable)
             EndpointTable.push(resolved, to: call.stack)
             return .returned(1)
         }

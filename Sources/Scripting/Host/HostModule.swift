@@ -12,7 +12,7 @@ extension ScriptRuntime {
         try vm.setOutput(
             standard: { [unowned self] bytes in write(bytes, to: configuration.output) },
             error: { [unowned self] bytes in write(bytes, to: configuration.errorOutput) })
-        hiddenVariables = Set(providers.all.compactMap(\.keyVariable))
+        providers.all.compactMap(\.keyVariable).forEach(hideVariable)
         let stack = vm.stack
         stack.pushTable(fields: 40)
         setTaskFunctions(stack)
@@ -84,6 +84,7 @@ extension ScriptRuntime {
         let tables = ReplyTables(coder: coder, replyMetatable: replyMetatable, errorMetatable: errorMetatable)
         let center = CallCenter(vm: vm, engine: engine, scheduler: scheduler, tables: tables)
         center.warn = { [configuration] in configuration.log(.warning, $0) }
+        center.retryNotice = configuration.retryNotice
         self.center = center
         scheduler.onAbandon = { [unowned center] in center.abandon($0, by: $1) }
         scheduler.onCallback = { [unowned center] in center.callbackOver($0, $1) }

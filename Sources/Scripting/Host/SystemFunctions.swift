@@ -51,7 +51,7 @@ extension ScriptRuntime {
                 throw .misuse(error.message)
             }
             providers.define(preset)
-            if let variable = preset.keyVariable { hiddenVariables.insert(variable) }
+            preset.keyVariable.map(hideVariable)
             return .returned(0)
         }
     }
@@ -83,7 +83,7 @@ extension ScriptRuntime {
         stack.getGlobal("os")
         stack.set("getenv") { [unowned self] call throws(LuaError) in
             guard let name = call.stack.string(at: 1) else { throw .misuse("os.getenv takes the name of a variable") }
-            if !hiddenVariables.contains(name), let value = configuration.environment(name) {
+            if !isHidden(name), let value = configuration.environment(name) {
                 call.stack.push(value)
             } else {
                 call.stack.pushNil()

@@ -26,6 +26,8 @@ final class CallCenter {
     private(set) var unseenErrors: [LuaError] = []
     /// Takes a line for the log.
     var warn: (String) -> Void = { _ in }
+    /// Called with the error and the delay when a request without `on_retry` will be tried again.
+    var retryNotice: ((String, Double) -> Void)?
 
     init(vm: LuaVM, engine: Engine, scheduler: Scheduler, tables: ReplyTables) {
         self.vm = vm
