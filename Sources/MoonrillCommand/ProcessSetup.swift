@@ -75,7 +75,4 @@ enum Watchdog {
         guard let limit else { return }
         mp_leave_in(limit.left + 1, limit.failure.status, StandardError.line(limit.failure.message))
     }
-
-    /// Gives a script that is being stopped the seconds for its cleanup.
-    static func extend(_ seconds: Double) { mp_extend(seconds) }
 }

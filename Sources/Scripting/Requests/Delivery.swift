@@ -208,9 +208,8 @@ extension CallCenter {
         case .reasoning(let text): add(call.callbacks.reasoning) { $0.push(text) }
         case .toolCall(let tool): add(call.callbacks.toolCall) { tables.push(tool, to: $0) }
         case .usage(let usage): add(call.callbacks.usage) { tables.push(usage, to: $0) }
-        case .retry(let info):
-            if call.callbacks.retry == nil { retryNotice?(info.error.display, info.delay) }
-            add(call.callbacks.retry) { tables.push(info, to: $0) }
+        case .retry(let info) where call.callbacks.retry != nil: add(call.callbacks.retry) { tables.push(info, to: $0) }
+        case .retry(let info): retryNotice?(info.error.display, info.delay)
         case .reset(let info): add(call.callbacks.reset) { tables.push(info, to: $0) }
         case .chunk(let raw):
             add(call.callbacks.chunk) { $0.push(raw) }
