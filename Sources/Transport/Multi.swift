@@ -30,6 +30,9 @@ public final class Multi {
     private var lookupFailures = LookupFailures()
     /// Events of the last wait that have not been acted on.
     private var leftOver = 0..<0
+    /// Nobody looked at the sockets for a while before this turn.
+    private var isLate = false
+    private var turnNumber = 0
     /// When the share of the work at hand is used up.
     private var shareEnd = Double.infinity
 
@@ -39,8 +42,10 @@ public final class Multi {
     /// Seconds of work on resumed transfers, and on sockets, after which a turn ends, so that the caller's timers are
     /// looked at; what is left comes first in the next turn.
     private static let share = 0.004
-    /// Seconds without attention for which a connection under way gets more time.
+    /// Seconds without attention after which everything that waits is read before any timer is looked at, as far as it
+    /// can be in `lateShare`, and from each socket something.
     private static let unattended = 0.25
+    private static let lateShare = 0.1
     /// From this many transfers on each gets curl's small receive buffer.
     private static let many = 64
 
@@ -135,19 +140,28 @@ public final class Multi {
         assert(!isTurning, "turn called from a delegate")
         guard !isTurning else { return }
         isTurning = true
+        turnNumber += 1
         defer { isTurning = false }
         isInsideCurl = true
         shareEnd = Self.now() + Self.share
         continuePaused()
         if leftOver.isEmpty {
             leftOver = 0..<handle.poller.wait(upTo: patience(seconds))
-            forgiveConnecting()
+            isLate = handle.poller.unattended > Self.unattended
+            if isLate { forgiveConnecting() }
         }
-        shareEnd = Self.now() + Self.share
+        shareEnd = Self.now() + (isLate ? Self.lateShare : Self.share)
         actOnEvents()
+        // More sockets may have been ready than one wait tells.
+        for _ in 0..<(isLate ? active.count / Poller.capacity : 0) {
+            leftOver = 0..<handle.poller.wait(upTo: 0)
+            actOnEvents()
+        }
+        isLate = false
         // Curl's timers end transfers: sockets that are ready are read first.
         if leftOver.isEmpty, handle.poller.takeDueTimer() { handle.actOnTimer() }
         shareEnd = .infinity
+        handle.poller.attended()
         isInsideCurl = false
         settle()
         deliverEnds()
@@ -160,13 +174,18 @@ public final class Multi {
             leftOver = leftOver.dropFirst()
             guard let event = handle.poller.event(index) else { continue }
             if event.socket == wakeHandle.descriptor { wakeHandle.drain() } else { handle.act(on: event) }
-            if Self.now() >= shareEnd { return }
+            if !isLate, Self.now() >= shareEnd { return }
         }
     }
 
     /// Whether a transfer must leave what comes to the next turn. It then goes on by itself.
     func mustYield(_ transfer: Transfer) -> Bool {
         guard Self.now() >= shareEnd else { return false }
+        // Something of each is read in a late turn: it shows that the server is alive.
+        if isLate, !transfer.isQueuedToResume, transfer.lastLateTurn != turnNumber {
+            transfer.lastLateTurn = turnNumber
+            return false
+        }
         if !transfer.isQueuedToResume {
             transfer.isQueuedToResume = true
             resuming.append(transfer)
@@ -177,7 +196,6 @@ public final class Multi {
     /// A connection is not late because nobody looked: the process was stopped (SIGSTOP, a suspended machine) or busy.
     private func forgiveConnecting() {
         let seconds = handle.poller.unattended
-        guard seconds > Self.unattended else { return }
         for transfer in active.values { transfer.extendConnectTimeout(by: seconds) }
     }
 

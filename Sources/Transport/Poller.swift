@@ -14,18 +14,20 @@ internal import Glibc
     private let ready: UnsafeMutableBufferPointer<epoll_event>
     /// When curl wants `curl_multi_socket_action(CURL_SOCKET_TIMEOUT)`, in seconds of `Multi.now`.
     private(set) var deadline: Double?
-    /// Seconds between the last two waits in which no socket was looked at, beyond what was asked for: the process was
-    /// stopped, or busy.
+    /// Seconds before the end of the last wait in which no socket was looked at, beyond what was asked for: the process
+    /// was stopped, or busy elsewhere.
     private(set) var unattended = 0.0
-    private var lastWait = Multi.now()
+    private var attendedAt = Multi.now()
 
+    /// Events that one wait tells at most.
+    static let capacity = 1024
     private static let readable = EPOLLIN.rawValue
     private static let writable = EPOLLOUT.rawValue
     private static let broken = EPOLLERR.rawValue | EPOLLHUP.rawValue
 
     init(waking descriptor: Int32) throws(TransportError) {
         epoll = try Descriptor(epoll_create1(Int32(EPOLL_CLOEXEC)), from: "epoll_create1")
-        unsafe ready = .allocate(capacity: 1024)
+        unsafe ready = .allocate(capacity: Self.capacity)
         unsafe ready.initialize(repeating: epoll_event())
         watch(descriptor, for: Self.readable)
     }
@@ -55,10 +57,13 @@ internal import Glibc
         // read before any timer is looked at (signal(7), "Interruption of system calls").
         if found <= 0, milliseconds != 0 { found = poll(0) }
         let now = Multi.now()
-        unattended = max(0, now - lastWait - min(limit, now - began))
-        lastWait = now
+        unattended = max(0, now - attendedAt - min(limit, now - began))
+        attendedAt = now
         return max(0, found)
     }
+
+    /// The sockets have been looked at until now.
+    func attended() { attendedAt = Multi.now() }
 
     private func poll(_ milliseconds: Int32) -> Int {
         Int(unsafe epoll_wait(epoll.raw, ready.baseAddress, Int32(ready.count), milliseconds))

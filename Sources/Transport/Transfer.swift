@@ -43,6 +43,8 @@ internal import Wire
     var ranOutOfDescriptors = false
     /// Whether curl itself has paused, and so must be told to go on.
     var curlIsPaused = false
+    /// The turn in which it was last allowed a piece beyond the turn's share.
+    var lastLateTurn = 0
     /// Whether `Multi` has the transfer on its list of those to go on.
     var isQueuedToResume = false
     private(set) var head: HeadReader
