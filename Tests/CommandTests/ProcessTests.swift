@@ -130,6 +130,16 @@ import Wire
         #expect(lines[3] == lines[4])
     }
 
+    /// On a terminal a command is in the script's own process group: another group could not read the terminal.
+    @Test func aCommandReadsTheTerminal() throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("moonrill-\(UUID().uuidString).lua")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data("os.execute('read line; echo got $line')".utf8).write(to: file)
+        let result = try MoonrillBinary.run(
+            shell: "echo hello | TERM=xterm script -qec \"$0 run --timeout 30 \(file.path)\" /dev/null")
+        #expect(result.output.contains("got hello"), "\(result.output)")
+    }
+
     // MARK: The end
 
     static let endless = [
