@@ -3,6 +3,7 @@
 import Foundation
 import Moonrill
 import MoonrillMock
+import Support
 import Testing
 import Wire
 
@@ -132,6 +133,22 @@ import Wire
             print(#chat:messages(), true)
             """),
         ScriptCase(
+            "calls without ids are answered in order", prints: ["b", "a", "nil"],
+            """
+            local messages = {
+              { role = "user", content = "x" },
+              { role = "assistant", tool_calls = { { id = "", name = "a", arguments = {} }, { name = "b", arguments = {} } } },
+            }
+            local function result(text) return { role = "tool", name = text, content = text } end
+            local function refused(prompt)
+              local _, err = client:chat { messages = messages }:send(prompt)
+              return err and err.message:match("the model's call '(%a)'")
+            end
+            print(refused { result "1" })
+            print(refused "x")
+            print(refused { result "1", result "2" })
+            """),
+        ScriptCase(
             "load says what is wrong", prints: ["nil config true", "nil config true"],
             """
             local chat, err = client:chat { load = "/nowhere/x.json" }
@@ -227,6 +244,27 @@ import Wire
             #expect(Self.mode(path) & 0o777 == mode)
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["a.json"])
+    }
+
+    /// Programs that save to one path at once all succeed, and the file is one of theirs, whole.
+    @Test func savedByMany() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.url.path + "/a.json"
+        let lines = Locked([String]())
+        DispatchQueue.concurrentPerform(iterations: 4) { number in
+            let run = try? Mocked.run(
+                """
+                local chat = client:chat { messages = { { role = "user", content = ("\(number)"):rep(100000) } } }
+                local saved = 0
+                for _ = 1, 25 do if chat:save("\(path)") then saved = saved + 1 end end
+                print(saved)
+                """)
+            lines.withLock { $0 += run?.lines ?? ["no run"] }
+        }
+        #expect(lines.withLock { $0 } == ["25", "25", "25", "25"])
+        let saved = try JSONReader.value(Array(try Data(contentsOf: URL(fileURLWithPath: path))))
+        let text = try #require(saved["messages"]?.array?.first?["content"]?.string)
+        #expect(text.utf8.count == 100_000 && Set(text.utf8).count == 1)
     }
 
     /// A link stays a link, and its target is written; one that leads nowhere makes its target.

@@ -43,7 +43,8 @@ import Testing
 
     static let cases = [
         ScriptCase(
-            "maps and all inside others name whose errors they are", prints: ["bad2 nil", "bad2 nil", "1 bad2", "1"],
+            "maps and all inside others name whose errors they are",
+            prints: ["bad2 nil", "bad2 nil", "1 bad2", "1", "bad2"],
             """
             local flow = llm.flow
             local step = flow.map(function(i) if i == 2 then return nil, "bad2" end return i end, { keep_going = true })
@@ -54,6 +55,7 @@ import Testing
             local results, errors = flow.map({ { 1, 2 }, { 3 } }, step, { keep_going = true })
             print(#errors, errors[1][2])
             print(select("#", flow.map({ { 1 }, { 3 } }, step)))
+            print(select(2, flow.scan({ { 1, 2 } }, function(_, items) return step(items) end, 0))[1][2])
             """),
         ScriptCase(
             "a step of map whose every item failed has failed",

@@ -52,24 +52,29 @@ end
 
 -- The calls that no message answers: every provider refuses a history with one.
 local function unanswered(messages)
-  local open, order = {}, {}
+  local open, order, nameless = {}, {}, {}
   for _, message in ipairs(messages) do
     if message.role == "assistant" and type(message.tool_calls) == "table" then
       for _, call in ipairs(message.tool_calls) do
         local form = type(call) == "table" and call["function"]
         local id = type(call) == "table" and call.id
+        local name = type(call) == "table" and (call.name or (type(form) == "table" and form.name)) or "?"
         if type(id) == "string" and id ~= "" then
           if not open[id] then order[#order + 1] = id end
-          open[id] = call.name or (type(form) == "table" and form.name) or "?"
+          open[id] = name
+        else
+          -- Ollama's calls may have no ids: results answer them in order.
+          nameless[#nameless + 1] = { id = "", name = name }
         end
       end
-    elseif message.role == "tool" and message.tool_call_id then
-      open[message.tool_call_id] = nil
+    elseif message.role == "tool" then
+      local id = message.tool_call_id
+      if type(id) == "string" and id ~= "" then open[id] = nil else table.remove(nameless, 1) end
     end
   end
   local list = {}
   for _, id in ipairs(order) do if open[id] then list[#list + 1] = { id = id, name = open[id] } end end
-  return list
+  return table.move(nameless, 1, #nameless, #list + 1, list)
 end
 
 -- Asks with all that was said before. What was asked and answered is remembered once the answer is whole.

@@ -58,17 +58,18 @@ function flow.branch(pred, a, ...)
   end
 end
 
-local function folded(where, items, fn, start, each)
+local function folded(where, items, fn, start, each, errors)
   local total = count_items(where, items)
   need(where, "the step", fn)
   local at, values = 0, { start, n = 1 }
   local result, err = scoped(function() return "item " .. at .. " of llm." .. where end, function(number)
-    if each then host.scope_partial(number, { each }) end
+    if each then host.scope_partial(number, { each, errors }) end
     for index = 1, total do
       at = index
       values = table.pack(fn(values[1], items[index], index))
       if has_failed(values) then return nil, values[2] end
       if each then each[#each + 1] = values[1] end
+      if errors and has_errors(values[2]) then errors[index] = values[2] end
     end
     return true
   end)
@@ -79,11 +80,13 @@ end
 -- reduce(items, fn, start): fn(value so far, item, index), one after the other.
 function flow.reduce(items, fn, start) return unpacked(folded("flow.reduce", items, fn, start)) end
 
--- scan(items, fn, start): as reduce; returns every value on the way.
+-- scan(items, fn, start): as reduce; returns every value on the way. The errors of a map { keep_going } among the steps are
+-- the second result, by the item's place.
 function flow.scan(items, fn, start)
-  local all = llm.json.array {}
-  local values = folded("flow.scan", items, fn, start, all)
+  local all, errors = llm.json.array {}, shared.steps.errors()
+  local values = folded("flow.scan", items, fn, start, all, errors)
   if has_failed(values) then return nil, values[2] end
+  if has_errors(errors) then return all, errors end
   return all
 end
 
