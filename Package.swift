@@ -95,7 +95,10 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "ScriptingTests",
-            dependencies: ["Scripting", "LuaVM", "Engine", "Dialects", "Wire", "Moonrill", "MoonrillMock", "Support"],
+            dependencies: [
+                "Scripting", "LuaVM", "Engine", "Dialects", "Wire", "Moonrill", "MoonrillMock", "Support",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: house),
         .testTarget(
             name: "MoonrillTests",

@@ -288,17 +288,28 @@ local task = {}
 ---@async
 ---@return any ...
 function task:wait() end
+---Raises "cancelled" at each wait of the task. Waits inside `__close` go on, for 5 seconds in all; see llm.shield.
 function task:cancel() end
 
 ---@param options? llm.client_options
 ---@return llm.client
 function llm.client(options) end
 
----Runs a function in a task of its own.
+---Runs a function in a task of its own. An error that nobody waits for is logged as a warning with its traceback, and the
+---script fails at its end unless a later task:wait() takes it.
 ---@param body async fun(...: any): any... its results are those of task:wait
 ---@param ... any its arguments
 ---@return llm.task
 function llm.spawn(body, ...) end
+
+---Runs fn to its end even if the task is cancelled: its waits go on, the first wait after it raises. What is begun inside
+---is over when it ends. The 2 seconds after a signal, or after `--timeout`, hold here too.
+---@async
+---@generic T
+---@param fn fun(...): T
+---@param ... any its arguments
+---@return T ...
+function llm.shield(fn, ...) end
 
 ---@async
 ---@param seconds number

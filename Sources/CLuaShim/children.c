@@ -13,10 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// True while a time limit or a signal stops the script: what it waits for is ended too.
+// True while a time limit or a signal stops the script: what it waits for is ended too. Once the script has noticed, its
+// __close handlers may run commands.
 static bool is_stopping(void *context) {
     const mr_vm *vm = context;
-    return vm->killed && (vm->caught_signal != 0 || vm->kill_reason == vm->timer_reason);
+    return (vm->phase == MR_STOP_REQUESTED || vm->killed) && (vm->caught_signal != 0 || vm->kill_reason == vm->timer_reason);
 }
 
 static int push_end(lua_State *L, int error, int status) {

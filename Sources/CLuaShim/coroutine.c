@@ -15,8 +15,8 @@ static int waits_for_host(lua_State *co) {
 }
 
 // Resumes `co` with the `nargs` values on top of L. Returns the number of results moved to L, -1 with the error
-// value on top of L, or -2 when `co` waits for the host.
-static int step(lua_State *L, lua_State *co, int nargs) {
+// value on top of L, or -2 when `co` waits for the host. `before` holds the flags of the coroutine that resumes.
+static int step(lua_State *L, lua_State *co, int nargs, lua_KContext before) {
     mr_vm *vm = mr_vm_of(L);
     if (!lua_checkstack(co, nargs)) {
         lua_pushliteral(L, "too many arguments to resume");
@@ -29,6 +29,7 @@ static int step(lua_State *L, lua_State *co, int nargs) {
     int status = mr_run(vm, co, L, nargs, &nresults);
     vm->blocked -= stuck;
     if (status == LUA_YIELD && nresults == 1 && waits_for_host(co)) return -2;
+    mr_restore_unwinding(vm, (int)before);
     if (status == LUA_OK || status == LUA_YIELD) {
         if (!lua_checkstack(L, nresults + 1)) {
             lua_pop(co, nresults);
@@ -50,22 +51,21 @@ static int refuse_if_waiting(lua_State *L, lua_State *co) {
 
 // ---- coroutine.resume: the coroutine stays at index 1 while its values travel above it.
 
-static int finish_resume(lua_State *L, lua_State *co, int nargs);
+static int finish_resume(lua_State *L, lua_State *co, int nargs, lua_KContext before);
 
-static int continue_resume(lua_State *L, int status, lua_KContext context) {
+static int continue_resume(lua_State *L, int status, lua_KContext before) {
     (void)status;
-    (void)context;
     lua_State *co = lua_tothread(L, 1);
     if (waits_for_host(co)) lua_pop(co, 1);
-    return finish_resume(L, co, lua_gettop(L) - 1);
+    return finish_resume(L, co, lua_gettop(L) - 1, before);
 }
 
-static int finish_resume(lua_State *L, lua_State *co, int nargs) {
-    int n = step(L, co, nargs);
+static int finish_resume(lua_State *L, lua_State *co, int nargs, lua_KContext before) {
+    int n = step(L, co, nargs, before);
     if (n == -2) {
         lua_settop(L, 1);
         lua_pushlightuserdata(L, &mr_wait_tag);
-        return lua_yieldk(L, 1, 0, continue_resume);
+        return lua_yieldk(L, 1, before, continue_resume);
     }
     if (n == -1) {
         lua_pushboolean(L, 0);
@@ -84,27 +84,26 @@ static int co_resume(lua_State *L) {
         lua_insert(L, -2);
         return 2;
     }
-    return finish_resume(L, co, lua_gettop(L) - 1);
+    return finish_resume(L, co, lua_gettop(L) - 1, mr_vm_of(L)->flags);
 }
 
 // ---- coroutine.wrap: the coroutine is the upvalue; the whole stack is values.
 
-static int finish_wrap(lua_State *L, lua_State *co, int nargs);
+static int finish_wrap(lua_State *L, lua_State *co, int nargs, lua_KContext before);
 
-static int continue_wrap(lua_State *L, int status, lua_KContext context) {
+static int continue_wrap(lua_State *L, int status, lua_KContext before) {
     (void)status;
-    (void)context;
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
     if (waits_for_host(co)) lua_pop(co, 1);
-    return finish_wrap(L, co, lua_gettop(L));
+    return finish_wrap(L, co, lua_gettop(L), before);
 }
 
-static int finish_wrap(lua_State *L, lua_State *co, int nargs) {
-    int n = step(L, co, nargs);
+static int finish_wrap(lua_State *L, lua_State *co, int nargs, lua_KContext before) {
+    int n = step(L, co, nargs, before);
     if (n == -2) {
         lua_settop(L, 0);
         lua_pushlightuserdata(L, &mr_wait_tag);
-        return lua_yieldk(L, 1, 0, continue_wrap);
+        return lua_yieldk(L, 1, before, continue_wrap);
     }
     if (n >= 0) return n;
     int status = lua_status(co);
@@ -121,13 +120,14 @@ static int finish_wrap(lua_State *L, lua_State *co, int nargs) {
         lua_insert(L, -2);
         lua_concat(L, 2);
     }
+    mr_note_raise(mr_vm_of(L));
     return lua_error(L);
 }
 
 static int call_wrapped(lua_State *L) {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
     if (refuse_if_waiting(L, co)) return lua_error(L);
-    return finish_wrap(L, co, lua_gettop(L));
+    return finish_wrap(L, co, lua_gettop(L), mr_vm_of(L)->flags);
 }
 
 static int co_create(lua_State *L) {

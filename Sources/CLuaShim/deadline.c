@@ -1,5 +1,5 @@
-// A time limit that costs nothing until it fires: a POSIX timer signals the Lua thread, whose handler arms the kill
-// hook. (A count hook, however rare, makes plain Lua 1.7 to 2.1 times slower.)
+// A time limit that costs nothing until it fires: a POSIX timer signals the Lua thread, whose handler stops the
+// script. (A count hook, however rare, makes plain Lua 1.7 to 2.1 times slower.)
 
 #include "vm.h"
 
@@ -17,11 +17,13 @@ static void fire(int signal_number, siginfo_t *info, void *context) {
     (void)signal_number;
     (void)context;
     mr_vm *vm = info->si_value.sival_ptr;
-    if (vm != NULL) mr_kill(vm, vm->timer_reason);
+    if (vm == NULL) return;
+    // The first time is the deadline, the second the end of the time for __close handlers.
+    if (vm->phase == MR_RUNNING) mr_stop(vm, vm->timer_reason);
+    else mr_kill(vm, vm->kill_reason);
 }
 
-int mr_deadline_start(mr_vm *vm, double seconds, const char *reason) {
-    mr_deadline_stop(vm);
+static int make_timer(mr_vm *vm) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = fire;
@@ -40,9 +42,15 @@ int mr_deadline_start(mr_vm *vm, double seconds, const char *reason) {
     event.sigev_signo = SIGRTMIN + 7;
     event.sigev_value.sival_ptr = vm;
     event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
-    vm->timer_reason = reason;
     if (timer_create(CLOCK_MONOTONIC, &event, &vm->timer) != 0) return errno;
     vm->has_timer = 1;
+    return 0;
+}
+
+int mr_set_timer(mr_vm *vm, double seconds) {
+    // Signal handlers come here with a timer that was made before.
+    int error = vm->has_timer ? 0 : make_timer(vm);
+    if (error != 0) return error;
     struct itimerspec when;
     memset(&when, 0, sizeof when);
     // The kernel refuses what does not fit its time; thirty years are as good as no limit.
@@ -50,13 +58,16 @@ int mr_deadline_start(mr_vm *vm, double seconds, const char *reason) {
     double whole = floor(seconds);
     when.it_value.tv_sec = (time_t)whole;
     when.it_value.tv_nsec = (long)((seconds - whole) * 1e9);
-    if (when.it_value.tv_sec == 0 && when.it_value.tv_nsec == 0) when.it_value.tv_nsec = 1;
-    if (timer_settime(vm->timer, 0, &when, NULL) != 0) {
-        int error = errno;
-        mr_deadline_stop(vm);
-        return error;
-    }
-    return 0;
+    return timer_settime(vm->timer, 0, &when, NULL) == 0 ? 0 : errno;
+}
+
+int mr_deadline_start(mr_vm *vm, double seconds, const char *reason) {
+    mr_deadline_stop(vm);
+    vm->timer_reason = reason;
+    // A nanosecond is the least that arms a timer.
+    int error = mr_set_timer(vm, seconds < 1e-9 ? 1e-9 : seconds);
+    if (error != 0) mr_deadline_stop(vm);
+    return error;
 }
 
 void mr_deadline_stop(mr_vm *vm) {

@@ -1,6 +1,10 @@
 // Positions in error messages. The host's own chunks ("=[llm]" and the like) are invisible to scripts: an error that Lua
 // raises inside one of them reaches the script with the position of the nearest frame of the script.
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include "vm.h"
 
 #include <ctype.h>
@@ -66,25 +70,32 @@ void mr_relocate_error(lua_State *L, lua_State *of) {
 }
 
 // ------------------------------------------------------------------------------------- pcall and xpcall
+// They give the flag MR_UNWINDING back as they found it: what they catch ends there.
 
 // Message handler of pcall.
 static int relocate(lua_State *L) {
     lua_settop(L, 1);
     mr_relocate_error(L, L);
+    mr_note_raise(mr_vm_of(L));
     return 1;
 }
 
 // Message handler of xpcall: the script's own is its upvalue.
 static int relocate_and_handle(lua_State *L) {
     relocate(L);
+    // Called where a hook raises a stop, it would run with hooks off, and nothing could end it.
+    lua_Debug frame;
+    if (lua_getstack(L, 0, &frame) && lua_getinfo(L, "n", &frame) && strcmp(frame.namewhat, "hook") == 0) return 1;
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
     lua_call(L, 1, 1);
     return 1;
 }
 
-static int finish_call(lua_State *L, int status, lua_KContext below) {
-    if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)below;
+// `found` holds what lies below the results, and the flags that the call found.
+static int finish_call(lua_State *L, int status, lua_KContext found) {
+    mr_restore_unwinding(mr_vm_of(L), (int)(found >> 2));
+    if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)(found & 3);
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
     return 2;
@@ -95,8 +106,9 @@ static int protected_call(lua_State *L) {
     lua_pushcfunction(L, relocate);
     lua_pushboolean(L, 1);
     lua_rotate(L, 1, 2);
-    int status = lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, 1, 1, finish_call);
-    return finish_call(L, status, 1);
+    lua_KContext found = (lua_KContext)mr_vm_of(L)->flags << 2 | 1;
+    int status = lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, 1, found, finish_call);
+    return finish_call(L, status, found);
 }
 
 static int handled_call(lua_State *L) {
@@ -108,8 +120,9 @@ static int handled_call(lua_State *L) {
     lua_pushboolean(L, 1);
     lua_pushvalue(L, 1);
     lua_rotate(L, 3, 2);
-    int status = lua_pcallk(L, given - 2, LUA_MULTRET, 2, 2, finish_call);
-    return finish_call(L, status, 2);
+    lua_KContext found = (lua_KContext)mr_vm_of(L)->flags << 2 | 2;
+    int status = lua_pcallk(L, given - 2, LUA_MULTRET, 2, found, finish_call);
+    return finish_call(L, status, found);
 }
 
 void mr_open_protected_calls(lua_State *L) {
@@ -161,11 +174,14 @@ void mr_push_traceback(lua_State *L, lua_State *of, int level) {
         if (is_handler_frame(L, of, &frame)) remove_line(L, line);
         else line++;
     }
-    if (!mr_is_telling(L, of)) return;
-    // Its line, the last one, names a function that is not the script's.
-    const char *text = lua_tostring(L, -1);
-    const char *last = strrchr(text, '\n');
-    if (last == NULL) return;
-    lua_pushlstring(L, text, (size_t)(last - text));
+    // The last lines name functions that are not the script's.
+    size_t length;
+    const char *text = lua_tolstring(L, -1, &length);
+    for (int levels = mr_host_levels(L, of); levels > 0; levels--) {
+        const char *last = memrchr(text, '\n', length);
+        if (last == NULL) break;
+        length = (size_t)(last - text);
+    }
+    lua_pushlstring(L, text, length);
     lua_remove(L, -2);
 }

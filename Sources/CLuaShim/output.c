@@ -22,7 +22,7 @@ static ssize_t write_out(void *cookie, const char *bytes, size_t count) {
     output->is_busy = 0;
     vm->host--;
     if (open) return (ssize_t)count;
-    mr_kill(vm, "the output was closed");
+    mr_stop(vm, "the output was closed");
     errno = EPIPE;
     return 0;
 }

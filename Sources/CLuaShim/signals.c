@@ -12,7 +12,6 @@
 
 static mr_vm *volatile foreground;
 static pthread_t foreground_thread;
-static int foreground_wake = -1;
 
 static void on_signal(int signal_number) {
     int saved = errno;
@@ -24,19 +23,18 @@ static void on_signal(int signal_number) {
         errno = saved;
         return;
     }
-    if (vm->caught_signal != 0) mp_leave(128 + signal_number);
+    // The second one, or one while the script is stopped for another reason, ends the process at once.
+    if (vm->phase != MR_RUNNING) mp_leave(128 + signal_number);
     vm->caught_signal = signal_number;
     mp_leave_soon(128 + signal_number);
-    mr_kill(vm, "interrupted");
-    uint64_t one = 1;
-    ssize_t written = write(foreground_wake, &one, sizeof one);
-    (void)written; // A full counter means that the loop is awake.
+    mr_stop(vm, "interrupted");
     errno = saved;
 }
 
-void mr_catch_signal(mr_vm *vm, int signal_number, int wake_descriptor) {
+void mr_catch_signal(mr_vm *vm, int signal_number) {
     foreground_thread = pthread_self();
-    foreground_wake = wake_descriptor;
+    // Made here, because a signal handler cannot.
+    mr_set_timer(vm, 0);
     foreground = vm;
     struct sigaction action;
     memset(&action, 0, sizeof action);

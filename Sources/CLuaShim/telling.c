@@ -45,7 +45,7 @@ static int tell_each(lua_State *L) {
 }
 
 int mr_tell(
-    mr_vm *vm, lua_State *L, int function, const char *bytes, const uint32_t *ends, size_t from, size_t to, bool *stops
+    mr_vm *vm, lua_State *L, int function, const char *bytes, const uint32_t *ends, size_t from, size_t to, bool *stops, int *flags
 ) {
     struct telling telling = {function, bytes, ends, from, to, false};
     int nresults = 0;
@@ -53,7 +53,7 @@ int mr_tell(
     vm->stops_telling = false;
     lua_pushcfunction(L, tell_each);
     lua_pushlightuserdata(L, &telling);
-    int status = mr_resume(vm, L, 1, &nresults);
+    int status = mr_resume(vm, L, 1, &nresults, flags);
     *stops = telling.stops;
     if (status == LUA_OK) lua_settop(L, 0);
     return status;
@@ -63,7 +63,17 @@ size_t mr_told(const mr_vm *vm) { return vm->told; }
 
 void mr_stop_telling(mr_vm *vm) { vm->stops_telling = true; }
 
-bool mr_is_telling(lua_State *L, lua_State *of) {
+static lua_CFunction function_at(lua_State *L, lua_State *of, int level) {
+    lua_Debug ar;
+    if (level < 0 || !lua_getstack(of, level, &ar)) return NULL;
+    lua_getinfo(of, "f", &ar);
+    if (L != of) lua_xmove(of, L, 1);
+    lua_CFunction function = lua_tocfunction(L, -1);
+    lua_pop(L, 1);
+    return function;
+}
+
+int mr_host_levels(lua_State *L, lua_State *of) {
     lua_Debug ar;
     // Each look begins at the innermost function: going out level by level would take a deep stack for ever.
     int inside = 0, outside = 1;
@@ -73,10 +83,6 @@ bool mr_is_telling(lua_State *L, lua_State *of) {
         if (lua_getstack(of, middle, &ar)) inside = middle;
         else outside = middle;
     }
-    if (!lua_getstack(of, inside, &ar)) return false;
-    lua_getinfo(of, "f", &ar);
-    if (L != of) lua_xmove(of, L, 1);
-    bool found = lua_tocfunction(L, -1) == tell_each;
-    lua_pop(L, 1);
-    return found;
+    if (!mr_is_body(function_at(L, of, inside))) return 0;
+    return function_at(L, of, inside - 1) == tell_each ? 2 : 1;
 }

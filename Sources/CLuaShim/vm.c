@@ -3,6 +3,7 @@
 
 #include "vm.h"
 
+#include <CProcess.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,8 @@ mr_vm *mr_vm_new(size_t memory_limit, mr_host_body body, mr_host_release release
     vm->release = release;
     vm->memory_limit = memory_limit;
     vm->host = 1;
+    vm->wake_descriptor = -1;
+    vm->cancellation = LUA_NOREF;
     mr_open_pool(&vm->pool);
     lua_State *L = lua_newstate(mr_allocate, vm);
     if (L == NULL) {
@@ -66,6 +69,8 @@ mr_vm *mr_vm_new(size_t memory_limit, mr_host_body body, mr_host_release release
 void mr_vm_free(mr_vm *vm) {
     mr_deadline_stop(vm);
     mr_release_signals(vm);
+    // Files that are closed now wait for no command.
+    if (vm->phase != MR_RUNNING) vm->killed = 1;
     // Finalizers are script code: a killed script must not spend more time in them, and a live one may.
     lua_close(vm->main);
     mr_close_outputs(vm);
@@ -84,6 +89,7 @@ static int continue_wait(lua_State *L, int status, lua_KContext context) {
     (void)context;
     if (lua_gettop(L) >= 2 && lua_touserdata(L, 1) == &mr_raise_tag) {
         lua_settop(L, 2);
+        mr_note_raise(mr_vm_of(L));
         return lua_error(L);
     }
     return lua_gettop(L);
@@ -96,7 +102,10 @@ static int call_host(lua_State *L) {
     int answer = vm->body(L, *box);
     vm->host--;
     if (answer >= 0) return answer;
-    if (answer == MR_RAISE) return lua_error(L);
+    if (answer == MR_RAISE) {
+        mr_note_raise(vm);
+        return lua_error(L);
+    }
     lua_settop(L, 0);
     lua_pushlightuserdata(L, &mr_wait_tag);
     return lua_yieldk(L, 1, 0, continue_wait);
@@ -145,8 +154,41 @@ static const lua_Hook usual_hook = take_held_signals;
 static const lua_Hook usual_hook = NULL;
 #endif
 
+// Lua runs on, and notices the stop: the watchdog gives it the time for __close handlers, and a second for its end.
+static void note_stop(mr_vm *vm) {
+    if (vm->phase != MR_STOP_REQUESTED) return;
+    vm->phase = MR_UNWINDING_TASKS;
+    mp_extend(MR_CLEANUP_SECONDS + 1);
+}
+
+// Raises the cancellation, and again after each pcall that catches it. __close handlers, shielded code and, once the host
+// has cancelled the tasks, whatever was begun since go on.
+static void stop_hook(lua_State *L, lua_Debug *ar) {
+    mr_vm *vm = mr_vm_of(L);
+    if (vm->killed) {
+        kill_hook(L, ar);
+        return;
+    }
+    bool is_taken = vm->phase == MR_UNWINDING_TASKS && vm->stop_taken;
+    note_stop(vm);
+    if (is_taken && !(vm->flags & MR_CANCELLED)) {
+        lua_sethook(L, usual_hook, usual_hook ? LUA_MASKCOUNT : 0, 10000);
+        return;
+    }
+    if (vm->flags & MR_UNWINDING) return;
+    if (vm->flags & MR_SHIELDED || mr_is_cleaning_up(vm, L)) {
+        lua_sethook(L, stop_hook, LUA_MASKCOUNT, 100);
+        return;
+    }
+    lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1);
+    vm->flags |= MR_CANCELLED | MR_UNWINDING;
+    mr_push_cancellation(vm, L);
+    lua_error(L);
+}
+
 static void arm_if_killed(mr_vm *vm, lua_State *L) {
     if (vm->killed) lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
+    else if (vm->phase != MR_RUNNING) lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1);
     else if (lua_gethook(L) != usual_hook) lua_sethook(L, usual_hook, usual_hook ? LUA_MASKCOUNT : 0, 10000);
 }
 
@@ -154,7 +196,7 @@ static void arm_if_killed(mr_vm *vm, lua_State *L) {
 static void leave(mr_vm *vm, lua_State *outer, int host) {
     vm->running = outer;
     vm->host = host;
-    if (outer != NULL && vm->killed) arm_if_killed(vm, outer);
+    if (outer != NULL && vm->phase != MR_RUNNING) arm_if_killed(vm, outer);
 }
 
 int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults) {
@@ -174,12 +216,19 @@ int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults) 
     return status;
 }
 
-int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults) {
+int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults, int *flags) {
     lua_State *outer_task = vm->task;
-    int blocked = vm->blocked;
+    int blocked = vm->blocked, outer_flags = vm->flags;
     vm->task = L;
     vm->blocked = 0;
+    vm->flags = *flags;
+    if (lua_status(L) == LUA_OK) {
+        mr_push_body(L, nargs++);
+        mr_restore_unwinding(vm, 0);
+    }
     int status = mr_run(vm, L, NULL, nargs, nresults);
+    *flags = vm->flags;
+    vm->flags = outer_flags;
     vm->task = outer_task;
     vm->blocked = blocked;
     if (status == LUA_YIELD) {
@@ -196,8 +245,10 @@ int mr_call(mr_vm *vm, lua_State *L, int nargs, int nresults, int handler) {
     vm->host = 0;
     vm->running = L;
     vm->blocked++;
+    int flags = vm->flags;
     arm_if_killed(vm, L);
     int status = lua_pcall(L, nargs, nresults, handler);
+    mr_restore_unwinding(vm, flags);
     vm->blocked--;
     leave(vm, outer, host);
     return status;
@@ -260,7 +311,12 @@ void mr_push_display(mr_vm *vm, lua_State *L, int index) {
     int type = lua_type(L, index);
     lua_pushcfunction(L, display);
     lua_pushvalue(L, index);
-    if (mr_call(vm, L, 1, 1, 0) != LUA_OK) {
+    // A stop is not to hide what is shown of an error.
+    int flags = vm->flags;
+    vm->flags |= MR_SHIELDED;
+    int status = mr_call(vm, L, 1, 1, 0);
+    vm->flags = flags;
+    if (status != LUA_OK) {
         lua_pop(L, 1);
         lua_pushfstring(L, "(error object is a %s value)", lua_typename(L, type));
     }
@@ -275,18 +331,59 @@ int mr_parameter_count(lua_State *L, int index) {
     return ar.isvararg ? -1 : ar.nparams;
 }
 
-// ----------------------------------------------------------------------------------------- kill switch
+// ------------------------------------------------------------------------------- stopping, and the kill switch
 
-void mr_kill(mr_vm *vm, const char *reason) {
-    if (!vm->killed) vm->kill_reason = reason;
-    vm->killed = 1;
+static void wake(mr_vm *vm) {
+    if (vm->wake_descriptor < 0) return;
+    uint64_t one = 1;
+    ssize_t written = write(vm->wake_descriptor, &one, sizeof one);
+    (void)written; // A full counter means that the loop is awake.
+}
+
+void mr_set_wake(mr_vm *vm, int wake_descriptor) { vm->wake_descriptor = wake_descriptor; }
+
+void mr_set_cancellation(mr_vm *vm, int reference) { vm->cancellation = reference; }
+
+void mr_push_cancellation(mr_vm *vm, lua_State *L) {
+    if (vm->cancellation != LUA_NOREF) lua_rawgeti(L, LUA_REGISTRYINDEX, vm->cancellation);
+    else lua_pushstring(L, vm->kill_reason);
+}
+
+void mr_stop(mr_vm *vm, const char *reason) {
+    if (vm->killed || vm->phase != MR_RUNNING) return;
+    vm->kill_reason = reason;
+    vm->phase = MR_STOP_REQUESTED;
+    mr_set_timer(vm, MR_CLEANUP_SECONDS);
     lua_State *L = vm->running;
     // lua_sethook is the one API function that may be called from a signal (lua.c does it for SIGINT).
+    if (L != NULL) lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1);
+    wake(vm);
+}
+
+void mr_take_stop(mr_vm *vm) {
+    note_stop(vm);
+    vm->stop_taken = true;
+}
+
+int mr_phase(const mr_vm *vm) { return vm->phase; }
+
+int mr_flags(const mr_vm *vm) { return vm->flags; }
+
+void mr_set_flags(mr_vm *vm, int flags) { vm->flags = flags; }
+
+void mr_kill(mr_vm *vm, const char *reason) {
+    if (!vm->killed && vm->phase == MR_RUNNING) vm->kill_reason = reason;
+    vm->killed = 1;
+    vm->phase = MR_KILLED;
+    lua_State *L = vm->running;
     if (L != NULL) lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
+    wake(vm);
 }
 
 void mr_unkill(mr_vm *vm) {
     vm->killed = 0;
+    vm->phase = MR_RUNNING;
+    vm->stop_taken = false;
     vm->kill_reason = NULL;
 }
 

@@ -54,6 +54,18 @@ struct mr_vm {
     size_t told;
     bool stops_telling;
 
+    // MR_CANCELLED and the like, of the coroutine that runs.
+    int flags;
+
+    // Stopping in two steps: an orderly stop that unwinds tasks, and, when that takes too long, the kill.
+    _Atomic int phase;
+    // The host has cancelled the tasks that there were.
+    bool stop_taken;
+    // The registry's reference to the error value that a stop raises.
+    int cancellation;
+    // The eventfd that ends the host's sleep; -1 for none.
+    int wake_descriptor;
+
     volatile sig_atomic_t killed;
     const char *volatile kill_reason;
     volatile sig_atomic_t caught_signal;
@@ -72,8 +84,21 @@ extern char mr_raise_tag;
 // Runs `co` with the switchboard set: running coroutine, host depth, armed kill.
 int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults);
 
-// Whether the outermost function of `of` is the one that tells strings. L lends a slot of its stack.
-bool mr_is_telling(lua_State *L, lua_State *of);
+// How many of the outermost functions of `of` are the host's own. L lends a slot of its stack.
+int mr_host_levels(lua_State *L, lua_State *of);
+
+// Notes that an error is raised in the coroutine that runs.
+void mr_note_raise(mr_vm *vm);
+// Gives MR_UNWINDING back as it is in `flags`: an error that was raised since has been caught.
+void mr_restore_unwinding(mr_vm *vm, int flags);
+// Pushes the error value that a stop raises.
+void mr_push_cancellation(mr_vm *vm, lua_State *L);
+// Puts the function of a task's outermost call under its function and its arguments.
+void mr_push_body(lua_State *L, int nargs);
+bool mr_is_body(lua_CFunction function);
+
+// Sets the timer of the deadline, which is made if need be; 0 seconds disarm it. Returns 0 or an errno.
+int mr_set_timer(mr_vm *vm, double seconds);
 
 // The lua_Alloc of a machine, which is `ud`.
 void *mr_allocate(void *ud, void *block, size_t old_size, size_t new_size);

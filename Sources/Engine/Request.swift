@@ -21,6 +21,8 @@ final class Request {
     private var lastUsage: Usage?
     /// How far the last attempt came, between attempts.
     private var lastPosition = Position()
+    /// Why the attempt before failed.
+    private var lastFailure: RequestFailure?
     /// The attempt under way; once the request has ended, the last one.
     var attempt: Attempt?
     /// The last attempt met a kept connection that had died.
@@ -189,12 +191,22 @@ final class Request {
         end(.finish(reply(attempt, isPartial: false, now: now)))
     }
 
-    /// The reader stops it, content with what it has seen.
+    /// The reader stops it, content with what it has seen. If it has seen no output, and the last attempt has failed,
+    /// the request fails with it.
     func stop(undelivered: Undelivered, now: Double) {
         cut(undelivered)
+        if !transcript.hasText, !transcript.hasReasoning, let failure = standingFailure {
+            return end(.failed(failure))
+        }
         var reply = reply(attempt, isPartial: true, now: now)
         reply.finishReason = .cancelled
         end(.finish(reply))
+    }
+
+    /// The failure of the last attempt, if nothing has come of another one since.
+    private var standingFailure: RequestFailure? {
+        if case .failed(let failure)? = terminal { return failure }
+        return (attempt?.position.bytes ?? 0) == 0 ? lastFailure : nil
     }
 
     /// The reader gives it up.
@@ -234,6 +246,7 @@ final class Request {
         case .fail(let note): fail(fault, note: note, now: now)
         case .again(let delay, let isVisible, let sequel):
             let error = failure(fault, note: nil, attempts: attempts, now: now)
+            if isVisible { lastFailure = error }
             prepare(sequel)
             if isVisible {
                 push(.retry(RetryInfo(attempt: attempts, delay: delay, error: error, received: received)))

@@ -31,6 +31,9 @@ public struct HostCall {
         throw .misuse(
             "\(action) has to wait, and Lua cannot wait inside \(obstacle); call it outside and pass the result in")
     }
+
+    /// True when the caller is a `__close` handler, or was called by one.
+    public var isInCleanup: Bool { unsafe mr_is_cleaning_up(stack.vm.machine, stack.raw) }
 }
 
 /// The body of a host function.

@@ -131,7 +131,9 @@ public final class LuaCoroutine {
     public func resume(arguments: Int) -> Outcome {
         if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
         var results: Int32 = 0
-        let status = unsafe mr_resume(stack.vm.machine, stack.raw, Int32(arguments), &results)
+        isRunning = true
+        let status = unsafe mr_resume(stack.vm.machine, stack.raw, Int32(arguments), &results, &storedFlags)
+        isRunning = false
         switch status {
         case LUA_OK: return .returned(Int(results))
         case LUA_YIELD: return .waits
@@ -153,14 +155,18 @@ public final class LuaCoroutine {
         if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
         precondition(range.upperBound <= ends.count, "fewer strings than are to be told")
         var stops = false
+        var flags = storedFlags
+        isRunning = true
         let status = unsafe bytes.withUnsafeBufferPointer { bytes in
             let start = unsafe UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
             return unsafe ends.withUnsafeBufferPointer { ends in
                 unsafe mr_tell(
                     stack.vm.machine, stack.raw, function.index, start, ends.baseAddress, range.lowerBound,
-                    range.upperBound, &stops)
+                    range.upperBound, &stops, &flags)
             }
         }
+        isRunning = false
+        storedFlags = flags
         switch status {
         case LUA_OK: return stops ? .stops : .goesOn
         case LUA_YIELD: return .waits
@@ -176,10 +182,48 @@ public final class LuaCoroutine {
 
     /// The error that ended the run, which it clears away.
     private func failure() -> LuaError {
-        let traceback = self.traceback()
+        let main = stack.vm.stack
+        main.reserve(2)
+        unsafe mr_push_noted_traceback(stack.vm.machine, stack.raw)
+        let traceback = main.string(at: -1) ?? ""
+        main.pop(1)
         let error = stack.popError(traceback: traceback)
         reset()
         return error
+    }
+
+    // MARK: Cancellation
+
+    /// Its flags (`MR_CANCELLED` and others) while it does not run; the state holds them while it does.
+    private var storedFlags: Int32 = 0
+    private var isRunning = false
+
+    private func flag(_ flag: Int) -> Bool {
+        Int(isRunning ? unsafe mr_flags(stack.vm.machine) : storedFlags) & flag != 0
+    }
+
+    private func setFlag(_ flag: Int, _ value: Bool) {
+        let old = isRunning ? unsafe mr_flags(stack.vm.machine) : storedFlags
+        let new = value ? old | Int32(flag) : old & ~Int32(flag)
+        if isRunning { unsafe mr_set_flags(stack.vm.machine, new) } else { storedFlags = new }
+    }
+
+    /// Its task was cancelled: from now on an error that is raised in it begins its cleanup.
+    public var isCancelled: Bool {
+        get { flag(Int(MR_CANCELLED)) }
+        set { setFlag(Int(MR_CANCELLED), newValue) }
+    }
+
+    /// A stop does not interrupt what runs in it.
+    public var isShielded: Bool {
+        get { flag(Int(MR_SHIELDED)) }
+        set { setFlag(Int(MR_SHIELDED), newValue) }
+    }
+
+    /// An error is on its way out of it: what runs is a `__close` handler, until a pcall catches the error.
+    public var isUnwinding: Bool {
+        get { flag(Int(MR_UNWINDING)) }
+        set { setFlag(Int(MR_UNWINDING), newValue) }
     }
 
     /// Goes on with what the stack holds by raising `error` where the coroutine waits.

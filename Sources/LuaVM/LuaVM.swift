@@ -20,6 +20,7 @@ internal import CLuaShim
     public var describeErrorTable: ((LuaStack, Int) -> String?)?
     /// Kept until the state is closed: its streams hold them unretained.
     var outputs: [OutputBox] = []
+    private var cancellation: LuaReference?
 
     /// Makes a state with the standard libraries that a script may use.
     /// - Parameter memoryLimit: bytes that scripts may hold; nil for no limit. Past it, the script (not the host)
@@ -85,22 +86,45 @@ internal import CLuaShim
 
     // MARK: Stopping
 
+    /// Begins to stop the script in order. The error of ``setCancellation(_:)`` is raised in the coroutine that runs; the
+    /// host, which is woken, cancels the others. `__close` handlers run for two seconds at most; then comes the kill.
+    /// A pcall that catches the error meets it again at the next instruction.
+    public func stop(_ reason: String) { unsafe mr_stop(machine, keep(reason)) }
+
+    /// True once stopped or killed, by the host, the deadline, a signal or closed output.
+    public var isStopping: Bool { Int(unsafe mr_phase(machine)) != Int(MR_RUNNING) }
+
+    /// The host has cancelled all tasks: what is begun from now on is not stopped before its time is up.
+    public func takeStop() { unsafe mr_take_stop(machine) }
+
+    /// The error value that a stop raises.
+    public func setCancellation(_ value: LuaReference) {
+        cancellation = value
+        unsafe mr_set_cancellation(machine, value.index)
+    }
+
+    /// The eventfd that ends the host's sleep when the script is stopped.
+    public func setWake(descriptor: Int32) { unsafe mr_set_wake(machine, descriptor) }
+
     /// Makes every Lua instruction from now on raise `reason`; no pcall, handler or `__close` outlives it.
     public func kill(_ reason: String) { unsafe mr_kill(machine, keep(reason)) }
 
-    /// True once killed, by ``kill(_:)`` or by the deadline.
+    /// True once killed, by ``kill(_:)`` or because a stop took too long.
     public var isKilled: Bool { unsafe mr_killed(machine) }
 
     /// Why the state was killed; nil when it was not.
-    public var killReason: String? {
-        guard isKilled, let reason = unsafe mr_kill_reason(machine) else { return nil }
+    public var killReason: String? { isKilled ? stopReason : nil }
+
+    /// Why the state was stopped or killed; nil when it was not.
+    public var stopReason: String? {
+        guard isStopping, let reason = unsafe mr_kill_reason(machine) else { return nil }
         return unsafe String(cString: reason)
     }
 
-    /// Takes a kill back, so that the state can run the next script.
+    /// Takes a stop or a kill back, so that the state can run the next script.
     public func unkill() { unsafe mr_unkill(machine) }
 
-    /// Kills the running script after `seconds`. Costs nothing until then. Must be called on the thread that runs Lua.
+    /// Stops the running script after `seconds`. Costs nothing until then. Must be called on the thread that runs Lua.
     /// - Throws: ``LuaError`` when the system has no timer left.
     public func startDeadline(seconds: Double, reason: String) throws(LuaError) {
         let error = unsafe mr_deadline_start(machine, seconds, keep(reason))
@@ -110,14 +134,13 @@ internal import CLuaShim
     /// Disarms the deadline.
     public func stopDeadline() { unsafe mr_deadline_stop(machine) }
 
-    /// Lets signals kill the running script and wake its loop; a second signal ends the process at once. For the one
-    /// state that a process runs in its foreground, on the thread that runs it.
-    /// - Parameter wakeDescriptor: an eventfd that ends the loop's sleep.
-    public func catchSignals(_ signals: [Int32], wakeDescriptor: Int32) {
-        for signal in signals { unsafe mr_catch_signal(machine, signal, wakeDescriptor) }
+    /// Lets signals stop the running script; a second signal ends the process at once. For the one state that a process
+    /// runs in its foreground, on the thread that runs it.
+    public func catchSignals(_ signals: [Int32]) {
+        for signal in signals { unsafe mr_catch_signal(machine, signal) }
     }
 
-    /// The signal that killed the script; 0 if none did.
+    /// The signal that stopped the script; 0 if none did.
     public var caughtSignal: Int { Int(unsafe mr_caught_signal(machine)) }
 
     private func keep(_ reason: String) -> UnsafeMutablePointer<CChar> {

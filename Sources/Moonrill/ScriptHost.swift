@@ -138,6 +138,7 @@ public struct ScriptHost {
             let outcome = runtime.run()
             return ScriptResult(
                 ending: ScriptResult.Ending(outcome, source: configuration.source),
+                unwatchedCount: outcome.unwatchedCount,
                 output: capture.text(capture.standard),
                 errorOutput: capture.text(capture.error), seconds: Engine.now() - start)
         } catch let error as EngineError {
@@ -220,6 +221,9 @@ public struct ScriptResult: Sendable {
 
     /// How it ended.
     public var ending: Ending
+    /// How many tasks and background requests failed while nobody waited for them, where this is why the script failed.
+    /// Each was logged; the ending tells of the first.
+    public var unwatchedCount: Int
     /// What it wrote to standard output, if captured; invalid UTF-8 repaired.
     public var output: String
     /// What it wrote to standard error, if captured.
@@ -229,6 +233,10 @@ public struct ScriptResult: Sendable {
 
     /// True when it finished, or exited with 0.
     public var isSuccess: Bool { ending == .finished || ending == .exited(0) }
+}
+
+extension ScriptOutcome {
+    fileprivate var unwatchedCount: Int { if case .failed(let failure) = self { failure.unwatchedCount } else { 0 } }
 }
 
 extension ScriptResult.Ending {

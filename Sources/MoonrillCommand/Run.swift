@@ -68,6 +68,12 @@ func finish(_ result: ScriptResult, _ output: StandardOutput, _ limit: TimeLimit
     case .outputClosed where output.loss == nil: ProcessSetup.end(ExitStatus.outputClosed)
     case .finished, .outputClosed, .exited(0): ProcessSetup.end(output.loss == nil ? 0 : ExitStatus.failure)
     case .exited(let code): ProcessSetup.end(Int32(truncatingIfNeeded: code))
+    case .failed where result.unwatchedCount > 0:
+        let count = result.unwatchedCount
+        StandardError.say(
+            (count == 1 ? "a task or request" : "\(count) tasks or requests")
+                + " failed while nobody waited for it; the log says how")
+        ProcessSetup.end(ExitStatus.failure)
     case .failed(let message, let traceback):
         StandardError.say(message, detail: traceback)
         ProcessSetup.end(ExitStatus.failure)

@@ -81,6 +81,9 @@ public struct ScriptFailure: Error, Sendable {
     public var message: String
     /// Lua's traceback; empty for a syntax error.
     public var traceback: String
+    /// How many tasks and background requests failed while nobody waited for them, where the script did nothing else
+    /// wrong. Each was logged; message and traceback are the first one's.
+    public var unwatchedCount = 0
 }
 
 /// Runs one script.
@@ -117,13 +120,13 @@ public final class ScriptRuntime {
         vm = try LuaVM(memoryLimit: configuration.memoryLimit)
         scheduler = Scheduler(vm: vm)
         coder = LuaCoder.make(in: vm)
+        vm.setWake(descriptor: engine.wakeDescriptor)
     }
 
-    /// Lets the signals (SIGINT, SIGTERM) stop the run: no Lua runs any more, requests are cancelled, output is flushed.
-    /// A second one ends the process at once. To be called on the thread that runs the script, once a process.
-    public func stop(onSignals signals: [Int32]) {
-        vm.catchSignals(signals, wakeDescriptor: engine.wakeDescriptor)
-    }
+    /// Lets the signals (SIGINT, SIGTERM) stop the run: tasks and requests are cancelled, `__close` handlers run, for two
+    /// seconds at most, output is flushed. A second one ends the process at once. To be called on the thread that runs the
+    /// script, once a process.
+    public func stop(onSignals signals: [Int32]) { vm.catchSignals(signals) }
 
     /// Makes a Swift function available to the script as `require("host").name`. Arguments and results are JSON values;
     /// what it throws is raised in the script.
@@ -195,7 +198,10 @@ public final class ScriptRuntime {
         while !vm.isKilled {
             runArrived(center)
             if vm.isKilled { break }
-            if main.state == .failed, !isWindingUp {
+            if vm.isStopping, !scheduler.isStopped {
+                scheduler.stopAll()
+                center.cancelAll()
+            } else if main.state == .failed, !isWindingUp {
                 isWindingUp = true
                 scheduler.cancelAll()
                 center.cancelAll()
@@ -203,9 +209,11 @@ public final class ScriptRuntime {
             let now = Engine.now()
             scheduler.fireTimers(now: now)
             center.fireGathering(now: now)
+            reportUnwatched(now: now)
             if isOver(main, center) { break }
             turn(center)
         }
+        reportUnwatched(now: .infinity)
         vm.flushOutput()
         if vm.isKilled { center.cancelAll() }
     }
@@ -218,11 +226,15 @@ public final class ScriptRuntime {
             center.deliverAll()
             scheduler.runReady()
             rounds -= 1
-        } while rounds > 0 && (scheduler.hasReady || !center.queue.isEmpty) && !vm.isKilled && isLate
+        } while rounds > 0 && (scheduler.hasReady || !center.queue.isEmpty) && !vm.isStopping && isLate
     }
 
     /// A timer is overdue by more than the machine's load explains.
     private var isLate: Bool { scheduler.nextDeadline.map { Engine.now() - $0 > 0.1 } ?? false }
+
+    private func reportUnwatched(now: Double) {
+        for line in scheduler.unwatched.takeDue(now: now) { configuration.log(.warning, line) }
+    }
 
     private func isOver(_ main: ScriptTask, _ center: CallCenter) -> Bool {
         guard !scheduler.hasReady, center.queue.isEmpty else { return false }
@@ -244,7 +256,9 @@ public final class ScriptRuntime {
         center.freePlaces(now: Engine.now())
         guard !scheduler.hasReady, center.queue.isEmpty else { return engine.turn(waitingUpTo: 0) }
         let nextLook = engine.hasRequestsInLine ? Engine.now() + CallCenter.lookInterval : nil
-        let deadlines = [scheduler.nextDeadline, center.gathering.nextDeadline, nextLook].compactMap { $0 }
+        let deadlines = [
+            scheduler.nextDeadline, center.gathering.nextDeadline, scheduler.unwatched.nextDeadline, nextLook,
+        ].compactMap { $0 }
         var wait = deadlines.min().map { max(0, $0 - Engine.now()) }
         if let indicator = configuration.indicator, center.isWaitingForOutput {
             let now = Engine.now()
@@ -263,16 +277,18 @@ public final class ScriptRuntime {
 
     private func outcome(of main: ScriptTask) -> ScriptOutcome {
         if let error = main.error { return ended(by: error) }
-        if vm.isKilled { return ended(by: LuaError("stopped")) }
-        if let error = scheduler.unseenErrors.first ?? center?.unseenErrors.first { return ended(by: error) }
-        return .finished
+        if vm.isStopping { return ended(by: LuaError("stopped")) }
+        let lost = scheduler.unwatched.lost
+        guard let first = lost.first else { return .finished }
+        return .failed(
+            ScriptFailure(message: first.message, traceback: first.traceback, unwatchedCount: lost.count))
     }
 
     private func ended(by error: LuaError) -> ScriptOutcome {
         if let exitCode { return .exited(exitCode) }
         if isOutputClosed { return .outputClosed }
-        if vm.isKilled {
-            guard vm.killReason == "out of time" else { return .interrupted(vm.caughtSignal) }
+        if vm.isStopping {
+            guard vm.stopReason == "out of time" else { return .interrupted(vm.caughtSignal) }
             return .timedOut(seconds: configuration.timeLimit ?? 0)
         }
         return .failed(ScriptFailure(message: error.message, traceback: error.traceback))

@@ -110,7 +110,7 @@ import Testing
         let marked = annotations.matches(of: /---@async\n(?:---.*\n)*function (\w+[:.]\w+)\(/)
         #expect(
             Set(marked.map { String($0.output.1) }) == [
-                "client:ask", "client:stream", "call:wait", "task:wait", "llm.sleep",
+                "client:ask", "client:stream", "call:wait", "task:wait", "llm.sleep", "llm.shield",
             ])
     }
 

@@ -67,9 +67,27 @@ void mr_flush_output(mr_vm *vm);
 /// Pushes a host function whose body is called with `context`; Lua owns `context` from here on.
 void mr_push_host_function(lua_State *L, void *context);
 
+/// How a coroutine of the host's stands. Kept by the host between runs, and by the state while it runs.
+enum {
+    /// Its task was cancelled.
+    MR_CANCELLED = 1,
+    /// An error is on its way out: what runs is a __close handler, until a pcall catches the error.
+    MR_UNWINDING = 2,
+    /// A stop does not interrupt what runs (llm.shield).
+    MR_SHIELDED = 4,
+};
+/// Those of the coroutine that runs.
+int mr_flags(const mr_vm *vm);
+void mr_set_flags(mr_vm *vm, int flags);
+/// True when what runs on `L` is a __close handler, so that a cancelled task may wait for its end.
+bool mr_is_cleaning_up(mr_vm *vm, lua_State *L);
+
 /// Resumes a task's coroutine from the host with `nargs` values on its stack.
-/// Returns LUA_OK, LUA_YIELD (the coroutine waits for the host) or an error status with the value on top.
-int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults);
+/// Returns LUA_OK, LUA_YIELD (the coroutine waits for the host) or an error status with the value on top, after the
+/// pending __close handlers have run.
+int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults, int *flags);
+/// Pushes on the main stack the traceback of the error that ended `L`, once.
+void mr_push_noted_traceback(mr_vm *vm, lua_State *L);
 /// Runs the function that the registry keeps at `function` with each of some strings, one after the other, on a
 /// coroutine that runs nothing: string i is what lies between `ends[i - 1]` (0 for the first) and `ends[i]`, and those
 /// from `from` to below `to` are told. It is over when all were, when mr_stop_telling was called, or when one call
@@ -77,7 +95,7 @@ int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults);
 /// last of them returned `false`.
 int mr_tell(
     mr_vm *vm, lua_State *L, int function, const char *_Nullable bytes, const uint32_t *_Nullable ends, size_t from,
-    size_t to, bool *stops);
+    size_t to, bool *stops, int *flags);
 /// How many strings the present mr_tell, or the last one, has told, the one whose call runs among them.
 size_t mr_told(const mr_vm *vm);
 /// Lets the present mr_tell tell no more.
@@ -102,24 +120,48 @@ void mr_push_traceback(lua_State *L, lua_State *of, int level);
 /// Pushes "file:line:" of the Lua function that called the running host function, or "".
 void mr_push_where(lua_State *L);
 
-/// Makes every Lua instruction from now on raise `reason`, in every coroutine, until mr_unkill.
+/// Stopping has two steps. A stop raises the cancellation in the coroutine that runs and lets the host cancel all
+/// others; their __close handlers run, and may wait, for MR_CLEANUP_SECONDS. Then, or at a second request, comes the kill.
+enum { MR_CLEANUP_SECONDS = 2 };
+/// Where a state stands between its beginning and its end: mr_phase. For a watchdog: a state that stays
+/// MR_STOP_REQUESTED or MR_KILLED for long is inside a C function that does not return; one that is MR_UNWINDING_TASKS
+/// runs __close handlers, and is killed when their time is up.
+enum {
+    MR_RUNNING = 0,
+    MR_STOP_REQUESTED = 1,
+    MR_UNWINDING_TASKS = 2,
+    MR_KILLED = 3,
+};
+/// Async-signal-safe, and safe on any thread.
+int mr_phase(const mr_vm *vm);
+/// Begins to stop the state. The cancellation is raised again after each pcall that catches it.
+/// Async-signal-safe on the Lua thread once the timer is made (mr_deadline_start, mr_catch_signal). `reason` must outlive
+/// the state.
+void mr_stop(mr_vm *vm, const char *reason);
+/// The host has cancelled all tasks: what is begun from now on is not stopped before its time is up.
+void mr_take_stop(mr_vm *vm);
+/// The registry's reference to the error value that a stop raises; without one it is the reason.
+void mr_set_cancellation(mr_vm *vm, int reference);
+/// The eventfd that ends the host's sleep when the state is stopped or killed.
+void mr_set_wake(mr_vm *vm, int wake_descriptor);
+/// Makes every Lua instruction from now on raise `reason`, in every coroutine, until mr_unkill: no __close handler runs.
 /// Async-signal-safe on the Lua thread. `reason` must outlive the state.
 void mr_kill(mr_vm *vm, const char *reason);
-/// Takes a kill back.
+/// Takes a stop or a kill back.
 void mr_unkill(mr_vm *vm);
 /// True once killed.
 bool mr_killed(const mr_vm *vm);
-/// Why it was killed; NULL when it was not.
+/// Why it was stopped or killed; NULL when it was not.
 const char *_Nullable mr_kill_reason(const mr_vm *vm);
-/// Kills the state after `seconds` of CLOCK_MONOTONIC, by a timer signal to the calling thread, which must be the
+/// Stops the state after `seconds` of CLOCK_MONOTONIC, by a timer signal to the calling thread, which must be the
 /// one that runs Lua. Costs nothing until it fires. Returns 0 or an errno.
 int mr_deadline_start(mr_vm *vm, double seconds, const char *reason);
 /// Disarms the deadline.
 void mr_deadline_stop(mr_vm *vm);
 
-/// Lets `signal_number` kill the state and wake its loop through the eventfd `wake_descriptor`. One state a process; to
-/// be called on the thread that runs it.
-void mr_catch_signal(mr_vm *vm, int signal_number, int wake_descriptor);
+/// Lets `signal_number` stop the state; a second one ends the process. One state a process; to be called on the thread
+/// that runs it.
+void mr_catch_signal(mr_vm *vm, int signal_number);
 /// The signal that did; 0 if none.
 int mr_caught_signal(const mr_vm *vm);
 /// Gives the signals back, before the state goes.

@@ -47,7 +47,8 @@ extension ScriptRuntime {
 
     private func setCallActions(_ stack: LuaStack) {
         let actions: [(StaticString, (CallCenter) -> (Call) -> Void)] = [
-            ("call_cancel", CallCenter.cancel), ("call_pause", CallCenter.pause), ("call_resume", CallCenter.resume),
+            ("call_cancel", CallCenter.cancel), ("call_leave", CallCenter.leave), ("call_pause", CallCenter.pause),
+            ("call_resume", CallCenter.resume),
         ]
         for (name, action) in actions {
             stack.set(name) { [unowned self] call throws(LuaError) in

@@ -89,6 +89,8 @@ extension ScriptRuntime {
         scheduler.onAbandon = { [unowned center] in center.abandon($0, by: $1) }
         scheduler.onCallback = { [unowned center] in center.callbackOver($0, $1) }
         scheduler.cancellation = { [unowned self] in cancellation(tables) }
+        scheduler.warn = center.warn
+        if let value = cancellation(tables).value { vm.setCancellation(value) }
     }
 
     private func cancellation(_ tables: ReplyTables) -> LuaError {

@@ -15,6 +15,17 @@ extension ScriptRuntime {
                 scheduler.enter(task, budget: stack.int(at: 1).flatMap { budgets[$0] }, holdBack: hold))
             return .returned(1)
         }
+        // shield(number): the running task enters (1) or leaves (-1) a block that cancelling does not interrupt. Entering
+        // makes the present scope, which is the block's own, keep its members when the script is stopped.
+        stack.set("shield") { call throws(LuaError) in
+            guard let task = scheduler.current else {
+                throw .misuse("llm.shield runs in scripts, not at the host's start")
+            }
+            let depth = call.stack.int(at: 1) ?? 0
+            scheduler.shield(task, by: depth)
+            if depth > 0 { task.scope?.isShielded = true }
+            return .returned(0)
+        }
         // scope_leave(scope): cancels what is left of it, and waits until that is over, cancelled or not.
         stack.set("scope_leave") { [unowned self] call throws(LuaError) in
             guard let scope = scheduler.takeScope(call.stack.int(at: 1) ?? 0) else { return .returned(0) }
@@ -65,6 +76,8 @@ extension ScriptRuntime {
         }
         // trace(error, step): for message handlers; see Scheduler.trace.
         stack.set("trace") { call throws(LuaError) in
+            // The combinator raises the error again: until then, and after it, a cancelled task cleans up.
+            if let task = scheduler.current, task.isCancelled { task.coroutine.isUnwinding = true }
             let text = call.stack.string(at: 1)
             let error =
                 text.map { LuaError($0) } ?? LuaError(call.stack.display(at: 1), value: call.stack.reference(to: 1))

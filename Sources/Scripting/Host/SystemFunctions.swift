@@ -96,8 +96,15 @@ extension ScriptRuntime {
             case .number: exitCode = (call.stack.int(at: 1) ?? 1) & 0xFF
             default: exitCode = 0
             }
-            vm.kill("exit")
-            throw LuaError("exit")
+            guard call.stack.bool(at: 2) == true, let task = scheduler.current else {
+                vm.kill("exit")
+                throw LuaError("exit")
+            }
+            // Pending variables are to be closed: all tasks are unwound, as at a signal. The stop is raised at the next
+            // instruction, past every handler; where it would wait, the error here takes its place.
+            vm.stop("exit")
+            guard task.shieldDepth > 0 || call.isInCleanup else { return .returned(0) }
+            throw scheduler.cancellation()
         }
         stack.pop(1)
     }

@@ -283,7 +283,7 @@ Call.__index = function(self, name)
 end
 Call.__tostring = function(self) return "call (" .. host.call_status(self._id) .. ")" end
 Call.__gc = function(self) host.call_release(self._id) end
-Call.__close = function(self) host.call_cancel(self._id) end
+Call.__close = function(self) host.call_leave(self._id) end
 
 local function id_of(self, class, where)
   if getmetatable(self) ~= class then fail(where .. " is a method: write " .. where .. "()") end
@@ -359,6 +359,21 @@ function llm.sleep(seconds)
     fail("llm.sleep takes a number of seconds of 0 or more, not " .. describe(seconds))
   end
   return host.sleep(seconds)
+end
+
+local SHIELD = { __close = function(self)
+  host.shield(-1)
+  host.scope_leave(self[1])
+end }
+
+-- Runs fn(...) to its end even if the task is cancelled meanwhile: its waits go on, and the cancellation is raised at the
+-- first wait after it. What is begun inside is over when it ends, as in llm.flow.
+function llm.shield(fn, ...)
+  if type(fn) ~= "function" then fail("llm.shield takes a function, not " .. describe(fn)) end
+  local scope = host.scope_enter()
+  host.shield(1)
+  local guard <close> = setmetatable({ scope }, SHIELD)
+  return fn(...)
 end
 
 llm.now = host.now

@@ -35,6 +35,8 @@ final class Call {
 
     /// One thing left to do for the event at hand.
     enum Step {
+        /// From here on the script knows that an attempt has failed.
+        case attemptFailed(RequestFailure)
         case callback(Callback, (LuaStack) -> Int)
         case hand(EngineEvent)
         case finish(Result)
@@ -84,6 +86,12 @@ final class Call {
     /// A callback's error, which ends the request.
     var raised: LuaError?
     var result: Result?
+    /// Its failure, where nobody waited for it.
+    var unwatched: UnwatchedFailures.Failure?
+    /// The error of the attempt before, from the moment that the script is told of it to the next event.
+    var failedAttempt: RequestFailure?
+    /// The same, once the script has said that it wants no other attempt: the request ends with it.
+    var refusedAttempt: RequestFailure?
     var waiters: [ScriptTask] = []
     /// The task that began a stream, until that is over.
     var streamOwner: ScriptTask?

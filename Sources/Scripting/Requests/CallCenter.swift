@@ -22,8 +22,6 @@ final class CallCenter {
     private var nextLook = 0.0
     /// Requests that are not over.
     private(set) var liveCount = 0
-    /// Errors of callbacks that nobody waited for.
-    private(set) var unseenErrors: [LuaError] = []
     /// Takes a line for the log.
     var warn: (String) -> Void = { _ in }
     /// Called with the error and the delay when a request without `on_retry` will be tried again.
@@ -79,6 +77,7 @@ final class CallCenter {
     func wait(_ number: Int, owned: Bool, _ host: HostCall) throws(LuaError) -> HostOutcome {
         let call = try call(number)
         if let result = call.result {
+            call.unwatched?.isTaken = true
             if owned { calls[call.id] = nil }
             return .returned(try push(result, to: host.stack))
         }
@@ -117,10 +116,12 @@ final class CallCenter {
         if call.canBePulledAtOnce, let event = nextEvent(of: call) {
             if let result = finished(event, call) { return try end(call, result, event, host.stack) }
             note(event, call)
+            call.failedAttempt = event.failedAttempt
             tables.push(event, to: host.stack)
             return .returned(1)
         }
         if let result = call.result {
+            call.unwatched?.isTaken = true
             if case .reply = result {
                 host.stack.pushNil()
                 return .returned(1)
@@ -158,10 +159,24 @@ final class CallCenter {
         engine.submit(.cancel(call.id, undelivered: close(call)))
     }
 
-    /// Ends the request as a success with what was delivered.
+    /// Ends the request as a success with what was delivered; as a failure where the script was told last that an attempt
+    /// has failed, and wants no other.
     func stop(_ call: Call) {
         guard call.result == nil, !call.isClosing, !call.isEnding else { return }
+        if call.failedAttempt != nil { return refuse(call) }
         engine.submit(.stop(call.id, undelivered: close(call)))
+    }
+
+    /// Ends the request with the error of the attempt that failed last.
+    private func refuse(_ call: Call) {
+        call.refusedAttempt = call.failedAttempt
+        engine.submit(.cancel(call.id, undelivered: close(call)))
+    }
+
+    /// The loop over its events was left.
+    func leave(_ call: Call) {
+        guard call.result == nil, !call.isClosing, !call.isEnding else { return }
+        if call.mode == .stream, call.failedAttempt != nil { refuse(call) } else { cancel(call) }
     }
 
     private func close(_ call: Call) -> Undelivered {
@@ -269,7 +284,13 @@ final class CallCenter {
 
     // MARK: The end
 
-    func cancelAll() { for call in calls.values.sorted(by: { $0.id.raw < $1.id.raw }) { cancel(call) } }
+    /// Cancels every request, and the callbacks that wait, but for those of a shielded block.
+    func cancelAll() {
+        for call in calls.values.sorted(by: { $0.id.raw < $1.id.raw }) where call.scope?.isShielded != true {
+            cancel(call)
+            if let task = call.task, call.isBusy { scheduler.cancel(task) }
+        }
+    }
 
     /// Parts requests that were not finished from their tasks, so that both can be freed. Nothing runs after this.
     func dissolve() {
@@ -361,15 +382,16 @@ final class CallCenter {
         if call.isReleased || call.mode == .ask { calls[call.id] = nil }
     }
 
+    /// The request has failed while nobody waited for it.
     private func reportUnseen(_ call: Call, _ result: Call.Result) {
         switch result {
         case .reply: break
-        // The script may still call wait(); but an error in its own code must not depend on that.
-        case .raised(let error): unseenErrors.append(error)
+        case .raised(let error):
+            call.unwatched = scheduler.unwatched.add("a callback failed and nobody waited for its request", error)
         case .failure(_, let display):
-            if call.mode == .start, call.callbacks.error == nil, !call.isClosing {
-                warn("a request in the background failed: \(display)")
-            }
+            guard call.mode == .start, call.callbacks.error == nil, !call.isClosing else { return }
+            call.unwatched = scheduler.unwatched.add(
+                "a request in the background failed and nobody waited for it", LuaError(display))
         }
     }
 }

@@ -1,5 +1,6 @@
 // Events -> callbacks, or the task that pulls. The only place where the script sees a stream. One event at a time, in
 // order; a callback that waits holds the events behind it, and so, in the end, the socket.
+// Length: the loop and what it calls for each event share private state; cut apart, all of it would be open to the module.
 
 internal import Engine
 internal import LuaVM
@@ -90,6 +91,7 @@ extension CallCenter {
     /// - Returns: how many pieces that were.
     private func tell(_ call: Call, upTo limit: Int) -> Int {
         let task = task(of: call)
+        if call.failedAttempt != nil { call.failedAttempt = nil }
         var told = 0
         let reaction = scheduler.runCallbacks(task) {
             while told < limit, call.next < call.pending.count {
@@ -173,6 +175,7 @@ extension CallCenter {
     }
 
     func note(_ event: EngineEvent, _ call: Call) {
+        if call.failedAttempt != nil { call.failedAttempt = nil }
         switch event {
         case .token, .reasoning, .run, .toolCall:
             if !call.hasOutput { noteOutput(call) }
@@ -203,6 +206,7 @@ extension CallCenter {
                     return 1
                 })
         }
+        if let failure = event.failedAttempt { steps.append(.attemptFailed(failure)) }
         switch event {
         case .token(let text): add(call.callbacks.token) { $0.push(text) }
         case .reasoning(let text): add(call.callbacks.reasoning) { $0.push(text) }
@@ -263,6 +267,10 @@ extension CallCenter {
     /// The result that a terminal event brings; nil for others.
     func finished(_ event: EngineEvent, _ call: Call) -> Call.Result? {
         let stack = vm.stack
+        if event.isTerminal, let refused = call.refusedAttempt {
+            tables.push(refused, to: stack)
+            return .failure(stack.popReference(), display: refused.display)
+        }
         switch event {
         case .finish(let reply):
             tables.push(reply, to: stack)
@@ -279,6 +287,7 @@ extension CallCenter {
 
     private func perform(_ step: Call.Step, _ call: Call) {
         switch step {
+        case .attemptFailed(let failure): call.failedAttempt = failure
         case .callback(let callback, let push):
             let task = task(of: call)
             task.coroutine.stack.push(callback.function)
@@ -396,5 +405,16 @@ extension CallCenter {
     /// Puts the calls whose gathered tokens are due on the list.
     func fireGathering(now: Double) {
         while let due = gathering.popDue(now: now) { enqueue(due.payload) }
+    }
+}
+
+extension EngineEvent {
+    /// The error of the attempt that this event says has failed.
+    var failedAttempt: RequestFailure? {
+        switch self {
+        case .retry(let info): info.error
+        case .reset(let info): info.error
+        default: nil
+        }
     }
 }

@@ -6,24 +6,37 @@ internal import LuaVM
 
 /// The coroutine scheduler.
 final class Scheduler {
-    private let vm: LuaVM
+    let vm: LuaVM
     /// The task whose Lua code is running now.
     private(set) var current: ScriptTask?
     private var tasks: [Int: ScriptTask] = [:]
     private var ready: [ScriptTask] = []
-    private var timers = TimerHeap<(task: ScriptTask, number: Int)>()
+    private var timers = TimerHeap<Timer>()
     private var nextID = 1
     /// Spawned tasks, and the main one, that are not over.
     private(set) var aliveCount = 0
     /// Scopes that were entered and not left, by the number that Lua knows.
     var scopes: [Int: TaskScope] = [:]
     var lastScope = 0
-    /// Told of every task that is over.
-    var onOver: (ScriptTask) -> Void = { _ in }
+    /// All tasks that there were when the script was stopped have been cancelled.
+    var isStopped = false
+    /// Failures that nobody waited for.
+    var unwatched = UnwatchedFailures()
+    /// Takes a line for the log.
+    var warn: (String) -> Void = { _ in }
     /// Told of a task whose wait is cancelled, so that what it waited for can be let go.
     var onAbandon: (ScriptTask.Wait, ScriptTask) -> Void = { _, _ in }
 
     init(vm: LuaVM) { self.vm = vm }
+
+    /// When a wait ends.
+    private struct Timer {
+        let task: ScriptTask
+        /// The wait that it was set for.
+        let number: Int
+        /// The time of a cancelled task's cleanup ends, not the wait.
+        var endsCleanup = false
+    }
 
     // MARK: Making
 
@@ -53,9 +66,9 @@ final class Scheduler {
         forget(task)
     }
 
-    /// Lets go of a task that nobody can ask for any more; an error that nobody saw keeps it until the end.
+    /// Lets go of a task that nobody can ask for any more.
     private func forget(_ task: ScriptTask) {
-        guard task.isReleased, task.isOver, task.error == nil || task.isErrorSeen else { return }
+        guard task.isReleased, task.isOver else { return }
         tasks[task.id] = nil
     }
 
@@ -68,17 +81,22 @@ final class Scheduler {
     ) throws(LuaError) {
         guard let task = current else { throw .misuse("\(action) has to wait, and nothing runs that could") }
         try call.requireWait(action)
-        if task.isCancelled, !isShielded { throw cancellation() }
+        noteStop()
+        task.isShielded = isShielded || task.shieldDepth > 0
+        let isCleanup = task.isCancelled && !task.isShielded
+        if isCleanup { try admitCleanup(task, call) }
         task.state = .waiting
-        task.isShielded = isShielded
         task.wait = wait
         task.waitNumber += 1
+        if isCleanup, let limit = task.cleanupLimit {
+            timers.push(Timer(task: task, number: task.waitNumber, endsCleanup: true), at: limit)
+        }
     }
 
     /// Wakes the running task, once parked, at `deadline` (monotonic seconds).
     func setTimer(at deadline: Double) {
         guard let task = current else { return }
-        timers.push((task, task.waitNumber), at: deadline)
+        timers.push(Timer(task: task, number: task.waitNumber), at: deadline)
     }
 
     /// Lets a waiting task go on.
@@ -97,7 +115,7 @@ final class Scheduler {
     /// Makes what the task waits for raise "cancelled", and every wait after it.
     func cancel(_ task: ScriptTask) {
         guard !task.isOver, !task.isCancelled else { return }
-        task.isCancelled = true
+        mark(task)
         guard task.state == .waiting, !task.isShielded else { return }
         let wait = task.wait
         wake(task, .raise(cancellation()))
@@ -126,9 +144,12 @@ final class Scheduler {
         tasks.values.filter { $0.state == .waiting && $0.kind != .callback }.min { $0.id < $1.id }
     }
 
-    /// Cancels every task that is not over.
+    /// Cancels every task that is not over, but for those of a shielded block.
     func cancelAll() {
-        for id in tasks.keys.sorted() { if let task = tasks[id] { cancel(task) } }
+        for id in tasks.keys.sorted() {
+            guard let task = tasks[id], task.home?.isShielded != true else { continue }
+            cancel(task)
+        }
     }
 
     /// The error that a cancelled wait raises; built by the runtime, which knows its table.
@@ -144,14 +165,19 @@ final class Scheduler {
         return timers.nextDeadline
     }
 
-    private func isStale(_ entry: (task: ScriptTask, number: Int)) -> Bool {
-        entry.task.state != .waiting || entry.task.waitNumber != entry.number
+    private func isStale(_ timer: Timer) -> Bool {
+        timer.task.state != .waiting || timer.task.waitNumber != timer.number
     }
 
     /// Wakes the tasks whose time has come.
     func fireTimers(now: Double) {
         while let due = timers.popDue(now: now) {
-            if !isStale(due.payload) { wake(due.payload.task, .values { _ in 0 }) }
+            if isStale(due.payload) { continue }
+            if due.payload.endsCleanup {
+                interrupt(due.payload.task, cancellation())
+            } else {
+                wake(due.payload.task, .values { _ in 0 })
+            }
         }
     }
 
@@ -172,6 +198,9 @@ final class Scheduler {
         case .values(let push):
             let count = push(task.coroutine.stack)
             settle(task, running(task) { task.coroutine.resume(arguments: count) })
+        case .giveUp:
+            task.coroutine.reset()
+            over(task, .failed(cancellation()))
         case .raise(let error):
             note(error, raisedIn: task)
             settle(task, running(task) { task.coroutine.resume(raising: error) })
@@ -202,7 +231,10 @@ final class Scheduler {
         current = task
         task.state = .running
         defer { current = outer }
-        return body()
+        let ending = body()
+        // The hook of a stop has cancelled it.
+        if task.coroutine.isCancelled { task.isCancelled = true }
+        return ending
     }
 
     private func settle(_ task: ScriptTask, _ outcome: LuaCoroutine.Outcome) {
@@ -210,9 +242,9 @@ final class Scheduler {
         case .waits:
             // The host function has parked it; if not, it can never go on.
             if task.state == .running { task.state = .waiting }
-            if task.isCancelled, task.state == .waiting, !task.isShielded {
+            if task.isGivenUp {
                 let wait = task.wait
-                wake(task, .raise(cancellation()))
+                wake(task, .giveUp)
                 onAbandon(wait, task)
             }
         default: over(task, outcome)
@@ -231,7 +263,7 @@ final class Scheduler {
         case .failed(let error):
             task.state = task.isCancelled ? .cancelled : .failed
             task.error = traced(error, of: task)
-            if task.isCancelled { task.isErrorSeen = true }
+            note(failureOf: task)
         case .waits: return
         }
         aliveCount -= 1
@@ -240,7 +272,17 @@ final class Scheduler {
         task.waiters = []
         for waiter in waiters { wake(waiter, outcome: task) }
         forget(task)
-        onOver(task)
+    }
+
+    /// A task has raised. Unless somebody waits for it, or is going to in a moment, that is told.
+    private func note(failureOf task: ScriptTask) {
+        guard let error = task.error else { return }
+        if task.isCancelled {
+            guard !isCancellation(error) else { return }
+            warn("the cleanup of a cancelled task failed: \(error.inOneLine)")
+        } else if task.kind == .spawned, !task.isBranch, task.waiters.isEmpty {
+            task.unwatched = unwatched.add("a task failed and nobody waited for it", error)
+        }
     }
 
     // MARK: Errors that pass from one coroutine to another
@@ -283,7 +325,7 @@ final class Scheduler {
     /// What `task:wait()` gives for a task that is over: its results, or what it raised. A cancelled one answers
     /// nil and the error, because being cancelled is no defect of the script.
     func outcome(of task: ScriptTask) -> Result<(LuaStack) -> Int, LuaError> {
-        task.isErrorSeen = true
+        task.unwatched?.isTaken = true
         if let error = task.error {
             guard task.state == .cancelled else { return .failure(error) }
             let cancelled = cancellation()
@@ -298,11 +340,5 @@ final class Scheduler {
             for result in results { stack.push(result) }
             return results.count
         }
-    }
-
-    /// Tasks that raised while nobody waited for them.
-    var unseenErrors: [LuaError] {
-        tasks.values.sorted { $0.id < $1.id }
-            .compactMap { $0.kind == .spawned && !$0.isErrorSeen ? $0.error : nil }
     }
 }

@@ -82,7 +82,7 @@ extension Scheduler {
 
     /// A branch that nobody will ask for: what came of it is of no interest any more.
     private func disown(_ task: ScriptTask) {
-        task.isErrorSeen = true
+        task.unwatched?.isTaken = true
         release(task.id)
     }
 

@@ -30,6 +30,8 @@ final class ScriptTask {
         case values((LuaStack) -> Int)
         /// With an error raised where it waits.
         case raise(LuaError)
+        /// Not at all: it has swallowed its cancellation too often.
+        case giveUp
     }
 
     let id: Int
@@ -44,8 +46,17 @@ final class ScriptTask {
     var received: LuaError?
     /// Once set, every further wait raises at once, but for one that is shielded.
     var isCancelled = false
-    /// Cancelling does not end the present wait: it is the wait for children to be over.
+    /// Cancelling does not end the present wait: it is the wait for children to be over, or inside llm.shield or a
+    /// `__close` handler.
     var isShielded = false
+    /// How many blocks of llm.shield it is in.
+    var shieldDepth = 0
+    /// When its `__close` handlers may wait no more (monotonic seconds); set by the first wait.
+    var cleanupLimit: Double?
+    /// How often it waited again after its cancellation was raised.
+    var swallowCount = 0
+    /// It did so too often: it is ended where it waits.
+    var isGivenUp = false
     /// The scope that it was begun in.
     var home: TaskScope?
     /// Whether a combinator waits for it by ``TaskScope/finished``.
@@ -64,8 +75,8 @@ final class ScriptTask {
     var error: LuaError?
     /// The script has dropped its handle.
     var isReleased = false
-    /// Whether somebody has been told of `error`.
-    var isErrorSeen = false
+    /// Its error, where nobody waited for it.
+    var unwatched: UnwatchedFailures.Failure?
 
     init(id: Int, kind: Kind, vm: LuaVM) {
         self.id = id

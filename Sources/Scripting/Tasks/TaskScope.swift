@@ -22,12 +22,15 @@ final class TaskScope {
     var budget: Budget?
     /// What its combinator has done so far, for the error of whatever ends it from outside.
     var partial: LuaReference?
+    /// It belongs to a block of llm.shield, or lies in one: stopping the script does not cancel its members.
+    var isShielded = false
     /// Whether a request of this scope, or of one inside it, has brought text.
     var hasOutput = false
 
     init(outer: TaskScope?) {
         self.outer = outer
         holdBack = outer?.holdBack
+        isShielded = outer?.isShielded ?? false
     }
 
     /// True once nothing that was begun inside goes on.
