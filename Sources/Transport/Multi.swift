@@ -170,8 +170,9 @@ public final class Multi {
     // MARK: - Steps of a turn
 
     private func actOnEvents() {
-        while let index = leftOver.first {
-            leftOver = leftOver.dropFirst()
+        while !leftOver.isEmpty {
+            let index = leftOver.lowerBound
+            leftOver = index + 1..<leftOver.upperBound
             guard let event = handle.poller.event(index) else { continue }
             if event.socket == wakeHandle.descriptor { wakeHandle.drain() } else { handle.act(on: event) }
             if !isLate, Self.now() >= shareEnd { return }
