@@ -60,14 +60,17 @@ import Testing
         ScriptCase(
             "a step of map whose every item failed has failed",
             prints: [
-                "nil provider no1 1 map[1]", "nil auth 1 map[1]", "other", "nil 1", "2 false false no2", "0",
-                "1 false 3 | no2",
+                "nil provider no1 1 map[1]", "nil own words", "nil auth 1 map[1]", "other", "nil 1",
+                "2 false false no2", "0", "1 false 3 | no2",
             ],
             """
             local flow = llm.flow
             local function no(i) return nil, "no" .. i end
             local value, err = flow.map(no, { keep_going = true }) { 1, 2 }
             print(value, err.kind, err.message, #err.others, err.step)
+            local value, err = flow.map(function() return nil, { kind = "own", message = "words" } end,
+              { keep_going = true }) { 1 }
+            print(value, err.kind, err.message)
             local refused = function() return client:ask("hi", { headers = fault("401"), retry = { max = 0 } }) end
             local value, err = flow.map(refused, { keep_going = true }) { 1, 2 }
             print(value, err.kind, #err.others, err.step)

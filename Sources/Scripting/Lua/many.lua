@@ -16,7 +16,12 @@ local function every_item_failed(errors, total)
   for index = 1, total do
     local err = errors[index]
     if getmetatable(err) ~= Failure then
-      err = setmetatable({ kind = "provider", message = tostring(err), retryable = true, step = "map[" .. index .. "]" }, Failure)
+      local said = type(err) == "table" and err or {}
+      err = setmetatable({
+        kind = type(said.kind) == "string" and said.kind or "provider",
+        message = type(said.message) == "string" and said.message or tostring(err),
+        retryable = true, step = "map[" .. index .. "]",
+      }, Failure)
     end
     list[index] = err
   end
