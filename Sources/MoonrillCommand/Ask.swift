@@ -124,6 +124,11 @@ struct Ask: ParsableCommand {
           os.exit(1)
         elseif reason == "length" then
           host.say("warning", "the answer was cut by its token limit (" .. why .. ")")
+        elseif reply.text == "" then
+          local call = reply.tool_calls[1]
+          host.say("error", call and "no answer: the model calls the tool '" .. tostring(call.name) .. "', and ask runs no tools"
+            or "no answer: the reply has no text (" .. why .. ")")
+          os.exit(1)
         elseif reason == "other" and raw then
           host.say("warning", "the answer ended with " .. raw)
         end

@@ -38,16 +38,13 @@ final class KeyStore {
         mp_erase_variable(name)
         if key.utf8.count >= Self.leastSecretLength { mp_erase_variables_holding(key) }
         mp_forbid_core_files()
-        return true
-    }
-
-    /// The key in the variable of that name, for a request.
-    func value(_ name: String) -> String? {
-        guard hide(name) else { return nil }
         #if !SANITIZED
             // The leak sanitizer traces its own process, which this forbids.
             mp_protect_memory()
         #endif
-        return environment[name]
+        return true
     }
+
+    /// The key in the variable of that name, for a request.
+    func value(_ name: String) -> String? { hide(name) ? environment[name] : nil }
 }

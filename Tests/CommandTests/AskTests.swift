@@ -100,6 +100,25 @@ import Testing
         if !message.contains("refused"), !body.contains("promptFeedback") { #expect(result.output == "Half\n") }
     }
 
+    /// A whole reply that holds no text is no answer.
+    @Test(arguments: [
+        (#"{"content":""}"#, "stop", "no answer: the reply has no text (stop)"),
+        (
+            #"{"tool_calls":[{"index":0,"id":"a","function":{"name":"get","arguments":"{}"}}]}"#, "tool_calls",
+            "no answer: the model calls the tool 'get'"
+        ),
+    ])
+    func aReplyWithoutTextFails(delta: String, reason: String, message: String) throws {
+        let server = try Self.server(
+            Self.sse(
+                "{\"choices\":[{\"index\":0,\"delta\":\(delta),\"finish_reason\":null}]}",
+                "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"\(reason)\"}]}", "[DONE]"))
+        defer { server.stop() }
+        let result = try MoonrillBinary.run(["ask", "--base-url", "http://127.0.0.1:\(server.port)", "-m", "m", "hi"])
+        #expect(result.status == 1)
+        #expect(result.errorOutput.contains(message), "\(result.errorOutput)")
+    }
+
     @Test func whatIsNotUTF8IsRepairedAndCounted() throws {
         let server = try Self.server(Self.openAI("stop"))
         defer { server.stop() }

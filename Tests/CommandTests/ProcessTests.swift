@@ -89,6 +89,20 @@ import Wire
         #expect(result.output == "0\nunlimited\n")
     }
 
+    /// Without root, a script cannot read the memory that holds a key, from its first line on.
+    @Test(.disabled(if: isSanitized, "the leak sanitizer traces its own process, which this forbids"))
+    func theMemoryIsNotReadable() throws {
+        let line = """
+            export OPENAI_API_KEY=\(Self.key); drop="setpriv --reuid 65534 --clear-groups"
+            if [ "$(id -u)" != 0 ]; then drop=; elif ! $drop test -x "$0"; then echo cannot; exit; fi
+            echo 'print(io.open("/proc/self/mem", "rb"))' | $drop "$0" run -
+            """
+        let result = try MoonrillBinary.run(shell: line)
+        // A checkout that only root can read cannot be tested in this way.
+        #expect(
+            result.output == "cannot\n" || result.output.hasPrefix("nil\t"), "\(result.output)\(result.errorOutput)")
+    }
+
     // MARK: Children
 
     /// As stock Lua's: results, file handles, modes.
