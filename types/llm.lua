@@ -295,8 +295,8 @@ function task:cancel() end
 ---@return llm.client
 function llm.client(options) end
 
----Runs a function in a task of its own. An error that nobody waits for is logged as a warning with its traceback, and the
----script fails at its end unless a later task:wait() takes it.
+---Runs a function in a task of its own. An error that nobody waits for, raised or returned as nil and a request's error,
+---is logged as a warning with its traceback, and the script fails at its end unless a later task:wait() takes it.
 ---@param body async fun(...: any): any... its results are those of task:wait
 ---@param ... any its arguments
 ---@return llm.task

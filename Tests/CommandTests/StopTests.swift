@@ -131,6 +131,28 @@ import Testing
         #expect(result.errorOutput == "closed")
     }
 
+    /// What stopped the script keeps its status, and a handler's exit is no failed cleanup.
+    @Test(arguments: ["os.exit(0)", "os.exit(7)", "os.exit(7, true)"], [true, false])
+    func anExitInAHandlerChangesNoStatus(call: String, isSignal: Bool) throws {
+        let run = try MoonrillBinary.start(
+            ["run"] + (isSignal ? [] : ["--timeout", "0.5"]) + ["-"],
+            stdin: Array(
+                """
+                local llm = require "llm"
+                llm.spawn(function()
+                  local x <close> = setmetatable({}, { __close = function() \(call) end })
+                  llm.sleep(60)
+                end)
+                print("ready") io.stdout:flush()
+                llm.sleep(60)
+                """.utf8))
+        run.waitForOutput()
+        if isSignal { run.send(SIGTERM) }
+        let result = run.wait(timeout: 20)
+        #expect(result.status == (isSignal ? 128 + SIGTERM : 124), "\(result)")
+        #expect(!result.errorOutput.contains("failed"), "\(result)")
+    }
+
     @Test func unwatchedFailuresAreToldOnce() throws {
         let result = try MoonrillBinary.run(
             script: """

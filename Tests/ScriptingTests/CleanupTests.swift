@@ -189,6 +189,64 @@ import Testing
         #expect(log.all.count { $0.contains("a request in the background failed") } == 1)
     }
 
+    /// nil and a request's error, or a stream that fails unread, are failures as an error that was raised.
+    @Test(arguments: [
+        ("llm.spawn(function() return client:ask('x', { headers = fault('400') }) end)", "a task failed"),
+        (
+            "llm.spawn(function() llm.sleep(0.01) return client:ask('x', { headers = fault('400') }) end) llm.sleep(0.3)",
+            "a task failed"
+        ),
+        (
+            "local s = client:stream('x', { headers = fault('400') }) llm.sleep(0.5)",
+            "a stream failed and nobody read it"
+        ),
+        (
+            "client:stream('x', { headers = fault('400') }) llm.sleep(0.5) collectgarbage() llm.sleep(0.01)",
+            "a stream failed and nobody read it"
+        ),
+    ])
+    func whatReturnsAnErrorHasFailed(lua: String, line: String) throws {
+        let log = Lines()
+        let run = try Mocked.run(lua) { $0.logger = log.logger }
+        #expect(run.result.unwatchedCount == 1, "\(run.result)")
+        #expect(log.all.count { $0.contains(line) } == 1, "\(log.all)")
+    }
+
+    @Test(arguments: [
+        "llm.spawn(function() return nil, 'not found' end)", "llm.spawn(function() return nil, { kind = 'mine' } end)",
+        "llm.spawn(function() return 1, select(2, client:ask('x', { headers = fault('400') })) end)",
+        "local t = llm.spawn(function() return nil, select(2, pcall(llm.sleep, 60)) end) llm.sleep(0.01) t:cancel()",
+        "local t = llm.spawn(function() return client:ask('x', { headers = fault('400') }) end) llm.sleep(0.01) t:wait()",
+        "local s = client:stream('x', { headers = count('inf') }) llm.sleep(0.05)",
+        "pcall(function() for _ in client:stream('x', { headers = fault('400') }) do end end)",
+    ])
+    func otherResultsAreNoFailures(lua: String) throws {
+        let log = Lines()
+        let run = try Mocked.run(lua) { $0.logger = log.logger }
+        #expect(run.result.ending == .finished, "\(run.result)")
+        #expect(!log.all.contains { $0.contains("nobody") }, "\(log.all)")
+    }
+
+    @Test(arguments: [
+        "llm.spawn(os.exit, 7) llm.sleep(60)", "llm.spawn(function() os.exit(7) end) llm.sleep(60)",
+        "llm.spawn(function() coroutine.wrap(os.exit)(7) end) llm.sleep(60)",
+        "client:start('x', { on_token = function() os.exit(7) end }) llm.sleep(60)",
+        "llm.spawn(os.exit, 7, true) llm.sleep(60)",
+        """
+        local t = llm.spawn(function()
+          local g <close> = setmetatable({}, { __close = function() os.exit(7) end })
+          llm.sleep(60)
+        end)
+        llm.sleep(0.01) t:cancel() t:wait()
+        """,
+    ])
+    func anExitIsNoFailure(lua: String) throws {
+        let log = Lines()
+        let run = try Mocked.run(lua) { $0.logger = log.logger }
+        #expect(run.result.ending == .exited(7), "\(run.result)")
+        #expect(log.all.isEmpty, "\(log.all)")
+    }
+
     /// Told while the script goes on: what it prints afterwards comes behind.
     @Test func itIsToldAtOnce() throws {
         let log = Lines()

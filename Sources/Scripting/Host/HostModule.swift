@@ -89,6 +89,7 @@ extension ScriptRuntime {
         scheduler.onAbandon = { [unowned center] in center.abandon($0, by: $1) }
         scheduler.onCallback = { [unowned center] in center.callbackOver($0, $1) }
         scheduler.cancellation = { [unowned self] in cancellation(tables) }
+        scheduler.returnedError = { [unowned self] in returnedError($0, tables) }
         scheduler.warn = center.warn
         if let value = cancellation(tables).value { vm.setCancellation(value) }
     }
@@ -101,6 +102,16 @@ extension ScriptRuntime {
         stack.set("retryable", false)
         stack.setMetatable(tables.errorMetatable, of: -1)
         return LuaError("the task was cancelled", value: stack.popReference())
+    }
+
+    private func returnedError(_ results: [LuaReference], _ tables: ReplyTables) -> LuaError? {
+        let stack = vm.stack
+        let top = stack.top
+        defer { stack.setTop(top) }
+        stack.push(results[0])
+        stack.push(results[1])
+        guard stack.isNil(at: -2), stack.hasMetatable(tables.errorMetatable, at: -1) else { return nil }
+        return LuaError(stack.display(at: -1), value: results[1])
     }
 
     /// Sets `package.loaded[name]` to the value on top. [-1, +0]

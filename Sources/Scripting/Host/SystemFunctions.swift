@@ -91,11 +91,15 @@ extension ScriptRuntime {
             return .returned(1)
         }
         stack.set("exit") { [unowned self] call throws(LuaError) in
-            switch call.stack.type(at: 1) {
-            case .boolean: exitCode = call.stack.bool(at: 1) == true ? 0 : 1
-            case .number: exitCode = (call.stack.int(at: 1) ?? 1) & 0xFF
-            default: exitCode = 0
-            }
+            let code =
+                switch call.stack.type(at: 1) {
+                case .boolean: call.stack.bool(at: 1) == true ? 0 : 1
+                case .number: (call.stack.int(at: 1) ?? 1) & 0xFF
+                default: 0
+                }
+            // What stopped the script first keeps its status.
+            if !vm.isStopping { exitCode = code }
+            scheduler.isExiting = true
             guard call.stack.bool(at: 2) == true, let task = scheduler.current else {
                 vm.kill("exit")
                 throw LuaError("exit")

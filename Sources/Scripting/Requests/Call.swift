@@ -78,6 +78,8 @@ final class Call {
     var isOutOfTime = false
     /// The script has ended the request: what still comes is not shown, but for the end.
     var isClosing = false
+    /// It was ended because nobody is left to read it: a failure from before that is one that nobody saw.
+    var isStranded = false
     /// The round of delivery in which it was ended. The engine learns of it in the turn after that round; what it would
     /// hand over before belongs to a request that goes on.
     var closedInRound = -1

@@ -238,7 +238,7 @@ final class CallCenter {
             calls[call.id] = nil
         } else if call.mode == .stream {
             // Nobody can pull it any more.
-            cancel(call)
+            strand(call)
         }
     }
 
@@ -306,7 +306,9 @@ final class CallCenter {
     }
 
     /// Streams that can never go on, because the script is over but for them.
-    func cancelStranded() { for call in calls.values where call.mode == .stream || call.isPaused { cancel(call) } }
+    func cancelStranded() {
+        for call in calls.values where call.mode == .stream || call.isPaused { strand(call) }
+    }
 
     /// Requests that can go on without the script doing anything.
     var canProgress: Bool {
@@ -380,18 +382,5 @@ final class CallCenter {
         }
         // An ask has no handle: once its task has given up waiting, nobody can come back for it.
         if call.isReleased || call.mode == .ask { calls[call.id] = nil }
-    }
-
-    /// The request has failed while nobody waited for it.
-    private func reportUnseen(_ call: Call, _ result: Call.Result) {
-        switch result {
-        case .reply: break
-        case .raised(let error):
-            call.unwatched = scheduler.unwatched.add("a callback failed and nobody waited for its request", error)
-        case .failure(_, let display):
-            guard call.mode == .start, call.callbacks.error == nil, !call.isClosing else { return }
-            call.unwatched = scheduler.unwatched.add(
-                "a request in the background failed and nobody waited for it", LuaError(display))
-        }
     }
 }

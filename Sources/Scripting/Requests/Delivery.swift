@@ -84,6 +84,18 @@ extension CallCenter {
         return call.next < call.pending.count
     }
 
+    /// Takes what the engine has left of a request that is about to be cancelled, so that its end, where it has come, is
+    /// not lost.
+    func takeRest(of call: Call) {
+        let left = call.pending[call.next...]
+        let shown = call.piecesShown
+        call.pending = []
+        call.next = 0
+        _ = hasNext(call)
+        call.pending = left + call.pending
+        call.piecesShown = shown
+    }
+
     // MARK: Text
 
     /// Tells text to its callbacks for as long as nothing else comes between. Nearly every event of a stream goes this

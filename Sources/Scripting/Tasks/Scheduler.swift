@@ -20,6 +20,8 @@ final class Scheduler {
     var lastScope = 0
     /// All tasks that there were when the script was stopped have been cancelled.
     var isStopped = false
+    /// The script has called `os.exit`: what that ends has not failed.
+    var isExiting = false
     /// Failures that nobody waited for.
     var unwatched = UnwatchedFailures()
     /// Takes a line for the log.
@@ -154,6 +156,8 @@ final class Scheduler {
 
     /// The error that a cancelled wait raises; built by the runtime, which knows its table.
     var cancellation: () -> LuaError = { LuaError("cancelled") }
+    /// The error of a request in the results nil, error; built by the runtime, which knows its metatable.
+    var returnedError: ([LuaReference]) -> LuaError? = { _ in nil }
 
     // MARK: Running
 
@@ -260,6 +264,7 @@ final class Scheduler {
         case .returned(let count):
             task.state = .done
             task.results = (0..<count).map { _ in task.coroutine.stack.popReference() }.reversed()
+            note(returnedFailureOf: task)
         case .failed(let error):
             task.state = task.isCancelled ? .cancelled : .failed
             task.error = traced(error, of: task)
@@ -276,13 +281,26 @@ final class Scheduler {
 
     /// A task has raised. Unless somebody waits for it, or is going to in a moment, that is told.
     private func note(failureOf task: ScriptTask) {
-        guard let error = task.error else { return }
+        guard let error = task.error, !isExiting else { return }
         if task.isCancelled {
             guard !isCancellation(error) else { return }
             warn("the cleanup of a cancelled task failed: \(error.inOneLine)")
-        } else if task.kind == .spawned, !task.isBranch, task.waiters.isEmpty {
-            task.unwatched = unwatched.add("a task failed and nobody waited for it", error)
+        } else {
+            noteUnwatched(error, of: task)
         }
+    }
+
+    /// A task has returned. Where that is nil and an error of a request, it has failed as one that raised.
+    private func note(returnedFailureOf task: ScriptTask) {
+        guard !task.isCancelled, task.results.count >= 2, let error = returnedError(task.results),
+            !isCancellation(error)
+        else { return }
+        noteUnwatched(error, of: task)
+    }
+
+    private func noteUnwatched(_ error: LuaError, of task: ScriptTask) {
+        guard task.kind == .spawned, !task.isBranch, task.waiters.isEmpty else { return }
+        task.unwatched = unwatched.add("a task failed and nobody waited for it", error)
     }
 
     // MARK: Errors that pass from one coroutine to another
