@@ -15,7 +15,8 @@ static int waits_for_host(lua_State *co) {
 }
 
 // Resumes `co` with the `nargs` values on top of L. Returns the number of results moved to L, -1 with the error
-// value on top of L, or -2 when `co` waits for the host. `before` holds the flags of the coroutine that resumes.
+// value on top of L, or -2 when `co` waits for the host. `before` holds the flags of the coroutine that resumes; where `co`
+// has failed, the caller gives MR_UNWINDING back, once __close handlers have run.
 static int step(lua_State *L, lua_State *co, int nargs, lua_KContext before) {
     mr_vm *vm = mr_vm_of(L);
     if (!lua_checkstack(co, nargs)) {
@@ -29,8 +30,8 @@ static int step(lua_State *L, lua_State *co, int nargs, lua_KContext before) {
     int status = mr_run(vm, co, L, nargs, &nresults);
     vm->blocked -= stuck;
     if (status == LUA_YIELD && nresults == 1 && waits_for_host(co)) return -2;
-    mr_restore_unwinding(vm, (int)before);
     if (status == LUA_OK || status == LUA_YIELD) {
+        mr_restore_unwinding(vm, (int)before);
         if (!lua_checkstack(L, nresults + 1)) {
             lua_pop(co, nresults);
             lua_pushliteral(L, "too many results to resume");
@@ -41,6 +42,21 @@ static int step(lua_State *L, lua_State *co, int nargs, lua_KContext before) {
     }
     lua_xmove(co, L, 1);
     return -1;
+}
+
+// Closes `co` where it has failed: its __close handlers run, and may change the error value on top of L. Returns the
+// status of that error.
+static int close_failed(lua_State *L, lua_State *co) {
+    mr_vm *vm = mr_vm_of(L);
+    int status = lua_status(co);
+    if (status == LUA_OK || status == LUA_YIELD || vm->killed) return status;
+    status = mr_close_coroutine(vm, co);
+    if (status != LUA_OK) {
+        lua_pop(L, 1);
+        lua_xmove(co, L, 1);
+        mr_relocate_error(L, L);
+    }
+    return status;
 }
 
 static int refuse_if_waiting(lua_State *L, lua_State *co) {
@@ -68,6 +84,10 @@ static int finish_resume(lua_State *L, lua_State *co, int nargs, lua_KContext be
         return lua_yieldk(L, 1, before, continue_resume);
     }
     if (n == -1) {
+        // A script closes what failed when it likes, or never; what its task's cancellation ended is closed now.
+        mr_vm *vm = mr_vm_of(L);
+        if (vm->flags & MR_UNWINDING) close_failed(L, co);
+        mr_restore_unwinding(vm, (int)before);
         lua_pushboolean(L, 0);
         lua_insert(L, -2);
         return 2;
@@ -106,15 +126,8 @@ static int finish_wrap(lua_State *L, lua_State *co, int nargs, lua_KContext befo
         return lua_yieldk(L, 1, before, continue_wrap);
     }
     if (n >= 0) return n;
-    int status = lua_status(co);
-    if (status != LUA_OK && status != LUA_YIELD && !mr_vm_of(L)->killed) {
-        status = lua_resetthread(co);
-        if (status != LUA_OK) {
-            lua_pop(L, 1);
-            lua_xmove(co, L, 1);
-            mr_relocate_error(L, L);
-        }
-    }
+    int status = close_failed(L, co);
+    mr_restore_unwinding(mr_vm_of(L), (int)before);
     if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
         luaL_where(L, 1);
         lua_insert(L, -2);
@@ -152,7 +165,7 @@ static int co_close(lua_State *L) {
     if (L == co) return luaL_error(L, "cannot close a running coroutine");
     if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame))
         return luaL_error(L, "cannot close a normal coroutine");
-    bool is_clean = lua_resetthread(co) == LUA_OK;
+    bool is_clean = mr_close_coroutine(mr_vm_of(L), co) == LUA_OK;
     lua_pushboolean(L, is_clean);
     if (is_clean) return 1;
     lua_xmove(co, L, 1);

@@ -254,18 +254,25 @@ int mr_call(mr_vm *vm, lua_State *L, int nargs, int nresults, int handler) {
     return status;
 }
 
+int mr_close_coroutine(mr_vm *vm, lua_State *co) {
+    lua_State *outer = vm->running, *outer_closing = vm->closing;
+    int host = vm->host;
+    vm->host = 0;
+    vm->running = co;
+    vm->closing = co;
+    vm->blocked++;
+    arm_if_killed(vm, co);
+    int status = lua_resetthread(co);
+    vm->blocked--;
+    vm->closing = outer_closing;
+    leave(vm, outer, host);
+    return status;
+}
+
 void mr_reset(mr_vm *vm, lua_State *L) {
     // A coroutine killed in its hook has hooks off for good: its __close handlers could not be stopped again.
     if (vm->killed) return;
-    lua_State *outer = vm->running;
-    int host = vm->host;
-    vm->host = 0;
-    vm->running = L;
-    vm->blocked++;
-    arm_if_killed(vm, L);
-    lua_resetthread(L);
-    vm->blocked--;
-    leave(vm, outer, host);
+    mr_close_coroutine(vm, L);
     lua_settop(L, 0);
 }
 
@@ -278,6 +285,10 @@ void mr_push_wait_obstacle(mr_vm *vm, lua_State *L) {
     lua_Debug ar;
     if (vm->running != L) {
         lua_pushliteral(L, "a coroutine that a C module resumed");
+        return;
+    }
+    if (vm->closing != NULL) {
+        lua_pushliteral(L, "a __close handler of a coroutine that is being closed");
         return;
     }
     // Level 0 is the host function that wants to wait; the first C function above it holds the stack.

@@ -47,6 +47,8 @@ struct mr_vm {
     lua_State *volatile running;
     // The outermost coroutine of the running task: yielding from it would leave the scheduler without a wait.
     lua_State *task;
+    // The coroutine that is being closed: its __close handlers run where nothing can wait.
+    lua_State *closing;
     // How many enclosing resumes were made where their own coroutine cannot yield.
     int blocked;
 
@@ -83,6 +85,10 @@ extern char mr_raise_tag;
 
 // Runs `co` with the switchboard set: running coroutine, host depth, armed kill.
 int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults);
+
+// Closes `co`, which does not run, as lua_resetthread does, with the switchboard set. The kill switch is the caller's to
+// look at before.
+int mr_close_coroutine(mr_vm *vm, lua_State *co);
 
 // How many of the outermost functions of `of` are the host's own. L lends a slot of its stack.
 int mr_host_levels(lua_State *L, lua_State *of);

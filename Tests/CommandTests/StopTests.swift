@@ -65,6 +65,30 @@ import Testing
         #expect(result.status == 124)
     }
 
+    /// A coroutine that a stop ends is closed, however it was resumed; its handlers cannot wait.
+    @Test(arguments: ["coroutine.wrap(work)()", "local co = coroutine.create(work) coroutine.resume(co) llm.sleep(60)"])
+    func aStoppedCoroutineIsClosed(call: String) throws {
+        for body in ["llm.sleep(60)", "while true do end"] {
+            let result = try MoonrillBinary.run(
+                script: """
+                    local llm = require "llm"
+                    local function work()
+                      local x <close> = setmetatable({}, { __close = function(_, err)
+                        for i = 1, 10000 do end
+                        print("closed", err.kind)
+                        print(pcall(llm.sleep, 0))
+                      end })
+                      \(body)
+                    end
+                    \(call)
+                    """, ["--timeout", "0.5"])
+            let refusal = "cannot wait inside a __close handler of a coroutine that is being closed"
+            #expect(result.output.hasPrefix("closed\tcancelled\nfalse\t"), "\(result)")
+            #expect(result.output.contains(refusal), "\(result)")
+            #expect(result.status == 124)
+        }
+    }
+
     @Test(arguments: [
         "__close = function() print('closing') io.stdout:flush() llm.sleep(60) end",
         "__close = function() print('closing') io.stdout:flush() while true do end end",
