@@ -27,6 +27,7 @@ static _Atomic int64_t begins_at;
 static char *_Atomic leave_message;
 static _Atomic bool styled;
 static _Atomic bool is_leaving;
+static _Atomic bool is_message_claimed;
 static int wake = -1;
 
 static FILE *_Atomic pending_file;
@@ -63,6 +64,8 @@ void mp_wait_if_leaving(void) {
     while (atomic_load(&is_leaving)) pause();
 }
 
+bool mp_claim_message(void) { return !atomic_exchange(&is_message_claimed, true); }
+
 static void leave(void) {
     // The children's end may set the other threads free: they must not end the process in another way.
     atomic_store(&is_leaving, true);
@@ -73,7 +76,7 @@ static void leave(void) {
     if (atomic_load(&styled)) write_briefly(STDERR_FILENO, "\033[0m\n", 5);
     atomic_store(&styled, false);
     const char *message = atomic_load(&leave_message);
-    if (message != NULL) write_briefly(STDERR_FILENO, message, strlen(message));
+    if (message != NULL && mp_claim_message()) write_briefly(STDERR_FILENO, message, strlen(message));
     mp_leave(atomic_load(&leave_status));
 }
 

@@ -1,6 +1,7 @@
 // The command `moonrill`: what the program understands, and how its subcommands are called.
 
 internal import ArgumentParser
+internal import CProcess
 internal import Dialects
 internal import Glibc
 
@@ -37,7 +38,7 @@ struct MoonrillCommand: ParsableCommand {
             var command = try parseAsRoot()
             try command.run()
         } catch let error as CommandFailure {
-            StandardError.say(error.message)
+            if error.status != ExitStatus.outOfTime || mp_claim_message() { StandardError.say(error.message) }
             ProcessSetup.end(error.status)
         } catch {
             exit(withError: error)

@@ -1,6 +1,7 @@
 // `moonrill run`: a script, to its end.
 
 internal import ArgumentParser
+internal import CProcess
 internal import Glibc
 internal import Moonrill
 internal import MoonrillMock
@@ -79,7 +80,8 @@ func finish(_ result: ScriptResult, _ output: StandardOutput, _ limit: TimeLimit
         ProcessSetup.end(ExitStatus.failure)
     case .timedOut(let seconds):
         let failure = (limit ?? TimeLimit(seconds: seconds)).failure
-        StandardError.say(failure.message)
+        // Else the watchdog is about to say it.
+        if mp_claim_message() { StandardError.say(failure.message) }
         ProcessSetup.end(failure.status)
     case .interrupted(let signal): ProcessSetup.end(128 + Int32(signal))
     }

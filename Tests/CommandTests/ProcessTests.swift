@@ -183,7 +183,10 @@ import Wire
         #expect(result.errorOutput == "moonrill: out of time: the script did not end within 0.5 s\n")
     }
 
-    @Test(arguments: endless, [SIGTERM, SIGINT]) func signalsEndIt(script: String, signal: Int32) throws {
+    /// The thread sanitizer holds a signal back for as long as a C function runs.
+    private static let endableBySignals = isSanitized ? endless.filter { !$0.contains("find") } : endless
+
+    @Test(arguments: endableBySignals, [SIGTERM, SIGINT]) func signalsEndIt(script: String, signal: Int32) throws {
         let run = try MoonrillBinary.start(
             ["run", "-"], stdin: Array("print('kept') io.stdout:flush()\n\(script)".utf8))
         run.waitForOutput()

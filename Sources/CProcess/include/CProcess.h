@@ -73,6 +73,8 @@ int mp_start_watchdog(void);
 void mp_leave_in(double seconds, int status, const char *message);
 /// Lets the watchdog end the process with `status` in one second, if not sooner. Async-signal-safe.
 void mp_leave_soon(int status);
+/// True for the first caller, the watchdog among them: the others do not say why the process ends.
+bool mp_claim_message(void);
 /// Gives the process at least `seconds` more, if its end has begun.
 void mp_extend(double seconds);
 /// Ends the process at once: children too, and the terminal's style is reset. Async-signal-safe.

@@ -20,7 +20,7 @@ print(debug.setupvalue(h, 1, 7), h(), g(), debug.setupvalue(h, 2, 7), pcall(debu
 local mark = { __metatable = "closed" }
 print(getmetatable(debug.setmetatable(setmetatable({}, mark), { __name = "n" })).__name, pcall(debug.setmetatable, {}, 1))
 print(debug.getmetatable("").__index == string, debug.getmetatable({}), debug.getmetatable(nil))
-print(debug.gethook(), debug.getuservalue({}), debug.getuservalue(io.stdout, 1))
+print(type(debug.gethook), debug.getuservalue({}), debug.getuservalue(io.stdout, 1))
 
 local info = debug.getinfo(1)
 print(info.currentline, info.what, info.func ~= nil, info.nups > 0)
