@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 char mr_wait_tag;
@@ -274,39 +273,6 @@ void mr_reset(mr_vm *vm, lua_State *L) {
     if (vm->killed) return;
     mr_close_coroutine(vm, L);
     lua_settop(L, 0);
-}
-
-bool mr_can_wait(mr_vm *vm, lua_State *L) {
-    // A coroutine that a C module resumed by lua_resume is not `running`: its yield would go to that module.
-    return vm->blocked == 0 && vm->running == L && lua_isyieldable(L);
-}
-
-void mr_push_wait_obstacle(mr_vm *vm, lua_State *L) {
-    lua_Debug ar;
-    if (vm->running != L) {
-        lua_pushliteral(L, "a coroutine that a C module resumed");
-        return;
-    }
-    if (vm->closing != NULL) {
-        lua_pushliteral(L, "a __close handler of a coroutine that is being closed");
-        return;
-    }
-    // Level 0 is the host function that wants to wait; the first C function above it holds the stack.
-    for (int level = 1; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "nS", &ar);
-        if (ar.namewhat != NULL && strcmp(ar.namewhat, "metamethod") == 0) {
-            lua_pushfstring(L, "the metamethod __%s", ar.name ? ar.name : "?");
-            return;
-        }
-        if (strcmp(ar.what, "C") == 0 && ar.name != NULL && strcmp(ar.name, "pcall") != 0
-            && strcmp(ar.name, "xpcall") != 0) {
-            lua_pushfstring(L, "a function called by '%s'", ar.name);
-            return;
-        }
-    }
-    // A C function that another C function calls has no name.
-    bool is_nested = lua_getstack(L, 1, &ar) && vm->blocked == 0;
-    lua_pushstring(L, is_nested ? "a function that a C function called" : "a function that the host called");
 }
 
 // --------------------------------------------------------------------------------------------- display
