@@ -75,6 +75,18 @@ import Wire
             "client:ask('x', { schema = { type = 'object', unevaluatedItems = false } })",
             "/unevaluatedItems is a keyword"
         ),
+        (
+            "local form = {} form.a = form client:ask('x', { schema = form })",
+            ".a...: tables nest deeper than 200 levels; does one hold itself?"
+        ),
+        (
+            "local form = {} form[1] = form llm.tool { name = 't', parameters = { list = form }, run = print }",
+            "...: tables nest deeper than 200 levels; does one hold itself?"
+        ),
+        (
+            "local form = 'string' for _ = 1, 40 do form = { a = form, b = form } end client:ask('x', { schema = form })",
+            ": there are more than 10000 members"
+        ),
         ("client:ask('x', { on_value = print })", "on_value needs the option schema"),
     ]) func misuse(lua: String, says: String) throws {
         let run = try Mocked.run("\n" + lua)
