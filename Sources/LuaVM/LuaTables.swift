@@ -91,6 +91,14 @@ extension LuaStack {
         return areSame(-1, -2)
     }
 
+    /// What the metatable of the value at `index` calls its kind: its own field `__name`, where that is a string.
+    public func metatableName(at index: Int) -> String? {
+        reserve(3)
+        guard unsafe lua_getmetatable(raw, checked(index)) != 0 else { return nil }
+        defer { pop(2) }
+        return getField("__name", of: -1) == .string ? string(at: -1) : nil
+    }
+
     /// True when the value at `index` has a metatable with a field of that name.
     func hasMetafield(_ name: StaticString, at index: Int) -> Bool {
         reserve(2)

@@ -41,6 +41,14 @@ private struct WarningLog: LogHandler {
         ("nil, { code = 5 }", #"{"code":5}"#),
         ("nil, setmetatable({}, { __tostring = function() return 'why' end })", "why"),
         ("nil, 'caf\\xe9'", "caf\u{FFFD}"), ("error({ code = 5 })", #"{"code":5}"#),
+        ("error(print)", "an error that is a function"), ("nil, print", "an error that is a function"),
+        ("error(coroutine.create(print))", "an error that is a thread"),
+        ("error(io.stdout)", "an error that is a userdata"), ("{ [{}] = 1 }", "a table as a key is no string"),
+        ("client", "an llm.client cannot be written"), ("{ list = { client } }", "the result.list[1]: an llm.client"),
+        ("client:chat()", "an llm.chat cannot be written"), ("client:start('x')", "an llm.call cannot be written"),
+        ("llm.spawn(print)", "an llm.task cannot be written"), ("{ llm.defer }", "an llm.defer cannot be written"),
+        ("llm.limit { rpm = 1 }", "an llm.limit cannot be written"), ("nil, client", "client ("),
+        ("select(2, llm.flow.timeout(0.01, function() llm.sleep(60) end)())", "the step took longer than 0.01 s"),
         ("error({ print })", "an error that is a table"), ("error('caf\\xe9', 0)", "caf\u{FFFD}"),
     ]
 
@@ -66,7 +74,26 @@ private struct WarningLog: LogHandler {
         ("false", "false"), ("llm.json.array {}", "[]"),
         (
             "llm.flow.map({ 1, 2 }, function(i) if i == 2 then return nil, 'bad' end return i end, { keep_going = true })",
-            #"{"errors":{"2":"bad"},"results":[1]}"#
+            #"{"errors":{"2":"bad"},"results":[1,false]}"#
+        ),
+        (
+            "llm.flow.map({ 1, 2, 3 }, function(i) if i == 2 then return nil, 'bad' end return i end, { keep_going = true })",
+            #"{"errors":{"2":"bad"},"results":[1,false,3]}"#
+        ),
+        (
+            """
+            llm.flow.map({ 1, 2, 3 }, function(i) if i == 2 then return nil, 'bad' end return i end,
+                { keep_going = true, ordered = false })
+            """,
+            #"{"errors":{"2":"bad"},"results":[1,3]}"#
+        ),
+        (
+            """
+            llm.flow.all { a = function()
+              return llm.flow.map({ 1, 2, 3 }, function(i) if i == 1 then return nil, 'bad' end return i end, { keep_going = true })
+            end }()
+            """,
+            #"{"errors":{"a":"[1] bad"},"results":{"a":[false,2,3]}}"#
         ),
     ]) func aResult(lua: String, text: String) throws {
         #expect(try Self.result(lua).lines.first == "false " + text)

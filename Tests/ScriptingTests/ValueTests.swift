@@ -45,6 +45,24 @@ import Testing
             "members are sorted, so that bytes do not depend on a seed", prints: [#"{"a":1,"b":2,"c":{"x":1,"y":2}}"#],
             "print(llm.json.encode { b = 2, c = { y = 2, x = 1 }, a = 1 })"),
         ScriptCase(
+            "replies, errors and their parts are data", prints: ["tok1 tok2 tok3 ", "3", "timeout", #"["bad"]"#],
+            """
+            local reply = client:ask("a")
+            local decoded = llm.json.decode(llm.json.encode(reply))
+            print(decoded.text)
+            print(llm.json.decode(llm.json.encode(reply.usage)).output_tokens)
+            local _, err = llm.flow.timeout(0.01, function() llm.sleep(60) end)()
+            print(llm.json.decode(llm.json.encode(err)).kind)
+            local _, errors = llm.flow.map({ "x" }, function() return nil, "bad" end, { keep_going = true })
+            print(llm.json.encode(errors))
+            """),
+        ScriptCase(
+            "what stands for something else is no data",
+            prints: ["test.lua:2: value.c: an llm.client cannot be written as JSON"],
+            """
+            print(select(2, pcall(function() return llm.json.encode { c = client } end)))
+            """),
+        ScriptCase(
             "pretty", prints: ["{", #"  "a": ["#, "    1,", "    2", "  ]", "}"],
             "print(llm.json.encode({ a = { 1, 2 } }, { pretty = true }))"),
         ScriptCase(

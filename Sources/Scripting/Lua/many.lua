@@ -35,7 +35,7 @@ local function mapped(items, fn, options, is_step)
   local limit, progress, ordered = options.limit or 8, options.on_progress, options.ordered ~= false
   if limit < 1 then fail("flow.map: option 'limit' must be 1 or more") end
   local at, done, failures = 0, 0, 0
-  local results, errors = llm.json.array {}, shared.steps.errors()
+  local results, errors = llm.json.array {}, shared.steps.errors(ordered and total or nil)
   -- The results of a step go on to another one: false for a failed item, since ipairs and JSON stop at a hole.
   if ordered and is_step then for index = 1, total do results[index] = false end end
   local busy, running = {}, {}
@@ -116,7 +116,7 @@ function many.vote(fn, options)
   options = options_of("flow.vote", options, VOTE)
   local n, key, early = options.n or 5, options.key or function(answer)
     local text = type(answer) == "table" and answer.text or answer
-    return type(text) == "string" and text:match("^%s*(.-)%s*$"):lower() or text
+    return type(text) == "string" and string.lower(string.match(text, "^%s*(.-)%s*$")) or text
   end, options.early ~= false
   if n < 1 then fail("flow.vote: option 'n' must be 1 or more") end
   local majority = n // 1 // 2 + 1
@@ -192,7 +192,7 @@ function many.judge(items, options)
     local best = type(verdict) == "table" and math.tointeger(verdict.best)
     if not best or not items[best] then
       return nil, setmetatable({
-        kind = "protocol", message = "the judge named no item: " .. reply.text:sub(1, 200), retryable = true, step = "judge",
+        kind = "protocol", message = "the judge named no item: " .. string.sub(reply.text, 1, 200), retryable = true, step = "judge",
         provider = reply.provider, model = reply.model, attempts = reply.attempts,
       }, Failure)
     end

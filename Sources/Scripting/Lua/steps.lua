@@ -76,9 +76,25 @@ function Errors.__tostring(self)
   return table.concat(lines, "\n")
 end
 
-function steps.errors() return setmetatable({}, Errors) end
+-- How many items the map had, where its results are in their order.
+local sizes = setmetatable({}, { __mode = "k" })
+
+function steps.errors(size)
+  local errors = setmetatable({}, Errors)
+  sizes[errors] = size
+  return errors
+end
 
 -- Whether a step's second result is a table of such errors that holds any.
 function steps.has_errors(value) return getmetatable(value) == Errors and next(value) ~= nil end
+
+-- The results of maps that such errors belong to, with false for a failed item, as a map that is a step has it.
+function steps.filled(results, errors)
+  if getmetatable(errors) ~= Errors or type(results) ~= "table" then return results end
+  local filled = {}
+  for place, result in next, results do filled[place] = steps.filled(result, errors[place]) end
+  for place = 1, sizes[errors] or 0 do if filled[place] == nil then filled[place] = false end end
+  return next(filled) ~= nil and filled or results
+end
 
 return steps

@@ -10,7 +10,7 @@ local OPTIONS = { name = "string", description = "string", parameters = "table",
 -- llm.tool{ name, description, parameters, run }.
 function tools.make(options)
   shared.check("llm.tool", options, OPTIONS)
-  if not options.name or not options.name:match("^[%w_%-]+$") or #options.name > 64 then
+  if not options.name or not string.match(options.name, "^[%w_%-]+$") or #options.name > 64 then
     host.misuse("llm.tool needs a name of letters, digits, _ and -, at most 64")
   end
   if not options.run then host.misuse("llm.tool: '" .. options.name .. "' needs run, the function that does the work") end
@@ -60,8 +60,11 @@ local function error_text(problem)
       return host.json_text(problem, "the error") or "an error that is a table"
     end
   end
+  local kind = type(problem)
+  -- tostring has nothing to say of these but where they are.
+  if kind == "function" or kind == "thread" or kind == "userdata" then return "an error that is a " .. kind end
   local ok, text = pcall(tostring, problem)
-  return (host.utf8(ok and text or "an error that is a " .. type(problem)))
+  return (host.utf8(ok and text or "an error that is a " .. kind))
 end
 
 -- A result as the model reads it; nil and why, where JSON cannot hold it.
@@ -77,7 +80,7 @@ local function written(value, second)
   if shared.steps.has_errors(second) then
     local lines = {}
     for place, err in next, second do lines[tostring(place)] = error_text(err) end
-    value = { results = value, errors = lines }
+    value = { results = shared.steps.filled(value, second), errors = lines }
   end
   return host.json_text(value, "the result")
 end
@@ -108,6 +111,7 @@ local function run(call, known)
   end
   if value == llm.defer then return nil end
   if value == nil and err ~= nil then return "the tool failed: " .. error_text(err), true end
+  if getmetatable(value) == Failure then return "the tool failed: " .. error_text(value), true end
   local text, problem = written(value, err)
   if text then return text, false end
   llm.log.warning("the tool '" .. tool.name .. "' returned what cannot be sent: " .. problem)
@@ -153,8 +157,8 @@ local function is_trouble(raw, dialect)
   -- A reply without a reason ends so too: some servers send none. A pause is no end.
   if raw == nil or raw == "pause_turn" then return false end
   if CLOSED[dialect] then return true end
-  raw = tostring(raw):lower()
-  for _, word in ipairs(TROUBLE) do if raw:find(word, 1, true) then return true end end
+  raw = string.lower(tostring(raw))
+  for _, word in ipairs(TROUBLE) do if string.find(raw, word, 1, true) then return true end end
   return false
 end
 

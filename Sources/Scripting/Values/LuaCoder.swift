@@ -11,6 +11,10 @@ struct LuaCoder {
     /// `llm.json.null`.
     let null: LuaReference
 
+    /// Tables of the module `llm` that are data. Its others (clients, calls, limits) stand for something that is no JSON,
+    /// and hold what is the module's own.
+    private static let values: Set = ["llm.json.array", "llm.reply", "llm.error", "llm.errors"]
+
     /// How deep tables may nest; a table that holds itself ends here.
     static let maximumDepth = 200
 
@@ -91,6 +95,9 @@ struct LuaCoder {
     private func table(at index: Int, of stack: LuaStack, place: String, depth: Int) throws(Problem) -> JSONValue {
         stack.reserve(4)
         if isNull(at: index, of: stack) { return .null }
+        if let name = stack.metatableName(at: index), name.hasPrefix("llm."), !Self.values.contains(name) {
+            throw Problem(place: place, message: "an \(name) cannot be written as JSON", isData: false)
+        }
         let length = stack.length(of: index)
         if length > 0 || stack.hasMetatable(arrayMark, at: index) {
             return try array(at: index, of: stack, length: length, place: place, depth: depth)
@@ -98,9 +105,9 @@ struct LuaCoder {
         var object = JSONObject()
         try stack.forEachMember(of: index) { () throws(Problem) in
             guard stack.type(at: -2) == .string else {
-                let key = stack.display(at: -2)
                 throw Problem(
-                    place: place, message: "the key \(key) is no string, and the table is no sequence from 1",
+                    place: place,
+                    message: "\(Self.key(at: -2, of: stack)) is no string, and the table is no sequence from 1",
                     isData: false)
             }
             let key = try text(at: stack.absolute(-2), of: stack, place: "\(place): a key")
@@ -108,6 +115,14 @@ struct LuaCoder {
             object.append(uncheckedKey: key, member)
         }
         return .object(object.sorted())
+    }
+
+    /// A key in words, without the address that `tostring` shows of what is no value.
+    private static func key(at index: Int, of stack: LuaStack) -> String {
+        switch stack.type(at: index) {
+        case .number, .boolean: "the key \(stack.display(at: index))"
+        case let type: "a \(type.name) as a key"
+        }
     }
 
     private func array(
