@@ -77,6 +77,9 @@ import Testing
             #"""
             local names, globals, unset, show = {}, _G, rawset, print
             for name in pairs(globals) do names[#names + 1] = name end
+            for _, library in ipairs { table, math, string } do
+              for name in pairs(library) do library[name] = function() error("not the original") end end
+            end
             for _, name in ipairs(names) do unset(globals, name, nil) end
             local replies = llm.flow.map({ "a", "b" }, function(text) return client:ask(text) end)
             show(#replies)

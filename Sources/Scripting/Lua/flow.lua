@@ -73,7 +73,7 @@ local function folded(where, items, fn, start, each, errors)
     end
     return true
   end)
-  if not result then return { nil, blame(err, where:sub(6) .. "[" .. at .. "]"), n = 2 } end
+  if not result then return { nil, blame(err, string.sub(where, 6) .. "[" .. at .. "]"), n = 2 } end
   return values
 end
 

@@ -7,7 +7,7 @@ local describe, fail, open = shared.describe, host.misuse, io and io.open
 local function image_of(where, place, part)
   if part.url ~= nil then return part end
   if part.media_type ~= nil and part.path == nil then
-    if type(part.data) == "string" and (part.data == "" or part.data:find("[^%w+/=%s]")) then
+    if type(part.data) == "string" and (part.data == "" or string.find(part.data, "[^%w+/=%s]")) then
       return nil, place .. ".data: not base64, which data with a media_type is"
     end
     return part

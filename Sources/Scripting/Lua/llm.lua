@@ -4,10 +4,18 @@
 -- Length: the schemas of all options stand in one file, which types/llm.lua is held to.
 local host = ...
 local llm = { version = host.version }
--- A script may write over globals; the module goes on with the originals.
-local type, tostring, next, pairs, ipairs = type, tostring, next, pairs, ipairs
-local rawget, rawset, getmetatable, setmetatable = rawget, rawset, getmetatable, setmetatable
-local math, string, table = math, string, table
+-- A script may write over globals and over what is in their tables; the module and its parts go on with the originals.
+-- Methods of strings are looked up in the script's table: here they are called as functions.
+local originals = {}
+for name, value in next, _G do
+  if type(value) == "table" and value ~= _G then
+    local copy = {}
+    for member, it in next, value do copy[member] = it end
+    value = copy
+  end
+  originals[name] = value
+end
+local _ENV = originals
 
 -- Misuse -----------------------------------------------------------------------------------------------------------
 
@@ -16,7 +24,7 @@ local fail = host.misuse
 
 local function describe(value)
   local kind = type(value)
-  if kind == "string" then return string.format("%q", #value > 40 and value:sub(1, 40) .. "..." or value) end
+  if kind == "string" then return string.format("%q", #value > 40 and string.sub(value, 1, 40) .. "..." or value) end
   if kind == "number" or kind == "boolean" then return tostring(value) end
   return kind == "nil" and "nil" or "a " .. kind
 end
@@ -173,10 +181,7 @@ local function check_common(where, options)
   return check_timeout(where, options.timeout)
 end
 
--- Parts of this module that few scripts need are compiled when they are first asked for. Their globals are the originals:
--- by then the script may have written over its own.
-local originals = {}
-for name, value in next, _G do originals[name] = value end
+-- Parts of this module that few scripts need are compiled when they are first asked for. Their globals are the originals.
 local shared = setmetatable({
   check = check, describe = describe, named = named, names = names, Failure = Failure, Reply = Reply, REQUEST = REQUEST,
 }, {
@@ -225,7 +230,7 @@ function llm.tool(options) return shared.tools.make(options) end
 local PARAMS_HINT = "; fields that only this provider knows go into params = {...}"
 
 local function specification(where, self, prompt, options)
-  if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. where:match("[^:]+$") .. "(...)") end
+  if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. string.match(where, "[^:]+$") .. "(...)") end
   options = options or {}
   check(where, options, REQUEST, PARAMS_HINT)
   local timeout = check_common(where, options)

@@ -51,6 +51,6 @@ price(OFFLINE, "moonrill-r1", 1, 4)
 return setmetatable({}, {
   __index = function(_, model)
     if type(model) ~= "string" then return nil end
-    return known[model] or known[model:gsub("%-20%d%d%-?%d%d%-?%d%d$", "")]
+    return known[model] or known[string.gsub(model, "%-20%d%d%-?%d%d%-?%d%d$", "")]
   end,
 })
