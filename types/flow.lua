@@ -16,7 +16,7 @@ local flow = {}
 function flow.seq(...) end
 
 ---@param steps table<any, llm.step> all at once, each with the same value
----@return fun(value: any): table<any, any>?, llm.error|table<any, llm.errors>
+---@return fun(value: any): table<any, any>?, llm.error|table<any, llm.errors>|nil nil as the second where nothing failed
 function flow.all(steps) end
 
 ---@param condition fun(value: any): boolean
@@ -62,14 +62,14 @@ function flow.timeout(seconds, step) end
 ---@field limit? integer items at once (8)
 ---@field on_progress? fun(done: integer, total: integer)
 ---@field ordered? boolean results in the order of the items (true), or as they come
----@field keep_going? boolean whether the others go on where one fails (false); errors are the second result then. As a step, results[i] is false for a failed item, and where every item failed the step returns nil and the first error
+---@field keep_going? boolean whether the others go on where one fails (false); errors are the second result then, an empty table where nothing failed. As a step, results[i] is false for a failed item, and where every item failed the step returns nil and the first error
 
 ---@async
 ---@param items any[]
 ---@param step fun(item: any, index: integer): any, any
 ---@param options? llm.map_options
 ---@return any[]? results
----@return llm.error|llm.errors err with keep_going: the errors by index
+---@return llm.error|llm.errors|nil err with keep_going: the errors by index, none where nothing failed
 ---@overload fun(step: fun(item: any, index: integer): any, any, options?: llm.map_options): llm.step
 function flow.map(items, step, options) end
 

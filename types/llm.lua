@@ -254,7 +254,7 @@ function client:chat(options) end
 
 ---Asks and gives the events one by one; leaving the loop cancels the request. Raises the error of one that fails.
 ---@async
----@param prompt string|llm.message[]
+---@param prompt string|llm.reply|llm.message|llm.message[] as for ask
 ---@param options? llm.request_options
 ---@return fun(): llm.event? next
 ---@return nil
@@ -263,7 +263,7 @@ function client:chat(options) end
 function client:stream(prompt, options) end
 
 ---Asks in the background.
----@param prompt string|llm.message[]
+---@param prompt string|llm.reply|llm.message|llm.message[] as for ask
 ---@param options? llm.request_options
 ---@return llm.call
 function client:start(prompt, options) end
