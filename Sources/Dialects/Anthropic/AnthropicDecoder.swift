@@ -111,7 +111,11 @@ final class AnthropicDecoder: EventDecoder {
     private func event(
         _ type: JSONNode, _ parts: JSONPicked, _ node: JSONNode, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        if type.isString("content_block_start") {
+        // Gateways report an error in whatever event is at hand, the last one too.
+        let error = parts[AnthropicEventKey.error].flatMap { ErrorShape.says($0) ? $0 : nil }
+        if let error, type.isString("message_stop") {
+            throw APIError(ErrorReport(error.value))
+        } else if type.isString("content_block_start") {
             if let block = parts[AnthropicEventKey.block] {
                 begin(block, index: parts[AnthropicEventKey.index]?.natural, into: &events)
             }
@@ -126,11 +130,12 @@ final class AnthropicDecoder: EventDecoder {
             finish()
         } else if type.isString("message") {
             take(message: node, into: &events)
-            finish()
+            if error == nil { finish() }
         } else if Self.isError(node, parts) {
             if let usage = parts[AnthropicEventKey.usage] { take(usage: usage, into: &events) }
             throw APIError(ErrorReport(node.value))
         }
+        if let error { throw APIError(ErrorReport(error.value)) }
     }
 
     func isReplyOrError(_ node: JSONNode) -> Bool {

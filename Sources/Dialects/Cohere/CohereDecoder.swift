@@ -120,18 +120,22 @@ final class CohereDecoder: EventDecoder {
         case "tool-call-start":
             let call = message?["tool_calls"]
             let function = call?["function"]
-            hasOutput = true
-            tools.begin(
+            if tools.begin(
                 index, id: call?["id"]?.string ?? "", name: function?["name"]?.string ?? "",
                 arguments: function?["arguments"]?.string ?? "")
+            {
+                hasOutput = true
+            }
         case "tool-call-delta":
-            if let piece = message?["tool_calls"]?["function"]?["arguments"]?.string { tools.append(index, piece) }
+            if let piece = message?["tool_calls"]?["function"]?["arguments"]?.string, tools.append(index, piece) {
+                hasOutput = true
+            }
         case "citation-start":
             if let citation = message?["citations"] { events.append(.native(name: "citation", citation.value)) }
         case "message-end":
             let delta = parts[1]
             takeUsage(delta?["usage"], into: &events)
-            try finish(delta?["finish_reason"]?.string, error: delta?["error"]?.string)
+            try finish(delta?["finish_reason"]?.string, error: delta?["error"] ?? node["error"])
         default: break
         }
     }
@@ -162,15 +166,17 @@ final class CohereDecoder: EventDecoder {
         plan = parts[1]?.string ?? ""
         var index: Int64 = 0
         parts[2]?.forEachElement { call in
-            hasOutput = true
-            tools.begin(
+            if tools.begin(
                 index, id: call["id"]?.string ?? "", name: call["function"]?["name"]?.string ?? "",
                 arguments: call["function"]?["arguments"]?.string ?? "")
+            {
+                hasOutput = true
+            }
             index += 1
         }
         parts[3]?.forEachElement { events.append(.native(name: "citation", $0.value)) }
         takeUsage(node["usage"], into: &events)
-        try finish(node["finish_reason"]?.string, error: nil)
+        try finish(node["finish_reason"]?.string, error: node["error"])
     }
 
     // MARK: The end
@@ -190,14 +196,20 @@ final class CohereDecoder: EventDecoder {
         events.append(.usage(usage))
     }
 
-    /// Some reasons are failures in disguise: the reply was cut, and is no success.
-    func finish(_ raw: String?, error: String?) throws(APIError) {
+    /// Some reasons are failures in disguise: the reply was cut, and is no success. So is one with an error beside it,
+    /// whatever the reason (https://docs.cohere.com/v2/reference/chat-stream, `message-end`).
+    func finish(_ raw: String?, error: JSONNode?) throws(APIError) {
         known.finishReasonRaw = raw
+        let error = error.flatMap { ErrorShape.says($0) ? ErrorReport($0.value) : nil }
         switch raw {
         case "ERROR", "TIMEOUT":
             throw APIError(
                 kind: .provider,
-                message: error ?? "the provider broke off the reply (finish_reason \"\(raw ?? "")\")", code: raw,
+                message: error?.message ?? "the provider broke off the reply (finish_reason \"\(raw ?? "")\")",
+                code: raw, isRetryable: true)
+        case _ where error != nil:
+            throw APIError(
+                kind: .provider, message: error?.message ?? "the provider broke off the reply", code: error?.code,
                 isRetryable: true)
         case "COMPLETE", "STOP_SEQUENCE": known.finishReason = .stop
         case "MAX_TOKENS", "ERROR_LIMIT": known.finishReason = .length

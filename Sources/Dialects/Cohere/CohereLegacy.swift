@@ -24,7 +24,8 @@ extension CohereDecoder {
             if tools.isEmpty { legacyCalls(response?["tool_calls"]) }
             let raw = node["finish_reason"]?.string ?? response?["finish_reason"]?.string
             takeUsage(response?["meta"], into: &events)
-            try finish(tools.isEmpty || raw != "COMPLETE" ? raw : "TOOL_CALL", error: nil)
+            try finish(
+                tools.isEmpty || raw != "COMPLETE" ? raw : "TOOL_CALL", error: node["error"] ?? response?["error"])
             known.finishReasonRaw = raw
         default: break
         }
@@ -39,7 +40,7 @@ extension CohereDecoder {
         }
         legacyCalls(node["tool_calls"])
         takeUsage(node["meta"], into: &events)
-        try finish(node["finish_reason"]?.string ?? "COMPLETE", error: nil)
+        try finish(node["finish_reason"]?.string ?? "COMPLETE", error: node["error"])
     }
 
     /// Calls come whole, without ids, their arguments as an object.
@@ -47,10 +48,12 @@ extension CohereDecoder {
         var index: Int64 = 0
         calls?.forEachElement { call in
             guard let name = call["name"]?.string else { return }
-            hasOutput = true
-            tools.begin(
+            if tools.begin(
                 index, id: call["id"]?.string ?? "", name: name,
                 arguments: (call["parameters"] ?? call["arguments"]).map { JSONWriter.text($0.value) } ?? "")
+            {
+                hasOutput = true
+            }
             index += 1
         }
     }

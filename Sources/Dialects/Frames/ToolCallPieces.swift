@@ -6,7 +6,7 @@ internal import Wire
 
 /// The calls of one reply, while they come.
 struct ToolCallPieces {
-    private struct Slot {
+    private struct Slot: Equatable {
         var id: String
         var name: String
         var arguments: String
@@ -19,20 +19,23 @@ struct ToolCallPieces {
     var isEmpty: Bool { slots.isEmpty }
 
     /// A call begins. A second one under the same key replaces what was said of the first.
-    mutating func begin(_ key: Int64, id: String, name: String, arguments: String = "") {
+    /// - Returns: whether that says anything new.
+    mutating func begin(_ key: Int64, id: String, name: String, arguments: String = "") -> Bool {
         let slot = Slot(id: id, name: name, arguments: arguments)
+        let isEmpty = id.isEmpty && name.isEmpty && arguments.isEmpty
         if let index = places[key] {
+            let isKnown = slots[index] == slot
             slots[index] = slot
-        } else {
-            places[key] = slots.count
-            slots.append(slot)
+            return !isEmpty && !isKnown
         }
+        places[key] = slots.count
+        slots.append(slot)
+        return !isEmpty
     }
 
-    /// A piece of the call's arguments; false if no such call has begun.
-    @discardableResult
+    /// A piece of the call's arguments; false if it is empty, or no such call has begun.
     mutating func append(_ key: Int64, _ piece: String) -> Bool {
-        guard let index = places[key] else { return false }
+        guard let index = places[key], !piece.isEmpty else { return false }
         slots[index].arguments += piece
         return true
     }

@@ -179,7 +179,9 @@ final class ResponsesDecoder: EventDecoder {
             let said = response?["status"]?.string ?? ""
             // Some servers call every end completed, and say in the response how it ended.
             let outweighs = ["incomplete", "failed", "cancelled"].contains(said)
-            try end(response, status: outweighs ? said : ending == "done" ? "completed" : ending, into: &events)
+            try end(
+                response, status: outweighs ? said : ending == "done" ? "completed" : ending,
+                error: top[ResponsesKey.error], into: &events)
         case "response.error":
             takeUsage(node["usage"] ?? response?["usage"], into: &events)
             throw APIError(ErrorReport(node.value))
@@ -201,7 +203,10 @@ final class ResponsesDecoder: EventDecoder {
     // MARK: The end
 
     /// The response has ended. It comes whole once more: what was missing is taken from it.
-    private func end(_ response: JSONNode?, status: String, into events: inout [DecodedEvent]) throws(APIError) {
+    /// - Parameter error: what stands beside the response; one may stand in it as well, whatever its status.
+    private func end(
+        _ response: JSONNode?, status: String, error: JSONNode? = nil, into events: inout [DecodedEvent]
+    ) throws(APIError) {
         if let response { take(names: response) }
         start(&events)
         takeUsage(response?["usage"], into: &events)
@@ -213,6 +218,14 @@ final class ResponsesDecoder: EventDecoder {
         default:
             throw APIError(
                 kind: .protocol, message: "the response is not finished (status \"\(Excerpt.of(status))\")")
+        }
+        if let error = [response?["error"], error].lazy.compactMap(\.self).first(where: ErrorShape.says) {
+            do throws(APIError) {
+                if let output = response?["output"] { try complete(with: output, into: &events) }
+            } catch {
+                // That its text is damaged besides matters no more.
+            }
+            throw APIError(ErrorReport(error.value))
         }
         if let output = response?["output"] { try complete(with: output, into: &events) }
         try checkCalls()
