@@ -47,7 +47,7 @@ extension AnthropicDecoder {
         } else if let json = parts[AnthropicDeltaKey.json], mayBe("input_json_delta") {
             guard let json = json.string else { return }
             content.append(json, to: .tool, index: index)
-            hasOutput = true
+            if !json.isEmpty { hasOutput = true }
         } else if let signature = parts[AnthropicDeltaKey.signature], mayBe("signature_delta") {
             if let signature = signature.string { content.append(signature: signature, index: index) }
         } else if let citation = parts[AnthropicDeltaKey.citation], mayBe("citations_delta") {

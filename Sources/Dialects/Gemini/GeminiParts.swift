@@ -53,7 +53,6 @@ struct GeminiParts {
         if let text = members[0]?.string {
             take(text, isThought: members[1]?.bool == true, signature: members[2], into: &events)
         } else if let call = members[3], call.kind == .object {
-            hasOutput = true
             take(call: call, part: part, signature: members[2])
         } else {
             // Code and its results, files, images: passed on, and kept to go back.
@@ -99,6 +98,7 @@ struct GeminiParts {
         let name = members[1]?.string ?? ""
         let goesOn = members[4]?.bool == true
         let isPiece = goesOn || members[3] != nil || name.isEmpty
+        if !name.isEmpty { hasOutput = true }
         guard isPiece else {
             close()
             add(members, name: name, part: part)
@@ -127,6 +127,7 @@ struct GeminiParts {
     private mutating func takePiece(_ piece: JSONNode) {
         guard let path = piece["jsonPath"]?.string, open != nil else { return }
         if let text = piece["stringValue"]?.string {
+            if !text.isEmpty { hasOutput = true }
             if open?.unfinished?.path == path {
                 open?.unfinished?.text += text
             } else {
@@ -135,7 +136,9 @@ struct GeminiParts {
             }
             if piece["willContinue"]?.bool != true { open?.settle() }
         } else {
-            open?.set((piece["numberValue"] ?? piece["boolValue"])?.value ?? .null, at: path)
+            let value = piece["numberValue"] ?? piece["boolValue"]
+            if value != nil || piece["nullValue"] != nil { hasOutput = true }
+            open?.set(value?.value ?? .null, at: path)
         }
     }
 

@@ -122,7 +122,7 @@ final class OllamaDecoder: EventDecoder {
     /// A call comes whole, its arguments as an object.
     private func take(call: JSONNode) {
         guard let function = call["function"], let name = function["name"]?.string else { return }
-        hasOutput = true
+        if !name.isEmpty { hasOutput = true }
         let arguments = function["arguments"].map(\.value) ?? [:]
         let value = arguments.string.map { ToolCall.arguments($0, reader: reader) } ?? arguments
         calls.append(

@@ -100,12 +100,8 @@ extension OpenAIDecoder {
             hasOutput = true
         }
         if let details = parts[DeltaKey.reasoningDetails] { memory.take(details: details) }
-        if let calls = parts[DeltaKey.toolCalls], calls.first != nil {
-            tools.take(calls)
-            hasOutput = true
-        }
-        if let call = parts[DeltaKey.functionCall], call.kind == .object {
-            tools.take(functionCall: call)
+        if let calls = parts[DeltaKey.toolCalls], calls.first != nil, tools.take(calls) { hasOutput = true }
+        if let call = parts[DeltaKey.functionCall], call.kind == .object, tools.take(functionCall: call) {
             hasOutput = true
         }
         return hasContent

@@ -71,10 +71,14 @@ struct OpenAIToolCalls {
     private var lastByIndex: [Int64: Int] = [:]
     private var lastByID: [String: Int] = [:]
     private var turn = 0
+    /// The last delta said something: of a call that has a name or an id by now, or of its arguments.
+    private var hasGrown = false
 
     /// Takes a delta's `tool_calls`.
-    mutating func take(_ calls: JSONNode) {
+    /// - Returns: whether they say anything that was not known: servers send empty pieces while they wait.
+    mutating func take(_ calls: JSONNode) -> Bool {
         turn += 1
+        hasGrown = false
         calls.forEachElement { call in
             let parts = call.pick(Self.callKeys)
             var piece = Piece(index: parts[0]?.natural, id: Self.id(parts[1]))
@@ -85,17 +89,23 @@ struct OpenAIToolCalls {
             let slot = add(piece)
             if let extra = parts[3], !extra.isNull { slots[slot].extra = extra.value }
         }
+        return hasGrown
     }
 
     /// Takes a delta's legacy `function_call`: one call, without index and id.
-    mutating func take(functionCall call: JSONNode) {
+    /// - Returns: as above.
+    mutating func take(functionCall call: JSONNode) -> Bool {
         turn += 1
+        hasGrown = false
         let parts = call.pick(Self.functionKeys)
         _ = add(Piece(index: 0, name: parts[0]?.string ?? "", arguments: Self.text(parts[1])))
+        return hasGrown
     }
 
     private mutating func add(_ piece: Piece) -> Int {
+        if !piece.arguments.isEmpty { hasGrown = true }
         guard let slot = slot(for: piece) else {
+            if !piece.id.isEmpty || !piece.name.isEmpty { hasGrown = true }
             let slot = slots.count
             slots.append(Slot(index: piece.index, id: piece.id, name: piece.name, turn: turn))
             slots[slot].arguments.append(piece.arguments)
@@ -104,6 +114,7 @@ struct OpenAIToolCalls {
             return slot
         }
         if slots[slot].id.isEmpty, !piece.id.isEmpty {
+            hasGrown = true
             slots[slot].id = piece.id
             lastByID[piece.id] = max(slot, lastByID[piece.id] ?? 0)
         }
@@ -141,7 +152,10 @@ struct OpenAIToolCalls {
             slots[slot].name = name
         } else if slots[slot].arguments.text.isEmpty {
             slots[slot].name += name
+        } else {
+            return
         }
+        hasGrown = true
     }
 
     private static func id(_ node: JSONNode?) -> String {

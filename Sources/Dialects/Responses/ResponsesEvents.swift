@@ -95,7 +95,7 @@ extension ResponsesDecoder {
     private func argumentsDelta(_ top: JSONPicked, _ verdict: ResponsesOrder.Verdict, isCustom: Bool) {
         guard verdict != .repeated, let piece = top[ResponsesKey.delta]?.string else { return }
         let place = place(top)
-        hasOutput = true
+        if !piece.isEmpty { hasOutput = true }
         if items[place].type.isEmpty { items[place].type = isCustom ? "custom_tool_call" : "function_call" }
         if verdict == .late {
             items[place].isDisordered = true
@@ -106,9 +106,10 @@ extension ResponsesDecoder {
 
     private func arguments(_ whole: JSONNode?, _ top: JSONPicked, type: String) {
         let place = place(top)
-        hasOutput = true
+        let known = items[place].arguments
         if items[place].type.isEmpty { items[place].type = type }
         items.take(arguments: whole, at: place)
+        if items[place].arguments != known { hasOutput = true }
     }
 
     private func place(_ top: JSONPicked) -> Int {
@@ -210,8 +211,9 @@ extension ResponsesDecoder {
         guard let node = top[ResponsesKey.item], node.kind == .object else { return }
         let place = items.newPlace(index: top[ResponsesKey.output]?.natural, id: node["id"]?.string)
         guard !items[place].isDone else { return }
+        let known = items[place].said
         items.take(node, at: place)
-        if items[place].isCall { hasOutput = true }
+        if items[place].isCall, items[place].said != known { hasOutput = true }
     }
 
     private func done(_ top: JSONPicked, into events: inout [DecodedEvent]) throws(APIError) {

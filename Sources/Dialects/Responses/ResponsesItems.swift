@@ -28,6 +28,9 @@ struct ResponsesItems {
         var isCustom: Bool { type == "custom_tool_call" }
         var isCall: Bool { type == "function_call" || isCustom }
 
+        /// What is known of a call.
+        var said: [String] { [id, callID, name, arguments] }
+
         func call(arguments value: JSONValue?) -> ToolCall {
             ToolCall(id: callID.isEmpty ? id : callID, name: name, argumentsJSON: arguments, arguments: value)
         }
