@@ -35,6 +35,46 @@ final class Secrets {
     }
 }
 
+extension Secrets {
+    /// A reply's message without secrets, its text aside: what only the provider reads (`native`, OpenRouter's
+    /// `reasoning_details`, Google's `extra_content`) may quote the request.
+    /// - Parameter words: the reply's own text and reasoning. A text there that is a part of them stays.
+    func scrub(message: JSONValue, words: [String]) -> JSONValue {
+        guard case .object(let object) = message else { return message }
+        var result = JSONObject()
+        for member in object {
+            var value = member.value
+            switch member.key {
+            case "native", "reasoning_details", "extra_content": value = scrub(value, of: member.key, keeping: words)
+            case "tool_calls": value = .array((value.array ?? []).map { scrub(message: $0, words: words) })
+            default: break
+            }
+            result.append(uncheckedKey: member.key, value)
+        }
+        return .object(result)
+    }
+
+    /// - Parameter name: the member that holds the value.
+    private func scrub(_ value: JSONValue, of name: String, keeping words: [String]) -> JSONValue {
+        switch value {
+        case .string(let text):
+            // Most often the text itself, which need not be searched.
+            if name == "text" || name == "thinking", words.contains(where: { $0 == text || $0.contains(text) }) {
+                return value
+            }
+            return .string(scrub(text))
+        case .array(let elements): return .array(elements.map { scrub($0, of: name, keeping: words) })
+        case .object(let object):
+            var result = JSONObject()
+            for member in object {
+                result.append(uncheckedKey: scrub(member.key), scrub(member.value, of: member.key, keeping: words))
+            }
+            return .object(result)
+        default: return value
+        }
+    }
+}
+
 /// Replaces known secrets, in the forms in which they travel, by "[key]": as they are, in either case, with JSON, percent
 /// or HTML escapes for any of their characters, and in base64.
 ///

@@ -299,8 +299,9 @@ final class Request {
     }
 
     private func message(_ attempt: Attempt?, text: String, reasoning: String) -> JSONValue {
-        attempt?.decoder.assistantMessage(text: text, reasoning: reasoning)
-            ?? ["role": "assistant", "content": .string(text)]
+        guard let attempt else { return ["role": "assistant", "content": .string(text)] }
+        let message = attempt.decoder.assistantMessage(text: text, reasoning: reasoning)
+        return secrets.scrub(message: message, words: [text, reasoning])
     }
 
     private func failure(_ fault: Fault, note: String?, attempts: Int? = nil, now: Double) -> RequestFailure {
