@@ -151,6 +151,13 @@ local CLOSED = { gemini = true, anthropic = true, cohere = true, responses = tru
 local TROUBLE = {
   "malform", "unexpected", "invalid", "error", "abort", "cancel", "incomplete", "filter", "block", "safety", "prohibit",
   "recit", "toxic", "timeout", "refus", "violat", "length", "limit", "max_", "too_many", "missing", "interrupt", "fail",
+  -- Cut, by the server or for what was said.
+  "trunc", "cutoff", "cut_off", "repetit", "exceed", "exhaust", "budget", "quota", "overload", "insufficient",
+  "unavailable", "terminated", "preempt", "evict", "expire", "deadline", "disconnect", "kill", "crash", "corrupt",
+  "partial",
+  -- Withheld (Bedrock: guardrail_intervened).
+  "guardrail", "intervene", "moderat", "withh", "reject", "denied", "forbid", "unsafe", "harmful", "sensitive", "censor",
+  "policy", "spii",
 }
 
 local function is_trouble(raw, dialect)
