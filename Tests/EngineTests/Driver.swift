@@ -25,9 +25,9 @@ final class Driver {
         engine = try Engine(configuration)
     }
 
-    /// Turns until `isDone` or 10 seconds have gone; takes everything unless told otherwise.
+    /// Turns until `isDone` or a minute has gone; takes everything unless told otherwise.
     func run(taking: Bool = true, until isDone: (Driver) -> Bool = { $0.engine.activeCount == 0 }) {
-        let deadline = Engine.now() + 10
+        let deadline = Engine.now() + 60
         while !isDone(self) {
             guard Engine.now() < deadline else {
                 Issue.record("not done in time: \(events.mapValues(\.count))")
