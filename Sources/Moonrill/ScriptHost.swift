@@ -222,7 +222,7 @@ public struct ScriptResult: Sendable {
     /// How it ended.
     public var ending: Ending
     /// How many tasks and background requests failed while nobody waited for them, where this is why the script failed.
-    /// Each was logged; the ending tells of the first.
+    /// Each was logged; the ending reports the first.
     public var unwatchedCount: Int
     /// What it wrote to standard output, if captured; invalid UTF-8 repaired.
     public var output: String

@@ -21,7 +21,7 @@ final class StandardOutput {
         return problem == 0
     }
 
-    /// Why output was lost, for a person; nil where none was, or where a closed pipe said that no more is wanted.
+    /// Why output was lost, as a message; nil if none was, or if the reader closed the pipe.
     var loss: String? {
         guard problem != 0, problem != EPIPE else { return nil }
         return "cannot write to standard output: " + Descriptor.reason(problem)

@@ -14,7 +14,7 @@ extension TransportError {
         var proxy: Proxy?
         /// The status of a proxy's answer to CONNECT; 0 if there was none.
         var proxyStatus: Int
-        /// CURLINFO_PROXY_ERROR: what a SOCKS proxy said.
+        /// CURLINFO_PROXY_ERROR: the reply of a SOCKS proxy.
         var proxyError: Int
     }
 

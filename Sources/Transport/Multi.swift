@@ -152,7 +152,7 @@ public final class Multi {
         }
         shareEnd = Self.now() + (isLate ? Self.lateShare : Self.share)
         actOnEvents()
-        // More sockets may have been ready than one wait tells.
+        // More sockets may be ready than one epoll_wait reports.
         for _ in 0..<(isLate ? active.count / Poller.capacity : 0) {
             leftOver = 0..<handle.poller.wait(upTo: 0)
             actOnEvents()

@@ -19,7 +19,7 @@ internal import Glibc
     private(set) var unattended = 0.0
     private var attendedAt = Multi.now()
 
-    /// Events that one wait tells at most.
+    /// Maximum events per epoll_wait.
     static let capacity = 1024
     private static let readable = EPOLLIN.rawValue
     private static let writable = EPOLLOUT.rawValue

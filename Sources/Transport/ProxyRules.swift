@@ -12,7 +12,7 @@ struct Proxy: Equatable {
     var address: String
     /// Whether it speaks HTTP, and not SOCKS.
     var isHTTP: Bool
-    /// Whether user, password, host and port can be told apart.
+    /// True if user, password, host and port can be parsed.
     var isReadable: Bool
     /// The user's name and password, together and apart, as written and without percent escapes.
     var secrets: [String]

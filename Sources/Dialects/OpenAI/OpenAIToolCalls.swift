@@ -71,7 +71,7 @@ struct OpenAIToolCalls {
     private var lastByIndex: [Int64: Int] = [:]
     private var lastByID: [String: Int] = [:]
     private var turn = 0
-    /// The last delta said something: of a call that has a name or an id by now, or of its arguments.
+    /// True if the last delta brought a call's name or id, or a piece of its arguments.
     private var hasGrown = false
 
     /// Takes a delta's `tool_calls`.

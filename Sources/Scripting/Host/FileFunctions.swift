@@ -54,7 +54,7 @@ enum WholeFile {
             defer { close(file) }
             return try append(bytes, to: file)
         }
-        // A rename needs no right to write the file itself; whoever took that right away meant it.
+        // rename(2) needs no write permission on the file; a file made read-only must stay as it is.
         guard access(target, W_OK) == 0 else { throw .last }
         try replace(target, with: bytes, old: old)
     }

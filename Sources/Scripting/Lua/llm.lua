@@ -112,7 +112,7 @@ local function names(schema)
   return list
 end
 
--- A name that is not there raises, with the nearest one; rawget tells whether it is there.
+-- Reading an unknown name raises and suggests the nearest one; rawget detects a name without raising.
 local function named(where, exports, also)
   return setmetatable(exports, {
     __index = function(_, name)

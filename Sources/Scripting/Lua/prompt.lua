@@ -5,7 +5,7 @@ local prompt = {}
 
 local ROLES = { system = true, developer = true, user = true, assistant = true, tool = true, ["function"] = true }
 
--- What is wrong with a message, behind its place ("message 2"); nil where nothing is.
+-- The problem of a message, to follow its place ("message 2") in an error; nil if it is valid.
 function prompt.message_problem(message)
   if type(message) ~= "table" then return " must be a table with role and content, not " .. describe(message) end
   if message.role == nil and message.type ~= nil then return " is a part: parts go into the content of a message" end

@@ -67,7 +67,7 @@ end
 -- No branch has succeeded: the first error, with the others.
 function steps.all_failed(errors) return nil, steps.blame(errors[1], nil, table.move(errors, 2, #errors, 1, {})) end
 
--- The errors of map { keep_going } by index. The metatable tells them from any other second result.
+-- The errors of map { keep_going } by index. The metatable distinguishes them from any other second result.
 local Errors = { __name = "llm.errors" }
 function Errors.__tostring(self)
   local lines = {}

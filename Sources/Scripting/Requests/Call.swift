@@ -68,7 +68,7 @@ final class Call {
     var activity = 0
     /// `activity` when the call was last seen to wait for the script.
     var activitySeen = -1
-    /// The engine was told that the script is occupied.
+    /// The engine has been informed that the script is busy.
     var isOccupied = false
     var isQueued = false
     var isPaused = false
@@ -90,9 +90,9 @@ final class Call {
     var result: Result?
     /// Its failure, where nobody waited for it.
     var unwatched: UnwatchedFailures.Failure?
-    /// The error of the attempt before, from the moment that the script is told of it to the next event.
+    /// The error of the previous attempt, from its delivery to the script until the next event.
     var failedAttempt: RequestFailure?
-    /// The same, once the script has said that it wants no other attempt: the request ends with it.
+    /// The same, once the script has refused another attempt: the request ends with it.
     var refusedAttempt: RequestFailure?
     var waiters: [ScriptTask] = []
     /// The task that began a stream, until that is over.

@@ -279,7 +279,7 @@ final class Scheduler {
         forget(task)
     }
 
-    /// A task has raised. Unless somebody waits for it, or is going to in a moment, that is told.
+    /// A task has raised. The failure is logged unless a task waits for it now or shortly after.
     private func note(failureOf task: ScriptTask) {
         guard let error = task.error, !isExiting else { return }
         if task.isCancelled {

@@ -1,5 +1,5 @@
-// Failures of tasks and background requests that nobody waited for: told in the log a moment after they happen, counted
-// at the end of the script. Data only; Scheduler and CallCenter add to it, ScriptRuntime has it told.
+// Failures of tasks and background requests that nobody waited for: logged shortly after they happen, counted at the end
+// of the script. Data only; Scheduler and CallCenter add to it, ScriptRuntime logs it.
 
 internal import Engine
 internal import LuaVM
@@ -20,7 +20,7 @@ struct UnwatchedFailures {
         }
     }
 
-    /// Seconds until a failure is told: a script that begins several tasks and then waits for each takes it first.
+    /// Delay of the log line in seconds: a script that begins several tasks and then waits for each takes the failure first.
     private static let grace = 0.2
 
     private var untold: [Failure] = []
@@ -34,7 +34,7 @@ struct UnwatchedFailures {
         return failure
     }
 
-    /// When the next one is due to be told.
+    /// When the next one is due to be logged.
     var nextDeadline: Double? { untold.first?.due }
 
     /// Takes the lines that are due at `now`, for the log.
@@ -47,7 +47,7 @@ struct UnwatchedFailures {
         return lost.map { "\($0.what): \($0.error.inOneLine)" }
     }
 
-    /// The errors that were told and not taken since.
+    /// The errors that were logged and not taken since.
     var lost: [LuaError] { told.filter { !$0.isTaken }.map(\.error) }
 }
 

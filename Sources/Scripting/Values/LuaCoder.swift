@@ -43,7 +43,7 @@ struct LuaCoder {
         }
     }
 
-    /// The value at `index` as JSON, for callers to whom data that JSON cannot hold is a result.
+    /// The value at `index` as JSON. Data that JSON cannot hold is a result here, not an error.
     func encoded(at index: Int, of stack: LuaStack, place: String) throws(Problem) -> JSONValue {
         try value(at: stack.absolute(index), of: stack, place: place, depth: 0)
     }
