@@ -133,7 +133,7 @@ local chat = {}
 ---@param prompt string|llm.reply|llm.message|llm.message[]|(string|llm.part)[]
 ---@param options? llm.request_options
 ---@return llm.reply? reply remembered once it is whole
----@return llm.error err where reply is nil: nothing is remembered; of kind "invalid_request" while a call that was left to the script has no result
+---@return llm.error err if reply is nil; the conversation is unchanged. Kind "invalid_request" while a deferred call has no result
 function chat:send(prompt, options) end
 
 ---@return llm.chat chat one of its own, options too, that begins with what was said so far

@@ -33,7 +33,7 @@ extension TransportError {
         self.init(Self.code(of: result, known), text, curlCode: Int(result.rawValue))
     }
 
-    /// curl's line, which ends where its buffer does: whoever takes secrets out must know that it was cut.
+    /// curl's error line, cut at the end of its buffer: a secret in it may be cut too.
     private static func marked(_ detail: String) -> String {
         detail.utf8.count >= Int(CURL_ERROR_SIZE) - 1 ? detail + "..." : detail
     }

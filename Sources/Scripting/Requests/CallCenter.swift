@@ -36,7 +36,7 @@ final class CallCenter {
 
     // MARK: From the script
 
-    /// - Parameter fault: what of the request's data cannot be sent: it then ends with that error, and nothing is sent.
+    /// - Parameter fault: the problem of data that cannot be sent: the request ends with that error, unsent.
     func start(
         _ spec: RequestSpec, fault: String?, mode: Call.Mode, callbacks: Call.Callbacks, coalesce: Double,
         price: Meter.Price?
