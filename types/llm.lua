@@ -4,6 +4,7 @@
 -- Scripts are Lua 5.4 ("Lua.runtime.version"), C modules included. Not there: bytecode (`load` refuses it: a crafted chunk
 -- corrupts memory) and the writing part of `debug` (sethook, setlocal, setuservalue, getregistry, debug.debug): hooks belong
 -- to --timeout, the registry to the host. setupvalue and upvaluejoin take the script's own functions, setmetatable tables.
+-- Length: the language server reads a module's annotations from one file.
 
 ---@class llm
 ---@field version string
@@ -80,7 +81,7 @@ local llm = {}
 ---@field params? table<string, any> fields of the body that only this provider knows
 ---@field coalesce? number seconds of tokens gathered into one callback
 ---@field lenient? boolean leave out what the provider cannot take, instead of failing (false)
----@field think_tags? boolean take <think>...</think> at the beginning of the text for reasoning (true)
+---@field think_tags? boolean|"open" take <think>...</think> at the beginning of the text for reasoning (true); "open": the text begins inside it (templates that put <think> into the prompt), up to a lone </think>, all of it where none comes
 ---@field limit? llm.limit what it may ask, shared with others of the same limit
 ---@field max_rounds? integer the most requests of a loop of tools (8)
 ---@field schema? table what the answer must be, a JSON Schema or its short form; reply.value has it
@@ -121,7 +122,7 @@ local llm = {}
 ---@field params? table<string, any>
 ---@field coalesce? number
 ---@field lenient? boolean
----@field think_tags? boolean
+---@field think_tags? boolean|"open"
 ---@field limit? llm.limit
 ---@field max_rounds? integer
 ---@field schema? table
@@ -164,6 +165,7 @@ local llm = {}
 ---@field text string
 ---@field reasoning string
 ---@field tool_calls llm.tool_call[]
+---@field native_calls table[] of Responses: items that wait for the client, as they came; answer each with an item in the content of the next message
 ---@field finish_reason? llm.finish_reason absent in err.partial; "tool_calls" too where a Responses turn waits for the client (mcp_approval_request, computer_call, local_shell_call, apply_patch_call, ...)
 ---@field finish_reason_raw? string
 ---@field usage? llm.usage
@@ -219,6 +221,7 @@ local llm = {}
 ---@class llm.event
 ---@field type "start"|"token"|"reasoning"|"tool_call"|"usage"|"retry"|"reset"|"heartbeat"|"native"|"finish"|"error"
 ---@field text string of token and reasoning
+---@field phase? "commentary"|"final_answer"|string of token: the phase of its message (Responses)
 ---@field call llm.tool_call of tool_call
 ---@field usage llm.usage of usage
 ---@field reply llm.reply of finish
@@ -364,7 +367,7 @@ function llm.limit(options) end
 ---@field key_env? string|false the NAME of the environment variable with the key; false for none
 ---@field model? string
 ---@field documentation? string
----@field quirks? table<string, string|boolean> usage, continuation, key_header, max_tokens, thinking, reasoning_echo, ...
+---@field quirks? table<string, string|boolean> usage, continuation, key_header, max_tokens, thinking, reasoning_echo, think_tags, ...
 ---@field dialects? table<string, string|table> further wire formats: a base URL, or {base_url = ..., quirks = ...}
 
 ---Adds a provider, or changes one.

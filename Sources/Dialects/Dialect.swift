@@ -152,6 +152,8 @@ public enum DecodedEvent: Sendable, Equatable {
     case heartbeat
     /// What only this provider sends (a citation, a server tool's use or result), as it came.
     indirect case native(name: String, JSONValue)
+    /// The phase of the text that follows, where the provider names one ("commentary", "final_answer"); nil for none.
+    indirect case phase(String?)
 }
 
 /// What a decoder knows of a reply beside its text and reasoning.
@@ -168,6 +170,8 @@ public struct ReplySummary: Sendable, Equatable {
     public var usage: Usage?
     /// The tool calls, assembled.
     public var toolCalls: [ToolCall] = []
+    /// Calls in the provider's own form that wait for the client, as they came.
+    public var nativeCalls: [JSONValue] = []
     /// The refusal's text, where the provider sends one apart from the content.
     public var refusal: String?
     /// How long the server says its own work took.

@@ -22,6 +22,9 @@ public enum EngineEvent: Sendable {
     case heartbeat
     /// What only this provider sends (a citation, a server tool's use or result), as it came; keys removed.
     indirect case native(name: String, JSONValue)
+    /// The phase of the text that follows, where the provider names one ("commentary", "final_answer" in Responses); nil
+    /// once none holds any more.
+    indirect case phase(String?)
     /// A frame's payload as sent, keys removed. Only if asked for.
     case chunk(String)
     /// An attempt failed; another follows after a delay.
@@ -93,6 +96,9 @@ public struct Reply: Sendable {
     public var reasoning: String
     /// The tool calls, in order. Empty in a partial reply: a cut call must never be run.
     public var toolCalls: [ToolCall]
+    /// Calls in the provider's own form that wait for the client (`computer_call`, `mcp_approval_request`), as they came.
+    /// Empty in a partial reply.
+    public var nativeCalls: [JSONValue] = []
     /// Why it ended. In a partial reply nil.
     public var finishReason: FinishReason?
     /// The reason as the provider sent it.

@@ -19,6 +19,8 @@ final class Request {
     /// Looks for reasoning in tags at the beginning of the text; nil once there can be none.
     private var tags: ThinkTagSplitter?
     private var lastUsage: Usage?
+    /// The phase of the text, as the last event said.
+    private var phase: String?
     /// How far the last attempt came, between attempts.
     private var lastPosition = Position()
     /// Why the attempt before failed.
@@ -108,6 +110,7 @@ final class Request {
         case .native(let name, let value):
             machine.nativeContent(now: now)
             push(.native(name: name, secrets.scrub(value)))
+        case .phase(let name): take(phase: name.map(secrets.scrub))
         }
     }
 
@@ -126,6 +129,12 @@ final class Request {
         machine.output(now: now)
         transcript.append(run)
         push(.run(run))
+    }
+
+    private func take(phase name: String?) {
+        guard name != phase else { return }
+        phase = name
+        push(.phase(name))
     }
 
     private func deliver(text: String) {
@@ -275,6 +284,7 @@ final class Request {
             transcript.carry()
             seam = SeamTrimmer(after: transcript.text, sent: transcript.text)
         }
+        take(phase: nil)
         tags = spec.splitsThinkTags && sequel != .continuation ? ThinkTagSplitter() : nil
         isFull = isAboveHighWater
     }
@@ -286,6 +296,7 @@ final class Request {
         let (text, reasoning) = (transcript.text, transcript.reasoning)
         return Reply(
             text: text, reasoning: reasoning, toolCalls: isPartial ? [] : summary.toolCalls,
+            nativeCalls: isPartial ? [] : summary.nativeCalls.map { secrets.scrub($0) },
             finishReason: isPartial ? nil : summary.finishReason ?? .other,
             finishReasonRaw: summary.finishReasonRaw.map(secrets.scrub),
             usage: isPartial

@@ -196,6 +196,7 @@ final class World {
             case .usage: "usage"
             case .heartbeat: "heartbeat"
             case .native(let name, _): "native:\(name)"
+            case .phase(let name): "phase:\(name ?? "")"
             case .chunk(let text): "chunk:\(text)"
             case .retry: "retry"
             case .reset: "reset"

@@ -44,6 +44,8 @@ final class ResponsesDecoder: EventDecoder {
     var items = ResponsesItems()
     var order = ResponsesOrder()
     var texts = InlineArray<4, ResponsesText>(repeating: ResponsesText())
+    /// The phase of the message whose text was shown last.
+    var phase: String?
     var hasOutput = false { didSet { outputCount &+= 1 } }
     private(set) var outputCount = 0
     private var repetition = Repetition<ResponsesPlace>()
@@ -68,7 +70,8 @@ final class ResponsesDecoder: EventDecoder {
     var summary: ReplySummary {
         var summary = known
         summary.toolCalls = items.calls(reader: reader)
-        if known.finishReason == .stop, !summary.toolCalls.isEmpty || items.waitForClient {
+        summary.nativeCalls = items.nativeCalls
+        if known.finishReason == .stop, !summary.toolCalls.isEmpty || !summary.nativeCalls.isEmpty {
             summary.finishReason = .toolCalls
         }
         return summary

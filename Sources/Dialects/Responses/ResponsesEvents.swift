@@ -24,7 +24,7 @@ extension ResponsesDecoder {
             argumentsDelta(top, verdict, isCustom: type.hasPrefix("response.custom"))
         case "response.function_call_arguments.done": arguments(node["arguments"], top, type: "function_call")
         case "response.custom_tool_call_input.done": arguments(node["input"], top, type: "custom_tool_call")
-        case "response.output_item.added": added(top)
+        case "response.output_item.added": added(top, into: &events)
         case "response.output_item.done": try done(top, into: &events)
         case "response.content_part.done", "response.reasoning_summary_part.done":
             if let part = top[ResponsesKey.part] { try partDone(part, top, into: &events) }
@@ -73,13 +73,23 @@ extension ResponsesDecoder {
         let separator = texts[piece.kind.rawValue].separator(before: piece)
         switch texts[piece.kind.rawValue].add(piece, isLate: verdict == .late) {
         case .toSameItem: break
-        case .toNewItem: items[items.newPlace(index: piece.item)].shown |= 1 << UInt8(piece.kind.rawValue)
+        case .toNewItem:
+            let place = items.newPlace(index: piece.item)
+            items[place].shown |= 1 << UInt8(piece.kind.rawValue)
+            if piece.kind == .output { show(phaseOf: place, into: &events) }
         case .comesTooLate:
             let last = texts[piece.kind.rawValue].lastNumber
             throw Self.damaged("event \(piece.number ?? 0) came after event \(last)")
         }
         if !separator.isEmpty { emit(separator, piece.kind, into: &events) }
         emit(piece.text, piece.kind, into: &events)
+    }
+
+    /// The text that follows belongs to that item.
+    private func show(phaseOf place: Int, into events: inout [DecodedEvent]) {
+        guard items[place].phase != phase else { return }
+        phase = items[place].phase
+        events.append(.phase(phase))
     }
 
     private func emit(_ text: String, _ kind: Kind, into events: inout [DecodedEvent]) {
@@ -207,13 +217,15 @@ extension ResponsesDecoder {
 
     // MARK: Items
 
-    private func added(_ top: JSONPicked) {
+    private func added(_ top: JSONPicked, into events: inout [DecodedEvent]) {
         guard let node = top[ResponsesKey.item], node.kind == .object else { return }
         let place = items.newPlace(index: top[ResponsesKey.output]?.natural, id: node["id"]?.string)
         guard !items[place].isDone else { return }
         let known = items[place].said
         items.take(node, at: place)
         if items[place].isCall, items[place].said != known { hasOutput = true }
+        // Some servers name the item again, or only now, inside its text.
+        if texts[Kind.output.rawValue].item == items[place].index { show(phaseOf: place, into: &events) }
     }
 
     private func done(_ top: JSONPicked, into events: inout [DecodedEvent]) throws(APIError) {

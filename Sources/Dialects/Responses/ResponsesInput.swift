@@ -24,6 +24,10 @@ struct ResponsesInput {
                 items += kept
                 continue
             }
+            var message = message
+            let outputs = Self.takeItems(from: &message)
+            items += outputs
+            if !outputs.isEmpty, message.parts.isEmpty, message.role != .assistant { continue }
             switch message.role {
             case .assistant: items += try spoken(message)
             case .tool: items.append(try result(message, customCalls: customCalls))
@@ -53,6 +57,22 @@ struct ResponsesInput {
         }
     }
 
+    /// Answers to calls in the provider's own form: parts of a message here, items beside the messages there
+    /// (https://platform.openai.com/docs/api-reference/responses/create, `input`).
+    private static func takeItems(from message: inout Message) -> [JSONValue] {
+        var items: [JSONValue] = []
+        message.parts.removeAll { part in
+            guard case .other(let object) = part, let type = object["type"]?.string, isItem(type) else { return false }
+            items.append(.object(object))
+            return true
+        }
+        return items
+    }
+
+    private static func isItem(_ type: String) -> Bool {
+        type.hasSuffix("_call_output") || type == "tool_search_output" || type == "mcp_approval_response"
+    }
+
     /// The calls among items, as the common form has them.
     private static func calls(in output: [JSONValue]) -> [JSONValue] {
         output.compactMap { item in
@@ -80,7 +100,11 @@ struct ResponsesInput {
     // MARK: Messages
 
     private func message(_ message: Message) throws(APIError) -> JSONValue {
-        return ["type": "message", "role": .string(message.role.rawValue), "content": try content(of: message)]
+        var item: JSONObject = ["type": "message", "role": .string(message.role.rawValue)]
+        // To be kept on each message of the model's (https://platform.openai.com/docs/guides/latest-model, `phase`).
+        if message.role == .assistant, let phase = message.raw["phase"]?.string { item["phase"] = .string(phase) }
+        item["content"] = try content(of: message)
+        return .object(item)
     }
 
     /// A reply: what was said, then the calls.

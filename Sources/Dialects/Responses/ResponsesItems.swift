@@ -5,7 +5,7 @@ internal import Wire
 
 /// The items of one reply.
 struct ResponsesItems {
-    private static let keys = JSONKeys("type", "id", "call_id", "name", "arguments", "input")
+    private static let keys = JSONKeys("type", "id", "call_id", "name", "arguments", "input", "phase")
 
     /// One item.
     struct Item {
@@ -21,12 +21,22 @@ struct ResponsesItems {
         /// The kinds of its text that were shown, as bits.
         var shown: UInt8 = 0
         var annotations = 0
+        /// Of a message: "commentary" or "final_answer", where the model tells them apart.
+        var phase: String?
         var isDone = false
         /// The whole item, once it is done.
         var value: JSONValue?
+        /// A call of the client's own kind as it began, for servers that never say that it is done.
+        var announced: JSONValue?
 
         var isCustom: Bool { type == "custom_tool_call" }
         var isCall: Bool { type == "function_call" || isCustom }
+        /// For the client to answer if the provider has not.
+        var isClientCall: Bool {
+            // https://platform.openai.com/docs/guides/tools-tool-search: the provider runs it unless it says "client".
+            if type == "tool_search_call" { return (value ?? announced)?["execution"]?.string == "client" }
+            return ResponsesItems.clientTypes.contains(type)
+        }
 
         /// What is known of a call.
         var said: [String] { [id, callID, name, arguments] }
@@ -139,7 +149,9 @@ struct ResponsesItems {
         }
         if let id = parts[2]?.string, !id.isEmpty { all[place].callID = id }
         if let name = parts[3]?.string, !name.isEmpty { all[place].name = name }
+        if all[place].isClientCall || all[place].type == "tool_search_call" { all[place].announced = node.value }
         take(arguments: parts[4] ?? parts[5], at: place)
+        if let phase = parts[6]?.string, !phase.isEmpty { all[place].phase = phase }
     }
 
     /// Takes a call's whole arguments.
@@ -177,24 +189,24 @@ struct ResponsesItems {
         return ToolCall(id: id, name: name, argumentsJSON: text, arguments: nil).messagePart
     }
 
-    /// Whether one of the items waits for the client: an approval, or a call that the client runs and answers by itself
-    /// (https://platform.openai.com/docs/api-reference/responses/object). Calls that the provider has run have their
-    /// outputs beside them.
-    var waitForClient: Bool {
+    /// Types of items that the client runs, or decides on, and answers with an item in the next request
+    /// (https://platform.openai.com/docs/api-reference/responses/object, `output`).
+    private static let clientTypes: Set<String> = [
+        "mcp_approval_request", "computer_call", "local_shell_call", "shell_call", "apply_patch_call",
+    ]
+
+    /// The items that wait for the client, as they came, in the order of the output. Calls that the provider has run have
+    /// their outputs beside them.
+    var nativeCalls: [JSONValue] {
+        guard all.contains(where: { $0.isClientCall }) else { return [] }
         var answered: Set<String> = []
         for item in all where item.type.hasSuffix("_output") || item.type == "mcp_approval_response" {
             answered.insert(item.callID)
             if let id = item.value?["approval_request_id"]?.string { answered.insert(id) }
         }
-        return all.contains { item in
-            switch item.type {
-            case "mcp_approval_request", "computer_call", "local_shell_call", "shell_call", "apply_patch_call":
-                !answered.contains(item.callID.isEmpty ? item.id : item.callID)
-            case "tool_search_call":
-                item.value?["execution"]?.string == "client" && !answered.contains(item.callID)
-            default: false
-            }
-        }
+        return inOrder.filter { item in
+            item.isClientCall && !answered.contains(item.callID.isEmpty ? item.id : item.callID)
+        }.compactMap { $0.value ?? $0.announced }
     }
 
     /// Every item, to be sent back; nil while one of them is not done.

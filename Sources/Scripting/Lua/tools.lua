@@ -248,7 +248,8 @@ function tools.ask(specified, known, once)
         text, reasoning = text .. reply.text, reasoning .. (reply.reasoning or "")
         reply.text, reply.reasoning = text, reasoning ~= "" and reasoning or reply.reasoning
       end
-      if not pauses and (#calls == 0 or #deferred > 0) then
+      -- Calls in the provider's own form are the script's to answer, before anything else is sent.
+      if not pauses and (#calls == 0 or #deferred > 0 or #reply.native_calls > 0) then
         reply.usage, reply.usages, reply.rounds, reply.messages = sum, usages, round, messages
         if #deferred > 0 then reply.deferred = deferred end
         return reply

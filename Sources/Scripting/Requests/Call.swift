@@ -38,7 +38,7 @@ final class Call {
         /// From here on the script knows that an attempt has failed.
         case attemptFailed(RequestFailure)
         case callback(Callback, (LuaStack) -> Int)
-        case hand(EngineEvent)
+        case hand(EngineEvent, phase: String?)
         case finish(Result)
     }
 
@@ -104,6 +104,8 @@ final class Call {
     var isReleased = false
     var hasOutput = false
     var isRetrying = false
+    /// The phase of the text that is shown, where the provider names one.
+    var phase: String?
     /// The scope that it was begun in, until it is over.
     var scope: TaskScope?
     /// What keeps its first output from the script, until it opens.

@@ -113,11 +113,15 @@ final class CallCenter {
     func pull(_ number: Int, _ host: HostCall) throws(LuaError) -> HostOutcome {
         let call = try call(number)
         readOn(call)
-        if call.canBePulledAtOnce, let event = nextEvent(of: call) {
+        while call.canBePulledAtOnce, let event = nextEvent(of: call) {
+            if case .phase(let name) = event {
+                call.phase = name
+                continue
+            }
             if let result = finished(event, call) { return try end(call, result, event, host.stack) }
             note(event, call)
             call.failedAttempt = event.failedAttempt
-            tables.push(event, to: host.stack)
+            tables.push(event, phase: call.phase, to: host.stack)
             return .returned(1)
         }
         if let result = call.result {

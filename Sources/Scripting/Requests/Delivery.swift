@@ -169,6 +169,12 @@ extension CallCenter {
     // MARK: One event
 
     private func show(_ event: EngineEvent, _ call: Call) {
+        if case .phase(let name) = event {
+            // What was gathered belongs to the phase before.
+            call.steps += flushed(call)
+            call.phase = name
+            return
+        }
         note(event, call)
         guard !call.isClosing || event.isTerminal else { return }
         if case .token(let text) = event, call.coalesce == 0, call.mode != .stream, call.callbacks.event == nil {
@@ -199,14 +205,14 @@ extension CallCenter {
 
     private func steps(for event: EngineEvent, _ call: Call) -> [Call.Step] {
         var steps: [Call.Step] = []
-        let tables = self.tables
+        let (tables, phase) = (self.tables, call.phase)
         func add(_ callback: Call.Callback?, _ push: @escaping (LuaStack) -> Void) {
             guard let callback else { return }
             steps.append(
                 .callback(callback) { stack in
                     push(stack)
                     guard callback.wantsEvent else { return 1 }
-                    tables.push(event, to: stack)
+                    tables.push(event, phase: phase, to: stack)
                     return 2
                 })
         }
@@ -214,7 +220,7 @@ extension CallCenter {
             guard let callback = call.callbacks.event else { return }
             steps.append(
                 .callback(callback) { stack in
-                    tables.push(event, to: stack)
+                    tables.push(event, phase: phase, to: stack)
                     return 1
                 })
         }
@@ -231,11 +237,11 @@ extension CallCenter {
             add(call.callbacks.chunk) { $0.push(raw) }
             return steps
         // Whoever is shown one event at a time takes none of them joined.
-        case .start, .heartbeat, .native, .run: break
+        case .start, .heartbeat, .native, .phase, .run: break
         case .finish, .failed: return ending(event, call)
         }
         addEvent()
-        if call.mode == .stream { steps.append(.hand(event)) }
+        if call.mode == .stream { steps.append(.hand(event, phase: phase)) }
         return steps
     }
 
@@ -261,7 +267,7 @@ extension CallCenter {
                         return 1
                     })
             }
-            if call.mode == .stream { steps.append(.hand(event)) }
+            if call.mode == .stream { steps.append(.hand(event, phase: nil)) }
         case .failure(let failure, _):
             if let callback = call.callbacks.error {
                 steps.append(
@@ -304,14 +310,14 @@ extension CallCenter {
             let task = task(of: call)
             task.coroutine.stack.push(callback.function)
             handle(scheduler.run(task, arguments: push(task.coroutine.stack)), call)
-        case .hand(let event):
+        case .hand(let event, let phase):
             guard let puller = call.puller else { return }
             call.puller = nil
             let tables = self.tables
             scheduler.wake(
                 puller,
                 .values { stack in
-                    tables.push(event, to: stack)
+                    tables.push(event, phase: phase, to: stack)
                     return 1
                 })
         case .finish(let result):
@@ -325,7 +331,7 @@ extension CallCenter {
         let stack = task.coroutine.stack
         stack.push(callback.function)
         stack.push(text)
-        if callback.wantsEvent { tables.push(event, to: stack) }
+        if callback.wantsEvent { tables.push(event, phase: call.phase, to: stack) }
         handle(scheduler.run(task, arguments: callback.wantsEvent ? 2 : 1), call)
     }
 

@@ -13,7 +13,7 @@ struct ReplyTables {
     let errorMetatable: LuaReference
 
     func push(_ reply: Reply, to stack: LuaStack) {
-        stack.pushTable(fields: 14)
+        stack.pushTable(fields: 15)
         stack.set("reasoning", reply.reasoning)
         stack.pushTable(array: reply.toolCalls.count)
         for (index, call) in reply.toolCalls.enumerated() {
@@ -22,6 +22,13 @@ struct ReplyTables {
         }
         stack.setMetatable(coder.arrayMark, of: -1)
         stack.setField("tool_calls", of: -2)
+        stack.pushTable(array: reply.nativeCalls.count)
+        for (index, call) in reply.nativeCalls.enumerated() {
+            coder.push(call, to: stack)
+            stack.setElement(index + 1, of: -2)
+        }
+        stack.setMetatable(coder.arrayMark, of: -1)
+        stack.setField("native_calls", of: -2)
         stack.set("finish_reason", reply.finishReason?.rawValue)
         stack.set("finish_reason_raw", reply.finishReasonRaw)
         if let usage = reply.usage {
@@ -101,18 +108,21 @@ struct ReplyTables {
     }
 
     /// An event's table: `{type = ..., ...}`. Chunks have none: they go to `on_chunk` as they are.
-    func push(_ event: EngineEvent, to stack: LuaStack) {
+    /// - Parameter phase: that of the text, of a token.
+    func push(_ event: EngineEvent, phase: String? = nil, to stack: LuaStack) {
         stack.pushTable(fields: 4)
         switch event {
         case .token(let text):
             stack.set(type: "token")
             stack.set("text", text)
+            stack.set("phase", phase)
         case .reasoning(let text):
             stack.set(type: "reasoning")
             stack.set("text", text)
         case .run(let run):
             stack.set(type: run.isReasoning ? "reasoning" : "token")
             stack.set("text", String(decoding: run.bytes.span))
+            if !run.isReasoning { stack.set("phase", phase) }
         case .start(let info):
             stack.set(type: "start")
             stack.set("id", info.id)
@@ -132,6 +142,8 @@ struct ReplyTables {
             stack.set("name", name)
             coder.push(value, to: stack)
             stack.setField("value", of: -2)
+        // No event of its own: a token's table has it.
+        case .phase: break
         case .chunk(let raw):
             stack.set(type: "chunk")
             stack.set("raw", raw)
