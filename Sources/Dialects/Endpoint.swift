@@ -87,6 +87,17 @@ public struct Quirks: Sendable, Equatable {
         case toolLoop = "tool_loop"
     }
 
+    /// What `<think>...</think>` in a reply's text means.
+    public enum ThinkTags: Sendable {
+        /// Nothing: it is text.
+        case off
+        /// At the beginning of the text it is reasoning.
+        case on
+        /// The text begins inside the reasoning, up to a lone `</think>`: chat templates that put `<think>` into the prompt
+        /// (DeepSeek R1, QwQ; see vLLM's and SGLang's reasoning parsers). Without `</think>` all of it is reasoning.
+        case open
+    }
+
     /// Whether `stream_options.include_usage` is sent.
     public var usage: UsageRequest
     /// How a reply is continued.
@@ -104,12 +115,14 @@ public struct Quirks: Sendable, Equatable {
     public var reasoningEcho: ReasoningEcho
     /// Whether `response_format` takes a schema.
     public var takesSchema: Bool
+    /// Whether reasoning comes in tags.
+    public var thinkTags: ThinkTags
 
     /// The given quirks.
     public init(
         usage: UsageRequest = .streamOptions, continuation: Continuation = .none, continuationBaseURL: String? = nil,
         keyField: KeyField? = nil, lengthField: LengthField = .maxTokens, thinking: ThinkingSwitch = .effort,
-        reasoningEcho: ReasoningEcho = .keep, takesSchema: Bool = true
+        reasoningEcho: ReasoningEcho = .keep, takesSchema: Bool = true, thinkTags: ThinkTags = .on
     ) {
         self.usage = usage
         self.continuation = continuation
@@ -119,5 +132,6 @@ public struct Quirks: Sendable, Equatable {
         self.thinking = thinking
         self.reasoningEcho = reasoningEcho
         self.takesSchema = takesSchema
+        self.thinkTags = thinkTags
     }
 }

@@ -113,7 +113,7 @@ private struct PresetDefinition {
 
     private static let quirkNames = [
         "usage", "continuation", "continuation_base_url", "key_header", "max_tokens", "thinking", "reasoning_echo",
-        "takes_schema",
+        "takes_schema", "think_tags",
     ]
 
     private func quirks(_ value: JSONValue?, over known: Quirks, at place: String) throws(APIError) -> Quirks {
@@ -136,6 +136,11 @@ private struct PresetDefinition {
             case "takes_schema":
                 guard let flag = member.value.bool else { throw wrong(here, "must be true or false") }
                 quirks.takesSchema = flag
+            case "think_tags":
+                guard let mode = Quirks.ThinkTags(member.value) else {
+                    throw wrong(here, "must be true, false or \"open\"")
+                }
+                quirks.thinkTags = mode
             default: throw unknown(member.key, among: Self.quirkNames, what: "quirk")
             }
         }
@@ -162,5 +167,17 @@ private struct PresetDefinition {
         return APIError(
             kind: .config,
             message: "llm.provider: unknown \(what) \"\(name)\"\(near); known: \(names.joined(separator: ", "))")
+    }
+}
+
+extension Quirks.ThinkTags {
+    /// The value of `think_tags`: true, false or "open"; nil for any other.
+    public init?(_ value: JSONValue) {
+        switch value {
+        case true: self = .on
+        case false: self = .off
+        case "open": self = .open
+        default: return nil
+        }
     }
 }

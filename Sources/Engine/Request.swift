@@ -50,7 +50,7 @@ final class Request {
         self.id = id
         self.spec = spec
         self.secrets = secrets
-        tags = spec.splitsThinkTags ? ThinkTagSplitter() : nil
+        tags = ThinkTagSplitter(spec.thinkTags)
         machine = RequestMachine(
             timeouts: spec.timeouts, policy: spec.retry, isObserved: spec.isObserved, now: now)
     }
@@ -285,7 +285,7 @@ final class Request {
             seam = SeamTrimmer(after: transcript.text, sent: transcript.text)
         }
         take(phase: nil)
-        tags = spec.splitsThinkTags && sequel != .continuation ? ThinkTagSplitter() : nil
+        tags = sequel == .continuation ? nil : ThinkTagSplitter(spec.thinkTags)
         isFull = isAboveHighWater
     }
 

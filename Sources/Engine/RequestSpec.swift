@@ -31,8 +31,8 @@ public struct RequestSpec: Sendable {
     public var wantsHeartbeats: Bool
     /// Whether token counts are reported as they come, as an `EngineEvent.usage`. The reply has them anyway.
     public var wantsUsage: Bool
-    /// Whether `<think>...</think>` at the beginning of the text is reasoning.
-    public var splitsThinkTags: Bool
+    /// What `<think>...</think>` in the text means.
+    public var thinkTags: Quirks.ThinkTags
     /// What may be held and received.
     public var limits: RequestLimits
     /// Whether the caller of another request, which is under way, may wait for this one: it goes first in line.
@@ -41,10 +41,11 @@ public struct RequestSpec: Sendable {
     public var limit: LimitRule?
 
     /// A request with the given parts.
+    /// - Parameter thinkTags: nil for what the endpoint's quirks say.
     public init(
         chat: ChatRequest, endpoint: Endpoint, timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
         isObserved: Bool = false, wantsChunks: Bool = false, wantsHeartbeats: Bool = false,
-        wantsUsage: Bool = true, splitsThinkTags: Bool = true, limits: RequestLimits = RequestLimits()
+        wantsUsage: Bool = true, thinkTags: Quirks.ThinkTags? = nil, limits: RequestLimits = RequestLimits()
     ) {
         self.chat = chat
         self.endpoint = endpoint
@@ -54,7 +55,7 @@ public struct RequestSpec: Sendable {
         self.wantsChunks = wantsChunks
         self.wantsHeartbeats = wantsHeartbeats
         self.wantsUsage = wantsUsage
-        self.splitsThinkTags = splitsThinkTags
+        self.thinkTags = thinkTags ?? endpoint.quirks.thinkTags
         self.limits = limits
     }
 }

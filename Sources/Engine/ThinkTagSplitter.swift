@@ -1,6 +1,8 @@
 // Reasoning that a model writes into its text as `<think>...</think>` (R1 and its distills, Qwen; servers that do not
 // part the two themselves). Splits a stream of text pieces, wherever they are cut. Pure value; held by Request.
 
+internal import Dialects
+
 /// Parts text from reasoning in tags. Only a tag that begins the reply counts: a model that writes about the tag further
 /// on means its text. White space around the tags belongs to neither.
 struct ThinkTagSplitter: Sendable {
@@ -13,6 +15,8 @@ struct ThinkTagSplitter: Sendable {
     private enum State {
         /// Nothing but white space and the beginning of a tag has come.
         case opening
+        /// The same, of a reply that begins inside the reasoning: its opening tag stands in the prompt, and may be repeated.
+        case openingInside
         /// Behind the opening tag, before the first word.
         case beforeReasoning
         case reasoning
@@ -24,9 +28,18 @@ struct ThinkTagSplitter: Sendable {
     private static let open = Array("<think>".utf8)
     private static let close = Array("</think>".utf8)
 
-    private var state = State.opening
+    private var state: State
     /// Bytes that may turn out to be a tag, or white space before one.
     private var held: [UInt8] = []
+
+    /// - Parameter isOpen: whether the text begins inside the reasoning, and `</think>` ends it.
+    init(isOpen: Bool = false) { state = isOpen ? .openingInside : .opening }
+
+    /// The splitter that a request asks for; nil for none.
+    init?(_ mode: Quirks.ThinkTags) {
+        guard mode != .off else { return nil }
+        self.init(isOpen: mode == .open)
+    }
 
     /// True once everything that comes is text.
     var isDone: Bool { state == .text }
@@ -42,7 +55,8 @@ struct ThinkTagSplitter: Sendable {
 
     /// Reasoning has come in a member of its own: a tag in the text is text.
     mutating func reasoningCameApart() -> [Piece] {
-        guard state == .opening else { return [] }
+        guard state == .opening || state == .openingInside else { return [] }
+        state = .opening
         return finish()
     }
 
@@ -54,6 +68,7 @@ struct ThinkTagSplitter: Sendable {
         switch state {
         case .opening, .text: return [.text(rest)]
         case .reasoning: return [.reasoning(rest)]
+        case .openingInside: return rest.utf8.allSatisfy(Self.isBlank) ? [] : [.reasoning(rest)]
         case .beforeReasoning, .beforeText: return []
         }
     }
@@ -62,14 +77,15 @@ struct ThinkTagSplitter: Sendable {
     /// - Returns: the state to go on in; nil when more must come first.
     private mutating func step(_ pieces: inout [Piece]) -> State? {
         switch state {
-        case .opening:
+        case .opening, .openingInside:
             let start = held.firstIndex { !Self.isBlank($0) } ?? held.count
             let rest = held[start...]
             if rest.starts(with: Self.open) {
                 held.removeFirst(start + Self.open.count)
                 return .beforeReasoning
             }
-            return Self.open.starts(with: rest) ? nil : .text
+            if Self.open.starts(with: rest) { return nil }
+            return state == .opening ? .text : .beforeReasoning
         case .beforeReasoning, .beforeText:
             held.removeFirst(held.firstIndex { !Self.isBlank($0) } ?? held.count)
             if held.isEmpty { return nil }

@@ -1,12 +1,14 @@
 // Reasoning in tags is parted from the text wherever the stream is cut, and nothing else is touched.
 
+import Dialects
 import Testing
+import Wire
 
 @testable import Engine
 
 @Suite struct ThinkTagTests {
-    private static func split(_ pieces: [String]) -> (text: String, reasoning: String) {
-        var splitter = ThinkTagSplitter()
+    private static func split(_ pieces: [String], isOpen: Bool = false) -> (text: String, reasoning: String) {
+        var splitter = ThinkTagSplitter(isOpen: isOpen)
         var text = ""
         var reasoning = ""
         let parts = pieces.filter { !$0.isEmpty }.map { splitter.push($0) }
@@ -56,6 +58,34 @@ import Testing
         }
     }
 
+    /// Replies that begin inside the reasoning.
+    static let openCases: [(whole: String, text: String, reasoning: String)] = [
+        ("because 月\n</think>\n\nso 月", "so 月", "because 月"),
+        // The model repeats the tag that stands in its prompt.
+        ("<think>\nbecause\n</think>\n\nso", "so", "because"), (" \n<think>a</think>b", "b", "a"),
+        ("\n</think>b", "b", ""), ("</think>\n\nb", "b", ""), ("</think>", "", ""), ("a</think>", "", "a"),
+        ("a < b </thin k> c</think>d", "d", "a < b </thin k> c"), ("a</think>b </think>c", "b </think>c", "a"),
+        ("a <think>b</think>c", "c", "a <think>b"), ("<thinks>x</think>y", "y", "<thinks>x"),
+        // Without the closing tag all of it is reasoning.
+        ("never closed", "", "never closed"), ("cut in its end</thi", "", "cut in its end</thi"),
+        ("<thin", "", "<thin"), ("", "", ""), (" \n", "", ""), ("<think>", "", ""),
+    ]
+
+    @Test(arguments: openCases.indices) func openAtEverySplit(index: Int) {
+        let expected = Self.openCases[index]
+        let characters = Array(expected.whole.unicodeScalars).map { String($0) }
+        #expect(Self.split(characters, isOpen: true) == (expected.text, expected.reasoning))
+        for cut in 0...characters.count {
+            for second in cut...characters.count {
+                let pieces = [
+                    characters[..<cut].joined(), characters[cut..<second].joined(), characters[second...].joined(),
+                ]
+                let found = Self.split(pieces, isOpen: true)
+                #expect(found == (expected.text, expected.reasoning), "cut at \(cut), \(second)")
+            }
+        }
+    }
+
     /// Text is handed on as soon as it can be no tag.
     @Test func holdsNoLongerThanItMust() {
         var splitter = ThinkTagSplitter()
@@ -72,5 +102,78 @@ import Testing
         #expect(splitter.push("<thi") == [])
         #expect(splitter.reasoningCameApart() == [.text("<thi")])
         #expect(splitter.push("<think>x") == [.text("<think>x")])
+        // A server that parts the two by itself leaves no reasoning in the text.
+        var open = ThinkTagSplitter(isOpen: true)
+        #expect(open.push("<thi") == [])
+        #expect(open.reasoningCameApart() == [.text("<thi")])
+        #expect(open.push("nk>x</think>") == [.text("nk>x</think>")])
+    }
+
+    // MARK: Over attempts
+
+    private static func spec(_ policy: AfterOutput) -> RequestSpec {
+        var spec = World.spec(retry: RetryPolicy(afterOutput: policy))
+        spec.thinkTags = .open
+        return spec
+    }
+
+    @Test func anAttemptThatBeginsAnewBeginsInside() {
+        let world = World()
+        world.start(1, Self.spec(.restart))
+        world.head()
+        world.send(events: "t:because</thi", "t:nk>so")
+        world.turnAndTake()
+        world.end(.cut(how: "reset"))
+        world.turnAndTake()
+        world.advance(5)
+        world.head()
+        world.send(events: "t:since", "t:</think>", "t:thus", "[DONE]")
+        world.turnAndTake()
+        #expect(world.resets == 1)
+        #expect(world.finish?.text == "thus")
+        #expect(world.finish?.reasoning == "since")
+    }
+
+    @Test func anAttemptThatGoesOnIsInTheText() {
+        let world = World()
+        world.start(1, Self.spec(.continue))
+        world.head()
+        world.send(events: "t:because</think>", "t:so it is, then")
+        world.turnAndTake()
+        world.end(.cut(how: "reset"))
+        world.turnAndTake()
+        world.advance(5)
+        #expect(String(decoding: world.last.request.body, as: UTF8.self) == "so it is, then")
+        world.head()
+        world.send(events: "t: as it was", "[DONE]")
+        world.turnAndTake()
+        #expect(world.finish?.text == "so it is, then as it was")
+        #expect(world.finish?.reasoning == "because")
+    }
+
+    /// Nothing but reasoning has come: there is no text to go on from.
+    @Test func anAttemptThatIsCutInsideBeginsAnew() {
+        let world = World()
+        world.start(1, Self.spec(.continue))
+        world.head()
+        world.send(events: "t:because")
+        world.turnAndTake()
+        world.end(.cut(how: "reset"))
+        world.turnAndTake()
+        world.advance(5)
+        #expect(String(decoding: world.last.request.body, as: UTF8.self) == "anew")
+        world.head()
+        world.send(events: "t:since</think>thus", "[DONE]")
+        world.turnAndTake()
+        #expect(world.finish?.text == "thus")
+        #expect(world.finish?.reasoning == "since")
+    }
+
+    @Test func theQuirkOfAProviderIsTheDefault() {
+        var endpoint = World.spec().endpoint
+        endpoint.quirks.thinkTags = .open
+        let chat = ChatRequest(model: "m", messages: [])
+        #expect(RequestSpec(chat: chat, endpoint: endpoint).thinkTags == .open)
+        #expect(RequestSpec(chat: chat, endpoint: endpoint, thinkTags: .off).thinkTags == .off)
     }
 }

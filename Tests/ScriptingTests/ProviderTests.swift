@@ -166,8 +166,15 @@ import Wire
     // MARK: Reasoning in tags
 
     /// The reply comes character by character, with its reasoning in tags.
-    private func tagged(_ options: String) throws -> Mocked {
-        let frames = "<think>\nmoon\n</think>\n\nlight".map { character in
+    /// - Parameters:
+    ///   - options: of the request.
+    ///   - client: further options of the client.
+    ///   - before: what the script does first.
+    private func tagged(
+        _ options: String, client: String = "", before: (String) -> String = { _ in "" },
+        text: String = "<think>\nmoon\n</think>\n\nlight"
+    ) throws -> Mocked {
+        let frames = text.map { character in
             let chunk: JSONValue = ["choices": [["index": 0, "delta": ["content": .string(String(character))]]]]
             return "data: " + String(decoding: JSONWriter.bytes(chunk), as: UTF8.self) + "\n\n"
         }
@@ -179,8 +186,9 @@ import Wire
             connection.write(Array((head + body).utf8))
         }
         let lua = """
+            \(before("http://127.0.0.1:\(server.port)/v1"))
             local seen = ""
-            local reply = assert(llm.client { model = "m" }:ask("hi", { \(options)
+            local reply = assert(llm.client { model = "m", \(client) }:ask("hi", { \(options)
               on_reasoning = function(text) seen = seen .. "r" .. text end,
               on_token = function(text) seen = seen .. "t" .. text end }))
             print(seen)
@@ -195,6 +203,33 @@ import Wire
     @Test func thinkTagsAreReasoning() throws {
         let run = try tagged("")
         #expect(run.lines == ["rmrororntltitgthtt", "moon|light|light"], "\(run.failure)")
+    }
+
+    /// Chat templates that put the opening tag into the prompt.
+    @Test func thinkTagsMayBeOpen() throws {
+        let seen = ["rmrororntltitgthtt", "moon|light|light"]
+        let lone = "moon\n</think>\n\nlight"
+        #expect(try tagged(#"think_tags = "open","#, text: lone).lines == seen)
+        #expect(try tagged("", client: #"think_tags = "open","#, text: lone).lines == seen)
+        let provider: (String) -> String = {
+            #"llm.provider { name = "mine", base_url = "\#($0)", key_env = false, quirks = { think_tags = "open" } }"#
+        }
+        #expect(try tagged("", client: #"provider = "mine","#, before: provider, text: lone).lines == seen)
+        #expect(try tagged(#"think_tags = "open","#).lines == seen)
+        // The request's word outweighs the client's, and the client's the provider's.
+        #expect(try tagged("think_tags = true,", client: #"think_tags = "open","#, text: "a").lines == ["ta", "|a|a"])
+        let client = #"provider = "mine", think_tags = false,"#
+        #expect(try tagged("", client: client, before: provider, text: "a").lines == ["ta", "|a|a"])
+        // Without a closing tag all of it is reasoning.
+        #expect(try tagged(#"think_tags = "open","#, text: "ab").lines == ["rarb", "ab||"])
+    }
+
+    @Test(arguments: [
+        #"llm.client { model = "m", think_tags = "opened" }"#,
+        #"llm.client { model = "m" }:ask("hi", { think_tags = 1 })"#,
+    ]) func wrongThinkTags(lua: String) throws {
+        let run = try Mocked.run(lua, prelude: "local llm = require 'llm'\n")
+        #expect(run.failure.contains("think_tags") && run.failure.contains("true, false or \"open\""), "\(run.failure)")
     }
 
     @Test func thinkTagsMayStay() throws {

@@ -72,7 +72,7 @@ local SAMPLING = {
 
 local SHARED = {
   model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
-  coalesce = "span", lenient = "boolean", think_tags = "boolean", limit = "table",
+  coalesce = "span", lenient = "boolean", think_tags = "tags", limit = "table",
   max_rounds = "count", schema = "table",
 }
 
@@ -97,11 +97,12 @@ local CHECKS = {
   span = function(v) return type(v) == "number" and v >= 0 end,
   count = function(v) return type(v) == "number" and v >= 0 and v % 1 == 0 end,
   form = function(v) return type(v) == "string" or type(v) == "table" end,
+  tags = function(v) return type(v) == "boolean" or v == "open" end,
 }
 local KIND_NAMES = {
   integer = "an integer", number = "a number", seconds = "a number of seconds above 0",
   span = "a number of seconds of 0 or more", count = "an integer of 0 or more",
-  form = "\"json\" or a table",
+  form = "\"json\" or a table", tags = "true, false or \"open\"",
   string = "a string", table = "a table", ["function"] = "a function", boolean = "true or false",
 }
 

@@ -42,7 +42,10 @@ struct RequestReader {
         spec.wantsChunks = sees("on_chunk")
         spec.wantsHeartbeats = seesEvents
         spec.wantsUsage = seesEvents || sees("on_usage")
-        spec.splitsThinkTags = stack.field("think_tags", of: table) { $0.bool(at: -1) } ?? true
+        stack.field("think_tags", of: table) { stack in
+            let value = stack.bool(at: -1).map(JSONValue.bool) ?? stack.string(at: -1).map(JSONValue.string)
+            if let mode = value.flatMap({ Quirks.ThinkTags($0) }) { spec.thinkTags = mode }
+        }
         return Parsed(spec: spec, fault: fault)
     }
 
