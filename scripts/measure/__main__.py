@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import dialects
 import flow
+import limits
 import machine
 import many
 import slow
@@ -16,7 +17,7 @@ import throughput
 import tls
 
 MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, "tls": tls,
-                "many": many, "slow": slow, "flow": flow}
+                "many": many, "slow": slow, "flow": flow, "limits": limits}
 
 
 def main() -> int:
