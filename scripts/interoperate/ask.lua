@@ -1,5 +1,6 @@
 -- One request, as a script makes it: reads {client, prompt, options} as JSON from standard input and writes what every
 -- callback got and what came of it as JSON. Run by ours.py through the real binary; it decides nothing itself.
+-- With `frames`, the payload of each frame is kept too; with `stop_after`, on_token returns false at that piece.
 local llm = require "llm"
 
 local case = llm.json.decode(io.read "a")
@@ -12,10 +13,17 @@ if not made then
 end
 
 local options = case.options or {}
-options.on_token = function(text) table.insert(seen.text, text) end
+options.on_token = function(text)
+  table.insert(seen.text, text)
+  return #seen.text ~= case.stop_after
+end
 options.on_reasoning = function(text) table.insert(seen.reasoning, text) end
 options.on_tool_call = function(call) table.insert(seen.calls, call) end
 options.on_usage = function(usage) seen.usage = usage end
+if case.frames then
+  seen.frames = llm.json.array {}
+  options.on_chunk = function(raw) table.insert(seen.frames, raw) end
+end
 options.on_retry = function() seen.retries = seen.retries + 1 end
 
 local asked, reply, err = pcall(client.ask, client, case.prompt, options)
@@ -30,6 +38,7 @@ local function plain(reply)
     text = reply.text, reasoning = reply.reasoning, tool_calls = llm.json.array(reply.tool_calls),
     finish_reason = reply.finish_reason, finish_reason_raw = reply.finish_reason_raw, usage = reply.usage,
     model = reply.model, id = reply.id, attempts = reply.attempts, message = reply.message,
+    value = reply.value, timing = reply.timing,
   }
 end
 
@@ -42,5 +51,6 @@ print(llm.json.encode {
   shown = {
     text = table.concat(seen.text), pieces = #seen.text, reasoning = table.concat(seen.reasoning),
     tool_calls = seen.calls, usage = seen.usage, retries = seen.retries,
+    frames = seen.frames,
   },
 })

@@ -49,8 +49,10 @@ class Misuse(Exception):
 class Client:
     """Runs the binary."""
 
-    def __init__(self, binary: str):
+    def __init__(self, binary: str, patience: float = 20):
+        """`patience`: seconds until the first output, and between two."""
         self.binary = binary
+        self.patience = patience
 
     def knows(self, dialect: str) -> bool:
         """Whether this dialect is one of the binary's. No request is made: without messages there is none to make."""
@@ -61,15 +63,22 @@ class Client:
         raise Differs("our client asks for a reply to nothing")
 
     def ask(self, dialect: str, base: str, model: str, prompt, system: str | None = None, key: str = KEY,
-            **options) -> Outcome:
-        """One request. `prompt` is a string or messages; `options` are those of client:ask."""
+            provider: str | None = None, frames: bool = False, stop_after: int | None = None, **options) -> Outcome:
+        """One request. `prompt` is a string or messages; `options` are those of client:ask.
+
+        With `frames`, `shown["frames"]` has the payloads of all frames. `stop_after` stops the stream at that piece of
+        text.
+        """
         client = {"base_url": base, "dialect": dialect, "model": model, "key_env": "MOONRILL_INTEROP_KEY",
-                  "timeout": {"first": 20, "idle": 20}}
+                  "timeout": {"first": self.patience, "idle": self.patience}}
         if system is not None:
             client["system"] = system
-        case = {"client": client, "prompt": prompt, "options": {"retry": {"max": 0}} | options}
+        if provider is not None:
+            client["provider"] = provider
+        case = {"client": client, "prompt": prompt, "options": {"retry": {"max": 0}} | options, "frames": frames,
+                "stop_after": stop_after}
         done = subprocess.run([self.binary, "run", str(SCRIPT)], input=json.dumps(case, ensure_ascii=False),
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=3 * self.patience,
                               env=os.environ | {"MOONRILL_INTEROP_KEY": key})
         if done.returncode != 0:
             raise Differs(f"moonrill run ended with {done.returncode}: {done.stderr[-500:]}")
