@@ -74,6 +74,9 @@ struct Repetition<Place: Sendable>: Sendable {
         madeInVain += 1
     }
 
+    /// Drops the template: what its document says is read in another way, or has changed meanwhile.
+    mutating func forget() { (template, isAtOne) = (nil, false) }
+
     private func parsed(_ document: Span<UInt8>, _ reader: JSONReader) -> JSONNode? {
         do throws(JSONError) { return try reader.parse(document) } catch { return nil }
     }

@@ -19,6 +19,9 @@ public struct JSONPath: Sendable {
     /// The way that takes these steps.
     public init(_ steps: Step...) { self.steps = steps }
 
+    /// The way that takes these steps.
+    public init(steps: [Step]) { self.steps = steps }
+
     /// The value at the end of the way, if it leads anywhere.
     public func node(in root: JSONNode) -> JSONNode? {
         var node = root

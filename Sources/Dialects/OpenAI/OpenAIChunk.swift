@@ -25,10 +25,11 @@ enum ChoiceKey {
     static let error = 6
 }
 
+/// Members of a delta and of a message. Those that hold text and reasoning are listed in OpenAIPlace.
 enum DeltaKey {
     static let table = JSONKeys(
         "content", "reasoning_content", "reasoning", "tool_calls", "refusal", "function_call", "reasoning_details",
-        "text")
+        "text", "message", "reasoning_text", "thinking", "finish_reason", "delta")
     static let content = 0
     static let reasoningContent = 1
     static let reasoning = 2
@@ -37,15 +38,38 @@ enum DeltaKey {
     static let functionCall = 5
     static let reasoningDetails = 6
     static let text = 7
+    static let message = 8
+    static let reasoningText = 9
+    static let thinking = 10
+    static let finishReason = 11
+    static let delta = 12
+}
+
+/// The kinds of output.
+struct OpenAIOutput: OptionSet {
+    let rawValue: UInt8
+
+    static let text = Self(rawValue: 1)
+    static let reasoning = Self(rawValue: 2)
+    static let refusal = Self(rawValue: 4)
+    static let calls = Self(rawValue: 8)
+}
+
+/// What the containers of one choice hold.
+private struct ChoiceContent {
+    /// The kinds of output that have been read; another container of the choice repeats them.
+    var kinds = OpenAIOutput()
+    /// The finish reason that stands inside a container.
+    var finishReason: String?
 }
 
 extension OpenAIDecoder {
     /// A chunk that repeats an earlier one with another piece of text, and so changes nothing else that is known.
     func take(_ text: String, at place: OpenAIPlace, into events: inout [DecodedEvent]) {
-        switch place {
-        case .content: events.append(.token(text))
-        case .reasoningContent: emit(reasoning: text, as: .reasoningContent, into: &events)
-        case .reasoning: emit(reasoning: text, as: .reasoning, into: &events)
+        if let field = place.field {
+            emit(reasoning: text, as: field, into: &events)
+        } else {
+            events.append(.token(text))
         }
     }
 
@@ -57,89 +81,199 @@ extension OpenAIDecoder {
             if let usage = parts[ChoiceKey.usage] { take(usage: usage, into: &events) }
             throw APIError(ErrorReport(error.value))
         }
-        if let delta = parts[ChoiceKey.delta], delta.kind == .object, hasDeltaContent || delta.count > 0 {
-            if message(delta, into: &events) { hasDeltaContent = true }
-        } else if !hasDeltaContent {
-            whole(parts, into: &events)
-        }
+        var content = ChoiceContent()
+        if let delta = parts[ChoiceKey.delta] { read(delta, in: .delta, &content, into: &events) }
+        if content.kinds.isEmpty { readBeside(parts, &content, into: &events) }
         if let usage = parts[ChoiceKey.usage] { take(usage: usage, into: &events) }
-        if let reason = parts[ChoiceKey.finishReason]?.string { try take(finishReason: reason) }
+        let reason = parts[ChoiceKey.finishReason]?.string
+        guard let reason = reason?.isEmpty == false ? reason : content.finishReason else { return }
+        try take(finishReason: reason)
+        if known.finishReason != nil { takeSpareText(into: &events) }
     }
 
-    /// A choice without a delta: a message (a whole completion), or the text of the legacy completions.
-    private func whole(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
-        if let message = parts[ChoiceKey.message], !message.isNull {
-            if message.kind == .string {
-                emit(content: message, into: &events)
-            } else {
-                _ = self.message(message, into: &events)
+    /// A choice whose delta holds no output: a message (a whole completion, or a piece), or the text of the legacy
+    /// completions.
+    private func readBeside(_ parts: JSONPicked, _ content: inout ChoiceContent, into events: inout [DecodedEvent]) {
+        let (message, text) = (parts[ChoiceKey.message], parts[ChoiceKey.text])
+        guard message != nil || text != nil else { return }
+        if let delta = parts[ChoiceKey.delta], delta.count > 0 {
+            // A message beside deltas is the text so far (Perplexity, Writer). It counts if no delta brings text.
+            if let text = message?.string ?? message?["content"]?.string ?? message?["text"]?.string, !text.isEmpty {
+                spareText = text
             }
-        } else if let text = parts[ChoiceKey.text] {
-            emit(content: text, into: &events)
+        } else if let message {
+            read(message, in: .message, &content, into: &events)
         }
+        if content.kinds.isEmpty, let text { readItself(text, in: .choice, &content, into: &events) }
     }
+
+    /// At the end: the text that stood beside deltas without text.
+    func takeSpareText(into events: inout [DecodedEvent]) {
+        guard let text = spareText else { return }
+        spareText = nil
+        guard !deltaOutput.union(nestedOutput).contains(.text) else { return }
+        hasOutput = true
+        events.append(.token(text))
+    }
+
+    // MARK: Containers
 
     /// A delta or a message.
-    /// - Returns: whether it held content.
-    private func message(_ message: JSONNode, into events: inout [DecodedEvent]) -> Bool {
-        let parts = message.pick(DeltaKey.table)
-        // Both names in one delta hold the same text; so do `reasoning_details`, which are kept to be sent back.
-        if let text = parts[DeltaKey.reasoningContent]?.string, !text.isEmpty {
-            emit(reasoning: text, as: .reasoningContent, into: &events)
-        } else if let text = parts[DeltaKey.reasoning]?.string, !text.isEmpty {
-            emit(reasoning: text, as: .reasoning, into: &events)
+    private func read(
+        _ node: JSONNode, in container: OpenAIPlace.Container, _ content: inout ChoiceContent,
+        into events: inout [DecodedEvent]
+    ) {
+        guard node.kind == .object else { return readItself(node, in: container, &content, into: &events) }
+        let parts = node.pick(DeltaKey.table)
+        let wanted = wanted(in: container, besides: content.kinds)
+        var found = OpenAIOutput()
+        // Several names in one delta hold the same text; so do `reasoning_details`, which are kept to be sent back.
+        if wanted.contains(.reasoning) {
+            read(OpenAIPlace.reasoningKeys, .reasoning, parts, container, wanted, &found, &events)
         }
-        var hasContent = false
-        if let content = parts[DeltaKey.content], !content.isNull {
-            hasContent = emit(content: content, into: &events)
-        } else if let text = parts[DeltaKey.text] {
-            hasContent = emit(content: text, into: &events)
+        if wanted.contains(.text) {
+            // Reasoning among the parts of a content repeats the reasoning beside it.
+            read(OpenAIPlace.textKeys, .text, parts, container, wanted.subtracting(found), &found, &events)
         }
-        if let refusal = parts[DeltaKey.refusal]?.string, !refusal.isEmpty {
-            known.refusal = (known.refusal.take() ?? "") + refusal
-            hasOutput = true
+        if wanted.contains(.refusal), let refusal = parts[DeltaKey.refusal]?.string, !refusal.isEmpty {
+            take(refusal: refusal)
+            found.insert(.refusal)
         }
         if let details = parts[DeltaKey.reasoningDetails] { memory.take(details: details) }
-        if let calls = parts[DeltaKey.toolCalls], calls.first != nil, tools.take(calls) { hasOutput = true }
-        if let call = parts[DeltaKey.functionCall], call.kind == .object, tools.take(functionCall: call) {
-            hasOutput = true
+        if wanted.contains(.calls), readCalls(parts) { found.insert(.calls) }
+        note(found, in: container)
+        content.kinds.formUnion(found)
+        if content.finishReason == nil, let reason = parts[DeltaKey.finishReason]?.string, !reason.isEmpty {
+            content.finishReason = reason
         }
-        return hasContent
+        // Some servers nest a message in the delta. Only a delta has containers, so the nesting is bounded.
+        guard container == .delta else { return }
+        if let message = parts[DeltaKey.message] { read(message, in: .deltaMessage, &content, into: &events) }
+        if let delta = parts[DeltaKey.delta] { read(delta, in: .deltaDelta, &content, into: &events) }
     }
 
-    /// Content: a string, or parts of it (Mistral's thinking, multimodal messages).
-    /// - Returns: whether there was any.
-    @discardableResult
-    private func emit(content: JSONNode, into events: inout [DecodedEvent]) -> Bool {
-        switch content.kind {
-        case .string:
-            guard let text = content.string, !text.isEmpty else { return false }
-            hasOutput = true
-            events.append(.token(text))
-            return true
-        case .array:
-            var any = false
-            content.forEachElement { if emit(content: $0, into: &events) { any = true } }
-            return any
-        case .object:
-            if let thinking = content["thinking"] {
-                emit(thinking: thinking, into: &events)
-                return true
+    /// The first of `keys` that holds output of the kind.
+    private func read(
+        _ keys: [OpenAIPlace.Key], _ kind: OpenAIOutput, _ parts: JSONPicked, _ container: OpenAIPlace.Container,
+        _ wanted: OpenAIOutput, _ found: inout OpenAIOutput, _ events: inout [DecodedEvent]
+    ) {
+        for key in keys {
+            guard let node = parts[key.index], !node.isNull else { continue }
+            let output = read(node, as: key.field, wanted, into: &events)
+            guard !output.isEmpty else { continue }
+            lastPlace = OpenAIPlace(container: container, key: key)
+            found.formUnion(output)
+            if output.contains(kind) { return }
+        }
+    }
+
+    /// A container that is itself the text: a message, a delta or the legacy `text`.
+    private func readItself(
+        _ node: JSONNode, in container: OpenAIPlace.Container, _ content: inout ChoiceContent,
+        into events: inout [DecodedEvent]
+    ) {
+        guard !node.isNull else { return }
+        let found = read(node, as: nil, wanted(in: container, besides: content.kinds), into: &events)
+        lastPlace = OpenAIPlace(container: container, key: .itself)
+        note(found, in: container)
+        content.kinds.formUnion(found)
+    }
+
+    /// The kinds of output that a container may add. A message after deltas, or beside them, repeats them.
+    private func wanted(in container: OpenAIPlace.Container, besides kinds: OpenAIOutput) -> OpenAIOutput {
+        let known: OpenAIOutput =
+            switch container {
+            case .delta: []
+            case .deltaMessage, .deltaDelta: deltaOutput
+            case .message, .choice: deltaOutput.union(nestedOutput)
             }
-            guard let text = content["text"], text.kind == .string else { return false }
-            return emit(content: text, into: &events)
-        default: return false
-        }
+        return OpenAIOutput(rawValue: ~known.union(kinds).rawValue)
     }
 
-    private func emit(thinking: JSONNode, into events: inout [DecodedEvent]) {
-        switch thinking.kind {
-        case .string:
-            if let text = thinking.string, !text.isEmpty { emit(reasoning: text, as: .parts, into: &events) }
-        case .array: thinking.forEachElement { emit(thinking: $0, into: &events) }
-        case .object: if let text = thinking["text"] { emit(thinking: text, into: &events) }
+    /// A template of a container that is no longer read would go on telling its text.
+    private func note(_ found: OpenAIOutput, in container: OpenAIPlace.Container) {
+        switch container {
+        case .delta where !deltaOutput.isSuperset(of: found):
+            deltaOutput.formUnion(found)
+            repetition.forget()
+        case .deltaMessage where !nestedOutput.isSuperset(of: found),
+            .deltaDelta where !nestedOutput.isSuperset(of: found):
+            nestedOutput.formUnion(found)
+            repetition.forget()
         default: break
         }
+    }
+
+    private func readCalls(_ parts: JSONPicked) -> Bool {
+        var found = false
+        if let calls = parts[DeltaKey.toolCalls], calls.first != nil, tools.take(calls) { found = true }
+        if let call = parts[DeltaKey.functionCall], call.kind == .object, tools.take(functionCall: call) {
+            found = true
+        }
+        if found { hasOutput = true }
+        return found
+    }
+
+    // MARK: Values
+
+    /// Text or reasoning in one of its forms: a string, parts in an array, or an object that holds it.
+    /// - Parameters:
+    ///   - field: where the reasoning stands; nil for text.
+    ///   - wanted: the kinds that are no repetition.
+    private func read(
+        _ node: JSONNode, as field: OpenAIReasoningMemory.Field?, _ wanted: OpenAIOutput,
+        into events: inout [DecodedEvent]
+    ) -> OpenAIOutput {
+        switch node.kind {
+        case .string:
+            guard wanted.contains(field == nil ? .text : .reasoning), let text = node.string, !text.isEmpty else {
+                return []
+            }
+            if let field {
+                emit(reasoning: text, as: field, into: &events)
+                return .reasoning
+            }
+            hasOutput = true
+            events.append(.token(text))
+            return .text
+        case .array:
+            var found = OpenAIOutput()
+            node.forEachElement { found.formUnion(read($0, as: field, wanted, into: &events)) }
+            return found
+        case .object: return read(part: node, as: field, wanted, into: &events)
+        default: return []
+        }
+    }
+
+    /// A part of the content. Its type, or the name of its text, says whether it is reasoning (Mistral's `thinking`,
+    /// Responses' `reasoning` and `summary_text`).
+    private func read(
+        part: JSONNode, as field: OpenAIReasoningMemory.Field?, _ wanted: OpenAIOutput,
+        into events: inout [DecodedEvent]
+    ) -> OpenAIOutput {
+        let parts = part.pick(PartKey.table)
+        let isReasoning =
+            parts[PartKey.type].map(PartKey.isReasoning(type:)) == true || parts[PartKey.thought]?.bool == true
+        for key in PartKey.reasoning {
+            guard let node = parts[key] else { continue }
+            let found = read(node, as: field ?? .parts, wanted, into: &events)
+            if !found.isEmpty { return found }
+        }
+        for key in PartKey.text {
+            guard let node = parts[key] else { continue }
+            let found = read(node, as: field ?? (isReasoning ? .parts : nil), wanted, into: &events)
+            if !found.isEmpty { return found }
+        }
+        guard wanted.contains(.refusal), let refusal = parts[PartKey.refusal]?.string, !refusal.isEmpty else {
+            return []
+        }
+        take(refusal: refusal)
+        return .refusal
+    }
+
+    private func take(refusal: String) {
+        known.refusal = (known.refusal.take() ?? "") + refusal
+        hasOutput = true
     }
 
     private func emit(reasoning: String, as field: OpenAIReasoningMemory.Field, into events: inout [DecodedEvent]) {
@@ -170,6 +304,27 @@ extension OpenAIDecoder {
                 isRetryable: true)
         default: known.finishReason = FinishReason(openAI: raw)
         }
+    }
+}
+
+/// Members of a content part.
+enum PartKey {
+    static let table = JSONKeys(
+        "type", "text", "content", "value", "thinking", "reasoning", "reasoning_content", "reasoning_text", "summary",
+        "refusal", "thought")
+    static let type = 0
+    static let refusal = 9
+    static let thought = 10
+    /// Members that hold text.
+    static let text = [1, 2, 3]
+    /// Members that hold reasoning.
+    static let reasoning = [4, 5, 6, 7, 8]
+
+    /// Whether a part of this type is reasoning: "thinking", "reasoning", "reasoning_text", "summary_text".
+    static func isReasoning(type: JSONNode) -> Bool {
+        guard let name = type.string else { return false }
+        return name.hasPrefix("thinking") || name.hasPrefix("reasoning") || name.hasPrefix("summary")
+            || name == "thought"
     }
 }
 

@@ -13,8 +13,14 @@ final class OpenAIDecoder: EventDecoder {
     var known = ReplySummary()
     var tools = OpenAIToolCalls()
     var memory = OpenAIReasoningMemory()
-    /// True once a delta has brought content: what stands beside deltas from then on repeats it.
-    var hasDeltaContent = false
+    /// The kinds of output that deltas have brought themselves: a message in them or beside them repeats these.
+    var deltaOutput = OpenAIOutput()
+    /// Those that came in a message inside the deltas.
+    var nestedOutput = OpenAIOutput()
+    /// The last text of a message that stood beside a delta, while no delta has brought text.
+    var spareText: String?
+    /// Where the chunk parsed last had its output.
+    var lastPlace: OpenAIPlace?
     var hasOutput = false { didSet { outputCount &+= 1 } }
     private(set) var outputCount = 0
     var repetition = Repetition<OpenAIPlace>()
@@ -46,15 +52,19 @@ final class OpenAIDecoder: EventDecoder {
             return take(piece, at: place, into: &events)
         }
         let before = events.count
+        lastPlace = nil
         try sort(kind, name: name, text, into: &events)
-        if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
+        if isDone { takeSpareText(into: &events) }
+        if mayRepeat, events.count == before + 1, let place = lastPlace {
+            repetition.learn(text, events[before], at: place, reader)
+        }
     }
 
     func repeats(
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextRun, end: Int)? {
         guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        read.run.isReasoning = read.place != .content
+        read.run.isReasoning = read.place.field != nil
         return (read.run, read.end)
     }
 

@@ -8,7 +8,9 @@ struct OpenAIMessages {
     let quirks: Quirks
 
     /// The members in which Chat Completions servers send reasoning.
-    private static let reasoningMembers = ["reasoning_content", "reasoning", "reasoning_details"]
+    private static let reasoningMembers = [
+        "reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details",
+    ]
 
     func written(_ messages: [Message]) -> [JSONValue] {
         // A turn is finished once the user has spoken again.

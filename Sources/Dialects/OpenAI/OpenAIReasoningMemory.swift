@@ -11,6 +11,10 @@ struct OpenAIReasoningMemory {
         case reasoningContent
         /// `reasoning` (OpenRouter, Groq, vLLM, Ollama, ...).
         case reasoning
+        /// `reasoning_text` (GitHub Copilot).
+        case reasoningText
+        /// `thinking`.
+        case thinking
         /// Parts of type `thinking` inside the content (Mistral).
         case parts
     }
@@ -72,6 +76,8 @@ struct OpenAIReasoningMemory {
         switch field {
         case .reasoningContent where !reasoning.isEmpty: message["reasoning_content"] = .string(reasoning)
         case .reasoning where !reasoning.isEmpty: message["reasoning"] = .string(reasoning)
+        case .reasoningText where !reasoning.isEmpty: message["reasoning_text"] = .string(reasoning)
+        case .thinking where !reasoning.isEmpty: message["thinking"] = .string(reasoning)
         default: break
         }
         guard !details.isEmpty else { return }

@@ -3,62 +3,152 @@
 
 internal import Wire
 
-/// Where a chunk has a piece of text.
-enum OpenAIPlace: Sendable, CaseIterable {
-    case content, reasoningContent, reasoning
+/// Where a chunk has a piece of text or reasoning.
+struct OpenAIPlace: Sendable {
+    /// What holds it.
+    enum Container: Sendable {
+        case delta, deltaMessage, deltaDelta
+        /// A choice's message, and the choice itself with its legacy `text`.
+        case message, choice
 
-    fileprivate var key: Int {
-        switch self {
-        case .content: DeltaKey.content
-        case .reasoningContent: DeltaKey.reasoningContent
-        case .reasoning: DeltaKey.reasoning
+        fileprivate var steps: [JSONPath.Step] {
+            switch self {
+            case .delta: ["choices", .first, "delta"]
+            case .deltaMessage: ["choices", .first, "delta", "message"]
+            case .deltaDelta: ["choices", .first, "delta", "delta"]
+            case .message: ["choices", .first, "message"]
+            case .choice: ["choices", .first, "text"]
+            }
         }
     }
 
-    /// `obfuscation` is padding that hides a piece's length from those who count encrypted bytes
-    /// (https://platform.openai.com/docs/api-reference/chat-streaming).
-    fileprivate var gaps: JSONTemplate.Gaps {
-        let text =
-            switch self {
-            case .content: JSONPath("choices", .first, "delta", "content")
-            case .reasoningContent: JSONPath("choices", .first, "delta", "reasoning_content")
-            case .reasoning: JSONPath("choices", .first, "delta", "reasoning")
-            }
-        return JSONTemplate.Gaps(text: text, ignored: [JSONPath("obfuscation")])
+    /// The member of the container.
+    struct Key: Sendable {
+        let index: Int
+        let name: StaticString
+        /// For reasoning, how it goes back.
+        var field: OpenAIReasoningMemory.Field?
+
+        /// The container is the text.
+        static let itself = Self(index: -1, name: "")
+    }
+
+    /// Members of a delta or message that hold text; the first one that does counts.
+    static let textKeys = [Key(index: DeltaKey.content, name: "content"), Key(index: DeltaKey.text, name: "text")]
+    /// Members that hold reasoning.
+    static let reasoningKeys = [
+        Key(index: DeltaKey.reasoningContent, name: "reasoning_content", field: .reasoningContent),
+        Key(index: DeltaKey.reasoning, name: "reasoning", field: .reasoning),
+        Key(index: DeltaKey.reasoningText, name: "reasoning_text", field: .reasoningText),
+        Key(index: DeltaKey.thinking, name: "thinking", field: .thinking),
+    ]
+
+    var container: Container
+    var key: Key
+    /// How the reasoning goes back; nil for text. A part of the content may be reasoning.
+    var field: OpenAIReasoningMemory.Field?
+
+    init(container: Container, key: Key) {
+        self.container = container
+        self.key = key
+        field = key.field
+    }
+
+    private var steps: [JSONPath.Step] {
+        key.index < 0 ? container.steps : container.steps + [.member(key.name)]
+    }
+
+    /// The ways to the string: the value itself, the only part of an array, or an object's text.
+    fileprivate var ways: [[JSONPath.Step]] { [steps, steps + [.first, "text"], steps + ["text"]] }
+
+    fileprivate func isAt(_ key: Key, of container: Container) -> Bool {
+        self.container == container && self.key.index == key.index
     }
 }
 
 extension Repetition<OpenAIPlace> {
     /// Learns from a chunk that was parsed, and said `event` alone.
-    mutating func learn(_ chunk: Span<UInt8>, _ event: DecodedEvent, _ reader: JSONReader) {
+    mutating func learn(
+        _ chunk: Span<UInt8>, _ event: DecodedEvent, at place: OpenAIPlace, _ reader: JSONReader
+    ) {
         guard let (text, isReasoning) = event.piece else { return }
-        let places: [OpenAIPlace] = isReasoning ? [.reasoningContent, .reasoning] : [.content]
-        for place in places {
-            learn(chunk, open: place.gaps, reader) { Self.saysOnly(text, at: place, $0) ? place : nil }
+        var place = place
+        if isReasoning != (place.field != nil) { place.field = isReasoning ? .parts : nil }
+        var path = JSONPath()
+        // `obfuscation` is padding that hides a piece's length from those who count encrypted bytes
+        // (https://platform.openai.com/docs/api-reference/chat-streaming).
+        learn(chunk, open: JSONTemplate.Gaps(text: path, ignored: [JSONPath("obfuscation")]), reader) { chunk in
+            guard let way = place.ways.first(where: { JSONPath(steps: $0).node(in: chunk)?.string == text }),
+                Self.saysOnly(place, chunk)
+            else { return nil }
+            path = JSONPath(steps: way)
+            return place
         }
     }
 
-    /// Whether a chunk holds `text` at `place` and says nothing else: no usage, no end, no error, no other choice.
-    private static func saysOnly(_ text: String, at place: OpenAIPlace, _ chunk: JSONNode) -> Bool {
+    /// Whether a chunk says nothing beside what stands at `place`: no usage, no end, no error, no other choice.
+    private static func saysOnly(_ place: OpenAIPlace, _ chunk: JSONNode) -> Bool {
         let top = chunk.pick(ChunkKey.table)
         guard isSilent(top, ChunkKey.usage, ChunkKey.error, ChunkKey.groq), let choices = top[ChunkKey.choices],
-            choices.count == 1, let choice = choices.first?.pick(ChoiceKey.table)
+            choices.count == 1, let choice = choices.first?.pick(ChoiceKey.table),
+            isSilent(choice, ChoiceKey.finishReason, ChoiceKey.usage, ChoiceKey.error),
+            choice[ChoiceKey.index]?.natural ?? 0 == 0
         else { return false }
-        guard isSilent(choice, ChoiceKey.finishReason, ChoiceKey.usage, ChoiceKey.error),
-            choice[ChoiceKey.index]?.natural ?? 0 == 0, let delta = choice[ChoiceKey.delta]?.pick(DeltaKey.table)
-        else { return false }
-        guard
-            isSilent(
-                delta, DeltaKey.toolCalls, DeltaKey.refusal, DeltaKey.functionCall, DeltaKey.reasoningDetails,
-                DeltaKey.text)
-        else { return false }
-        return OpenAIPlace.allCases.allSatisfy { candidate in
-            if candidate == place { return delta[candidate.key]?.string == text }
-            return isSilent(delta, candidate.key) || delta[candidate.key]?.string == ""
+        let delta = choice[ChoiceKey.delta]
+        switch place.container {
+        case .delta, .deltaMessage, .deltaDelta: return delta.map { isSilent($0, in: .delta, but: place) } ?? false
+        case .message:
+            guard delta.map({ $0.count == 0 && $0.kind != .string }) ?? true else { return false }
+            return choice[ChoiceKey.message].map { isSilent($0, in: .message, but: place) } ?? false
+        case .choice:
+            guard choice[ChoiceKey.message]?.isNull ?? true else { return false }
+            return delta.map { isSilent($0, in: .delta, but: place) } ?? true
         }
+    }
+
+    /// Whether a container says nothing beside what stands at `place`.
+    private static func isSilent(
+        _ node: JSONNode, in container: OpenAIPlace.Container, but place: OpenAIPlace
+    ) -> Bool {
+        if place.isAt(.itself, of: container) { return isOnePiece(node) }
+        guard node.kind == .object else { return isSilent(node) }
+        let parts = node.pick(DeltaKey.table)
+        let others = [
+            DeltaKey.toolCalls, DeltaKey.refusal, DeltaKey.functionCall, DeltaKey.reasoningDetails,
+            DeltaKey.finishReason,
+        ]
+        guard others.allSatisfy({ parts[$0].map(isSilent) ?? true }) else { return false }
+        for key in OpenAIPlace.textKeys + OpenAIPlace.reasoningKeys {
+            guard let value = parts[key.index] else { continue }
+            guard place.isAt(key, of: container) ? isOnePiece(value) : isSilent(value) else { return false }
+        }
+        let (message, delta) = (parts[DeltaKey.message], parts[DeltaKey.delta])
+        guard container == .delta else { return true }
+        return (message.map { isSilent($0, in: .deltaMessage, but: place) } ?? true)
+            && (delta.map { isSilent($0, in: .deltaDelta, but: place) } ?? true)
+    }
+
+    /// Whether a value is a string, or one part that holds its text as `text` alone.
+    private static func isOnePiece(_ value: JSONNode) -> Bool {
+        guard value.kind != .string else { return true }
+        guard let part = value.kind == .array ? value.first : value, value.kind != .array || value.count == 1 else {
+            return false
+        }
+        let parts = part.pick(PartKey.table)
+        return (PartKey.text.dropFirst() + PartKey.reasoning + [PartKey.refusal]).allSatisfy { parts[$0] == nil }
     }
 
     private static func isSilent(_ parts: JSONPicked, _ keys: Int...) -> Bool {
         keys.allSatisfy { parts[$0]?.isNull ?? true }
+    }
+
+    /// Whether a value says nothing: null, an empty string, array or object.
+    private static func isSilent(_ value: JSONNode) -> Bool {
+        switch value.kind {
+        case .null: true
+        case .string: value.string == ""
+        case .array, .object: value.count == 0
+        default: false
+        }
     }
 }
