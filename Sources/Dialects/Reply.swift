@@ -54,6 +54,8 @@ public struct Usage: Sendable, Equatable {
     public var countsCacheApart = false
     /// Input and output together.
     public var totalTokens: Int?
+    /// What the provider says that the reply cost, in US dollars.
+    public var cost: Double?
     /// True when counted here because the provider's numbers never came.
     public var estimated = false
 

@@ -8,6 +8,12 @@ public enum WireNumber {
     /// The longest delay in seconds: a century.
     public static let longestDelay = 36_525.0 * 86_400
 
+    /// The greatest cost in dollars: a billion.
+    public static let greatestCost = 1e9
+
+    /// The cost in dollars, from 0 to `greatestCost`; nil for any other number.
+    public static func cost(_ dollars: Double) -> Double? { dollars >= 0 && dollars <= greatestCost ? dollars : nil }
+
     /// The count, from 0 to `greatestCount`; nil for any other number.
     public static func count(_ value: Int64) -> Int64? { (0...greatestCount).contains(value) ? value : nil }
 

@@ -39,6 +39,12 @@ import Wire
             ($0.inputTokens, $0.cachedTokens, $0.cacheWriteTokens, $0.outputTokens) = (12, 1000, 100, 50)
             $0.countsCacheApart = true
         },
+        Case("OpenRouter: what the provider says it cost", tokens: 150, dollars: 70_000) {
+            ($0.inputTokens, $0.outputTokens, $0.cost) = (100, 50, 0.07)
+        },
+        Case("a reply that cost nothing", tokens: 150, dollars: 0) {
+            ($0.inputTokens, $0.outputTokens, $0.cost) = (100, 50, 0)
+        },
         Case("nothing reported: the estimate stays", tokens: 0, dollars: 0) { _ in },
     ]
 
@@ -51,6 +57,23 @@ import Wire
         #expect(abs(budget.dollars - test.dollars) < 1e-12)
     }
 
+    /// The cost takes the place of what the prompt and the pieces of this attempt were counted with, and of no other's.
+    @Test func aCostReplacesTheEstimateOfItsAttempt() {
+        let budget = Budget(tokens: nil, dollars: 1e9)
+        let chat = ChatRequest(model: "m", system: String(repeating: "word ", count: 100), messages: [])
+        var meter = Meter([budget], chat, price: Meter.Price(input: 1000, output: 2000))
+        let prompt = budget.dollars
+        #expect(prompt > 0)
+        meter.count([.token("some words of the first attempt"), .retry(Self.retry)])
+        let failed = budget.dollars - prompt
+        #expect(failed > prompt)
+        meter.count([.token("words")])
+        var usage = Usage()
+        (usage.inputTokens, usage.outputTokens, usage.cost) = (100, 2, 0.25)
+        meter.count([.finish(Self.reply(usage))])
+        #expect(abs(budget.dollars - (failed + 0.25)) < 1e-9)
+    }
+
     /// A price that is not known is that of the input.
     @Test func cachePricesMayBeAbsent() {
         let budget = Budget(tokens: nil, dollars: 1)
@@ -61,6 +84,12 @@ import Wire
         meter.count([.finish(Self.reply(usage))])
         #expect(abs(budget.dollars - 120e-6) < 1e-12)
     }
+
+    private static let retry = RetryInfo(
+        attempt: 1, delay: 0,
+        error: RequestFailure(
+            kind: .overloaded, message: "busy", isRetryable: true, provider: "p", model: "m", attempts: 1),
+        received: Position())
 
     private static func reply(_ usage: Usage) -> Reply {
         Reply(

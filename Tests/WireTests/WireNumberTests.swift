@@ -36,6 +36,12 @@ import Wire
         #expect(WireNumber.sum(most, most, most) == most && WireNumber.sum(.max, .max) == most)
     }
 
+    @Test func costs() {
+        #expect(WireNumber.cost(0) == 0 && WireNumber.cost(0.25) == 0.25 && WireNumber.cost(1e9) == 1e9)
+        #expect(WireNumber.cost(-0.1) == nil && WireNumber.cost(1.1e9) == nil)
+        #expect(WireNumber.cost(.nan) == nil && WireNumber.cost(.infinity) == nil)
+    }
+
     @Test func valuesGrowInPlace() {
         var object: JSONObject = ["a": "x", "b": [1], "c": 1]
         object.extend("a", by: "y")

@@ -203,6 +203,8 @@ final class AnthropicDecoder: EventDecoder {
         if let count = Usage.count(parts[4]) { usage.cacheWriteTokens = count }
         usage.countsCacheApart = usage.cachedTokens != nil || usage.cacheWriteTokens != nil
         if let count = Usage.count(parts[3]?["thinking_tokens"]) { usage.reasoningTokens = count }
+        // OpenRouter's Messages endpoint adds it.
+        if let cost = Usage.cost(node) { usage.cost = cost }
         guard usage != known.usage ?? Usage() else { return }
         known.usage = usage
         events.append(.usage(usage))

@@ -20,6 +20,7 @@ extension Usage {
         cachedTokens =
             Self.count(parts[4]?["cached_tokens"]) ?? Self.count(parts[5]) ?? Self.count(parts[6])
             ?? Self.count(parts[7])
-        if inputTokens == nil, outputTokens == nil, totalTokens == nil { return nil }
+        cost = Self.cost(node)
+        if inputTokens == nil, outputTokens == nil, totalTokens == nil, cost == nil { return nil }
     }
 }

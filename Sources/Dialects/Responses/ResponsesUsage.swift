@@ -21,6 +21,7 @@ extension Usage {
         totalTokens = Self.count(parts[2])
         cachedTokens = Self.count(parts[3]?["cached_tokens"])
         reasoningTokens = Self.count(parts[4]?["reasoning_tokens"])
+        cost = Self.cost(node)
         if inputTokens == nil, outputTokens == nil, totalTokens == nil { return nil }
     }
 }

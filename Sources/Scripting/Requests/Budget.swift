@@ -54,6 +54,7 @@ struct Meter {
     /// What the present attempt has been counted with.
     private var input = 0.0
     private var output = 0.0
+    private var dollars = 0.0
 
     /// US dollars for a million tokens.
     struct Price {
@@ -76,12 +77,18 @@ struct Meter {
     ///   - input: tokens read, those of the cache among them.
     ///   - cached: how many of these came from the cache.
     ///   - stored: how many of these were put there.
-    private func charge(input: Double, output: Double, cached: Double = 0, stored: Double = 0) {
+    ///   - cost: what the present attempt has cost altogether, where the provider says it; the price is not used then.
+    private mutating func charge(
+        input: Double, output: Double, cached: Double = 0, stored: Double = 0, cost: Double? = nil
+    ) {
         var dollars = 0.0
-        if let price {
+        if let cost {
+            dollars = cost - self.dollars
+        } else if let price {
             let read = cached * (price.cachedInput ?? price.input) + stored * (price.cacheWrite ?? price.input)
             dollars = ((input - cached - stored) * price.input + read + output * price.output) / 1e6
         }
+        self.dollars += dollars
         for budget in budgets { budget.add(tokens: input + output, dollars: dollars) }
     }
 
@@ -96,6 +103,7 @@ struct Meter {
             case .retry:
                 // The attempt that failed is paid for; the next one has its prompt read again.
                 output = 0
+                dollars = 0
                 charge(input: input, output: 0)
             case .finish(let reply): settle(reply.usage)
             case .failed(let failure): settle(failure.partial?.usage)
@@ -112,7 +120,7 @@ struct Meter {
         if let tokens = usage.writtenTokens { output = Double(tokens) }
         charge(
             input: input - counted.0, output: output - counted.1, cached: Double(usage.cachedTokens ?? 0),
-            stored: Double(usage.cacheWriteTokens ?? 0))
+            stored: Double(usage.cacheWriteTokens ?? 0), cost: usage.cost)
     }
 
     // MARK: Estimates

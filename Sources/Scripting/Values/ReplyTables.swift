@@ -67,13 +67,14 @@ struct ReplyTables {
     }
 
     func push(_ usage: Usage, to stack: LuaStack) {
-        stack.pushTable(fields: 7)
+        stack.pushTable(fields: 8)
         stack.set("input_tokens", usage.inputTokens)
         stack.set("output_tokens", usage.outputTokens)
         stack.set("reasoning_tokens", usage.reasoningTokens)
         stack.set("cached_tokens", usage.cachedTokens)
         stack.set("cache_write_tokens", usage.cacheWriteTokens)
         stack.set("total_tokens", usage.totalTokens)
+        stack.set("cost", usage.cost)
         stack.set("estimated", usage.estimated)
     }
 
