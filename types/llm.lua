@@ -146,6 +146,7 @@ local llm = {}
 ---@field cached_tokens? integer of the prompt, from the provider's cache; Anthropic counts them beside input_tokens
 ---@field cache_write_tokens? integer of the prompt, put into the cache (Anthropic, beside input_tokens)
 ---@field total_tokens? integer
+---@field cost? number US dollars, where the provider says it (OpenRouter, xAI, Perplexity, Vercel, DeepInfra, Venice)
 ---@field estimated boolean counted here, because the provider's numbers never came
 
 ---@class llm.tool_call
@@ -231,7 +232,7 @@ local llm = {}
 ---@field received? llm.position
 ---@field id? string
 ---@field model? string
----@field name? string of native: what the provider calls it (a citation, a server tool's use)
+---@field name? string of native: what the provider calls it (a citation, a server tool's use); with openai the name of the field: "citations", "annotations", "executed_tools", "logprobs", "audio"
 ---@field value? any of native: what the provider sent
 
 ---@class llm.client

@@ -152,6 +152,34 @@ extern "C" const char *csj_message(int code) {
     return simdjson::error_message(static_cast<simdjson::error_code>(code));
 }
 
+namespace {
+
+/// Whether the value at this place is an array or object that is not empty.
+bool is_filled(const uint64_t *tape, uint32_t index) noexcept {
+    uint64_t type = tape[index] >> 56;
+    return (type == '{' || type == '[') && (uint32_t)tape[index] != index + 2;
+}
+
+/// Which of the keys a member's name is; `count` for none.
+uint32_t key_of(const csj_key *keys, uint32_t count, uint64_t marks, const uint8_t *text) noexcept {
+    uint32_t length;
+    std::memcpy(&length, text, sizeof length);
+    text += sizeof length;
+    uint64_t head = head_of(text, length);
+    if ((marks & csj_mark(head)) == 0) return count;
+    uint32_t k = 0;
+    while (k < count && !matches(keys[k], head, text, length)) k++;
+    return k;
+}
+
+uint64_t marks_of(const csj_key *keys, uint32_t count) noexcept {
+    uint64_t marks = 0;
+    for (uint32_t k = 0; k < count; k++) marks |= keys[k].mark;
+    return marks;
+}
+
+} // namespace
+
 extern "C" uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t count, uint32_t *out) {
     if (csj_type(object) != '{') return 0;
     if (count > CSJ_MAX_KEYS) count = CSJ_MAX_KEYS;
@@ -159,22 +187,30 @@ extern "C" uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t coun
     const uint64_t *tape = object.document->tape;
     const uint8_t *strings = object.document->strings;
     uint32_t found = 0;
-    uint64_t marks = 0;
-    for (uint32_t k = 0; k < count; k++) marks |= keys[k].mark;
+    uint64_t marks = marks_of(keys, count);
     uint32_t end = csj_end(object);
     for (uint32_t index = csj_begin(object); index < end; index = csj_after_word(tape[index + 1], index + 1)) {
-        const uint8_t *text = strings + (tape[index] & 0x00FFFFFFFFFFFFFFu);
-        uint32_t length;
-        std::memcpy(&length, text, sizeof length);
-        text += sizeof length;
-        uint64_t head = head_of(text, length);
-        if ((marks & csj_mark(head)) == 0) continue;
-        for (uint32_t k = 0; k < count; k++) {
-            if (!matches(keys[k], head, text, length)) continue;
+        uint32_t k = key_of(keys, count, marks, strings + (tape[index] & 0x00FFFFFFFFFFFFFFu));
+        if (k < count) {
             out[k] = index + 1;
             found |= uint32_t(1) << k;
-            break;
+        } else if (is_filled(tape, index + 1)) {
+            found |= CSJ_OTHERS;
         }
     }
     return found;
+}
+
+extern "C" uint32_t csj_other(csj_node object, const csj_key *keys, uint32_t count, uint32_t from) {
+    if (csj_type(object) != '{') return 0;
+    if (count > CSJ_MAX_KEYS) count = CSJ_MAX_KEYS;
+    const uint64_t *tape = object.document->tape;
+    const uint8_t *strings = object.document->strings;
+    uint64_t marks = marks_of(keys, count);
+    uint32_t end = csj_end(object);
+    for (uint32_t index = from; index < end; index = csj_after_word(tape[index + 1], index + 1)) {
+        if (!is_filled(tape, index + 1)) continue;
+        if (key_of(keys, count, marks, strings + (tape[index] & 0x00FFFFFFFFFFFFFFu)) == count) return index;
+    }
+    return 0;
 }

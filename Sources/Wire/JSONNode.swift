@@ -70,7 +70,7 @@ public struct JSONNode {
         return key.withUTF8Buffer { bytes in
             var entry = csj_key_make(bytes.baseAddress, UInt32(bytes.count))
             var index: UInt32 = 0
-            return csj_pick(place, &entry, 1, &index) == 0 ? nil : JSONNode(csj_at(place, index))
+            return csj_pick(place, &entry, 1, &index) & 1 == 0 ? nil : JSONNode(csj_at(place, index))
         }
     }
 
@@ -85,6 +85,42 @@ public struct JSONNode {
             }
         }
         return picked
+    }
+
+    /// Calls `body` with each member that `keys` does not name and whose value is an array or object with something in
+    /// it. See ``JSONPicked/hasOthers``.
+    public func forEachOther(than keys: JSONKeys, _ body: (String, JSONNode) -> Void) {
+        keys.table.withUnsafeBufferPointer { table in
+            var from = csj_begin(place)
+            while true {
+                let name = csj_other(place, table.baseAddress, UInt32(table.count), from)
+                guard name != 0 else { return }
+                let value = csj_at(place, name + 1)
+                let next = csj_after(value)
+                body(text(of: csj_at(place, name)), JSONNode(value))
+                from = next
+            }
+        }
+    }
+
+    /// Whether it says anything: a number, a truth value, a string that is not empty, or an array or object with one of
+    /// these somewhere inside.
+    public var saysAnything: Bool {
+        switch kind {
+        case .null: return false
+        case .string: return !isString("")
+        case .bool, .int, .double: return true
+        case .array, .object:
+            let end = csj_end(place)
+            let isObject = kind == .object
+            var child = csj_at(place, csj_begin(place))
+            while child.index < end {
+                if isObject { child = csj_at(child, child.index + 1) }
+                if JSONNode(child).saysAnything { return true }
+                child = csj_at(child, csj_after(child))
+            }
+            return false
+        }
     }
 
     /// Calls `body` with each element of an array, in order; with nothing if this is no array.

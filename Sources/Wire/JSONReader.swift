@@ -109,6 +109,10 @@ public struct JSONPicked {
     internal var places: InlineArray<16, UInt32>
     internal let object: csj_node
 
+    /// Whether the object has members beside those looked for, whose values are arrays or objects with something in them:
+    /// what a server adds to a format. See ``JSONNode/forEachOther(than:_:)``.
+    public var hasOthers: Bool { found & UInt32(CSJ_OTHERS) != 0 }
+
     /// The member of key number `index`; nil where the object has none.
     @inline(__always)
     public subscript(index: Int) -> JSONNode? {

@@ -78,6 +78,35 @@ import Wire
         for (index, name) in "abcdefghijklmnop".enumerated() { #expect(picked[index]?.string == String(name)) }
     }
 
+    /// Arrays and objects under names that were not looked for, empty ones aside.
+    @Test(arguments: [
+        (#"{"a":{"x":1},"b":[1],"c":[],"d":{},"e":"s","f":{"y":[2]},"g":[[]]}"#, ["b", "f", "g"]),
+        (#"{"a":1,"citations":["u"]}"#, ["citations"]), (#"{"a":[1],"a":[2]}"#, []),
+        (#"{"b":[1],"b":[2]}"#, ["b", "b"]),
+        (#"{}"#, []), (#"[[1]]"#, []), (#"{"zz":{"a":{"b":1}}}"#, ["zz"]), (#"{"b":1,"c":"x","d":null}"#, []),
+    ]) func others(text: String, names: [String]) throws {
+        let keys = JSONKeys("a", "long_name_that_is_absent")
+        let reader = JSONReader()
+        let node = try reader.parse(Array(text.utf8).span)
+        var found: [String] = []
+        node.forEachOther(than: keys) { name, value in
+            found.append(name)
+            #expect(value.count > 0)
+        }
+        #expect(found == names)
+        #expect(node.pick(keys).hasOthers == !names.isEmpty)
+        #expect((node.pick(keys)[0] != nil) == text.hasPrefix(#"{"a""#))
+    }
+
+    @Test(arguments: [
+        ("null", false), (#""""#, false), ("[]", false), ("{}", false), (#"{"a":null,"b":["",{"c":[]}]}"#, false),
+        ("0", true), ("false", true), (#""x""#, true), (#"{"a":null,"b":["",{"c":[0.5]}]}"#, true),
+        (#"[[],"x"]"#, true),
+    ]) func whatSaysAnything(text: String, says: Bool) throws {
+        let reader = JSONReader()
+        #expect(try reader.parse(Array(text.utf8).span).saysAnything == says)
+    }
+
     @Test func manyDuplicatesAreLinear() throws {
         var text = "{"
         for index in 0..<60_000 { text += "\"k\(index % 30_000)\":\(index)," }

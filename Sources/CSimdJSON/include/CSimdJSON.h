@@ -54,6 +54,9 @@ static inline csj_key csj_key_make(const uint8_t *text, uint32_t length) {
 /// The most keys that `csj_pick` looks for at once.
 enum { CSJ_MAX_KEYS = 16 };
 
+/// The bit of `csj_pick`'s mask for members that no key names.
+enum { CSJ_OTHERS = 1 << CSJ_MAX_KEYS };
+
 /// The deepest nesting of arrays and objects that is parsed.
 enum { CSJ_MAX_DEPTH = 1024 };
 
@@ -138,8 +141,13 @@ static inline bool csj_equals(csj_node node, const uint8_t *text, size_t length)
 }
 
 /// Walks an object once and notes, for each key, where its value stands. Of equal members the last one wins.
-/// Returns a mask with bit k set where key k was found; `out[k]` is written for those alone.
+/// Returns a mask with bit k set where key k was found; `out[k]` is written for those alone. CSJ_OTHERS is set where
+/// a member that no key names holds an array or object with something in it.
 uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t count, uint32_t *out);
+
+/// Where the next such member stands, at or after place `from` of the object's walk: the place of its name. 0 if there
+/// is none.
+uint32_t csj_other(csj_node object, const csj_key *keys, uint32_t count, uint32_t from);
 
 #ifdef __cplusplus
 }

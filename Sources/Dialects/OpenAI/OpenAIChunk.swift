@@ -15,7 +15,7 @@ enum ChunkKey {
 }
 
 enum ChoiceKey {
-    static let table = JSONKeys("delta", "index", "finish_reason", "message", "text", "usage", "error")
+    static let table = JSONKeys("delta", "index", "finish_reason", "message", "text", "usage", "error", "logprobs")
     static let delta = 0
     static let index = 1
     static let finishReason = 2
@@ -23,13 +23,14 @@ enum ChoiceKey {
     static let text = 4
     static let usage = 5
     static let error = 6
+    static let logprobs = 7
 }
 
 /// Members of a delta and of a message. Those that hold text and reasoning are listed in OpenAIPlace.
 enum DeltaKey {
     static let table = JSONKeys(
         "content", "reasoning_content", "reasoning", "tool_calls", "refusal", "function_call", "reasoning_details",
-        "text", "message", "reasoning_text", "thinking", "finish_reason", "delta")
+        "text", "message", "reasoning_text", "thinking", "finish_reason", "delta", "audio")
     static let content = 0
     static let reasoningContent = 1
     static let reasoning = 2
@@ -43,6 +44,7 @@ enum DeltaKey {
     static let thinking = 10
     static let finishReason = 11
     static let delta = 12
+    static let audio = 13
 }
 
 /// The kinds of output.
@@ -84,6 +86,7 @@ extension OpenAIDecoder {
         var content = ChoiceContent()
         if let delta = parts[ChoiceKey.delta] { read(delta, in: .delta, &content, into: &events) }
         if content.kinds.isEmpty { readBeside(parts, &content, into: &events) }
+        takeAdditions(to: choice, parts, into: &events)
         if let usage = parts[ChoiceKey.usage] { take(usage: usage, into: &events) }
         let reason = parts[ChoiceKey.finishReason]?.string
         guard let reason = reason?.isEmpty == false ? reason : content.finishReason else { return }
@@ -141,8 +144,10 @@ extension OpenAIDecoder {
         }
         if let details = parts[DeltaKey.reasoningDetails] { memory.take(details: details) }
         if wanted.contains(.calls), readCalls(parts) { found.insert(.calls) }
+        if let audio = parts[DeltaKey.audio] { take(audio: audio, wanted.subtracting(found), &found, into: &events) }
         note(found, in: container)
         content.kinds.formUnion(found)
+        if parts.hasOthers { takeAdditions(to: node, besides: DeltaKey.table, isOutput: true, into: &events) }
         if content.finishReason == nil, let reason = parts[DeltaKey.finishReason]?.string, !reason.isEmpty {
             content.finishReason = reason
         }
@@ -264,11 +269,14 @@ extension OpenAIDecoder {
             let found = read(node, as: field ?? (isReasoning ? .parts : nil), wanted, into: &events)
             if !found.isEmpty { return found }
         }
-        guard wanted.contains(.refusal), let refusal = parts[PartKey.refusal]?.string, !refusal.isEmpty else {
-            return []
+        if wanted.contains(.refusal), let refusal = parts[PartKey.refusal]?.string, !refusal.isEmpty {
+            take(refusal: refusal)
+            return .refusal
         }
-        take(refusal: refusal)
-        return .refusal
+        if field == nil, !isReasoning, wanted.contains(.text) {
+            take(part: part, type: parts[PartKey.type]?.string, into: &events)
+        }
+        return []
     }
 
     private func take(refusal: String) {
@@ -283,8 +291,16 @@ extension OpenAIDecoder {
     }
 
     /// Usage may come in every chunk, counting up; only a change is told.
-    func take(usage node: JSONNode, into events: inout [DecodedEvent]) {
-        guard let usage = Usage(openAI: node), usage != known.usage else { return }
+    func take(usage node: JSONNode, cost: Double? = nil, into events: inout [DecodedEvent]) {
+        guard var usage = Usage(openAI: node) else { return }
+        // The cost may come apart from the counts.
+        usage.cost = usage.cost ?? cost ?? known.usage?.cost
+        if usage.inputTokens == nil, usage.outputTokens == nil, usage.totalTokens == nil, let counts = known.usage {
+            let cost = usage.cost
+            usage = counts
+            usage.cost = cost
+        }
+        guard usage != known.usage else { return }
         known.usage = usage
         events.append(.usage(usage))
     }

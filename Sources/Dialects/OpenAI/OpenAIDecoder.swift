@@ -13,6 +13,7 @@ final class OpenAIDecoder: EventDecoder {
     var known = ReplySummary()
     var tools = OpenAIToolCalls()
     var memory = OpenAIReasoningMemory()
+    var additions = OpenAIAdditions()
     /// The kinds of output that deltas have brought themselves: a message in them or beside them repeats these.
     var deltaOutput = OpenAIOutput()
     /// Those that came in a message inside the deltas.
@@ -98,10 +99,16 @@ final class OpenAIDecoder: EventDecoder {
         }
         let before = events.count
         let hadOutput = hasOutput
+        var cost: Double?
         if !hadOutput { takeNames(top) }
         if !hasStarted, choices != nil || known.id != nil {
             hasStarted = true
             events.append(.start)
+        }
+        if top.hasOthers {
+            takeAdditions(to: node, besides: ChunkKey.table, isOutput: false, into: &events)
+            // Venice says the cost beside the usage.
+            cost = Usage.dollars(node["cost"]?["usd"])
         }
         var position: Int64 = 0
         do throws(APIError) {
@@ -117,7 +124,7 @@ final class OpenAIDecoder: EventDecoder {
         if !hadOutput, hasOutput, !isBegun || top[ChunkKey.model]?.string != known.model {
             known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: true)
         }
-        takeUsage(top, into: &events)
+        takeUsage(top, cost: cost, into: &events)
         if let error = top[ChunkKey.groq]?["error"], ErrorShape.says(error) {
             throw APIError(ErrorReport(error.value))
         }
@@ -132,8 +139,8 @@ final class OpenAIDecoder: EventDecoder {
     }
 
     /// A chunk's counts: its own, and those in Groq's own corner.
-    private func takeUsage(_ top: JSONPicked, into events: inout [DecodedEvent]) {
-        if let usage = top[ChunkKey.usage] { take(usage: usage, into: &events) }
+    private func takeUsage(_ top: JSONPicked, cost: Double? = nil, into events: inout [DecodedEvent]) {
+        if let usage = top[ChunkKey.usage] { take(usage: usage, cost: cost, into: &events) }
         if let usage = top[ChunkKey.groq]?["usage"] { take(usage: usage, into: &events) }
     }
 

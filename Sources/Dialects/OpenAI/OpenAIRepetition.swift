@@ -92,7 +92,7 @@ extension Repetition<OpenAIPlace> {
         guard isSilent(top, ChunkKey.usage, ChunkKey.error, ChunkKey.groq), let choices = top[ChunkKey.choices],
             choices.count == 1, let choice = choices.first?.pick(ChoiceKey.table),
             isSilent(choice, ChoiceKey.finishReason, ChoiceKey.usage, ChoiceKey.error),
-            choice[ChoiceKey.index]?.natural ?? 0 == 0
+            choice[ChoiceKey.index]?.natural ?? 0 == 0, choice[ChoiceKey.logprobs]?.saysAnything != true
         else { return false }
         let delta = choice[ChoiceKey.delta]
         switch place.container {
@@ -115,7 +115,8 @@ extension Repetition<OpenAIPlace> {
         let parts = node.pick(DeltaKey.table)
         let others = [
             DeltaKey.toolCalls, DeltaKey.refusal, DeltaKey.functionCall, DeltaKey.reasoningDetails,
-            DeltaKey.finishReason,
+            DeltaKey.finishReason, DeltaKey.audio,
+            DeltaKey.audio,
         ]
         guard others.allSatisfy({ parts[$0].map(isSilent) ?? true }) else { return false }
         for key in OpenAIPlace.textKeys + OpenAIPlace.reasoningKeys {

@@ -1,0 +1,107 @@
+// What single providers add to the format, as `native` events: an extension of OpenAIDecoder, which calls it where an
+// object has members that the format does not define.
+
+internal import Wire
+
+/// The values of such members that have been told.
+struct OpenAIAdditions {
+    /// Maximum names whose values are kept. Values under further names are told each time.
+    private static let limit = 64
+
+    private var last: [String: JSONValue] = [:]
+    /// The transcript of the audio is the reply's text, since the content has none.
+    var isTranscriptText = false
+    var audioID: String?
+
+    /// Whether a value is not the one that its name had last: Perplexity repeats `citations` in every chunk.
+    mutating func isNew(_ name: String, _ value: JSONValue) -> Bool {
+        guard last[name] != value else { return false }
+        if last[name] != nil || last.count < Self.limit { last[name] = value }
+        return true
+    }
+}
+
+private enum AudioKey {
+    static let table = JSONKeys("id", "data", "transcript", "expires_at")
+    static let id = 0
+    static let data = 1
+    static let transcript = 2
+    static let expiresAt = 3
+}
+
+extension OpenAIDecoder {
+    /// Members of a delta or message that repeat its reasoning (LiteLLM).
+    private static let repetitions: Set<String> = ["thinking_blocks"]
+    /// Members of a delta or message that are output: Gemini's images through OpenRouter, Groq's own tools.
+    private static let outputs: Set<String> = ["images", "executed_tools"]
+
+    /// Tells members that the format does not define and whose values are arrays or objects: `citations`,
+    /// `search_results` (Perplexity), `annotations` (OpenAI, OpenRouter), `executed_tools` (Groq), `prompt_filter_results`,
+    /// `content_filter_results` (Azure). Single strings and numbers are not told: most are identifiers and padding.
+    func takeAdditions(
+        to node: JSONNode, besides keys: JSONKeys, isOutput: Bool, into events: inout [DecodedEvent]
+    ) {
+        node.forEachOther(than: keys) { name, node in
+            guard node.saysAnything, !Self.repetitions.contains(name) else { return }
+            let value = node.value
+            guard additions.isNew(name, value) else { return }
+            // The template may hold an earlier value.
+            repetition.forget()
+            if isOutput, Self.outputs.contains(name) { hasOutput = true }
+            events.append(.native(name: name, value))
+        }
+    }
+
+    /// Tells what a choice holds beside its text. Log probabilities belong to the text of their chunk, so equal ones are
+    /// told again.
+    func takeAdditions(to choice: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]) {
+        if let logprobs = parts[ChoiceKey.logprobs], logprobs.saysAnything {
+            events.append(.native(name: "logprobs", logprobs.value))
+        }
+        if parts.hasOthers { takeAdditions(to: choice, besides: ChoiceKey.table, isOutput: false, into: &events) }
+        // A message beside a delta repeats its text, and may be the only one to hold annotations.
+        guard let message = parts[ChoiceKey.message], message.pick(DeltaKey.table).hasOthers else { return }
+        takeAdditions(to: message, besides: DeltaKey.table, isOutput: true, into: &events)
+    }
+
+    /// Spoken output. Its transcript is the text, unless the content has text.
+    /// https://platform.openai.com/docs/guides/audio
+    func take(
+        audio: JSONNode, _ wanted: OpenAIOutput, _ found: inout OpenAIOutput, into events: inout [DecodedEvent]
+    ) {
+        guard audio.kind == .object else { return }
+        let parts = audio.pick(AudioKey.table)
+        let isText =
+            wanted.contains(.text) && (additions.isTranscriptText || !deltaOutput.union(nestedOutput).contains(.text))
+        var isTold = true
+        if let transcript = parts[AudioKey.transcript]?.string, !transcript.isEmpty {
+            isTold = isText
+            if isText {
+                additions.isTranscriptText = true
+                hasOutput = true
+                found.insert(.text)
+                events.append(.token(transcript))
+            }
+        }
+        let id = parts[AudioKey.id]?.string ?? additions.audioID
+        let hasData = parts[AudioKey.data]?.saysAnything == true
+        if isTold, !hasData, id == additions.audioID, parts[AudioKey.expiresAt]?.isNull ?? true, !parts.hasOthers {
+            return
+        }
+        guard audio.saysAnything else { return }
+        additions.audioID = id
+        if hasData { hasOutput = true }
+        events.append(.native(name: "audio", audio.value))
+    }
+
+    /// Tells a content part without text under its type: Mistral's `reference`, an image. One that has nothing beside its
+    /// type says nothing.
+    func take(part: JSONNode, type: String?, into events: inout [DecodedEvent]) {
+        guard let type, !type.isEmpty, type != "refusal", !type.contains("text") else { return }
+        var isFilled = false
+        part.forEachMember { name, value in if name != "type", value.saysAnything { isFilled = true } }
+        guard isFilled else { return }
+        if ["image", "audio", "video", "file"].contains(where: type.contains) { hasOutput = true }
+        events.append(.native(name: type, part.value))
+    }
+}
