@@ -109,7 +109,7 @@ final class Request {
             if spec.wantsHeartbeats { push(.heartbeat) }
         case .native(let name, let value):
             machine.nativeContent(now: now)
-            push(.native(name: name, secrets.scrub(value)))
+            push(.native(name: secrets.scrub(name), secrets.scrub(value)))
         case .phase(let name): take(phase: name.map(secrets.scrub))
         }
     }
