@@ -52,6 +52,13 @@ import Wire
         { #"{\#(head),"choices":[{"index":0,"text":"\#($0)"}]}"# },
         { #"{\#(head),"choices":[{"index":0,"message":{"content":"\#($0)"}}]}"# },
         { chunk(#"{"content":"\#($0)","message":{"content":"x"}}"#) },
+        { chunk(#"{"content":"\#($0)"}"#, rest: #","citations":["a"]"#) },
+        { chunk(#"{"content":"\#($0)"}"#, rest: #","citations":["b"]"#) },
+        { chunk(#"{"content":["x","\#($0)"]}"#, rest: #","citations":["c"]"#) },
+        { chunk(#"{"content":"\#($0)","annotations":[1]}"#) }, { chunk(#"{"content":"\#($0)","annotations":[2]}"#) },
+        { chunk(#"{"content":"\#($0)"}"#, choice: #","logprobs":{"content":[{"logprob":0}]}"#) },
+        { chunk(#"{"content":"\#($0)"}"#, choice: #","content_filter_results":{"hate":{"filtered":false}}"#) },
+        { chunk(#"{"content":null,"audio":{"id":"a","transcript":"\#($0)"}}"#) },
         { _ in "{}" }, { _ in "" },
     ]
 
