@@ -48,7 +48,8 @@ struct AnthropicRequest {
         let thinking = AnthropicThinking(
             try options.takeThinking(), model: request.model, maxTokens: try options.takeMaxTokens(), context: context)
         var body: JSONObject = ["model": .string(request.model)]
-        body["max_tokens"] = .int(thinking.maxTokens)
+        body["max_tokens"] = .int(
+            thinking.isMaxGiven ? thinking.maxTokens : max(1, thinking.maxTokens - request.arrivedTokens))
         body["system"] = conversation.system
         body["messages"] = .array(conversation.messages + (try partialReply(isThinking: thinking.isOn)))
         body["stream"] = true

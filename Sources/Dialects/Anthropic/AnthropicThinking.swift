@@ -19,7 +19,8 @@ struct AnthropicThinking {
     private let context: RequestContext
     /// How many tokens the reply may have, thinking included.
     let maxTokens: Int64
-    private let isMaxGiven: Bool
+    /// Whether the script says so; else it is a default.
+    let isMaxGiven: Bool
 
     init(_ thinking: Thinking, model: String, maxTokens: Int64?, context: RequestContext) {
         self.thinking = thinking

@@ -17,6 +17,8 @@ public struct ChatRequest: Sendable, Equatable {
     public var isLenient: Bool
     /// The reply's text so far, when a cut stream is to be continued.
     public var continuing: String?
+    /// Tokens of that part, about: a limit that the dialect sets by itself is lower by as many.
+    package internal(set) var arrivedTokens: Int64 = 0
 
     /// A request of the given parts.
     public init(

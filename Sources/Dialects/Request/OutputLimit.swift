@@ -4,10 +4,10 @@ internal import Wire
 
 extension ChatRequest {
     /// Where the limit stands: the common names, and those of single formats, which are passed on as they are (Responses,
-    /// Gemini, Ollama, Text Generation Inference).
+    /// Gemini, Ollama, llama.cpp, Text Generation Inference).
     private static let names = [
         ["max_tokens"], ["max_completion_tokens"], ["max_output_tokens"], ["maxOutputTokens"], ["max_new_tokens"],
-        ["num_predict"], ["options", "num_predict"], ["generationConfig", "maxOutputTokens"],
+        ["num_predict"], ["n_predict"], ["options", "num_predict"], ["generationConfig", "maxOutputTokens"],
         ["generation_config", "max_output_tokens"], ["parameters", "max_new_tokens"],
     ]
 
@@ -15,6 +15,7 @@ extension ChatRequest {
     /// A limit that is no positive integer is left as it is.
     package mutating func lowerOutputLimit(by arrived: Int64) {
         guard arrived > 0 else { return }
+        arrivedTokens = arrived
         for path in Self.names { Self.lower(&parameters, path[...], by: arrived) }
     }
 
