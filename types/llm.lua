@@ -21,6 +21,7 @@ local llm = {}
 ---@alias llm.after_output "fail"|"restart"|"continue"|"auto"
 ---@alias llm.status "waiting"|"streaming"|"retrying"|"paused"|"finished"|"failed"
 
+---Calls go to the provider with legal names and arguments; an assistant's message without output is left out.
 ---@class llm.message
 ---@field role "system"|"developer"|"user"|"assistant"|"tool"
 ---@field content? string|(string|llm.part)[]

@@ -83,7 +83,8 @@ public struct Quirks: Sendable, Equatable {
         case keep
         /// It is left out: the provider refuses members it does not know (OpenAI, Groq, Mistral).
         case drop
-        /// It goes back while the model waits for tool results, and is left out of finished turns (DeepSeek).
+        /// It goes back, as `reasoning_content`, with every turn in which the model called tools, and is left out of all
+        /// others (DeepSeek).
         case toolLoop = "tool_loop"
     }
 

@@ -51,9 +51,21 @@ struct OpenAIResponsesItem {
 
     /// What stands for reasoning that only the provider can read. It is known again when it comes back.
     static func encrypted(_ id: String) -> String {
+        let content = seal(id)
+        return "gAAAA\(content)-\(seal(content))=="
+    }
+
+    /// Whether it is one of those, for items that come back without their ids.
+    static func isEncrypted(_ text: String) -> Bool {
+        guard text.hasPrefix("gAAAA"), text.hasSuffix("==") else { return false }
+        let parts = text.dropFirst("gAAAA".count).dropLast("==".count).split(separator: "-").map(String.init)
+        return parts.count == 2 && parts[1] == seal(parts[0])
+    }
+
+    private static func seal(_ text: String) -> String {
         var seal = Fingerprint(seed: 0)
-        seal.add(id.utf8)
-        return "gAAAA" + String(seal.value, radix: 36) + "=="
+        seal.add(text.utf8)
+        return String(seal.value, radix: 36)
     }
 
     /// The item before it has said anything.

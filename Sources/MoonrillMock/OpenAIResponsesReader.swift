@@ -143,7 +143,11 @@ struct OpenAIResponsesReader {
 
     private func check(_ item: JSONValue, before next: JSONValue?) throws(MockRefusal) {
         let id = item["id"]?.string ?? ""
-        if let content = item["encrypted_content"]?.string, content != OpenAIResponsesItem.encrypted(id) {
+        // The id may be left out.
+        if let content = item["encrypted_content"]?.string,
+            !OpenAIResponsesItem.isEncrypted(content)
+                || !id.isEmpty && content != OpenAIResponsesItem.encrypted(id)
+        {
             throw refused(
                 "The encrypted content \(content.prefix(8))... could not be verified.",
                 code: "invalid_encrypted_content")

@@ -109,30 +109,13 @@ import Wire
                     "tool_calls": [
                         ["id": "1", "type": "function", "function": ["name": "f", "arguments": "{\"a\":1}"]],
                         [
-                            "id": "2", "type": "function", "function": ["name": "g", "arguments": "{"],
+                            "id": "2", "type": "function", "function": ["name": "g", "arguments": "{}"],
                             "extra_content": "kept",
                         ],
                     ],
                 ],
                 ["role": "tool", "tool_call_id": "1", "content": "7"],
             ])
-    }
-
-    @Test(
-        arguments: [
-            (.keep, true, true), (.drop, false, false), (.toolLoop, false, true),
-        ] as [(Quirks.ReasoningEcho, Bool, Bool)])
-    func reasoningGoesBackWhereItIsWanted(echo: Quirks.ReasoningEcho, earlier: Bool, inLoop: Bool) throws {
-        let thought: JSONValue = [
-            "role": "assistant", "content": "a", "reasoning_content": "r", "native": ["dialect": "anthropic"],
-        ]
-        let messages: [JSONValue] = [
-            ["role": "user", "content": "q"], thought, ["role": "user", "content": "q"], thought,
-        ]
-        let sent = try #require(try Self.body(messages, quirks: Quirks(reasoningEcho: echo))["messages"]?.array)
-        #expect((sent[1]["reasoning_content"] != nil) == earlier)
-        #expect((sent[3]["reasoning_content"] != nil) == inLoop)
-        #expect(sent[1]["native"] == nil)
     }
 
     // MARK: Tools

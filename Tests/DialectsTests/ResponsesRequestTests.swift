@@ -370,11 +370,6 @@ import Wire
             ])
     }
 
-    @Test func whatIsNotStoredIsKnownByItsEncryptedContentAlone() throws {
-        let input = try Self.input([.object(try Self.message())], ["store": false])
-        #expect(input?.array?.compactMap { $0["id"]?.string } == ["rs", "ws", "m", "fc", "ct"])
-    }
-
     @Test func aChangedReplyGoesAsTheCommonFormSays() throws {
         var edited = try Self.message()
         edited["content"] = "Goodbye"

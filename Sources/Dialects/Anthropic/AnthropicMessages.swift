@@ -21,10 +21,15 @@ struct AnthropicMessages {
         var role: String
         var blocks: [JSONObject]
 
-        /// Results stand first: the provider wants each directly behind its call. One plain text is a string.
-        var written: JSONValue {
+        /// Results stand first: the provider wants each directly behind its call. One plain text is a string. Nil for
+        /// thinking alone: "the final block in an assistant message cannot be `thinking`".
+        var written: JSONValue? {
             let isResult: (JSONObject) -> Bool = { $0["type"] == "tool_result" }
-            let ordered = blocks.filter(isResult) + blocks.filter { !isResult($0) }
+            var ordered = blocks.filter(isResult) + blocks.filter { !isResult($0) }
+            while let type = ordered.last?["type"], type == "thinking" || type == "redacted_thinking" {
+                ordered.removeLast()
+            }
+            guard !ordered.isEmpty else { return nil }
             let text = ordered.count == 1 && ordered[0].count == 2 ? ordered[0]["text"] : nil
             return ["role": .string(role), "content": text ?? .array(ordered.map { .object($0) })]
         }
@@ -36,7 +41,9 @@ struct AnthropicMessages {
         var turns: [Turn] = []
         var unanswered: [String] = []
         var container: JSONValue?
-        for (position, message) in try MessageReader(context: context).messages(of: request).enumerated() {
+        let messages = try MessageReader(context: context).messages(of: request)
+        let legal = LegalCalls(.common, messages: messages, tools: request.parameters["tools"])
+        for (position, message) in messages.enumerated() {
             let blocks: [JSONObject]
             var role = "user"
             switch message.role {
@@ -49,7 +56,7 @@ struct AnthropicMessages {
             case .tool, .function: blocks = [try result(message, of: &unanswered)]
             case .assistant:
                 role = "assistant"
-                blocks = try assistant(message, position: position)
+                blocks = try assistant(message, position: position).map { Self.mended($0, legal) }
                 unanswered = blocks.compactMap { $0["type"] == "tool_use" ? $0["id"]?.string : nil }
                 container = message.native(for: "anthropic")?["container"]?["id"]
             }
@@ -65,7 +72,7 @@ struct AnthropicMessages {
                 "messages", "has nothing to send: \(context.provider) takes no request without a user's message")
         }
         return Conversation(
-            system: Self.joined(system), messages: turns.map(\.written), container: container)
+            system: Self.joined(system), messages: turns.compactMap(\.written), container: container)
     }
 
     // MARK: The system prompt
@@ -143,15 +150,20 @@ struct AnthropicMessages {
             }
     }
 
+    /// A call with a legal name and an object for its input; other blocks as they are.
+    private static func mended(_ block: JSONObject, _ legal: LegalCalls) -> JSONObject {
+        block["type"] == "tool_use" ? legal.mended(block, arguments: "input") : block
+    }
+
     private static func says(_ blocks: [JSONObject], _ message: Message) -> Bool {
         let text = blocks.compactMap { $0["type"] == "text" ? $0["text"]?.string : nil }.joined()
         let calls = blocks.compactMap { $0["type"] == "tool_use" ? $0["id"]?.string : nil }
         return text == message.text && calls == message.toolCalls.map(\.id)
     }
 
+    /// Arguments of no whole JSON have a form of their own here.
     private static func input(_ call: ToolCall) -> JSONValue {
-        if let arguments = call.arguments, arguments.object != nil { return arguments }
-        return call.arguments == [] ? [:] : AnthropicContent.broken(json: call.argumentsJSON)
+        call.arguments ?? AnthropicContent.broken(json: call.argumentsJSON)
     }
 
     /// An id with nothing in it but the letters, digits, _ and - that the provider takes: calls may come from another.

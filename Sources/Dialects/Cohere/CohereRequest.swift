@@ -29,7 +29,10 @@ struct CohereRequest {
     private func body() throws(APIError) -> JSONObject {
         guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
         var options = try RequestOptions(request, endpoint: endpoint)
-        let messages = try MessageReader(context: context).messages(of: request).map(written)
+        let read = try MessageReader(context: context).messages(of: request)
+        let legal = LegalCalls(.cohere, messages: read, tools: request.parameters["tools"])
+        var messages: [JSONValue] = []
+        for message in read { messages.append(try written(message, legal)) }
         var body: JSONObject = ["model": .string(request.model), "messages": .array(messages), "stream": true]
         let tools = try options.takeTools()
         if !tools.isEmpty { body["tools"] = .array(tools.map(\.chatCompletionsForm)) }
@@ -69,7 +72,7 @@ struct CohereRequest {
         return body
     }
 
-    private func written(_ message: Message) throws(APIError) -> JSONValue {
+    private func written(_ message: Message, _ legal: LegalCalls) throws(APIError) -> JSONValue {
         switch message.role {
         case .system, .developer:
             try context.refuseImages(in: message, because: "its system prompt is text")
@@ -93,7 +96,7 @@ struct CohereRequest {
                 object["content"] = .array(content)
             }
             if !message.toolCalls.isEmpty {
-                object["tool_calls"] = .array(message.toolCalls.map(\.messagePart))
+                object["tool_calls"] = .array(message.toolCalls.map { legal.call($0).messagePart })
                 if let plan = native?["tool_plan"] { object["tool_plan"] = plan }
             }
             return .object(object)

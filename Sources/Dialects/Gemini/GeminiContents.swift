@@ -6,6 +6,7 @@ internal import Wire
 struct GeminiContents {
     let model: String
     let context: RequestContext
+    let legal: LegalCalls
 
     /// The conversation without its system messages. Neighbours of one role become one content, as Gemini wants the
     /// results of parallel calls.
@@ -69,9 +70,11 @@ struct GeminiContents {
 
     /// A reply of this dialect goes back in its own parts, signatures untouched; another's in its common members.
     private func reply(_ message: Message) throws(APIError) -> [JSONValue] {
-        if let parts = message.native(for: "gemini")?["parts"]?.array, !parts.isEmpty { return parts }
-        var parts = message.parts.isEmpty && !message.toolCalls.isEmpty ? [] : try self.parts(of: message)
-        for (index, call) in message.toolCalls.enumerated() {
+        if let parts = message.native(for: "gemini")?["parts"]?.array, !parts.isEmpty {
+            return parts.compactMap(mended)
+        }
+        var parts = message.parts.isEmpty ? [] : try self.parts(of: message).compactMap(mended)
+        for (index, call) in message.toolCalls.map(legal.call).enumerated() {
             var function: JSONObject = ["name": .string(call.name), "args": call.arguments ?? [:]]
             if !call.id.isEmpty { function["id"] = .string(call.id) }
             var part: JSONObject = ["functionCall": .object(function)]
@@ -85,6 +88,17 @@ struct GeminiContents {
         return parts
     }
 
+    /// A part as it may go back: calls are legal, and text that is empty is left out, which Gemini refuses ("empty text
+    /// parameter"), but for a part whose signature is all there is of it.
+    private func mended(_ part: JSONValue) -> JSONValue? {
+        if part["text"] == "", part.object?.contains(where: { $0.key != "text" && $0.key != "thought" }) != true {
+            return nil
+        }
+        guard var object = part.object, let call = object["functionCall"]?.object else { return part }
+        object["functionCall"] = .object(legal.mended(call, arguments: call["args"] == nil ? nil : "args"))
+        return .object(object)
+    }
+
     /// A result names its function. Calls may have no ids: then results belong to them in their order.
     private func result(_ message: Message, of calls: inout [ToolCall]) throws(APIError) -> JSONValue {
         let wanted = message.toolCallID ?? ""
@@ -93,7 +107,7 @@ struct GeminiContents {
         guard let name = message.name ?? call?.name else {
             throw context.invalid("\(message.place).tool_call_id", "names no call of the message before it")
         }
-        var response: JSONObject = ["name": .string(name)]
+        var response: JSONObject = ["name": .string(legal.name(name))]
         if !wanted.isEmpty { response["id"] = .string(wanted) }
         try context.refuseImages(in: message, because: "a tool's result is text here")
         response["response"] = .object(value(of: message))

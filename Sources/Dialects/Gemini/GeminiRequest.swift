@@ -35,7 +35,8 @@ struct GeminiRequest {
         if request.continuing != nil { throw context.invalid(endpoint.provider, "cannot go on from a partial reply") }
         var options = try RequestOptions(request, endpoint: endpoint)
         let messages = try MessageReader(context: context).messages(of: request)
-        let contents = GeminiContents(model: request.model, context: context)
+        let legal = LegalCalls(.gemini, messages: messages, tools: request.parameters["tools"])
+        let contents = GeminiContents(model: request.model, context: context, legal: legal)
         var body: JSONObject = ["contents": .array(try contents.contents(messages))]
         let instructions = messages.filter { $0.role == .system || $0.role == .developer }
         for message in instructions { try context.refuseImages(in: message, because: "its system prompt is text") }

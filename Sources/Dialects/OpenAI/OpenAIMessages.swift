@@ -6,6 +6,9 @@ internal import Wire
 /// Writes messages.
 struct OpenAIMessages {
     let quirks: Quirks
+    let legal: LegalCalls
+    /// False where the request turns thinking off.
+    var mayThink = true
 
     /// The members in which Chat Completions servers send reasoning.
     private static let reasoningMembers = [
@@ -13,30 +16,50 @@ struct OpenAIMessages {
     ]
 
     func written(_ messages: [Message]) -> [JSONValue] {
-        // A turn is finished once the user has spoken again.
-        let lastUser = messages.lastIndex { $0.role == .user } ?? -1
-        return messages.indices.map { written(messages[$0], isInOpenTurn: $0 > lastUser) }
+        let withCalls = quirks.reasoningEcho == .toolLoop ? Self.turnsWithCalls(messages) : []
+        return messages.indices.map { written(messages[$0], isInTurnWithCalls: withCalls.contains($0)) }
     }
 
-    private func written(_ message: Message, isInOpenTurn: Bool) -> JSONValue {
+    /// The places of the messages between two of the user's, where one of them calls tools.
+    private static func turnsWithCalls(_ messages: [Message]) -> Set<Int> {
+        let turns = messages.indices.split { messages[$0].role == .user }
+        return Set(turns.filter { turn in turn.contains { !messages[$0].toolCalls.isEmpty } }.joined())
+    }
+
+    private func written(_ message: Message, isInTurnWithCalls: Bool) -> JSONValue {
         var object = message.raw
         object["native"] = nil
         object["is_error"] = nil
         if message.raw["content"]?.array != nil { object["content"] = content(message.parts) }
         if object["content"]?.object?.isEmpty == true { object["content"] = [] }
-        if message.toolCalls.isEmpty {
-            if object["tool_calls"]?.object != nil { object["tool_calls"] = nil }
-        } else {
-            object["tool_calls"] = .array(calls(of: message))
+        if message.isResult, let name = message.name { object["name"] = .string(legal.name(name)) }
+        if let call = object["function_call"]?.object {
+            object["function_call"] = .object(legal.mended(call, arguments: "arguments", isText: true))
         }
-        let echoes =
-            switch quirks.reasoningEcho {
-            case .keep: true
-            case .drop: false
-            case .toolLoop: isInOpenTurn
-            }
-        if !echoes { for name in Self.reasoningMembers { object[name] = nil } }
+        // The provider refuses an empty array.
+        object["tool_calls"] = message.toolCalls.isEmpty ? nil : .array(calls(of: message))
+        if message.role == .assistant { takeReasoning(of: &object, isInTurnWithCalls: isInTurnWithCalls) }
         return .object(object)
+    }
+
+    /// DeepSeek: a turn in which the model called tools goes back with its reasoning in every later request, and each of
+    /// its messages has the member, be it empty, or the request is refused; other turns need none ("Thinking Mode" guide,
+    /// api-docs.deepseek.com). Moonshot, Zhipu, MiniMax, OpenRouter and vLLM want reasoning back as it came ("Use Kimi K2
+    /// thinking", "Thinking Mode", "Interleaved thinking", "Preserving reasoning blocks").
+    private func takeReasoning(of object: inout JSONObject, isInTurnWithCalls: Bool) {
+        switch quirks.reasoningEcho {
+        case .keep: break
+        case .drop: for name in Self.reasoningMembers { object[name] = nil }
+        // The text to be continued may begin with reasoning.
+        case .toolLoop where !isInTurnWithCalls && object["prefix"] != true:
+            for name in Self.reasoningMembers { object[name] = nil }
+        case .toolLoop:
+            // Other servers call it `reasoning`.
+            let other = object["reasoning"]?.string ?? (isInTurnWithCalls && mayThink ? "" : nil)
+            if object["reasoning_content"]?.string == nil { object["reasoning_content"] = other.map { .string($0) } }
+            object["reasoning"] = nil
+            object["reasoning_details"] = nil
+        }
     }
 
     private func content(_ parts: [Part]) -> JSONValue {
@@ -60,11 +83,11 @@ struct OpenAIMessages {
     private func calls(of message: Message) -> [JSONValue] {
         let raw = message.raw["tool_calls"]?.array ?? []
         return message.toolCalls.enumerated().map { index, call in
-            if index < raw.count, raw[index]["function"] != nil { return raw[index] }
-            return [
-                "id": .string(call.id), "type": "function",
-                "function": ["name": .string(call.name), "arguments": .string(call.argumentsJSON)],
-            ]
+            if index < raw.count, var own = raw[index].object, let function = own["function"]?.object {
+                own["function"] = .object(legal.mended(function, arguments: "arguments", isText: true))
+                return .object(own)
+            }
+            return legal.call(call).messagePart
         }
     }
 }

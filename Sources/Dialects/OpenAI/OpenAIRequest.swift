@@ -141,7 +141,9 @@ struct OpenAIRequest {
 
     private func messages() throws(APIError) -> [JSONValue] {
         let read = try MessageReader(context: context, takesNames: true).messages(of: request)
-        var messages = OpenAIMessages(quirks: endpoint.quirks).written(read)
+        let legal = LegalCalls(.common, messages: read, tools: request.parameters["tools"])
+        let isOff = request.parameters["thinking"] == false || request.parameters["thinking"]?["type"] == "disabled"
+        var messages = OpenAIMessages(quirks: endpoint.quirks, legal: legal, mayThink: !isOff).written(read)
         if let text = request.continuing { messages.append(try partialReply(text)) }
         return messages
     }

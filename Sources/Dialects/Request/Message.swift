@@ -31,6 +31,9 @@ struct Message {
         parts.reduce(into: "") { if case .text(let text, _) = $1 { $0 += text } }
     }
 
+    /// Whether it is the result of a call.
+    var isResult: Bool { role == .tool || role == .function }
+
     /// What is kept for that dialect; nil where the message came from another.
     func native(for dialect: String) -> JSONObject? {
         native?["dialect"]?.string == dialect ? native : nil

@@ -21,6 +21,10 @@ struct MessageReader {
             messages.append(try message(value, place: "messages[\(index + 1)]"))
         }
         guard !messages.isEmpty else { throw context.invalid("messages", "must not be empty") }
+        messages.removeAll { $0.isSilent(for: context.dialect) }
+        guard !messages.isEmpty else {
+            throw context.invalid("messages", "has nothing to send: the assistant's messages in it are empty")
+        }
         for message in messages where message.name != nil && !takesNames {
             // A tool's message names the tool.
             guard message.role != .tool, message.role != .function else { continue }
@@ -47,7 +51,20 @@ struct MessageReader {
         message.name = object["name"]?.string
         message.isError = object["is_error"]?.bool ?? false
         message.native = object["native"]?.object
+        takeRefusal(of: &message)
         return message
+    }
+
+    /// A refusal that came apart from the content is what was said, in every format; only Chat Completions at OpenAI know
+    /// the member. A provider's own parts of the reply hold it already.
+    private func takeRefusal(of message: inout Message) {
+        guard message.role == .assistant, let refusal = message.raw["refusal"]?.string, !Message.isBlank(refusal),
+            Message.isBlank(message.text), message.toolCalls.isEmpty, message.native(for: context.dialect) == nil,
+            message.parts.allSatisfy({ if case .text = $0 { true } else { false } })
+        else { return }
+        message.parts = [.text(refusal)]
+        message.raw["content"] = .string(refusal)
+        message.raw["refusal"] = nil
     }
 
     private func parts(_ value: JSONValue?, place: String) throws(APIError) -> [Part] {
@@ -144,7 +161,8 @@ struct MessageReader {
 
     private func toolCall(_ value: JSONValue, place: String) throws(APIError) -> ToolCall {
         let function = value["function"] ?? value
-        guard let name = function["name"]?.string, !name.isEmpty else {
+        // A model may leave its call without a name; LegalCalls gives it one.
+        guard let name = function["name"]?.string else {
             throw context.invalid("\(place).name", "must be the tool's name")
         }
         let id = value["id"]?.string ?? ""
@@ -152,7 +170,7 @@ struct MessageReader {
         case nil, .null: return ToolCall(id: id, name: name, argumentsJSON: "", arguments: [:])
         case .string(let text):
             do throws(JSONError) {
-                let arguments = text.isEmpty ? [:] : try JSONReader.value([UInt8](text.utf8))
+                let arguments = Excerpt.trimmed(text).isEmpty ? [:] : try JSONReader.value([UInt8](text.utf8))
                 return ToolCall(id: id, name: name, argumentsJSON: text, arguments: arguments)
             } catch {
                 // A call that was cut off has no arguments to show; dialects that send text pass it on.

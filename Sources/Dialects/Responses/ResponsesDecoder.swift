@@ -52,6 +52,8 @@ final class ResponsesDecoder: EventDecoder {
     /// The piece of text in the frame that is being read, if that says where it belongs.
     private var lastPiece: ResponsesPiece?
     private(set) var isDone = false
+    /// The provider says that it keeps nothing of the response, be that the request's wish or not.
+    private var isUnstored = false
     private var hasStarted = false
     /// The name of the frame that is being read: the event's type, where its payload does not say it.
     private var frameName = ""
@@ -125,6 +127,7 @@ final class ResponsesDecoder: EventDecoder {
         guard !output.isEmpty, ResponsesItems.say(text, output) else { return nil }
         var native: JSONObject = ["dialect": .string(ResponsesDialect.name)]
         if let id = known.id { native["id"] = .string(id) }
+        if isUnstored { native["store"] = false }
         native["output"] = .array(output)
         return native
     }
@@ -231,6 +234,7 @@ final class ResponsesDecoder: EventDecoder {
             throw APIError(ErrorReport(error.value))
         }
         if let output = response?["output"] { try complete(with: output, into: &events) }
+        isUnstored = response?["store"]?.bool == false
         try checkCalls()
         known.finishReasonRaw = status
         known.finishReason =

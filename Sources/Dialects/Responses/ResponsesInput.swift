@@ -6,37 +6,53 @@ internal import Wire
 /// Writes the items of a conversation.
 struct ResponsesInput {
     let context: RequestContext
-    /// False where the provider is told to keep nothing: it then knows reasoning by its encrypted content alone.
+    /// False where the provider is told to keep nothing: it then knows no item by its id, and reasoning by what is in it
+    /// alone.
     let isStored: Bool
+    /// False for a model that takes no reasoning items.
+    let takesReasoning: Bool
+
+    /// The messages as they were read, and the items that they become.
+    struct Conversation {
+        var items: [JSONValue] = []
+        /// Whether an earlier reply has reasoning.
+        var hasReasoning = false
+    }
 
     /// The items of all messages but the system prompt, which has a place of its own.
     /// - Throws: an `APIError` of kind `invalidRequest` that names the member at fault.
-    func items(of request: ChatRequest) throws(APIError) -> [JSONValue] {
+    func conversation(of request: ChatRequest) throws(APIError) -> Conversation {
         // Instructions alone are a request: a stored prompt, or an earlier response, may say the rest.
-        if request.messages.isEmpty, request.system != nil { return [] }
-        var conversation = request
-        conversation.system = nil
-        let messages = try MessageReader(context: context).messages(of: conversation)
+        if request.messages.isEmpty, request.system != nil { return Conversation() }
+        var rest = request
+        rest.system = nil
+        let messages = try MessageReader(context: context).messages(of: rest)
+        let legal = LegalCalls(.common, messages: messages, tools: request.parameters["tools"])
         let customCalls = Self.customCalls(in: messages)
-        var items: [JSONValue] = []
+        var conversation = Conversation()
         for message in messages {
             if let kept = kept(of: message) {
-                items += kept
+                if message.role == .assistant, kept.contains(where: Self.isReasoning) {
+                    conversation.hasReasoning = true
+                }
+                conversation.items += (message.role == .assistant ? sendable(kept, of: message) : kept).map {
+                    Self.mended($0, legal)
+                }
                 continue
             }
             var message = message
             let outputs = Self.takeItems(from: &message)
-            items += outputs
+            conversation.items += outputs
             if !outputs.isEmpty, message.parts.isEmpty, message.role != .assistant { continue }
             switch message.role {
-            case .assistant: items += try spoken(message)
-            case .tool: items.append(try result(message, customCalls: customCalls))
-            case .system, .developer, .user: items.append(try self.message(message))
+            case .assistant: conversation.items += try spoken(message, legal)
+            case .tool: conversation.items.append(try result(message, customCalls: customCalls))
+            case .system, .developer, .user: conversation.items.append(try self.message(message))
             case .function:
                 try context.cannotExpress("\(message.place).role", because: "it knows results by their calls' ids")
             }
         }
-        return items
+        return conversation
     }
 
     // MARK: What goes back as it came
@@ -51,9 +67,50 @@ struct ResponsesInput {
         guard ResponsesItems.say(message.text, output),
             Self.calls(in: output) == message.toolCalls.map(\.messagePart)
         else { return nil }
-        guard !isStored else { return output }
-        return output.filter { item in
-            item["type"]?.string != "reasoning" || item["encrypted_content"]?.string?.isEmpty == false
+        return output
+    }
+
+    private static func isReasoning(_ item: JSONValue) -> Bool { item["type"] == "reasoning" }
+
+    /// The items of a reply that the provider takes back. Reasoning goes with what followed it, and is left out where
+    /// nothing did ("reasoning was provided without its required following item"). A provider that keeps nothing takes
+    /// reasoning that is encrypted, or readable; there, items have no ids: they would point to what is not kept
+    /// ("function_call was provided without its required reasoning item", "Items are not persisted when `store` is set to
+    /// false"), and Azure refuses them.
+    /// https://platform.openai.com/docs/guides/reasoning#encrypted-reasoning-items
+    private func sendable(_ output: [JSONValue], of message: Message) -> [JSONValue] {
+        let isStored = isStored && message.native?["store"] != false
+        var items = output.filter { item in
+            guard Self.isReasoning(item) else { return true }
+            let isWhole =
+                item["encrypted_content"]?.string?.isEmpty == false || item["content"]?.array?.isEmpty == false
+            return takesReasoning && (isStored || isWhole)
+        }
+        while items.last.map(Self.isReasoning) == true { items.removeLast() }
+        return isStored && takesReasoning ? items : items.map(Self.withoutID)
+    }
+
+    /// Other types of items cannot be written without their ids.
+    private static let typesWithoutID: Set<String> = [
+        "message", "reasoning", "function_call", "custom_tool_call", "web_search_call", "local_shell_call",
+    ]
+
+    private static func withoutID(_ item: JSONValue) -> JSONValue {
+        guard var object = item.object, let type = object["type"]?.string, typesWithoutID.contains(type) else {
+            return item
+        }
+        object["id"] = nil
+        return .object(object)
+    }
+
+    /// A call with a legal name and an object for arguments; other items as they are.
+    private static func mended(_ item: JSONValue, _ legal: LegalCalls) -> JSONValue {
+        guard let object = item.object else { return item }
+        switch object["type"]?.string {
+        case "function_call": return .object(legal.mended(object, arguments: "arguments", isText: true))
+        // Its input is free text.
+        case "custom_tool_call": return .object(legal.mended(object, arguments: nil))
+        default: return item
         }
     }
 
@@ -108,20 +165,16 @@ struct ResponsesInput {
     }
 
     /// A reply: what was said, then the calls.
-    private func spoken(_ message: Message) throws(APIError) -> [JSONValue] {
+    private func spoken(_ message: Message, _ legal: LegalCalls) throws(APIError) -> [JSONValue] {
         var items: [JSONValue] = []
-        if let refusal = message.raw["refusal"]?.string, message.parts.isEmpty {
-            items.append(["type": "message", "role": "assistant", "content": .string(refusal)])
-        } else if !message.parts.isEmpty || message.toolCalls.isEmpty {
-            items.append(try self.message(message))
-        }
-        for (index, call) in message.toolCalls.enumerated() {
+        if message.hasContent || message.toolCalls.isEmpty { items.append(try self.message(message)) }
+        for (index, call) in message.toolCalls.map(legal.call).enumerated() {
             guard !call.id.isEmpty else {
                 throw context.invalid("\(message.place).tool_calls[\(index + 1)].id", "must name the call")
             }
             items.append([
                 "type": "function_call", "call_id": .string(call.id), "name": .string(call.name),
-                "arguments": .string(call.argumentsJSON.isEmpty ? "{}" : call.argumentsJSON),
+                "arguments": .string(call.argumentsJSON),
             ])
         }
         return items

@@ -27,8 +27,11 @@ struct ResponsesRequest {
             throw context.invalid(endpoint.provider, "cannot go on from a partial reply")
         }
         var options = try RequestOptions(request, endpoint: endpoint)
-        let input = ResponsesInput(context: context, isStored: request.parameters["store"] != false)
-        var body: JSONObject = ["model": .string(request.model), "input": .array(try input.items(of: request))]
+        let reasons = OpenAIModel.reasons(request.model)
+        let input = ResponsesInput(
+            context: context, isStored: request.parameters["store"] != false, takesReasoning: reasons != false)
+        let conversation = try input.conversation(of: request)
+        var body: JSONObject = ["model": .string(request.model), "input": .array(conversation.items)]
         if let system = request.system { body["instructions"] = .string(try checked(system)) }
         body["stream"] = true
         if let count = try options.takeMaxTokens() { body["max_output_tokens"] = .int(count) }
@@ -47,6 +50,13 @@ struct ResponsesRequest {
         let logprobs = options.take(.logprobs)
         try options.finish(into: &body)
         if logprobs == true { include("message.output_text.logprobs", in: &body) }
+        // What is not stored is needed whole; a model of which nothing is known is asked once it is seen to reason: one
+        // that does not refuses the request. xAI and Azure know the name as well.
+        let effort = body["reasoning"]?["effort"]
+        let mayReason = reasons ?? (body["reasoning"] != nil || conversation.hasReasoning)
+        if request.parameters["store"] == false, mayReason, effort != "none" {
+            include("reasoning.encrypted_content", in: &body)
+        }
         return body
     }
 
@@ -66,7 +76,10 @@ struct ResponsesRequest {
     }
 
     private func include(_ name: JSONValue, in body: inout JSONObject) {
-        let names = body["include"]?.array ?? []
+        let given = body["include"] ?? .null
+        // An empty Lua table is an object; what is no array is the provider's to refuse.
+        guard given.isNull || given.array != nil || given.object?.isEmpty == true else { return }
+        let names = given.array ?? []
         if !names.contains(name) { body["include"] = .array(names + [name]) }
     }
 
