@@ -176,6 +176,7 @@ local llm = {}
 ---@field provider string
 ---@field attempts integer
 ---@field refusal? string
+---@field finish_message? string what the provider says of the end, beside the reason (Gemini, Anthropic)
 ---@field timing llm.timing
 ---@field message llm.message the assistant's turn, to append to a conversation
 ---@field value any with schema: the answer as data

@@ -174,6 +174,8 @@ public struct ReplySummary: Sendable, Equatable {
     public var nativeCalls: [JSONValue] = []
     /// The refusal's text, where the provider sends one apart from the content.
     public var refusal: String?
+    /// What the provider says of how the reply ended, beside the reason.
+    public var finishMessage: String?
     /// How long the server says its own work took.
     public var timings: ServerTimings?
 

@@ -123,6 +123,8 @@ public struct Reply: Sendable {
     public var message: JSONValue
     /// The refusal's text, where the provider sends one apart from the content.
     public var refusal: String?
+    /// What the provider says of how the reply ended, beside the reason (Gemini, Anthropic).
+    public var finishMessage: String?
 }
 
 /// Why a request (or one attempt of it) failed.

@@ -306,7 +306,7 @@ final class Request {
             attempts: machine.attempts, firstTokenTime: machine.firstOutputAt.map { $0 - machine.startedAt },
             totalTime: now - machine.startedAt,
             serverTimings: summary.timings, message: message(attempt, text: text, reasoning: reasoning),
-            refusal: summary.refusal)
+            refusal: summary.refusal, finishMessage: summary.finishMessage.map(secrets.scrub))
     }
 
     private func message(_ attempt: Attempt?, text: String, reasoning: String) -> JSONValue {

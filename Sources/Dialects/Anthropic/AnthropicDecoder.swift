@@ -5,7 +5,8 @@ internal import Wire
 
 /// The members of an event that matter.
 private enum AnthropicEventKey {
-    static let table = JSONKeys("type", "index", "delta", "content_block", "message", "usage", "error")
+    static let table = JSONKeys(
+        "type", "index", "delta", "content_block", "message", "usage", "error", "context_management")
     static let type = 0
     static let index = 1
     static let delta = 2
@@ -13,6 +14,7 @@ private enum AnthropicEventKey {
     static let message = 4
     static let usage = 5
     static let error = 6
+    static let contextManagement = 7
 }
 
 /// The state of one stream.
@@ -31,6 +33,7 @@ final class AnthropicDecoder: EventDecoder {
     var hasOutput = false { didSet { outputCount &+= 1 } }
     private(set) var outputCount = 0
     private var repetition = Repetition<AnthropicPlace>()
+    private var natives = NativeFields()
     private(set) var isDone = false
     private var hasStarted = false
 
@@ -125,6 +128,7 @@ final class AnthropicDecoder: EventDecoder {
             if let message = parts[AnthropicEventKey.message] { take(message: message, into: &events) }
         } else if type.isString("message_delta") {
             if let delta = parts[AnthropicEventKey.delta] { take(ending: delta, into: &events) }
+            natives.show("context_management", parts[AnthropicEventKey.contextManagement], into: &events)
             if let usage = parts[AnthropicEventKey.usage] { take(usage: usage, into: &events) }
         } else if type.isString("message_stop") {
             finish()
@@ -168,7 +172,8 @@ final class AnthropicDecoder: EventDecoder {
         if let usage = parts[2] { take(usage: usage, into: &events) }
     }
 
-    private static let endingKeys = JSONKeys("stop_reason", "stop_details", "container")
+    private static let endingKeys = JSONKeys(
+        "stop_reason", "stop_details", "container", "context_management", "stop_sequence")
 
     /// How the message ends, as `message_delta` has it.
     private func take(ending: JSONNode, into events: inout [DecodedEvent]) {
@@ -178,7 +183,13 @@ final class AnthropicDecoder: EventDecoder {
             // Gateways answer in the words of both vocabularies.
             known.finishReason = FinishReason(openAI: raw)
         }
-        if let words = parts[1]?["explanation"]?.string, !words.isEmpty { known.refusal = words }
+        natives.show("stop_details", parts[1], into: &events)
+        natives.show("context_management", parts[3], into: &events)
+        natives.show("stop_sequence", parts[4], into: &events)
+        if let words = parts[1]?["explanation"]?.string, !words.isEmpty {
+            known.refusal = words
+            known.finishMessage = words
+        }
         if let container = parts[2], container.kind == .object {
             let value = container.value
             guard value != content.container else { return }
@@ -186,6 +197,12 @@ final class AnthropicDecoder: EventDecoder {
             events.append(.native(name: "container", value))
         }
     }
+
+    /// Members of `usage` that `reply.usage` has.
+    private static let countedMembers: Set<String> = [
+        "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
+        "output_tokens_details",
+    ]
 
     private static let usageKeys = JSONKeys(
         "input_tokens", "output_tokens", "cache_read_input_tokens", "output_tokens_details",
@@ -195,6 +212,8 @@ final class AnthropicDecoder: EventDecoder {
     /// own have added to it. What one leaves out stands.
     private func take(usage node: JSONNode, into events: inout [DecodedEvent]) {
         guard node.kind == .object else { return }
+        // Requests of the provider's own tools, the tier, the cache's parts, the passes of a compaction.
+        natives.show("usage", node, beyond: Self.countedMembers, into: &events)
         let parts = node.pick(Self.usageKeys)
         var usage = known.usage ?? Usage()
         if let count = Usage.count(parts[0]) { usage.inputTokens = count }

@@ -11,7 +11,7 @@ final class CohereDecoder: EventDecoder {
         "tool-call-delta", "tool-call-end", "citation-start", "citation-end", "message-end",
     ]
 
-    private static let keys = JSONKeys("type", "delta", "index", "id", "event_type", "message", "text")
+    private static let keys = JSONKeys("type", "delta", "index", "id", "event_type", "message", "text", "logprobs")
     private static let messageKeys = JSONKeys("content", "tool_plan", "tool_calls", "citations")
 
     let reader: JSONReader
@@ -25,6 +25,7 @@ final class CohereDecoder: EventDecoder {
     var plan = ""
     private var hasStarted = false
     private var repetition = Repetition<CoherePlace>()
+    var natives = NativeFields()
 
     init(reader: JSONReader) { self.reader = reader }
 
@@ -100,6 +101,8 @@ final class CohereDecoder: EventDecoder {
             takeUsage(node["usage"] ?? node["meta"], into: &events)
             throw APIError(ErrorReport(node.value))
         }
+        // Of the tokens of this event, or of all (https://docs.cohere.com/v2/reference/chat-stream, `logprobs`).
+        natives.show("logprobs", parts[7], into: &events)
         if events.count == before { Self.beat(&events) }
     }
 
@@ -182,6 +185,8 @@ final class CohereDecoder: EventDecoder {
     // MARK: The end
 
     func takeUsage(_ node: JSONNode?, into events: inout [DecodedEvent]) {
+        // What is billed (search units, classifications), and warnings of the first version's `meta`.
+        natives.show("usage", node, beyond: ["tokens", "cached_tokens", "api_version"], into: &events)
         // What was read and written; what is billed leaves out the provider's own preamble.
         let tokens = node?["tokens"] ?? node?["billed_units"]
         var usage = Usage()

@@ -4,6 +4,9 @@
 internal import Wire
 
 extension CohereDecoder {
+    /// What a reply with documents or a search rests on.
+    private static let legacyMembers: [StaticString] = ["documents", "search_results"]
+
     func legacy(_ type: String, _ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
         switch type {
         case "stream-start":
@@ -23,6 +26,7 @@ extension CohereDecoder {
             if let id = response?["response_id"]?.string { known.id = id }
             if tools.isEmpty { legacyCalls(response?["tool_calls"]) }
             let raw = node["finish_reason"]?.string ?? response?["finish_reason"]?.string
+            for name in Self.legacyMembers { natives.show("\(name)", response?[name], into: &events) }
             takeUsage(response?["meta"], into: &events)
             try finish(
                 tools.isEmpty || raw != "COMPLETE" ? raw : "TOOL_CALL", error: node["error"] ?? response?["error"])
@@ -39,6 +43,8 @@ extension CohereDecoder {
             events.append(.token(text))
         }
         legacyCalls(node["tool_calls"])
+        node["citations"]?.forEachElement { events.append(.native(name: "citation", $0.value)) }
+        for name in Self.legacyMembers { natives.show("\(name)", node[name], into: &events) }
         takeUsage(node["meta"], into: &events)
         try finish(node["finish_reason"]?.string ?? "COMPLETE", error: node["error"])
     }

@@ -9,9 +9,18 @@ final class GeminiDecoder: EventDecoder {
     static let eventNames: Set<String> = []
 
     private static let keys = JSONKeys(
-        "candidates", "usageMetadata", "modelVersion", "responseId", "error", "promptFeedback")
+        "candidates", "usageMetadata", "modelVersion", "responseId", "error", "promptFeedback", "modelStatus")
     private static let candidateKeys = JSONKeys(
-        "content", "index", "finishReason", "groundingMetadata", "citationMetadata", "urlContextMetadata")
+        "content", "index", "finishReason", "finishMessage", "groundingMetadata", "citationMetadata",
+        "urlContextMetadata", "safetyRatings", "logprobsResult", "avgLogprobs", "groundingAttributions",
+        "urlRetrievalMetadata")
+    /// Those that are shown as they come (https://ai.google.dev/api/generate-content, `Candidate`; Vertex AI's
+    /// `GenerateContentResponse`).
+    private static let nativeMembers: [(key: Int, name: String)] = [
+        (3, "finishMessage"), (4, "groundingMetadata"), (5, "citationMetadata"), (6, "urlContextMetadata"),
+        (7, "safetyRatings"), (8, "logprobsResult"), (9, "avgLogprobs"), (10, "groundingAttributions"),
+        (11, "urlRetrievalMetadata"),
+    ]
 
     let reader: JSONReader
     var strays = StrayLines()
@@ -21,6 +30,7 @@ final class GeminiDecoder: EventDecoder {
     /// More has come behind a chunk that named a finish reason: the reply ends with the next one that does.
     private var goesOn = false
     private var repetition = Repetition<GeminiPlace>()
+    private var natives = NativeFields()
 
     init(reader: JSONReader) { self.reader = reader }
 
@@ -103,11 +113,15 @@ final class GeminiDecoder: EventDecoder {
             position += 1
         }
         if !hadOutput, hasOutput { known.take(id: top[3], model: top[2], isOutput: true) }
-        if let feedback = top[5], feedback["blockReason"]?.isNull == false {
-            // A prompt that was refused has no candidates, and no finish reason.
-            known.finishReason = .contentFilter
-            events.append(.native(name: "promptFeedback", feedback.value))
+        if let feedback = top[5] {
+            natives.show("promptFeedback", feedback, into: &events)
+            if feedback["blockReason"]?.isNull == false {
+                // A prompt that was refused has no candidates, and no finish reason. Vertex AI says more of it.
+                known.finishReason = .contentFilter
+                take(finishMessage: feedback["blockReasonMessage"])
+            }
         }
+        natives.show("modelStatus", top[6], into: &events)
         if let usage = top[1] { take(Usage(gemini: usage), into: &events) }
         if events.count == before { Self.beat(&events) }
     }
@@ -123,11 +137,8 @@ final class GeminiDecoder: EventDecoder {
         if (events.count, parts.calls.count) != before || parts.unfinishedCall != nil {
             goesOn = known.finishReason != nil
         }
-        for (index, name) in [(3, "groundingMetadata"), (4, "citationMetadata"), (5, "urlContextMetadata")] {
-            if let metadata = members[index], metadata.count > 0 {
-                events.append(.native(name: name, metadata.value))
-            }
-        }
+        for (key, name) in Self.nativeMembers { natives.show(name, members[key], into: &events) }
+        take(finishMessage: members[3])
         if let reason = members[2], !reason.isNull { try take(finishReason: reason) }
     }
 
@@ -140,13 +151,19 @@ final class GeminiDecoder: EventDecoder {
 
     // MARK: The end
 
+    private func take(finishMessage node: JSONNode?) {
+        guard let words = node?.string, !words.isEmpty else { return }
+        known.finishMessage = words
+    }
+
     /// The last reason sent counts. Some servers send the enum's number in place of its name.
     /// - Throws: an `APIError` for a reply that is said to be whole, and ends inside a call.
     private func take(finishReason node: JSONNode) throws(APIError) {
         guard let raw = node.string ?? node.int.map(String.init), !raw.isEmpty, raw != "0" else { return }
         guard raw != "FINISH_REASON_UNSPECIFIED" else { return }
         if raw == "STOP" || raw == "1", let call = parts.unfinishedCall {
-            throw APIError(kind: .protocol, message: "the reply ended inside the arguments of \"\(call)\"")
+            let words = known.finishMessage.map { ": \($0)" } ?? ""
+            throw APIError(kind: .protocol, message: "the reply ended inside the arguments of \"\(call)\"\(words)")
         }
         goesOn = false
         known.finishReasonRaw = raw

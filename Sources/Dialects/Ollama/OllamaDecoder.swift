@@ -10,8 +10,12 @@ final class OllamaDecoder: EventDecoder {
 
     private static let keys = JSONKeys(
         "message", "response", "thinking", "done", "error", "model", "done_reason", "prompt_eval_count", "eval_count",
-        "load_duration", "prompt_eval_duration", "eval_duration")
-    private static let messageKeys = JSONKeys("content", "thinking", "tool_calls")
+        "load_duration", "prompt_eval_duration", "eval_duration", "logprobs", "context", "remote_model", "remote_host")
+    private static let messageKeys = JSONKeys("content", "thinking", "tool_calls", "images")
+    /// Members that are shown as they come (https://docs.ollama.com/api/chat, https://docs.ollama.com/api/generate).
+    private static let nativeMembers: [(key: Int, name: String)] = [
+        (12, "logprobs"), (13, "context"), (14, "remote_model"), (15, "remote_host"),
+    ]
 
     let reader: JSONReader
     var strays = StrayLines()
@@ -22,6 +26,7 @@ final class OllamaDecoder: EventDecoder {
     private var hasStarted = false
     private var calls: [ToolCall] = []
     private var repetition = Repetition<OllamaPlace>()
+    private var natives = NativeFields()
 
     init(reader: JSONReader) { self.reader = reader }
 
@@ -99,10 +104,12 @@ final class OllamaDecoder: EventDecoder {
             let inner = message.pick(Self.messageKeys)
             take(thinking: inner[1], content: inner[0], into: &events)
             inner[2]?.forEachElement { take(call: $0) }
+            natives.show("images", inner[3], into: &events)
         } else {
             take(thinking: parts[2], content: parts[1], into: &events)
         }
         if !hadOutput, hasOutput { known.take(id: nil, model: parts[5], isOutput: true) }
+        for (key, name) in Self.nativeMembers { natives.show(name, parts[key], into: &events) }
         if let raw = parts[6]?.string, !raw.isEmpty { take(finishReason: raw) }
         if parts[3]?.bool == true { finish(parts, into: &events) }
         if events.count == before { Self.beat(&events) }

@@ -7,7 +7,7 @@ internal import Wire
 enum ResponsesKey {
     static let table = JSONKeys(
         "type", "delta", "sequence_number", "output_index", "content_index", "summary_index", "item_id", "text",
-        "item", "part", "response", "error", "object")
+        "item", "part", "response", "error", "object", "logprobs")
     static let type = 0
     static let delta = 1
     static let number = 2
@@ -21,6 +21,7 @@ enum ResponsesKey {
     static let response = 10
     static let error = 11
     static let object = 12
+    static let logprobs = 13
 }
 
 /// The state of one stream.
@@ -147,7 +148,12 @@ final class ResponsesDecoder: EventDecoder {
             start(&events)
             if let piece = piece(kind, top) {
                 try show(piece, verdict, into: &events)
-                if top[ResponsesKey.output] != nil { lastPiece = piece }
+                if let probabilities = top[ResponsesKey.logprobs], probabilities.first != nil {
+                    // Those of each piece are shown with it: such an event is more than its text.
+                    if verdict != .repeated { events.append(.native(name: "logprobs", probabilities.value)) }
+                } else if top[ResponsesKey.output] != nil {
+                    lastPiece = piece
+                }
             }
         } else {
             let type = top[ResponsesKey.type]?.string ?? frameName

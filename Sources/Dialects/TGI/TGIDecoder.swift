@@ -7,7 +7,7 @@ final class TGIDecoder: EventDecoder {
     static let replyName = "generated text"
     static let eventNames: Set<String> = []
 
-    private static let keys = JSONKeys("token", "generated_text", "details", "error")
+    private static let keys = JSONKeys("token", "generated_text", "details", "error", "top_tokens")
     private static let tokenKeys = JSONKeys("text", "special")
 
     let reader: JSONReader
@@ -18,6 +18,7 @@ final class TGIDecoder: EventDecoder {
     private var hasStarted = false
     private var endsWithSpecial = false
     private var repetition = Repetition<Bool>()
+    private var natives = NativeFields()
 
     /// Every token has a number, a name and a probability of its own.
     private static let gaps = JSONTemplate.Gaps(
@@ -93,6 +94,8 @@ final class TGIDecoder: EventDecoder {
                 events.append(.token(text))
             }
         }
+        // The other choices for the token (https://huggingface.co/docs/text-generation-inference, `StreamResponse`).
+        natives.show("top_tokens", parts[4], into: &events)
         if let whole = parts[1]?.string { finish(whole, details: parts[2], into: &events) }
         if events.count == before { Self.beat(&events) }
     }
@@ -117,6 +120,8 @@ final class TGIDecoder: EventDecoder {
     }
 
     private func takeUsage(_ details: JSONNode?, into events: inout [DecodedEvent]) {
+        natives.show(
+            "details", details, beyond: ["finish_reason", "generated_tokens", "input_length"], into: &events)
         var usage = Usage()
         usage.outputTokens = Usage.count(details?["generated_tokens"])
         usage.inputTokens = Usage.count(details?["input_length"])

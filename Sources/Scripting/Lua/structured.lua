@@ -68,7 +68,7 @@ function structured.ask(specified, once)
     sum = shared.usage.add(sum, reply.usage)
     reply.usage = sum
     -- One that the script has stopped, or left calls of, is not meant to be whole.
-    if reply.finish_reason == "cancelled" or reply.deferred then return reply end
+    if reply.finish_reason == "cancelled" or reply.deferred or #reply.native_calls > 0 then return reply end
     local text = reply.text
     if reply.finish_reason == "length" then
       return nil, failure("the answer was cut by the limit of tokens", text, nil, reply, attempts)

@@ -173,8 +173,9 @@ end
 local function refusal(reply, dialect)
   local reason, raw, count = reply.finish_reason, reply.finish_reason_raw, #reply.tool_calls
   if WHOLE[reason] or (reason == "other" and not is_trouble(raw, dialect)) then return nil end
+  local words = reply.finish_message and ": " .. reply.finish_message or ""
   return "the model's reply " .. (CUT_BY[reason] or "did not come to a regular end") .. " (finish reason "
-    .. tostring(raw or reason) .. "): its " .. (count == 1 and "tool call was" or count .. " tool calls were") .. " not run"
+    .. tostring(raw or reason) .. words .. "): its " .. (count == 1 and "tool call was" or count .. " tool calls were") .. " not run"
 end
 
 -- The error of a reply whose calls must not run.

@@ -13,7 +13,7 @@ struct ReplyTables {
     let errorMetatable: LuaReference
 
     func push(_ reply: Reply, to stack: LuaStack) {
-        stack.pushTable(fields: 15)
+        stack.pushTable(fields: 16)
         stack.set("reasoning", reply.reasoning)
         stack.pushTable(array: reply.toolCalls.count)
         for (index, call) in reply.toolCalls.enumerated() {
@@ -40,6 +40,7 @@ struct ReplyTables {
         stack.set("provider", reply.provider)
         stack.set("attempts", reply.attempts)
         stack.set("refusal", reply.refusal)
+        stack.set("finish_message", reply.finishMessage)
         stack.pushTable(fields: 2)
         stack.set("first_token", reply.firstTokenTime)
         stack.set("total", reply.totalTime)
