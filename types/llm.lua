@@ -159,9 +159,10 @@ local llm = {}
 ---@class llm.timing
 ---@field first_token? number seconds
 ---@field total number seconds
+---@field queue? number seconds it waited in the server's queue, where the server says so (Groq, Cerebras)
 ---@field load? number seconds the server took to load the model, where it says so
----@field prompt_eval? number seconds it took to read the prompt
----@field eval? number seconds it took to write the reply
+---@field prompt_eval? number seconds it took to read the prompt (Ollama, llama.cpp, Groq, Cerebras)
+---@field eval? number seconds it took to write the reply (the same)
 
 ---@class llm.reply
 ---@field text string

@@ -200,8 +200,10 @@ public struct ReplySummary: Sendable, Equatable {
     }
 }
 
-/// How long parts of the work took by the server's own clock, in seconds (Ollama tells).
+/// How long parts of the work took by the server's own clock, in seconds (Ollama, llama.cpp, Groq and Cerebras tell).
 public struct ServerTimings: Sendable, Equatable {
+    /// Waiting in the server's queue.
+    public var queue: Double?
     /// Loading the model.
     public var load: Double?
     /// Reading the prompt.

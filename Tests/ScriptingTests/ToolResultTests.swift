@@ -184,6 +184,17 @@ private struct WarningLog: LogHandler {
         #expect(try Self.asked(format, reply).first == "ran")
     }
 
+    /// What the provider says of such an end is in the error and in the reply.
+    @Test func theWordsOfAnEnd() throws {
+        let reply =
+            #"data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"get","args":{}}}]},"#
+            + #""finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"Malformed: get("}]}"# + "\n\n"
+        let lines = try Self.asked("gemini", reply)
+        #expect(
+            lines.first?.contains("(finish reason MALFORMED_FUNCTION_CALL: Malformed: get()") == true, "\(lines)")
+        #expect(lines.last == "Malformed: get(", "\(lines)")
+    }
+
     private static func asked(_ format: String, _ reply: String) throws -> [String] {
         let type = format == "ollama" ? "application/x-ndjson" : "text/event-stream"
         let server = try RawServer { connection in
@@ -201,6 +212,7 @@ private struct WarningLog: LogHandler {
             local tool = llm.tool { name = "get", run = function() print("ran") return "x" end }
             local reply, err = client:ask("hi", { tools = { tool }, max_rounds = 1 })
             print(reply, err.kind, err.code, err.partial.tool_calls[1].name, #err.messages, err.message)
+            if err.partial.finish_message then print(err.partial.finish_message) end
             """, prelude: ""
         ).lines
     }

@@ -5,13 +5,15 @@ internal import Wire
 
 /// The members of a chunk that matter.
 enum ChunkKey {
-    static let table = JSONKeys("choices", "id", "model", "usage", "error", "x_groq")
+    static let table = JSONKeys("choices", "id", "model", "usage", "error", "x_groq", "timings", "time_info")
     static let choices = 0
     static let id = 1
     static let model = 2
     static let usage = 3
     static let error = 4
     static let groq = 5
+    static let timings = 6
+    static let timeInfo = 7
 }
 
 enum ChoiceKey {

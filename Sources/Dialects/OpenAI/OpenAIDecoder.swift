@@ -125,6 +125,7 @@ final class OpenAIDecoder: EventDecoder {
             known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: true)
         }
         takeUsage(top, cost: cost, into: &events)
+        takeTimings(top)
         if let error = top[ChunkKey.groq]?["error"], ErrorShape.says(error) {
             throw APIError(ErrorReport(error.value))
         }
@@ -142,6 +143,17 @@ final class OpenAIDecoder: EventDecoder {
     private func takeUsage(_ top: JSONPicked, cost: Double? = nil, into events: inout [DecodedEvent]) {
         if let usage = top[ChunkKey.usage] { take(usage: usage, cost: cost, into: &events) }
         if let usage = top[ChunkKey.groq]?["usage"] { take(usage: usage, into: &events) }
+    }
+
+    /// How long the server says that it took; the last word counts.
+    private func takeTimings(_ top: JSONPicked) {
+        guard
+            let timings = top[ChunkKey.timings].flatMap(ServerTimings.init(llama:))
+                ?? top[ChunkKey.timeInfo].flatMap(ServerTimings.init(seconds:))
+                ?? top[ChunkKey.usage].flatMap(ServerTimings.init(seconds:))
+                ?? top[ChunkKey.groq]?["usage"].flatMap(ServerTimings.init(seconds:))
+        else { return }
+        known.timings = timings
     }
 
     /// Whether an object is an error: by its `error` member, or, where it is no chunk, by its shape.

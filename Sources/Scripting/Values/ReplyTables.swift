@@ -44,6 +44,7 @@ struct ReplyTables {
         stack.pushTable(fields: 2)
         stack.set("first_token", reply.firstTokenTime)
         stack.set("total", reply.totalTime)
+        stack.set("queue", reply.serverTimings?.queue)
         stack.set("load", reply.serverTimings?.load)
         stack.set("prompt_eval", reply.serverTimings?.promptEval)
         stack.set("eval", reply.serverTimings?.eval)
