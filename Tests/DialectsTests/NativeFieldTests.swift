@@ -74,6 +74,20 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
         #expect(whole.skimmed > 0)
     }
 
+    /// A value that returns is a change, also where the chunk is like one that was learnt.
+    @Test func geminiChangesThere() {
+        func chunk(_ text: String, _ rating: String) -> String {
+            Self.gemini(text, #","safetyRatings":[{"probability":"\#(rating)"}]"#)
+        }
+        let ratings = ["LOW", "LOW", "LOW", "HIGH", "LOW", "LOW"]
+        let chunks = ratings.enumerated().map { chunk("\($0)", $1) }
+        Self.check(
+            Self.stream(chunks + [Self.gemini("", #","finishReason":"STOP""#)]), GeminiDialect(), text: "012345",
+            natives: ["LOW", "HIGH", "LOW"].map {
+                Native(name: "safetyRatings", value: [["probability": .string($0)]])
+            })
+    }
+
     @Test func geminiPrompts() {
         let feedback = #"{"blockReason":"SAFETY","blockReasonMessage":"No.","safetyRatings":[{"probability":"HIGH"}]}"#
         let blocked = StreamHarness.run(

@@ -102,7 +102,7 @@ final class CohereDecoder: EventDecoder {
             throw APIError(ErrorReport(node.value))
         }
         // Of the tokens of this event, or of all (https://docs.cohere.com/v2/reference/chat-stream, `logprobs`).
-        natives.show("logprobs", parts[7], into: &events)
+        NativeFields.showEach("logprobs", parts[7], into: &events)
         if events.count == before { Self.beat(&events) }
     }
 

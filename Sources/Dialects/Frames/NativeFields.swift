@@ -5,6 +5,15 @@ internal import Wire
 /// Shows such members once, and again when they have changed: servers repeat them in every frame, and send them empty.
 struct NativeFields {
     private var last: [String: JSONValue] = [:]
+    /// One has been shown since ``takeChange()``.
+    private var hasChanged = false
+
+    /// Whether one has been shown since the last call. A template that was learnt before holds the earlier value then, and
+    /// would take a return to it for no change.
+    mutating func takeChange() -> Bool {
+        defer { hasChanged = false }
+        return hasChanged
+    }
 
     /// Shows a member under its name.
     mutating func show(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
@@ -15,7 +24,14 @@ struct NativeFields {
     private mutating func show(_ name: String, _ value: JSONValue, into events: inout [DecodedEvent]) {
         guard !Self.isHollow(value), last[name] != value else { return }
         last[name] = value
+        hasChanged = true
         events.append(.native(name: name, value))
+    }
+
+    /// Shows a member that belongs to the text of its frame, equal or not to the one before.
+    static func showEach(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
+        guard let node, node.saysAnything else { return }
+        events.append(.native(name: name, node.value))
     }
 
     /// Shows the whole object if it has more to say than the members in `known`.

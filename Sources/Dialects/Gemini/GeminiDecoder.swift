@@ -61,6 +61,7 @@ final class GeminiDecoder: EventDecoder {
         }
         let before = events.count
         try sort(kind, name: name, text, into: &events)
+        if natives.takeChange() { repetition.forget() }
         if mayRepeat, events.count > before { repetition.learn(text, events[before...], reader) }
     }
 

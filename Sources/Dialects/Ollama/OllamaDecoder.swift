@@ -14,7 +14,7 @@ final class OllamaDecoder: EventDecoder {
     private static let messageKeys = JSONKeys("content", "thinking", "tool_calls", "images")
     /// Members that are shown as they come (https://docs.ollama.com/api/chat, https://docs.ollama.com/api/generate).
     private static let nativeMembers: [(key: Int, name: String)] = [
-        (12, "logprobs"), (13, "context"), (14, "remote_model"), (15, "remote_host"),
+        (13, "context"), (14, "remote_model"), (15, "remote_host"),
     ]
 
     let reader: JSONReader
@@ -56,6 +56,7 @@ final class OllamaDecoder: EventDecoder {
         }
         let before = events.count
         try sort(kind, name: name, text, into: &events)
+        if natives.takeChange() { repetition.forget() }
         if mayRepeat, events.count == before + 1, !isDone { repetition.learn(text, events[before], reader) }
     }
 
@@ -109,6 +110,7 @@ final class OllamaDecoder: EventDecoder {
             take(thinking: parts[2], content: parts[1], into: &events)
         }
         if !hadOutput, hasOutput { known.take(id: nil, model: parts[5], isOutput: true) }
+        NativeFields.showEach("logprobs", parts[12], into: &events)
         for (key, name) in Self.nativeMembers { natives.show(name, parts[key], into: &events) }
         if let raw = parts[6]?.string, !raw.isEmpty { take(finishReason: raw) }
         if parts[3]?.bool == true { finish(parts, into: &events) }

@@ -95,7 +95,7 @@ final class TGIDecoder: EventDecoder {
             }
         }
         // The other choices for the token (https://huggingface.co/docs/text-generation-inference, `StreamResponse`).
-        natives.show("top_tokens", parts[4], into: &events)
+        NativeFields.showEach("top_tokens", parts[4], into: &events)
         if let whole = parts[1]?.string { finish(whole, details: parts[2], into: &events) }
         if events.count == before { Self.beat(&events) }
     }
