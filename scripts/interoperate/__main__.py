@@ -10,6 +10,7 @@ from functools import cached_property
 from importlib import metadata
 
 import bodies
+import history
 import scripted
 import sdks
 import self_test
@@ -17,7 +18,7 @@ import servers
 import stub
 from cases import CASES, Case, Differs
 from ours import BASES, Client
-from recorder import recorder
+from recorder import Answer, recorder
 from table import Table
 
 # A path of each dialect's where a request for a reply goes.
@@ -55,9 +56,9 @@ class World:
         return servers.moonrill(self.binary, *options)
 
     @staticmethod
-    def recorder():
+    def recorder(*answers: Answer):
         """A server that keeps what our client sends, as a context."""
-        return recorder()
+        return recorder(*answers)
 
     def stub_counts(self) -> dict[str, int]:
         return servers.get(self.stub + "/_stats")["fixture_call_counts"]
@@ -104,6 +105,7 @@ def main() -> int:
     stub.register()
     scripted.register()
     bodies.register()
+    history.register()
     sdks.register()
     names = {name for each in CASES for name in (each.peer, each.dialect)}
     for name in chosen.only:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import servers
 from cases import CASES, Case, Differs, case, contains, present, same
+from malformed import MALFORMED, TOOLS, malformed_history
 from ours import Client, Outcome
 from real_server import CONTEXT, MODEL, SLOTS
 from table import Table
@@ -35,8 +36,6 @@ FREE_WITHIN = 5.0
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Paris", "Rome"]},
                                            "days": {"type": "integer", "minimum": 1, "maximum": 30}},
           "required": ["city", "days"], "additionalProperties": False}
-TOOLS = [{"name": "get_weather", "description": "The weather in a city.",
-          "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}]
 # llama.cpp's GBNF: the model has no choice but to think first.
 THINKING = r'root ::= "<think>\n" [a-z ]{5,20} "\n</think>\n\n" [a-z ]{3,20}'
 
@@ -210,6 +209,13 @@ def tools(server: Server, dialect: str):
         raise Differs("nothing comes after the tool's result")
 
 
+def malformed(server: Server, dialect: str):
+    # One call of each kind: llama.cpp parses the arguments of earlier calls for its template.
+    messages = malformed_history([calls[0] for calls in MALFORMED.values()])
+    reply = server.ask(dialect, messages + [{"role": "user", "content": QUESTION}], tools=TOOLS, max_tokens=4).good
+    same("output tokens", reply["usage"]["output_tokens"], 4)
+
+
 def reasoning(server: Server, dialect: str):
     outcome = server.ask(dialect, QUESTION, max_tokens=60, params={"grammar": THINKING})
     reply = outcome.good
@@ -253,6 +259,7 @@ def register():
         add("context full while writing: " + ("kept" if dialect == "responses" else "length"))(
             partial(overflow_while_writing, dialect=dialect))
         add("tool call, and its result sent back")(partial(tools, dialect=dialect))
+        add("history with malformed calls is taken")(partial(malformed, dialect=dialect))
         if dialect != "anthropic":  # there the server drops the grammar
             add("reasoning apart from text")(partial(reasoning, dialect=dialect))
             add("a grammar that is none: invalid_request")(partial(refused, dialect=dialect))

@@ -1,9 +1,12 @@
 """Plants a difference of every kind and sees each one found: cases that cannot fail prove nothing."""
 
+import json
 from copy import deepcopy
 from dataclasses import replace
 
 import bodies
+import history
+import legal
 import sdks
 import servers
 import stub
@@ -72,6 +75,111 @@ def planted(world):
 
     for name, run in stub_cases(world).items():
         yield name, run
+    yield from illegal_histories()
+    yield from wrong_ids()
+
+
+def illegal_histories():
+    """Histories that a provider refuses."""
+    for dialect, (good, changes) in {
+        "openai": (CHAT, {
+            "arguments cut": ('"{}"', '"{"'), "arguments that are a list": ('"{}"', '"[]"'),
+            "an illegal name": ('"get"', '"get it"'), "no name": ('"get"', '""'),
+            "a name that is too long": ('"get"', f'"{"x" * 65}"'), "a call without an id": ('"id": "a"', '"id": ""'),
+            "an id that is too long": ('"a"', f'"{"x" * 41}"'), "one id for two calls": ('"b"', '"a"'),
+            "a call that nothing answers": ('"tool_call_id": "b"', '"tool_call_id": "c"'),
+            "an empty turn": ('"content": "said"', '"content": ""')}),
+        "responses": (ITEMS, {
+            "an item's arguments cut": ('"{}"', '"{"'), "an item without a call's id": ('"a"', '""'),
+            "an item's illegal name": ('"get"', '"g.t"'), "reasoning alone": ('"message"', '"reasoning"')}),
+        "anthropic": (BLOCKS, {
+            "input that is a text": ('"input": {}', '"input": "{}"'), "an illegal id": ('"a"', '"a.1"'),
+            "a result of another call": ('"tool_use_id": "a"', '"tool_use_id": "z"'),
+            "an empty block": ('"text": "said"', '"text": " "')}),
+        "gemini": (CONTENTS, {
+            "args that are a list": ('"args": {}', '"args": []'),
+            "a name that begins with a digit": ('"get"', '"7get"'),
+            "a response of another name": ('"name": "get", "response"', '"name": "got", "response"'),
+            "an empty part": ('"text": "said"', '"text": ""')}),
+        "ollama": (OLLAMA, {
+            "arguments that are a text": ('"arguments": {}', '"arguments": "{}"'),
+            "a result of another tool": ('"tool_name": "get"', '"tool_name": "got"')}),
+    }.items():
+        legal.check(dialect, json.loads(good))
+        for name, (part, planted) in changes.items():
+            changed = good.replace(part, planted)
+            assert changed != good, name
+            yield f"{dialect}: {name}", lambda dialect=dialect, changed=changed: legal.check(
+                dialect, json.loads(changed))
+
+
+CHAT = json.dumps({"messages": [
+    {"role": "user", "content": "x"},
+    {"role": "assistant", "content": None, "tool_calls": [
+        {"id": id, "type": "function", "function": {"name": "get", "arguments": "{}"}} for id in "ab"]},
+    {"role": "tool", "tool_call_id": "a", "content": "1"}, {"role": "tool", "tool_call_id": "b", "content": "2"},
+    {"role": "assistant", "content": "said"}]})
+ITEMS = json.dumps({"input": [
+    {"type": "message", "role": "user", "content": "x"},
+    {"type": "function_call", "call_id": "a", "name": "get", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "a", "output": "1"},
+    {"type": "message", "role": "assistant", "content": "said"}]})
+BLOCKS = json.dumps({"messages": [
+    {"role": "user", "content": "x"},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "get", "input": {}}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "1"}]},
+    {"role": "assistant", "content": [{"type": "text", "text": "said"}]}]})
+CONTENTS = json.dumps({"contents": [
+    {"role": "user", "parts": [{"text": "x"}]},
+    {"role": "model", "parts": [{"functionCall": {"name": "get", "args": {}}}]},
+    {"role": "user", "parts": [{"functionResponse": {"name": "get", "response": {"result": "1"}}}]},
+    {"role": "model", "parts": [{"text": "said"}]}]})
+OLLAMA = json.dumps({"messages": [
+    {"role": "user", "content": "x"},
+    {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "get", "arguments": {}}}]},
+    {"role": "tool", "tool_name": "get", "content": "1"}, {"role": "assistant", "content": "said"}]})
+
+
+def wrong_ids():
+    """Ids and results that belong elsewhere, and reasoning that is missing or alone."""
+    yield "an id for two calls", lambda: history.unique_ids(["a", "b", "a"])
+    yield "no id", lambda: history.unique_ids(["a", ""])
+    invented = json.loads(CONTENTS)
+    invented["contents"][1]["parts"][0]["functionCall"]["id"] = "call_1"
+    yield "an invented id", lambda: history.no_ids("gemini", invented)
+    paired = json.loads(history_of("Paris", "Rome"))
+    history.paired("gemini", paired)
+    yield "results swapped", lambda: history.paired("gemini", json.loads(history_of("Rome", "Paris")))
+    yield "a round of calls lost", lambda: history.paired("gemini", {"contents": paired["contents"][:3]})
+    yield "an error's text lost", lambda: history.all_answered("gemini", json.loads(CONTENTS), 1)
+    yield "a malformed call lost", lambda: history.all_answered("gemini", json.loads(CONTENTS), 2)
+
+    reasoning, call = history.REASONING_ITEM, history.CALL_ITEM
+    bare = {key: value for key, value in call.items() if key != "id"}
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "1"}
+    encrypted = {"type": "reasoning", "summary": [], "encrypted_content": history.ENCRYPTED}
+    history.nothing_points_nowhere([bare, output], encrypted=False)
+    history.nothing_points_nowhere([encrypted, bare, output], encrypted=True)
+    history.reasoning_leads([encrypted, bare, output])
+    for name, items, is_encrypted in [
+        ("an id without its reasoning", [call, output], False),
+        ("reasoning that is not stored", [reasoning, bare, output], False),
+        ("encrypted reasoning lost", [bare, output], True),
+        ("encrypted reasoning with an id", [encrypted | {"id": "rs_1"}, bare, output], True),
+        ("reasoning without what was encrypted", [{"type": "reasoning", "summary": []}, bare, output], True),
+    ]:
+        yield name, lambda items=items, is_encrypted=is_encrypted: history.nothing_points_nowhere(items, is_encrypted)
+    yield "reasoning before a result", lambda: history.reasoning_leads([bare, encrypted, output])
+    yield "reasoning at the end", lambda: history.reasoning_leads([bare, output, encrypted])
+
+
+def history_of(first: str, second: str) -> str:
+    """Two rounds of two calls in Gemini's format; the results are those of these cities, in this order."""
+    called = {"role": "model", "parts": [{"functionCall": {"name": "get", "args": {"city": city}}}
+                                         for city in ("Paris", "Rome")]}
+    given = {"role": "user", "parts": [{"functionResponse": {"name": "get", "response": {
+        "result": f"18 degrees in {city}"}}} for city in (first, second)]}
+    return json.dumps({"contents": [{"role": "user", "parts": [{"text": "x"}]}, *[called, given] * 2]})
 
 
 def raising_nothing(world):
