@@ -151,7 +151,7 @@ local llm = {}
 ---@field estimated boolean counted here, because the provider's numbers never came
 
 ---@class llm.tool_call
----@field id string
+---@field id string the provider's; one made here where it sends none, or the same for two calls
 ---@field name string
 ---@field arguments_json string
 ---@field arguments table absent where arguments_json is not whole JSON

@@ -20,7 +20,7 @@ public enum FinishReason: String, Sendable {
 
 /// A tool call, whole.
 public struct ToolCall: Sendable, Equatable {
-    /// The provider's id for the call; empty where it sends none.
+    /// The provider's id for the call, or one made here (`LocalCallIDs`) where it sends none.
     public var id: String
     /// The tool's name.
     public var name: String

@@ -162,30 +162,7 @@ struct BodyReader {
     private static func isWhole(_ payload: [UInt8]) -> Bool { payload == Array("[DONE]".utf8) || isWholeJSON(payload) }
 
     /// Whether bytes that begin like a JSON object or array end inside it.
-    private static func isCut(_ bytes: [UInt8]) -> Bool {
-        var depth = 0
-        var inString = false
-        var isEscaped = false
-        for byte in bytes {
-            if inString {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    inString = false
-                }
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\""): inString = depth > 0
-            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-            default: break
-            }
-        }
-        return inString || depth > 0
-    }
+    private static func isCut(_ bytes: [UInt8]) -> Bool { JSONBoundary(bytes).isInside }
 
     private static func isWholeJSON(_ bytes: [UInt8]) -> Bool {
         do throws(JSONError) {

@@ -111,10 +111,10 @@ import Wire
         ])
         let uses = messages[1]["content"]?.array ?? []
         let results = messages[2]["content"]?.array ?? []
-        #expect(uses.map { $0["id"] } == ["call_1_fc", "call_1_1", "x"])
+        #expect(uses.map { $0["id"] } == ["call_1_fc", "mr0000000", "x"])
         #expect(uses.map { $0["input"] } == [["INVALID_JSON": "{\"a\": tru"], [:], [:]])
-        #expect(results.map { $0["tool_use_id"] } == ["call_1_fc", "call_1_1", "x"])
-        #expect(results[1] == ["type": "tool_result", "tool_use_id": "call_1_1"])
+        #expect(results.map { $0["tool_use_id"] } == ["call_1_fc", "mr0000000", "x"])
+        #expect(results[1] == ["type": "tool_result", "tool_use_id": "mr0000000"])
         AnthropicAsking.expectRefusal("messages[1].tool_call_id is missing") {
             try AnthropicAsking.body([["role": "tool", "content": "1"]])
         }

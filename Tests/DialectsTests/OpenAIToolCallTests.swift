@@ -1,8 +1,9 @@
 // Tool calls in the pieces that servers send.
 
-import Dialects
 import Testing
 import Wire
+
+@testable import Dialects
 
 @Suite struct OpenAIToolCallTests {
     private func calls(_ deltas: String...) -> [JSONValue] {
@@ -10,7 +11,10 @@ import Wire
             (.data, "", "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[\(delta)]}}]}")
         }
         return StreamHarness.run(frames: frames).summary.toolCalls.map {
-            [.string($0.id), .string($0.name), .string($0.argumentsJSON), $0.arguments ?? .null]
+            [
+                .string(LocalCallIDs.made($0.id) ? "" : $0.id), .string($0.name), .string($0.argumentsJSON),
+                $0.arguments ?? .null,
+            ]
         }
     }
 
@@ -107,8 +111,8 @@ import Wire
             #"{"choices":[{"index":0,"delta":{"function_call":{"name":"f","arguments":""}}}]}"#,
             #"{"choices":[{"index":0,"delta":{"function_call":{"arguments":"{\"x\":1}"}}}]}"#,
             #"{"choices":[{"index":0,"delta":{},"finish_reason":"function_call"}]}"#)
-        #expect(
-            outcome.summary.toolCalls == [ToolCall(id: "", name: "f", argumentsJSON: #"{"x":1}"#, arguments: ["x": 1])])
+        #expect(outcome.summary.toolCalls.map(\.name) == ["f"])
+        #expect(outcome.summary.toolCalls.map(\.argumentsJSON) == [#"{"x":1}"#])
         #expect(outcome.summary.finishReason == .toolCalls)
     }
 

@@ -1,11 +1,12 @@
 // Frames that repeat the one before, in each dialect whose frames are numbered, timed or counted: read by their bytes,
 // they must say what a parse of each would say. (OpenAIRepetitionTests and AnthropicRepetitionTests for those two.)
 
-import Dialects
 import Testing
 import Wire
 
-@Suite struct RepetitionTests {
+@testable import Dialects
+
+@Suite(.fixedCallIDs) struct RepetitionTests {
     private static let texts = [
         "a", " the", "月", "😀", "\\n", "\\\"", "\\\\", ",", ":", "}", "text", "null", "content", "", "\\u0041",
         "\\ud83d\\ude00", "[DONE]", "delta", "\\ud800", "} }", "a longer piece of a text, of several words",

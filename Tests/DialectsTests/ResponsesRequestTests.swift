@@ -316,7 +316,6 @@ import Wire
     @Test(
         arguments: [
             (["role": "tool", "content": "42"], "messages[1].tool_call_id "),
-            (["role": "assistant", "tool_calls": [["name": "f"]]], "messages[1].tool_calls[1].id "),
             (["role": "function", "name": "f", "content": "42"], "messages[1].role cannot be expressed"),
             (["role": "user", "name": "Ada", "content": "hi"], "messages[1].name cannot be expressed"),
             (

@@ -1,7 +1,9 @@
 // Runs recorded or written-down streams through framer and decoder, as the engine does.
 
-import Dialects
+import Testing
 import Wire
+
+@testable import Dialects
 
 /// What came out of one stream.
 struct StreamOutcome {
@@ -173,4 +175,19 @@ enum StreamHarness {
         case .stray: .stray
         }
     }
+}
+
+/// Ids made here are the same in each reply, for tests that compare replies.
+struct FixedCallIDs: SuiteTrait, TestTrait, TestScoping {
+    var isRecursive: Bool { true }
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
+    ) async throws {
+        try await LocalCallIDs.$fixedStart.withValue(0) { try await function() }
+    }
+}
+
+extension Trait where Self == FixedCallIDs {
+    static var fixedCallIDs: Self { Self() }
 }

@@ -100,6 +100,10 @@ struct AnthropicContent {
     private var lastByIndex: [Int64?: Int] = [:]
     private var lastByKind: [KindPlace: Int] = [:]
 
+    /// The last call of each id, and the ids made here.
+    private var callPlaces: [String: Int] = [:]
+    private var localIDs: LocalCallIDs?
+
     private struct KindPlace: Hashable {
         var kind: AnthropicBlock.Kind
         var index: Int64?
@@ -116,6 +120,10 @@ struct AnthropicContent {
         _ kind: AnthropicBlock.Kind, _ fields: JSONObject, index: Int64?, streamed: String?
     ) -> String {
         var block = AnthropicBlock(kind: kind, index: index, fields: fields)
+        if block.isToolCall {
+            if goesOn(with: block) { return "" }
+            giveID(to: &block)
+        }
         let text = streamed.flatMap { fields[$0]?.string } ?? ""
         if let streamed { block.fields[streamed] = .string("") }
         block.streamed = GrowingText(text)
@@ -124,11 +132,36 @@ struct AnthropicContent {
     }
 
     private mutating func add(_ block: AnthropicBlock) {
-        for index in block.index == nil ? [nil] : [nil, block.index] {
-            lastByIndex[index] = blocks.count
-            lastByKind[KindPlace(kind: block.kind, index: index)] = blocks.count
-        }
+        bind(block.index, block.kind, to: blocks.count)
         blocks.append(block)
+    }
+
+    private mutating func bind(_ index: Int64?, _ kind: AnthropicBlock.Kind, to place: Int) {
+        for index in index == nil ? [nil] : [nil, index] {
+            lastByIndex[index] = place
+            lastByKind[KindPlace(kind: kind, index: index)] = place
+        }
+    }
+
+    /// Whether a call that begins is one that has begun already: gateways repeat its begin, under another index too.
+    private mutating func goesOn(with block: AnthropicBlock) -> Bool {
+        guard let id = block.fields["id"]?.string, let place = callPlaces[id], !blocks[place].isWhole,
+            blocks[place].fields["name"] == block.fields["name"]
+        else { return false }
+        let isBlank = blocks[place].inputText.isEmpty
+        guard isBlank || blocks[place].index == block.index else { return false }
+        if isBlank, let input = block.fields["input"] { blocks[place].fields["input"] = input }
+        bind(block.index, .tool, to: place)
+        return true
+    }
+
+    /// Each call has an id of its own; gateways leave it out, or send the same one for all.
+    private mutating func giveID(to block: inout AnthropicBlock) {
+        let id = block.fields["id"]?.string ?? ""
+        if !id.isEmpty, callPlaces.updateValue(blocks.count, forKey: id) == nil { return }
+        let ids = localIDs ?? LocalCallIDs()
+        localIDs = ids
+        block.fields["id"] = .string(ids[blocks.count])
     }
 
     mutating func append(_ piece: String, to kind: AnthropicBlock.Kind, index: Int64?) {
@@ -167,7 +200,14 @@ struct AnthropicContent {
     /// nothing is lost where a server leaves out a block's begin.
     private mutating func place(of kind: AnthropicBlock.Kind, index: Int64?) -> Int {
         if let last = blocks.last, last.kind == kind, index == nil || last.index == index { return blocks.count - 1 }
-        if let place = lastByKind[KindPlace(kind: kind, index: index)] { return place }
+        let known = lastByKind[KindPlace(kind: kind, index: index)]
+        // A piece of input under a wrong index belongs to the call begun last, if that is not whole.
+        if kind == .tool, known.map({ blocks[$0].isWhole }) ?? true,
+            let last = lastByKind[KindPlace(kind: .tool, index: nil)], !blocks[last].isWhole
+        {
+            return last
+        }
+        if let known { return known }
         let type = kind == .text ? "text" : kind == .thinking ? "thinking" : "tool_use"
         add(AnthropicBlock(kind: kind, index: index, fields: ["type": .string(type)]))
         return blocks.count - 1

@@ -49,7 +49,7 @@ final class AnthropicDecoder: EventDecoder {
 
     var summary: ReplySummary {
         var summary = known
-        summary.toolCalls = content.toolCalls(reader: reader)
+        summary.take(calls: content.toolCalls(reader: reader))
         return summary
     }
 

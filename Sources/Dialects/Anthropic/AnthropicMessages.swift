@@ -39,11 +39,10 @@ struct AnthropicMessages {
     func conversation(of request: ChatRequest) throws(APIError) -> Conversation {
         var system: [JSONObject] = []
         var turns: [Turn] = []
-        var unanswered: [String] = []
         var container: JSONValue?
-        let messages = try MessageReader(context: context).messages(of: request)
+        let messages = try MessageReader(context: context, callIDs: Self.callIDs).messages(of: request)
         let legal = LegalCalls(.common, messages: messages, tools: request.parameters["tools"])
-        for (position, message) in messages.enumerated() {
+        for message in messages {
             let blocks: [JSONObject]
             var role = "user"
             switch message.role {
@@ -53,11 +52,10 @@ struct AnthropicMessages {
             case .user:
                 blocks = try content(message)
                 container = nil
-            case .tool, .function: blocks = [try result(message, of: &unanswered)]
+            case .tool, .function: blocks = [try result(message)]
             case .assistant:
                 role = "assistant"
-                blocks = try assistant(message, position: position).map { Self.mended($0, legal) }
-                unanswered = blocks.compactMap { $0["type"] == "tool_use" ? $0["id"]?.string : nil }
+                blocks = try assistant(message).map { Self.mended($0, legal) }
                 container = message.native(for: "anthropic")?["container"]?["id"]
             }
             guard !blocks.isEmpty else { continue }
@@ -135,17 +133,16 @@ struct AnthropicMessages {
     // MARK: Replies
 
     /// The reply's own blocks, if nobody has changed what they say; else blocks made of the common members.
-    private func assistant(_ message: Message, position: Int) throws(APIError) -> [JSONObject] {
+    private func assistant(_ message: Message) throws(APIError) -> [JSONObject] {
         if let native = message.native(for: "anthropic"), let blocks = native["content"]?.array?.compactMap(\.object),
             Self.says(blocks, message)
         {
             return blocks.filter { $0["type"] != "text" || $0["text"]?.string?.allSatisfy(\.isWhitespace) == false }
         }
         return blocks(message.parts)
-            + message.toolCalls.enumerated().map { index, call in
+            + message.toolCalls.map { call in
                 [
-                    "type": "tool_use", "id": .string(Self.id(call.id) ?? "call_\(position)_\(index)"),
-                    "name": .string(call.name), "input": Self.input(call),
+                    "type": "tool_use", "id": .string(call.id), "name": .string(call.name), "input": Self.input(call),
                 ]
             }
     }
@@ -166,21 +163,19 @@ struct AnthropicMessages {
         call.arguments ?? AnthropicContent.broken(json: call.argumentsJSON)
     }
 
-    /// An id with nothing in it but the letters, digits, _ and - that the provider takes: calls may come from another.
-    /// Nil for an empty one.
-    private static func id(_ id: String?) -> String? {
-        guard let id, !id.isEmpty else { return nil }
+    /// Calls may come from another provider: an id gets nothing but the letters, digits, _ and - that this one takes
+    /// (Messages API reference, `tool_use.id`: `^[a-zA-Z0-9_-]+$`). Its own go back as they came.
+    private static let callIDs = CallIDRule { id, message in
+        if message.native(for: "anthropic") != nil { return id }
         return String(id.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "_" })
     }
 
     // MARK: Results of tools
 
-    /// - Parameter unanswered: the calls of the turn that have no result yet; results without an id are theirs in order.
-    private func result(_ message: Message, of unanswered: inout [String]) throws(APIError) -> JSONObject {
-        guard let id = Self.id(message.toolCallID) ?? unanswered.first else {
+    private func result(_ message: Message) throws(APIError) -> JSONObject {
+        guard let id = message.toolCallID, !id.isEmpty else {
             throw context.invalid("\(message.place).tool_call_id", "is missing: which call is this the result of?")
         }
-        unanswered.removeAll { $0 == id }
         var block: JSONObject = ["type": "tool_result", "tool_use_id": .string(id)]
         let blocks = blocks(message.parts)
         if blocks.count == 1, blocks[0].count == 2, let text = blocks[0]["text"] {

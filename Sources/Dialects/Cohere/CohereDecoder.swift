@@ -20,7 +20,7 @@ final class CohereDecoder: EventDecoder {
     private(set) var outputCount = 0
     var isDone = false
     var known = ReplySummary()
-    var tools = ToolCallPieces()
+    var tools = ToolCallAssembler()
     /// What the model means to do with its tools; it goes back with the calls.
     var plan = ""
     private var hasStarted = false
@@ -33,7 +33,7 @@ final class CohereDecoder: EventDecoder {
 
     var summary: ReplySummary {
         var summary = known
-        summary.toolCalls = tools.calls(reader: reader)
+        summary.take(calls: tools.calls(reader: reader))
         return summary
     }
 
@@ -61,7 +61,7 @@ final class CohereDecoder: EventDecoder {
 
     func assistantMessage(text: String, reasoning: String) -> JSONValue {
         var message: JSONObject = ["role": "assistant", "content": .string(text)]
-        if !tools.isEmpty { message["tool_calls"] = .array(tools.messageParts(reader: reader)) }
+        if !tools.isEmpty { message["tool_calls"] = .array(tools.calls(reader: reader).map(\.messagePart)) }
         var native: JSONObject = ["dialect": "cohere"]
         if !plan.isEmpty { native["tool_plan"] = .string(plan) }
         if !reasoning.isEmpty { native["thinking"] = .string(reasoning) }
@@ -110,7 +110,6 @@ final class CohereDecoder: EventDecoder {
         _ type: String, _ node: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]
     ) throws(APIError) {
         let message = parts[1]?["message"]
-        let index = parts[2]?.natural ?? 0
         switch type {
         case "message-start":
             start(parts[3], into: &events)
@@ -123,16 +122,17 @@ final class CohereDecoder: EventDecoder {
         case "tool-call-start":
             let call = message?["tool_calls"]
             let function = call?["function"]
-            if tools.begin(
-                index, id: call?["id"]?.string ?? "", name: function?["name"]?.string ?? "",
-                arguments: function?["arguments"]?.string ?? "")
-            {
-                hasOutput = true
-            }
+            tools.beginDelta()
+            tools.add(
+                .init(
+                    index: parts[2]?.natural, id: call?["id"]?.string ?? "", name: function?["name"]?.string ?? "",
+                    arguments: function?["arguments"]?.string ?? ""))
+            if tools.hasGrown { hasOutput = true }
         case "tool-call-delta":
-            if let piece = message?["tool_calls"]?["function"]?["arguments"]?.string, tools.append(index, piece) {
-                hasOutput = true
-            }
+            guard let piece = message?["tool_calls"]?["function"]?["arguments"]?.string, !piece.isEmpty else { return }
+            tools.beginDelta()
+            tools.add(.init(index: parts[2]?.natural, arguments: piece))
+            hasOutput = true
         case "citation-start":
             if let citation = message?["citations"] { events.append(.native(name: "citation", citation.value)) }
         case "message-end":
@@ -169,12 +169,12 @@ final class CohereDecoder: EventDecoder {
         plan = parts[1]?.string ?? ""
         var index: Int64 = 0
         parts[2]?.forEachElement { call in
-            if tools.begin(
-                index, id: call["id"]?.string ?? "", name: call["function"]?["name"]?.string ?? "",
-                arguments: call["function"]?["arguments"]?.string ?? "")
-            {
-                hasOutput = true
-            }
+            tools.beginDelta()
+            tools.add(
+                .init(
+                    index: index, id: call["id"]?.string ?? "", name: call["function"]?["name"]?.string ?? "",
+                    arguments: call["function"]?["arguments"]?.string ?? ""))
+            if tools.hasGrown { hasOutput = true }
             index += 1
         }
         parts[3]?.forEachElement { events.append(.native(name: "citation", $0.value)) }

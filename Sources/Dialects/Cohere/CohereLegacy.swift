@@ -51,15 +51,17 @@ extension CohereDecoder {
 
     /// Calls come whole, without ids, their arguments as an object.
     private func legacyCalls(_ calls: JSONNode?) {
+        // Each event has all of them.
+        if calls?.first != nil { tools = ToolCallAssembler() }
         var index: Int64 = 0
         calls?.forEachElement { call in
             guard let name = call["name"]?.string else { return }
-            if tools.begin(
-                index, id: call["id"]?.string ?? "", name: name,
-                arguments: (call["parameters"] ?? call["arguments"]).map { JSONWriter.text($0.value) } ?? "")
-            {
-                hasOutput = true
-            }
+            tools.beginDelta()
+            tools.add(
+                .init(
+                    index: index, id: call["id"]?.string ?? "", name: name,
+                    arguments: (call["parameters"] ?? call["arguments"]).map { JSONWriter.text($0.value) } ?? ""))
+            if tools.hasGrown { hasOutput = true }
             index += 1
         }
     }

@@ -1,64 +1,6 @@
-// Tool calls put together from pieces that name their call, as Anthropic, Cohere and the Responses API send them. Held by
-// decoders; it runs nothing and shows nothing before it is asked. (Chat Completions, whose pieces may name nothing, has
-// OpenAIToolCalls.)
+// A call's arguments and ids, its place in a message, and counts, for every decoder.
 
 internal import Wire
-
-/// The calls of one reply, while they come.
-struct ToolCallPieces {
-    private struct Slot: Equatable {
-        var id: String
-        var name: String
-        var arguments: String
-    }
-
-    private var slots: [Slot] = []
-    /// The place of each key's call: a stream may hold hundreds of thousands.
-    private var places: [Int64: Int] = [:]
-
-    var isEmpty: Bool { slots.isEmpty }
-
-    /// A call begins. A second one under the same key replaces what was said of the first.
-    /// - Returns: whether that says anything new.
-    mutating func begin(_ key: Int64, id: String, name: String, arguments: String = "") -> Bool {
-        let slot = Slot(id: id, name: name, arguments: arguments)
-        let isEmpty = id.isEmpty && name.isEmpty && arguments.isEmpty
-        if let index = places[key] {
-            let isKnown = slots[index] == slot
-            slots[index] = slot
-            return !isEmpty && !isKnown
-        }
-        places[key] = slots.count
-        slots.append(slot)
-        return !isEmpty
-    }
-
-    /// A piece of the call's arguments; false if it is empty, or no such call has begun.
-    mutating func append(_ key: Int64, _ piece: String) -> Bool {
-        guard let index = places[key], !piece.isEmpty else { return false }
-        slots[index].arguments += piece
-        return true
-    }
-
-    /// The call's whole arguments, where the provider says them again at its end.
-    mutating func complete(_ key: Int64, arguments: String) {
-        if let index = places[key], !arguments.isEmpty {
-            slots[index].arguments = arguments
-        }
-    }
-
-    /// The calls so far, in the order in which they began.
-    func calls(reader: JSONReader) -> [ToolCall] {
-        slots.map { slot in
-            ToolCall(
-                id: slot.id, name: slot.name, argumentsJSON: slot.arguments,
-                arguments: ToolCall.arguments(slot.arguments, reader: reader))
-        }
-    }
-
-    /// The calls as an assistant message of the common form carries them.
-    func messageParts(reader: JSONReader) -> [JSONValue] { calls(reader: reader).map(\.messagePart) }
-}
 
 extension ToolCall {
     /// Nothing, and the text `null`, mean no arguments. Nil where the text is not whole JSON.
@@ -79,6 +21,33 @@ extension ToolCall {
             "id": .string(id), "type": "function",
             "function": ["name": .string(name), "arguments": .string(text)],
         ]
+    }
+}
+
+extension ReplySummary {
+    /// Takes the calls. With them a model waits for results, though servers end such replies with "stop" (Gemini, Ollama,
+    /// Chat Completions servers that were told which tool to call), or with an end marker and no reason.
+    mutating func take(calls: [ToolCall]) {
+        toolCalls = calls
+        guard !calls.isEmpty else { return }
+        let isUnsaid = finishReason == .other && finishReasonRaw?.isEmpty ?? true
+        if finishReason == .stop || (isUnsaid && calls.allSatisfy { $0.arguments != nil }) { finishReason = .toolCalls }
+    }
+}
+
+/// The ids of calls that come whole: each is the provider's, or one made here where there is none, or none of its own.
+struct WholeCallIDs {
+    private var known: Set<String> = []
+    private var local: LocalCallIDs?
+    private var count = 0
+
+    /// The id of the next call.
+    mutating func next(_ id: String) -> String {
+        count += 1
+        if !id.isEmpty, known.insert(id).inserted { return id }
+        let ids = local ?? LocalCallIDs()
+        local = ids
+        return ids[count]
     }
 }
 

@@ -12,17 +12,14 @@ struct GeminiContents {
     /// results of parallel calls.
     func contents(_ messages: [Message]) throws(APIError) -> [JSONValue] {
         var contents: [(role: String, parts: [JSONValue])] = []
-        var calls: [ToolCall] = []
         for message in messages {
             let role: String
             let parts: [JSONValue]
             switch message.role {
             case .system, .developer: continue
             case .user: (role, parts) = ("user", try self.parts(of: message))
-            case .assistant:
-                calls = message.toolCalls
-                (role, parts) = ("model", try reply(message))
-            case .tool, .function: (role, parts) = ("user", [try result(message, of: &calls)])
+            case .assistant: (role, parts) = ("model", try reply(message))
+            case .tool, .function: (role, parts) = ("user", [try result(message)])
             }
             if let last = contents.indices.last, contents[last].role == role {
                 contents[last].parts += parts
@@ -76,7 +73,7 @@ struct GeminiContents {
         var parts = message.parts.isEmpty ? [] : try self.parts(of: message).compactMap(mended)
         for (index, call) in message.toolCalls.map(legal.call).enumerated() {
             var function: JSONObject = ["name": .string(call.name), "args": call.arguments ?? [:]]
-            if !call.id.isEmpty { function["id"] = .string(call.id) }
+            if !LocalCallIDs.made(call.id) { function["id"] = .string(call.id) }
             var part: JSONObject = ["functionCall": .object(function)]
             // Gemini 3 refuses a call without its signature; for calls of other models this word stands in
             // (https://ai.google.dev/gemini-api/docs/thought-signatures).
@@ -99,16 +96,14 @@ struct GeminiContents {
         return .object(object)
     }
 
-    /// A result names its function. Calls may have no ids: then results belong to them in their order.
-    private func result(_ message: Message, of calls: inout [ToolCall]) throws(APIError) -> JSONValue {
-        let wanted = message.toolCallID ?? ""
-        let index = calls.firstIndex { $0.id == wanted && (message.name ?? $0.name) == $0.name }
-        let call = index.map { calls.remove(at: $0) }
-        guard let name = message.name ?? call?.name else {
+    /// A result names its function. Gemini before 3 sends calls without ids: then results belong to them in their order
+    /// (https://ai.google.dev/gemini-api/docs/function-calling).
+    private func result(_ message: Message) throws(APIError) -> JSONValue {
+        guard let name = message.name ?? message.answered?.name else {
             throw context.invalid("\(message.place).tool_call_id", "names no call of the message before it")
         }
         var response: JSONObject = ["name": .string(legal.name(name))]
-        if !wanted.isEmpty { response["id"] = .string(wanted) }
+        if let id = message.toolCallID, !id.isEmpty, !LocalCallIDs.made(id) { response["id"] = .string(id) }
         try context.refuseImages(in: message, because: "a tool's result is text here")
         response["response"] = .object(value(of: message))
         return ["functionResponse": .object(response)]

@@ -42,9 +42,7 @@ final class GeminiDecoder: EventDecoder {
 
     var summary: ReplySummary {
         var summary = known
-        summary.toolCalls = parts.calls
-        // Gemini says STOP though the model waits for results.
-        if known.finishReason == .stop, !parts.calls.isEmpty { summary.finishReason = .toolCalls }
+        summary.take(calls: parts.calls)
         return summary
     }
 

@@ -9,6 +9,9 @@ struct GeminiParts {
     private static let callKeys = JSONKeys("id", "name", "args", "partialArgs", "willContinue")
 
     private(set) var calls: [ToolCall] = []
+    private var callIDs = WholeCallIDs()
+    /// The calls that came with an id.
+    private var callPlaces: [String: Int] = [:]
     private(set) var hasOutput = false { didSet { outputCount &+= 1 } }
     private(set) var outputCount = 0
     /// The parts to send back; pieces of one text are joined beside them.
@@ -104,7 +107,7 @@ struct GeminiParts {
             add(members, name: name, part: part)
             return
         }
-        if !name.isEmpty {
+        if !name.isEmpty, !isRepeated(id: members[0]?.string ?? "", name: name, hasPieces: members[3] != nil) {
             close()
             open = OpenCall(
                 id: members[0]?.string ?? "", name: name, arguments: GeminiArguments(members[2]?.value ?? [:]),
@@ -114,12 +117,25 @@ struct GeminiParts {
         if !goesOn { close() }
     }
 
+    /// Whether a piece with a name goes on with the open call: the name of a call that goes on is repeated by some
+    /// servers, with its id or without.
+    private func isRepeated(id: String, name: String, hasPieces: Bool) -> Bool {
+        guard hasPieces, let open, open.name == name else { return false }
+        return id.isEmpty || id == open.id
+    }
+
     private mutating func add(_ members: JSONPicked, name: String, part: JSONNode) {
         let arguments = members[2]?.value ?? [:]
-        calls.append(
-            ToolCall(
-                id: members[0]?.string ?? "", name: name, argumentsJSON: JSONWriter.text(arguments),
-                arguments: arguments))
+        let id = members[0]?.string ?? ""
+        let text = JSONWriter.text(arguments)
+        // Servers that repeat what they have sent repeat the id.
+        if !id.isEmpty, let place = callPlaces.updateValue(calls.count, forKey: id) {
+            if calls[place].name == name, calls[place].argumentsJSON == text {
+                callPlaces[id] = place
+                return
+            }
+        }
+        calls.append(ToolCall(id: callIDs.next(id), name: name, argumentsJSON: text, arguments: arguments))
         if let fields = part.value.object { kept.append(Kept(fields: fields)) }
     }
 
@@ -146,8 +162,11 @@ struct GeminiParts {
         guard var call = open.take() else { return }
         call.settle()
         let arguments = call.arguments.value
+        if !call.id.isEmpty { callPlaces[call.id] = calls.count }
         calls.append(
-            ToolCall(id: call.id, name: call.name, argumentsJSON: JSONWriter.text(arguments), arguments: arguments))
+            ToolCall(
+                id: callIDs.next(call.id), name: call.name, argumentsJSON: JSONWriter.text(arguments),
+                arguments: arguments))
         var function: JSONObject = call.id.isEmpty ? [:] : ["id": .string(call.id)]
         function["name"] = .string(call.name)
         function["args"] = arguments

@@ -34,7 +34,7 @@ struct GeminiRequest {
     private func body() throws(APIError) -> JSONObject {
         if request.continuing != nil { throw context.invalid(endpoint.provider, "cannot go on from a partial reply") }
         var options = try RequestOptions(request, endpoint: endpoint)
-        let messages = try MessageReader(context: context).messages(of: request)
+        let messages = try MessageReader(context: context, callIDs: .ordered).messages(of: request)
         let legal = LegalCalls(.gemini, messages: messages, tools: request.parameters["tools"])
         let contents = GeminiContents(model: request.model, context: context, legal: legal)
         var body: JSONObject = ["contents": .array(try contents.contents(messages))]

@@ -25,6 +25,9 @@ final class OllamaDecoder: EventDecoder {
     private(set) var known = ReplySummary()
     private var hasStarted = false
     private var calls: [ToolCall] = []
+    private var callIDs = WholeCallIDs()
+    /// The calls that came with an id or an index: proxies repeat calls in later lines.
+    private var callPlaces: [String: Int] = [:]
     private var repetition = Repetition<OllamaPlace>()
     private var natives = NativeFields()
 
@@ -39,9 +42,7 @@ final class OllamaDecoder: EventDecoder {
 
     var summary: ReplySummary {
         var summary = known
-        summary.toolCalls = calls
-        // Ollama says "stop" though the model waits for results.
-        if known.finishReason == .stop, !calls.isEmpty { summary.finishReason = .toolCalls }
+        summary.take(calls: calls)
         return summary
     }
 
@@ -128,16 +129,23 @@ final class OllamaDecoder: EventDecoder {
         }
     }
 
-    /// A call comes whole, its arguments as an object.
+    /// A call comes whole, its arguments as an object. One with the id or the index of an earlier call is that call, if
+    /// it says the same.
     private func take(call: JSONNode) {
         guard let function = call["function"], let name = function["name"]?.string else { return }
         if !name.isEmpty { hasOutput = true }
+        let id = call["id"]?.string ?? function["id"]?.string ?? ""
         let arguments = function["arguments"].map(\.value) ?? [:]
         let value = arguments.string.map { ToolCall.arguments($0, reader: reader) } ?? arguments
-        calls.append(
-            ToolCall(
-                id: call["id"]?.string ?? function["id"]?.string ?? "", name: name,
-                argumentsJSON: arguments.string ?? JSONWriter.text(arguments), arguments: value))
+        let text = arguments.string ?? JSONWriter.text(arguments)
+        let key = id.isEmpty ? function["index"]?.natural.map { "\($0)" } : "id \(id)"
+        if let key, let place = callPlaces.updateValue(calls.count, forKey: key), calls[place].name == name,
+            calls[place].argumentsJSON == text
+        {
+            callPlaces[key] = place
+            return
+        }
+        calls.append(ToolCall(id: callIDs.next(id), name: name, argumentsJSON: text, arguments: value))
     }
 
     private func finish(_ parts: JSONPicked, into events: inout [DecodedEvent]) {

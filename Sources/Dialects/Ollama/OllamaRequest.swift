@@ -73,21 +73,15 @@ struct OllamaRequest {
     // MARK: Messages
 
     private func messages() throws(APIError) -> [JSONValue] {
-        let messages = try MessageReader(context: context).messages(of: request)
+        let messages = try MessageReader(context: context, callIDs: .ordered).messages(of: request)
         let legal = LegalCalls(.common, messages: messages, tools: request.parameters["tools"])
-        var names: [String: String] = [:]
         var written: [JSONValue] = []
-        for message in messages {
-            for call in message.toolCalls { names[call.id] = call.name }
-            written.append(try self.written(message, toolNames: names, legal))
-        }
+        for message in messages { written.append(try self.written(message, legal)) }
         if let text = request.continuing { written.append(["role": "assistant", "content": .string(text)]) }
         return written
     }
 
-    private func written(
-        _ message: Message, toolNames: [String: String], _ legal: LegalCalls
-    ) throws(APIError) -> JSONValue {
+    private func written(_ message: Message, _ legal: LegalCalls) throws(APIError) -> JSONValue {
         var text = ""
         var images: [JSONValue] = []
         for (index, part) in message.parts.enumerated() {
@@ -111,16 +105,14 @@ struct OllamaRequest {
             object["tool_calls"] = .array(message.toolCalls.map { Self.call(legal.call($0)) })
         }
         if role == "tool" {
-            if let name = message.name ?? message.toolCallID.flatMap({ toolNames[$0] }) {
-                object["tool_name"] = .string(legal.name(name))
-            }
-            if let id = message.toolCallID { object["tool_call_id"] = .string(id) }
+            if let name = message.name ?? message.answered?.name { object["tool_name"] = .string(legal.name(name)) }
+            if let id = message.toolCallID, !id.isEmpty, !LocalCallIDs.made(id) { object["tool_call_id"] = .string(id) }
         }
         return .object(object)
     }
 
     private static func call(_ call: ToolCall) -> JSONValue {
-        var object: JSONObject = call.id.isEmpty ? [:] : ["id": .string(call.id)]
+        var object: JSONObject = LocalCallIDs.made(call.id) ? [:] : ["id": .string(call.id)]
         object["function"] = ["name": .string(call.name), "arguments": call.arguments ?? [:]]
         return .object(object)
     }

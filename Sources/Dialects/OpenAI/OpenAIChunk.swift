@@ -213,7 +213,7 @@ extension OpenAIDecoder {
 
     private func readCalls(_ parts: JSONPicked) -> Bool {
         var found = false
-        if let calls = parts[DeltaKey.toolCalls], calls.first != nil, tools.take(calls) { found = true }
+        if let calls = parts[DeltaKey.toolCalls], calls.count > 0, tools.take(calls) { found = true }
         if let call = parts[DeltaKey.functionCall], call.kind == .object, tools.take(functionCall: call) {
             found = true
         }

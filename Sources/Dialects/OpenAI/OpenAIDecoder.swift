@@ -33,13 +33,11 @@ final class OpenAIDecoder: EventDecoder {
 
     init(reader: JSONReader) { self.reader = reader }
 
-    var hasCleanEnd: Bool { isDone || known.finishReason != nil }
+    var hasCleanEnd: Bool { known.finishReason != nil }
 
     var summary: ReplySummary {
         var summary = known
-        summary.toolCalls = tools.calls(reader: reader)
-        // Servers that were told which tool to call end with "stop" although the model waits for its result.
-        if known.finishReason == .stop, !summary.toolCalls.isEmpty { summary.finishReason = .toolCalls }
+        summary.take(calls: tools.calls(reader: reader))
         return summary
     }
 
@@ -79,10 +77,15 @@ final class OpenAIDecoder: EventDecoder {
         return .object(message)
     }
 
-    /// `[DONE]`, or the end of a whole body.
+    /// `[DONE]`, or the end of a whole body. One inside a call's arguments, without a finish reason, is a cut.
     func finish() {
         isDone = true
-        if known.finishReason == nil { known.finishReason = .other }
+        if known.finishReason == nil, !tools.hasCutCall { known.finishReason = .other }
+    }
+
+    /// Routers leave out the finish reason and `[DONE]` behind whole calls.
+    func bodyEnded() {
+        if known.finishReason == nil, tools.areAllWhole { finish() }
     }
 
     func markDone() { finish() }

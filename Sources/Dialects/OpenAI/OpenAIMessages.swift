@@ -33,6 +33,9 @@ struct OpenAIMessages {
         if message.raw["content"]?.array != nil { object["content"] = content(message.parts) }
         if object["content"]?.object?.isEmpty == true { object["content"] = [] }
         if message.isResult, let name = message.name { object["name"] = .string(legal.name(name)) }
+        if message.role == .tool, message.answered != nil, object["tool_call_id"]?.string != message.toolCallID {
+            object["tool_call_id"] = message.toolCallID.map { .string($0) }
+        }
         if let call = object["function_call"]?.object {
             object["function_call"] = .object(legal.mended(call, arguments: "arguments", isText: true))
         }
@@ -85,6 +88,7 @@ struct OpenAIMessages {
         return message.toolCalls.enumerated().map { index, call in
             if index < raw.count, var own = raw[index].object, let function = own["function"]?.object {
                 own["function"] = .object(legal.mended(function, arguments: "arguments", isText: true))
+                if own["id"]?.string != call.id { own["id"] = .string(call.id) }
                 return .object(own)
             }
             return legal.call(call).messagePart

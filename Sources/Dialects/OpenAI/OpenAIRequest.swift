@@ -140,7 +140,8 @@ struct OpenAIRequest {
     // MARK: Messages
 
     private func messages() throws(APIError) -> [JSONValue] {
-        let read = try MessageReader(context: context, takesNames: true).messages(of: request)
+        let reader = MessageReader(context: context, takesNames: true, callIDs: .chatCompletions)
+        let read = try reader.messages(of: request)
         let legal = LegalCalls(.common, messages: read, tools: request.parameters["tools"])
         let isOff = request.parameters["thinking"] == false || request.parameters["thinking"]?["type"] == "disabled"
         var messages = OpenAIMessages(quirks: endpoint.quirks, legal: legal, mayThink: !isOff).written(read)

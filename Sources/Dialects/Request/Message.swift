@@ -8,6 +8,14 @@ struct Message {
     /// Who speaks.
     enum Role: String, CaseIterable { case system, developer, user, assistant, tool, function }
 
+    /// A call that a message answers.
+    struct AnsweredCall {
+        /// Where the message with the call stands in the conversation, and the call in that.
+        var turn: Int
+        var number: Int
+        var name: String
+    }
+
     var role: Role
     /// What is said, in order. One text for content that is a plain string.
     var parts: [Part]
@@ -15,6 +23,8 @@ struct Message {
     var toolCalls: [ToolCall] = []
     /// In a tool's message: which call this is the result of.
     var toolCallID: String?
+    /// In a tool's message: the call whose result this is, if it was found.
+    var answered: AnsweredCall?
     /// The speaker's name, or the tool's.
     var name: String?
     /// In a tool's message: whether the tool failed.

@@ -8,6 +8,8 @@ struct MessageReader {
     let context: RequestContext
     /// Whether the provider has a place for a speaker's name.
     var takesNames = false
+    /// What the provider asks of the ids of calls.
+    var callIDs = CallIDRule()
 
     /// All messages of a request, its system prompt first.
     /// - Throws: an `APIError` of kind `invalidRequest` that names the member at fault.
@@ -30,6 +32,7 @@ struct MessageReader {
             guard message.role != .tool, message.role != .function else { continue }
             try context.cannotExpress("\(message.place).name", because: "its messages have no names")
         }
+        CallPairing.pair(&messages, callIDs)
         return messages
     }
 

@@ -104,7 +104,7 @@ extension ResponsesDecoder {
     /// A piece of a call's arguments. Late ones are left to the whole arguments that follow.
     private func argumentsDelta(_ top: JSONPicked, _ verdict: ResponsesOrder.Verdict, isCustom: Bool) {
         guard verdict != .repeated, let piece = top[ResponsesKey.delta]?.string else { return }
-        let place = place(top)
+        let place = placeOfCall(top)
         if !piece.isEmpty { hasOutput = true }
         if items[place].type.isEmpty { items[place].type = isCustom ? "custom_tool_call" : "function_call" }
         if verdict == .late {
@@ -115,7 +115,7 @@ extension ResponsesDecoder {
     }
 
     private func arguments(_ whole: JSONNode?, _ top: JSONPicked, type: String) {
-        let place = place(top)
+        let place = placeOfCall(top)
         let known = items[place].arguments
         if items[place].type.isEmpty { items[place].type = type }
         items.take(arguments: whole, at: place)
@@ -124,6 +124,10 @@ extension ResponsesDecoder {
 
     private func place(_ top: JSONPicked) -> Int {
         items.place(index: top[ResponsesKey.output]?.natural, id: top[ResponsesKey.itemID]?.string)
+    }
+
+    private func placeOfCall(_ top: JSONPicked) -> Int {
+        items.placeOfCall(index: top[ResponsesKey.output]?.natural, id: top[ResponsesKey.itemID]?.string)
     }
 
     /// The number of the item that an event speaks of.

@@ -37,12 +37,13 @@ struct ResponsesItems {
             if type == "tool_search_call" { return (value ?? announced)?["execution"]?.string == "client" }
             return ResponsesItems.clientTypes.contains(type)
         }
+        var mayBeCall: Bool { isCall || type.isEmpty }
 
         /// What is known of a call.
         var said: [String] { [id, callID, name, arguments] }
 
-        func call(arguments value: JSONValue?) -> ToolCall {
-            ToolCall(id: callID.isEmpty ? id : callID, name: name, argumentsJSON: arguments, arguments: value)
+        func call(id: String, arguments value: JSONValue?) -> ToolCall {
+            ToolCall(id: id, name: name, argumentsJSON: arguments, arguments: value)
         }
 
         func hasShown(_ kind: ResponsesText.Kind) -> Bool { shown & (1 << UInt8(kind.rawValue)) != 0 }
@@ -56,6 +57,7 @@ struct ResponsesItems {
     /// Places of items that are not done, or were not when they were put here.
     private var open: [Int] = []
     private var greatestIndex: Int64 = -1
+    private var localIDs = LocalCallIDs(start: 0)
 
     subscript(place: Int) -> Item {
         get { all[place] }
@@ -79,6 +81,20 @@ struct ResponsesItems {
         return open.last ?? place(index: nextIndex)
     }
 
+    /// The place of the call that a piece of arguments belongs to. Gateways number pieces wrongly, or change their ids: an
+    /// id that names a call counts, then a number that does, then the call begun last that is not done.
+    mutating func placeOfCall(index: Int64?, id: String?) -> Int {
+        let bound = index.flatMap { placeOfIndex[$0] }
+        if let id, !id.isEmpty, bound.map({ all[$0].id != id }) ?? true, let known = lastOfID[id], all[known].mayBeCall
+        {
+            return known
+        }
+        if let bound, all[bound].mayBeCall { return bound }
+        while let last = open.last, all[last].isDone { open.removeLast() }
+        if let last = open.last, all[last].isCall { return last }
+        return place(index: bound == nil ? index : nil, id: id)
+    }
+
     /// The place of an item that begins.
     mutating func newPlace(index: Int64?, id: String? = nil) -> Int {
         if index == nil, let id, !id.isEmpty, let known = lastOfID[id] { return known }
@@ -91,6 +107,7 @@ struct ResponsesItems {
     private mutating func place(index: Int64) -> Int {
         if let known = placeOfIndex[index] { return known }
         let place = all.count
+        if place == 0 { localIDs = LocalCallIDs() }
         all.append(Item(index: index))
         placeOfIndex[index] = place
         open.append(place)
@@ -167,8 +184,9 @@ struct ResponsesItems {
 
     /// The calls, in the order of the output.
     func calls(reader: JSONReader) -> [ToolCall] {
-        inOrder.lazy.filter(\.isCall).map { item in
+        identified.map { item, id in
             item.call(
+                id: id,
                 arguments: item.isCustom
                     ? .string(item.arguments) : ToolCall.arguments(item.arguments, reader: reader))
         }
@@ -176,10 +194,18 @@ struct ResponsesItems {
 
     /// The calls as a message in the common form carries them.
     var messageParts: [JSONValue] {
-        inOrder.filter(\.isCall).map { item in
-            let call = item.call(arguments: nil)
-            return Self.messagePart(
-                id: call.id, name: call.name, arguments: call.argumentsJSON, isCustom: item.isCustom)
+        identified.map { item, id in
+            Self.messagePart(id: id, name: item.name, arguments: item.arguments, isCustom: item.isCustom)
+        }
+    }
+
+    /// The calls in the order of the output. Each has an id of its own.
+    private var identified: [(item: Item, id: String)] {
+        var known: Set<String> = []
+        return placesInOrder.lazy.filter { all[$0].isCall }.map { place in
+            let item = all[place]
+            let id = item.callID.isEmpty ? item.id : item.callID
+            return (item, !id.isEmpty && known.insert(id).inserted ? id : localIDs[place])
         }
     }
 
