@@ -27,6 +27,9 @@ public protocol Dialect: Sendable {
     /// thousands of streams are open at once, and a reader's buffers are larger than a decoder.
     func makeDecoder(reader: JSONReader) -> any StreamDecoder
 
+    /// How each place of its frames is read.
+    var fields: FrameFields { get }
+
     /// Reads the body of a response with an error status. Never fails: a body that is no JSON becomes a message
     /// that quotes its beginning. Honours `Retry-After`, `retry-after-ms` and `x-should-retry`.
     func decodeError(head: HTTPResponseHead, body: [UInt8], now: UnixTime) -> APIError
@@ -35,6 +38,9 @@ public protocol Dialect: Sendable {
 extension Dialect {
     /// False: an array is a whole body.
     public var streamsArrays: Bool { false }
+
+    /// Nothing known: text that is not read is not looked for.
+    public var fields: FrameFields { FrameFields() }
 
     /// All of it.
     public func resumed(_ text: String) -> String { text }

@@ -8,7 +8,7 @@ import Wire
 
 @Suite struct CorpusTests {
     /// Which dialect reads which folder.
-    private static func dialect(of folder: String) -> (any Dialect)? {
+    static func dialect(of folder: String) -> (any Dialect)? {
         switch folder {
         case "openai-chat", "deepseek-chat", "hf-chat", "openai-completions": OpenAIDialect()
         case let name where name.hasPrefix("compat-"): OpenAIDialect()

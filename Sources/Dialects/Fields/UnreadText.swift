@@ -1,0 +1,162 @@
+// Text in frames that nobody reads: some servers put it where their format does not have it. The engine asks when a reply
+// would end as an empty success; `moonrill probe` asks always.
+
+internal import Wire
+
+/// A place with text that a dialect does not read.
+public struct UnreadText: Sendable, Equatable {
+    /// The place, as it was first seen.
+    public var path: FieldPath
+    /// The number of the first frame that holds it.
+    public var frame: Int
+    /// The dialect in which the frames would make sense, where that is another one.
+    public var otherDialect: String?
+
+    /// Looks for the place that holds text most probably. To be asked about frames of which the decoder made nothing.
+    /// - Parameters:
+    ///   - frames: payloads, with the names of their events.
+    ///   - dialect: the dialect that read them.
+    /// - Returns: nil where the frames hold nothing but metadata.
+    public static func find(
+        in frames: [(eventName: String, payload: [UInt8])], of dialect: any Dialect
+    ) -> UnreadText? {
+        let fields = dialect.fields
+        guard !fields.isEmpty else { return nil }
+        var documents: [(eventName: String, document: JSONValue)] = []
+        var search = Search()
+        for (index, frame) in frames.enumerated() {
+            guard let document = parsed(frame.payload) else { continue }
+            documents.append((frame.eventName, document))
+            search.add(document, eventName: frame.eventName, frame: index, fields)
+        }
+        guard let found = search.best else { return nil }
+        let guess = FormatGuess.dialect(of: documents)
+        return UnreadText(
+            path: found.path, frame: found.frame, otherDialect: guess == dialect.name ? nil : guess)
+    }
+
+    /// What is no JSON is no place with text.
+    private static func parsed(_ bytes: [UInt8]) -> JSONValue? {
+        do throws(JSONError) { return try JSONReader.value(bytes) } catch { return nil }
+    }
+
+    /// Names that text has, or that it is kept under.
+    private static let textNames: Set<String> = [
+        "answer", "text", "content", "contents", "message", "messages", "delta", "response", "output", "outputs",
+        "result",
+        "results", "reply", "replies", "completion", "completions", "generatedtext", "generation", "generations",
+        "data",
+        "body", "value", "choices", "candidates", "parts", "chunk", "token", "tokens", "summary", "transcript", "msg",
+        "thinking", "thought", "reasoning", "outputtext", "responsetext", "predictions",
+    ]
+
+    /// The places of one reply that may hold text.
+    private struct Search {
+        struct Candidate {
+            var path: FieldPath
+            var frame: Int
+            var first: String
+            var changes = false
+            /// In how many documents it stands.
+            var count = 0
+            /// The dialect reads text at such a place, and has not read this one.
+            var isKnown: Bool
+        }
+
+        private var candidates: [Candidate] = []
+        private var places: [String: Int] = [:]
+        private var documents = 0
+
+        mutating func add(_ document: JSONValue, eventName: String, frame: Int, _ fields: FrameFields) {
+            documents += 1
+            FieldPlace.forEach(in: document, eventName: eventName) { place in
+                guard let text = place.value.string, UnreadText.mayBeText(text) else { return }
+                let role = fields.role(of: place)
+                guard FrameFields.isUnread(role) || role == .text || role == .reasoning else { return }
+                let key = "\(place.documentType ?? "") \(place.path.general)"
+                guard let known = places[key] else {
+                    places[key] = candidates.count
+                    candidates.append(
+                        Candidate(
+                            path: place.path, frame: frame, first: text, count: 1, isKnown: !FrameFields.isUnread(role))
+                    )
+                    return
+                }
+                candidates[known].count += 1
+                if candidates[known].first != text { candidates[known].changes = true }
+            }
+        }
+
+        /// Of several, one that changes from frame to frame; then one whose name speaks of text; then the first.
+        var best: Candidate? {
+            let likely = candidates.filter(isLikely)
+            return likely.first { $0.changes && hasTextName($0) } ?? likely.first { $0.changes }
+                ?? likely.first(where: hasTextName) ?? likely.first
+        }
+
+        private func isLikely(_ candidate: Candidate) -> Bool {
+            if candidate.isKnown || candidate.changes { return true }
+            // The same in every frame: a label.
+            if documents > 1, candidate.count >= documents { return false }
+            return hasTextName(candidate) || candidate.path.steps.isEmpty
+                || candidate.first.contains(where: \.isWhitespace)
+        }
+
+        private func hasTextName(_ candidate: Candidate) -> Bool {
+            candidate.path.steps.contains { step in
+                guard case .member(let name) = step else { return false }
+                return UnreadText.textNames.contains(KnownMetadata.words(of: name).joined())
+            }
+        }
+    }
+
+    /// False for what is blank, and for what no one would read: ids, dates, URLs, control tokens (`</s>`), encoded data.
+    static func mayBeText(_ text: String) -> Bool {
+        let text = Excerpt.trimmed(text)
+        guard !text.isEmpty else { return false }
+        let bytes = Array(text.utf8)
+        if bytes.contains(where: { $0 <= 0x20 || $0 >= 0x80 }) { return true }
+        if bytes.first == UInt8(ascii: "<"), bytes.last == UInt8(ascii: ">") { return false }
+        if text.contains("://") || text.hasPrefix("data:") { return false }
+        let digits = bytes.count { (0x30...0x39).contains($0) }
+        let isEncoded = bytes.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "+"),
+                UInt8(ascii: "/"), UInt8(ascii: "="), UInt8(ascii: ":"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+        return !(isEncoded && digits > 1 && bytes.count >= 16)
+    }
+}
+
+/// The first frames of a reply, until its first output: what an empty reply is judged by.
+public final class FirstFrames {
+    /// How many frames, and how many bytes of them, are kept.
+    private static let mostFrames = 32
+    private static let mostBytes = 64 << 10
+
+    /// The frames, with the names of their events.
+    public private(set) var frames: [(eventName: String, payload: [UInt8])] = []
+    private var bytes = 0
+
+    /// None.
+    public init() {}
+
+    /// Keeps a frame, if there is room and it is not the one before over again.
+    public func keep(_ payload: borrowing Span<UInt8>, eventName: String) {
+        guard frames.count < Self.mostFrames, payload.count <= Self.mostBytes - bytes else { return }
+        if let last = frames.last?.payload, last.count == payload.count,
+            last.indices.allSatisfy({ last[$0] == payload[$0] })
+        {
+            return
+        }
+        var copy: [UInt8] = []
+        copy.reserveCapacity(payload.count)
+        for index in payload.indices { copy.append(payload[index]) }
+        frames.append((eventName, copy))
+        bytes += payload.count
+    }
+}
