@@ -69,7 +69,7 @@ local llm = {}
 ---@field on_retry? fun(info: llm.retry_info): boolean? an attempt failed and another follows
 ---@field on_reset? fun(info: llm.reset_info): boolean? the text so far is void
 ---@field on_event? fun(event: llm.event): boolean? every event
----@field on_chunk? fun(raw: string): boolean? each frame's payload as sent
+---@field on_chunk? fun(raw: string): boolean? each frame's payload as sent; text that the format does not have is no error then
 ---@field on_finish? fun(reply: llm.reply) the end of a request that succeeded
 ---@field on_error? fun(err: llm.error) the end of one that failed
 

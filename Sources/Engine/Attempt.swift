@@ -1,5 +1,6 @@
 // One attempt: from its request's bytes to the end of the response. Turns the body into decoded events and judges how
 // it ended. Runs inside the transport's callbacks: it must never call the transport back, nor the reader.
+// Length: the state of one transfer, which all of its steps share.
 
 internal import Dialects
 internal import Wire
@@ -15,10 +16,14 @@ final class AttemptContext {
     var toAttend: [Attempt] = []
     /// Requests that received events during the transport's callbacks.
     var touched: [Request] = []
+    let observer: ((WireEvent) -> Void)?
 
-    init(clock: @escaping () -> Double, unixTime: @escaping () -> UnixTime) {
+    init(
+        clock: @escaping () -> Double, unixTime: @escaping () -> UnixTime, observer: ((WireEvent) -> Void)? = nil
+    ) {
         self.clock = clock
         self.unixTime = unixTime
+        self.observer = observer
     }
 }
 
@@ -41,9 +46,13 @@ final class Attempt {
     private var proxy: String?
     private(set) var position = Position()
     private var errorBody: [UInt8] = []
+    /// The body so far, for an observer.
+    private var observedBody: [UInt8] = []
     private var drained = 0
     /// The decoder's count when it was last looked at.
     private var outputCount = 0
+    /// What came before the first output; nil from then on, and where the reader sees the frames themselves.
+    private var firstFrames: FirstFrames?
     private var isAttended = false
     private var hasReadRest = false
     /// The transport's name for it while it runs.
@@ -71,10 +80,20 @@ final class Attempt {
             maxEventBytes: request.spec.limits.maxEventBytes,
             secrets: context.secrets)
         self.context = context
+        if !request.spec.wantsChunks, !request.isContinued { firstFrames = FirstFrames() }
     }
 
     /// Lets the transfer run on without its request.
-    func detach() { owner = nil }
+    func detach() {
+        if owner != nil { observe(.end(body: context.secrets.scrub(observedBody))) }
+        owner = nil
+    }
+
+    /// Tells the observer, if there is one.
+    func observe(_ step: @autoclosure () -> WireEvent.Step) {
+        guard let observer = context.observer, let owner else { return }
+        observer(WireEvent(request: owner.id, attempt: owner.machine.attempts, time: context.clock(), step: step()))
+    }
 
     /// Puts the attempt on the engine's list, once.
     private func attend() {
@@ -95,6 +114,7 @@ final class Attempt {
         self.proxy = proxy
         guard let owner else { return }
         owner.machine.alive(now: context.clock())
+        observe(.head(context.secrets.scrub(head)))
         if let fault = Fault.refusing(head, context.secrets) {
             self.fault = naming(proxy, fault)
             attend()
@@ -125,6 +145,7 @@ final class Attempt {
         position.bytes += bytes.count
         let now = context.clock()
         owner.machine.alive(now: now)
+        if context.observer != nil { observe(bytes) }
         guard !isErrorStatus else { return collect(bytes) }
         do throws(Fault) {
             guard position.bytes <= owner.spec.limits.maxBodyBytes else {
@@ -146,6 +167,11 @@ final class Attempt {
             return .go
         }
         return owner.isHeld ? .hold : .go
+    }
+
+    private func observe(_ bytes: borrowing Span<UInt8>) {
+        observe(.piece(bytes.count))
+        observedBody.append(copying: bytes.extracting(first: max(0, WireEvent.longestBody - observedBody.count)))
     }
 
     private func collect(_ bytes: borrowing Span<UInt8>) -> BodyStep {
@@ -173,11 +199,15 @@ final class Attempt {
         _ kind: FrameKind, name: String, payload: borrowing Span<UInt8>, now: Double
     ) throws(Fault) {
         guard let owner, !isDone else { return }
+        if context.observer != nil {
+            observe(.frame(kind, name: name, payload: context.secrets.scrub([UInt8](copying: payload))))
+        }
         if kind != .comment {
             position.events += 1
             if owner.spec.wantsChunks {
                 owner.push(.chunk(context.secrets.scrub(String(decoding: [UInt8](copying: payload), as: UTF8.self))))
             }
+            firstFrames?.keep(payload, eventName: name)
         }
         if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
         let wasWhole = decoder.hasCleanEnd
@@ -187,6 +217,13 @@ final class Attempt {
         } catch let reason {
             error = reason
         }
+        if kind == .body, error?.kind == .protocol, let (unread, _) = unreadText {
+            error?.message += " (text at \(unread.path) is not read)"
+        }
+        if firstFrames != nil, decoder.outputCount != outputCount || scratch.contains(where: \.isOutput) {
+            firstFrames = nil
+        }
+        if context.observer != nil { for event in scratch { observe(.decoded(event)) } }
         if reported != nil {
             // Nothing but the counts is of use.
             scratch.removeAll {
@@ -205,7 +242,7 @@ final class Attempt {
             owner.machine.output(now: now)
         }
         if decoder.hasCleanEnd {
-            guard !decoder.isBlank else { throw Self.emptyStream }
+            guard !decoder.isBlank else { throw unreadFault() ?? Self.emptyStream }
             owner.machine.cleanEnd()
             isDone = decoder.isDone
         } else if owner.machine.state == .tail {
@@ -233,7 +270,9 @@ final class Attempt {
     /// Takes the frames that repeat the one before.
     /// - Returns: where the last of them ends.
     private func repeats(_ chunk: borrowing Span<UInt8>, behind place: FramePlace, now: Double) -> Int {
-        guard let owner, !owner.spec.wantsChunks, !isDone, reported == nil, !decoder.hasCleanEnd else {
+        guard let owner, !owner.spec.wantsChunks, context.observer == nil, !isDone, reported == nil,
+            !decoder.hasCleanEnd
+        else {
             return place.frame.upperBound
         }
         if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
@@ -324,12 +363,36 @@ final class Attempt {
             fault = reported
         } else if decoder.hasCleanEnd {
             isDone = true
+        } else if let unread = unreadFault() {
+            fault = unread
         } else if reader.isBlank {
             fault = Fault(.protocol, "empty stream: status \(head.status) and no body", status: head.status)
         } else {
             fault = Fault(
                 .truncated, "the stream was cut before its end: the connection was closed cleanly", retry: .backoff)
         }
+    }
+
+    /// The fault of a reply without any output whose frames hold text in a place that the dialect does not know; nil for
+    /// all others. A reply that was filtered is empty for that reason.
+    func unreadFault() -> Fault? {
+        guard let (unread, frame) = unreadText else { return nil }
+        let hint = unread.otherDialect.map { " (this looks like the dialect \"\($0)\")" } ?? ""
+        return Fault(
+            .protocol,
+            "text at \(unread.path) is not read\(hint); use on_chunk or tell us. The first frame with it: "
+                + context.secrets.excerpt(frame))
+    }
+
+    /// The place of such text, and the frame that holds it, without keys.
+    private var unreadText: (text: UnreadText, frame: [UInt8])? {
+        guard let firstFrames, fault == nil else { return nil }
+        let summary = decoder.summary
+        guard summary.toolCalls.isEmpty, summary.refusal == nil, summary.finishReason != .contentFilter else {
+            return nil
+        }
+        let frames = firstFrames.frames.map { ($0.eventName, context.secrets.scrub($0.payload)) }
+        return UnreadText.find(in: frames, of: dialect).map { ($0, frames[$0.frame].1) }
     }
 
     /// The error that the status, headers and body so far report.
@@ -351,6 +414,16 @@ final class Attempt {
         if let reported { return reported }
         if decoder.hasCleanEnd { return nil }
         return isErrorStatus && fault.phase != .total ? statusFault() : fault
+    }
+}
+
+extension DecodedEvent {
+    /// A piece of the reply. Native events may hold metadata, and text that no format has there.
+    fileprivate var isOutput: Bool {
+        switch self {
+        case .token, .reasoning: true
+        default: false
+        }
     }
 }
 

@@ -113,6 +113,9 @@ extension Engine {
                 connectTimeout: request.spec.timeouts.connect, isFresh: request.wantsFreshConnection,
                 isDirect: configuration.ownServer.map(request.spec.endpoint.isServed) ?? false)
             attempt.transfer = try port.start(message, route, for: attempt)
+            attempt.observe(
+                .request(
+                    method: message.method, url: context.secrets.scrub(message.url), bodyBytes: message.body.count))
             transferCount += 1
         } catch {
             switch error {
@@ -199,6 +202,10 @@ extension Engine {
     }
 
     private func finish(_ request: Request, _ attempt: Attempt) {
+        if let fault = attempt.unreadFault() {
+            drop(attempt)
+            return attemptFailed(request, fault)
+        }
         let now = configuration.clock()
         log(
             .debug,

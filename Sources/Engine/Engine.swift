@@ -48,7 +48,8 @@ public final class Engine {
         self.configuration = configuration
         self.port = port
         self.wakeHandle = wakeHandle
-        context = AttemptContext(clock: configuration.clock, unixTime: configuration.unixTime)
+        context = AttemptContext(
+            clock: configuration.clock, unixTime: configuration.unixTime, observer: configuration.observer)
         maxTransfers = max(1, configuration.maxTransfers ?? Self.defaultTransferLimit())
         transferLimit = maxTransfers
     }

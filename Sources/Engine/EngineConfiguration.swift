@@ -23,6 +23,9 @@ public struct EngineConfiguration {
     public var logLevel: LogLevel = .off
     /// Takes a line. Keys are gone from it.
     public var log: (LogLevel, String) -> Void = { _, _ in }
+    /// Takes the steps of every attempt, in order, inside the transport's callbacks: it must not call the engine. Frames are
+    /// read one by one then, none by its likeness to the one before.
+    public var observer: ((WireEvent) -> Void)?
     /// A file of certificates to trust (PEM), in place of the system's.
     public var caFile: String?
     /// The base URL of a server inside this process, which is asked past every proxy.

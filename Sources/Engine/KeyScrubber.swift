@@ -21,6 +21,13 @@ final class Secrets {
         return String(decoding: clean[..<end], as: UTF8.self) + "..."
     }
 
+    /// The head with every header's value scrubbed.
+    func scrub(_ head: HTTPResponseHead) -> HTTPResponseHead {
+        var clean = HTTPResponseHead(status: head.status, version: head.version)
+        for field in head.headers { clean.headers.add(field.name, scrub(field.value)) }
+        return clean
+    }
+
     /// The value with every string in it scrubbed.
     func scrub(_ value: JSONValue) -> JSONValue {
         switch value {

@@ -61,6 +61,8 @@ final class Request {
     var isTakeable: Bool { !isPausedByCaller && (terminal != nil || !inbox.isEmpty) }
     /// The socket must not be read.
     var isHeld: Bool { isPausedByCaller || isFull }
+    /// The attempt goes on from what an earlier one brought.
+    var isContinued: Bool { seam != nil }
     /// What the next attempt asks for.
     var nextChat: ChatRequest {
         guard seam != nil else { return spec.chat }

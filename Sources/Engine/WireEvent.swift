@@ -1,0 +1,44 @@
+// What an observer sees of each attempt on its way from bytes to frames to events. Plain values, keys removed.
+
+public import Dialects
+public import Wire
+
+/// One step of an attempt.
+public struct WireEvent: Sendable {
+    /// What happened.
+    public enum Step: Sendable {
+        /// The request was handed to the transport.
+        case request(method: String, url: String, bodyBytes: Int)
+        /// The response's head has come.
+        case head(HTTPResponseHead)
+        /// A piece of the body has come, of so many bytes: what one read of the socket gave, without its transfer coding.
+        case piece(Int)
+        /// A frame was cut out of the body.
+        case frame(FrameKind, name: String, payload: [UInt8])
+        /// What the decoder made of the frame before: each of its events, in order.
+        case decoded(DecodedEvent)
+        /// The attempt is over, for whatever reason. The body as far as it was read, at most
+        /// ``WireEvent/longestBody`` bytes of it.
+        case end(body: [UInt8])
+    }
+
+    /// How many bytes of a body `end` carries at most.
+    public static let longestBody = 4 << 20
+
+    /// Whose attempt it is.
+    public var request: RequestID
+    /// Which attempt, from 1.
+    public var attempt: Int
+    /// When: seconds of the engine's monotonic clock.
+    public var time: Double
+    /// What happened.
+    public var step: Step
+
+    /// A step of the given parts.
+    public init(request: RequestID, attempt: Int, time: Double, step: Step) {
+        self.request = request
+        self.attempt = attempt
+        self.time = time
+        self.step = step
+    }
+}
