@@ -78,6 +78,8 @@ public struct ScriptHost {
     public var waitingIndicator: ((Double?) -> Void)?
     /// Called with the error and the seconds of the delay when a request that has no `on_retry` will be tried again.
     public var retryNotice: ((String, Double) -> Void)?
+    /// Takes down what comes over the wire, for ``WireRecorder/report(outcome:)``.
+    public var recorder: WireRecorder?
     /// Signals that stop the script; for a program that has the script in its foreground. See ``ScriptResult/Ending``.
     public var stopSignals: [Int32] = []
     /// Makes the nth allocation of the script fail: for tests of running out of memory.
@@ -187,6 +189,7 @@ public struct ScriptHost {
     private func engineConfiguration() -> EngineConfiguration {
         var engine = EngineConfiguration(credentials: credentials, logger: logger, caFile: caFile)
         engine.ownServer = offlineBaseURL
+        if let recorder { engine.observer = recorder.take }
         return engine
     }
 }

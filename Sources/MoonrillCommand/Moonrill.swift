@@ -29,7 +29,7 @@ struct MoonrillCommand: ParsableCommand {
             standard output any more.
             """,
         version: Product.version,
-        subcommands: [Run.self, Ask.self, Mock.self, Providers.self])
+        subcommands: [Run.self, Ask.self, Probe.self, Mock.self, Providers.self])
 
     static func main() {
         ProcessSetup.prepare()

@@ -1,0 +1,102 @@
+// Takes down one request's last attempt as it comes over the wire. ScriptHost feeds it; ProbeReport explains it.
+
+internal import Dialects
+internal import Engine
+internal import Wire
+
+/// Records what comes over the wire while a ``ScriptHost`` runs: of several attempts the last one.
+///
+/// ```swift
+/// host.recorder = WireRecorder()
+/// ```
+public final class WireRecorder {
+    /// A piece of the body.
+    struct Piece {
+        var time: Double
+        var bytes: Int
+        /// Frames that ended in it.
+        var frames = 0
+    }
+
+    /// A frame.
+    struct Frame {
+        var time: Double
+        var kind: FrameKind
+        var name: String
+        var payload: [UInt8]
+    }
+
+    /// How many frames are kept.
+    private static let mostFrames = 20_000
+    /// How many bytes of frames are kept.
+    private static let mostBytes = 8 << 20
+
+    private(set) var attempts = 0
+    private(set) var url = ""
+    private(set) var start = 0.0
+    private(set) var head: HTTPResponseHead?
+    private(set) var headTime: Double?
+    private(set) var pieces: [Piece] = []
+    private(set) var frames: [Frame] = []
+    /// Frames that were left out.
+    private(set) var droppedFrames = 0
+    private(set) var firstOutput: Double?
+    private(set) var outputs = 0
+    private(set) var end: Double?
+    private(set) var body: [UInt8] = []
+    private var frameBytes = 0
+
+    /// Nothing recorded.
+    public init() {}
+
+    /// Takes a step of an attempt.
+    func take(_ event: WireEvent) {
+        switch event.step {
+        case .request(_, let url, _):
+            self.url = url
+            begin(event)
+        case .head(let head):
+            self.head = head
+            headTime = event.time
+        case .piece(let bytes): pieces.append(Piece(time: event.time, bytes: bytes))
+        case .frame(let kind, let name, let payload):
+            if !pieces.isEmpty { pieces[pieces.count - 1].frames += 1 }
+            guard frames.count < Self.mostFrames, frameBytes + payload.count <= Self.mostBytes else {
+                droppedFrames += 1
+                return
+            }
+            frameBytes += payload.count
+            frames.append(Frame(time: event.time, kind: kind, name: name, payload: payload))
+        case .decoded(.token), .decoded(.reasoning):
+            outputs += 1
+            if firstOutput == nil { firstOutput = event.time }
+        case .decoded: break
+        case .end(let body):
+            self.body = body
+            end = event.time
+        }
+    }
+
+    private func begin(_ event: WireEvent) {
+        attempts = event.attempt
+        start = event.time
+        (head, headTime, firstOutput, end) = (nil, nil, nil, nil)
+        (pieces, frames, body) = ([], [], [])
+        (droppedFrames, frameBytes, outputs) = (0, 0, 0)
+    }
+
+    /// The response as it came: a status line, the headers and, behind an empty line, the body without its transfer coding,
+    /// at most 4 MB of it. Keys are gone from it, and so are cookies and the headers that describe the coding.
+    /// Nil where no head came.
+    public var recording: [UInt8]? {
+        guard let head else { return nil }
+        var text = "HTTP/\(head.version) \(head.status)\r\n"
+        let left = [
+            "set-cookie", "transfer-encoding", "content-encoding", "content-length", "connection", "keep-alive",
+        ]
+        for field in head.headers where !left.contains(field.name.lowercased()) {
+            text += "\(field.name): \(field.value)\r\n"
+        }
+        return Array((text + "\r\n").utf8) + body
+    }
+}

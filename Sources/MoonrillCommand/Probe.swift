@@ -1,0 +1,240 @@
+// `moonrill probe`: one short request, and what came of it over the wire. The request is a Lua script's, like that of `ask`.
+
+internal import ArgumentParser
+internal import CProcess
+internal import Dialects
+internal import Glibc
+internal import Moonrill
+internal import MoonrillMock
+internal import Wire
+
+struct Probe: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe",
+        abstract: "Ask a provider one short question and show what it really sends.",
+        discussion: """
+            Shows the status, headers, times, pieces and frames of the response, every place in its JSON with how Moonrill
+            reads it, and what a reader of the format must know. For a provider of your own:
+
+              moonrill probe --base-url https://llm.example/v1 --key-env EXAMPLE_KEY -m MODEL
+
+            With --mock it explains each format with the offline provider's replies, or the one that --dialect names.
+
+            --json prints one object (with --mock and no --dialect an array of them): url, dialect, looks_like, status,
+            http_version, headers [{name, value}], seconds {head, first_byte, first_token, total}, body {bytes, pieces,
+            piece_bytes, gaps, piece_frames, buffering}, frames [{kind, count}], paths [{type, path, count, example,
+            reading}], end_marker, quirks, outputs, attempts, and reply or error. A spread is {min, median, p95, max};
+            gaps are seconds. What is not known is null.
+
+            --save writes the response as an HTTP message: status line, headers, an empty line and the body without its
+            transfer coding, at most 4 MB. It holds no key and no cookie.
+
+            Exit status: 0 if a reply came; 1 if the request failed or brought no reply; others as moonrill --help says.
+            """)
+
+    @OptionGroup var options: SharedOptions
+
+    @Option(help: "The environment variable with the key, where the provider is none that Moonrill knows.")
+    var keyEnv: String?
+
+    @Flag(help: "Ask for reasoning.")
+    var reasoning = false
+
+    @Flag(help: "Offer a tool, and ask what needs it.")
+    var tools = false
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @Option(help: ArgumentHelp("Write the response into a new file, without the key.", valueName: "file"))
+    var save: String?
+
+    @Flag(help: "With --save: write over a file that exists.")
+    var force = false
+
+    func validate() throws {
+        if force, save == nil { throw ValidationError("--force is for --save.") }
+        if save != nil, isTour { throw ValidationError("--save takes one reply: add --dialect.") }
+        if let keyEnv, !KeyVariable.isName(keyEnv) { throw ValidationError("--key-env takes a variable's name.") }
+    }
+
+    /// Every format of the offline provider.
+    private var isTour: Bool {
+        options.mock && options.dialect == nil && options.provider == nil && options.baseURL == nil
+    }
+
+    func run() throws {
+        let keys = try options.begin()
+        let file = try save.map { (path) throws(CommandFailure) in try RecordingFile(path, overwrites: force) }
+        var trials: [ProbeTrial] = []
+        for dialect in isTour ? DialectCatalog.names.map(Optional.some) : [try chosenDialect()] {
+            let trial = try ProbeTrial.run(self, dialect: dialect, keys)
+            trials.append(trial)
+            if !json { try StandardOutput.write(text(of: trial)) }
+            // A signal, or the end of the time: what came has been shown.
+            if !trial.isOver { break }
+        }
+        if json {
+            let objects = trials.map(\.json)
+            try StandardOutput.write(JSONWriter.text(isTour ? .array(objects) : objects[0]) + "\n")
+        }
+        if let file, let bytes = trials[0].recording { try file.write(bytes) }
+        trials[trials.count - 1].end(options.limit)
+    }
+
+    private func text(of trial: ProbeTrial) -> String {
+        let text = ProbeText(trial.report, reply: trial.reply, failure: trial.failure, explains: options.mock).text
+        return isTour ? "== \(trial.report.dialect) ==\n\n\(text)\n" : text
+    }
+
+    /// The dialect where neither it nor a provider is named: that of the provider whose address this is.
+    private func chosenDialect() throws -> String? {
+        guard options.dialect == nil, options.provider == nil, let url = options.baseURL else { return options.dialect }
+        let faces = (try ownProviders() + Presets.all).flatMap(\.faces).filter { !$0.baseURL.isEmpty }
+        let known = faces.first { url == $0.baseURL || url.hasPrefix($0.baseURL + "/") }
+        StandardError.say(
+            known.map { "no --dialect: \"\($0.dialect)\", as for the provider with that address" }
+                ?? "no --dialect: \"openai\" is tried", level: "info")
+        return known?.dialect ?? "openai"
+    }
+
+    static let script = """
+        local llm, host = require "llm", require "host"
+        local prompt, key_env, reasoning, tools = ...
+        local made, client = pcall(llm.client, { retry = { max = 0 }, key_env = key_env ~= "" and key_env or nil })
+        if not made then
+          host.say("error", (tostring(client):gsub("^.-llm%.client: ", "")))
+          os.exit(1)
+        end
+        host.asks(client.dialect)
+        -- What a format cannot express is left out. A small model may never stop by itself.
+        local options = { lenient = true, max_tokens = reasoning ~= "" and 3000 or 600 }
+        if reasoning ~= "" then
+          local counts = { anthropic = true, gemini = true, cohere = true }
+          if counts[client.dialect] then options.thinking = 1024 else options.reasoning_effort = "low" end
+        end
+        if tools ~= "" then
+          options.tools = { { name = "get_weather", description = "The weather in a city, now.", parameters = {
+            type = "object", properties = { city = { type = "string" } }, required = llm.json.array { "city" } } } }
+        end
+        local reply, err = client:ask(prompt, options)
+        if reply then
+          local calls = llm.json.array {}
+          for index, call in ipairs(reply.tool_calls) do calls[index] = { id = call.id, name = call.name } end
+          host.came {
+            text = reply.text, reasoning = reply.reasoning, refusal = reply.refusal, tool_calls = calls, model = reply.model,
+            finish_reason = reply.finish_reason, finish_reason_raw = reply.finish_reason_raw, usage = reply.usage,
+          }
+          os.exit(reply.text == "" and reply.reasoning == "" and #calls == 0 and 1 or 0)
+        end
+        host.failed { kind = err.kind, message = tostring(err.message), status = err.status, code = err.code,
+          retry_after = err.retry_after, request_id = err.request_id }
+        os.exit(1)
+        """
+}
+
+/// One request of a probe.
+struct ProbeTrial {
+    var report: ProbeReport
+    var reply: JSONValue?
+    var failure: JSONValue?
+    var recording: [UInt8]?
+    private var result: ScriptResult
+    private var output: StandardOutput
+
+    /// What the script says of its request.
+    private final class Outcome {
+        var dialect = "openai"
+        var reply: JSONValue?
+        var failure: JSONValue?
+    }
+
+    static func run(_ probe: Probe, dialect: String?, _ keys: KeyStore) throws -> ProbeTrial {
+        var options = probe.options
+        options.dialect = dialect
+        if options.mock || options.fault != nil { options.rate = options.rate ?? 100 }
+        let output = StandardOutput()
+        var (host, server) = try options.host(output, keys)
+        let recorder = WireRecorder()
+        let outcome = Outcome()
+        host.recorder = recorder
+        host.register("asks") { arguments in
+            outcome.dialect = arguments.first?.string ?? outcome.dialect
+            return []
+        }
+        host.register("came") { arguments in
+            outcome.reply = arguments.first
+            return []
+        }
+        host.register("failed") { arguments in
+            outcome.failure = arguments.first
+            return []
+        }
+        host.register("say") { arguments in
+            StandardError.say(arguments.last?.string ?? "", level: arguments.first?.string ?? "error")
+            return []
+        }
+        let prompt =
+            probe.tools
+            ? "What is the weather in Paris? Use the tool." : "Count from one to twenty, in words, on one line."
+        let result: ScriptResult
+        do throws(ScriptHostError) {
+            result = try host.run(
+                source: Probe.script, name: "moonrill probe",
+                arguments: [prompt, probe.keyEnv ?? "", probe.reasoning ? "on" : "", probe.tools ? "on" : ""])
+        } catch {
+            throw CommandFailure(message: error.message, status: ExitStatus.failure)
+        }
+        server?.stop()
+        let trial = ProbeTrial(
+            report: recorder.report(dialect: outcome.dialect, reply: outcome.reply), reply: outcome.reply,
+            failure: outcome.failure, recording: recorder.recording, result: result, output: output)
+        // No client could be made, which was said: there is nothing to show.
+        if trial.isOver, trial.reply == nil, trial.failure == nil { trial.end(options.limit) }
+        return trial
+    }
+
+    /// The script came to its end.
+    var isOver: Bool {
+        switch result.ending {
+        case .exited, .finished: true
+        default: false
+        }
+    }
+
+    var json: JSONValue {
+        var object = report.json
+        object["reply"] = reply ?? .null
+        object["error"] = failure ?? .null
+        return .object(object)
+    }
+
+    /// Ends the process as the script's run ended.
+    func end(_ limit: TimeLimit?) -> Never { finish(result, output, limit) }
+}
+
+/// The file for a recording, opened before anything is asked.
+private struct RecordingFile {
+    private let descriptor: Int32
+    private let path: String
+
+    /// - Throws: ``CommandFailure`` where the file exists and may not be written over, or cannot be written.
+    init(_ path: String, overwrites: Bool) throws(CommandFailure) {
+        self.path = path
+        descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (overwrites ? O_TRUNC : O_EXCL), 0o600)
+        guard descriptor >= 0 else {
+            let reason = errno == EEXIST ? "the file exists (--force writes over it)" : Descriptor.reason(errno)
+            throw CommandFailure(message: "cannot write \(path): \(reason)", status: ExitStatus.failure)
+        }
+        // One that existed may have been open to others.
+        fchmod(descriptor, 0o600)
+    }
+
+    func write(_ bytes: [UInt8]) throws(CommandFailure) {
+        let problem = Descriptor.write(bytes, to: descriptor)
+        guard problem == 0 else {
+            throw CommandFailure(
+                message: "cannot write \(path): \(Descriptor.reason(problem))", status: ExitStatus.failure)
+        }
+    }
+}
