@@ -341,6 +341,17 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
         #expect(Self.timings(early) == Self.expected(queue: nil, promptEval: 0.5685, eval: 0.0005))
     }
 
+    @Test func llamaInResponses() {
+        // Beside the response of the event that ends it, as llama.cpp's server sends it.
+        let ending =
+            #"{"type":"response.completed","response":{"id":"r","status":"completed","output":[{"type":"message","#
+            + #""id":"m","role":"assistant","content":[{"type":"output_text","text":"a"}]}]},"timings":{"cache_n":1,"#
+            + #""prompt_n":28,"prompt_ms":568.5,"predicted_n":3,"predicted_ms":1295.0}}"#
+        let outcome = StreamHarness.run(frames: [(.data, "response.completed", ending)], dialect: ResponsesDialect())
+        #expect(outcome.text == "a")
+        #expect(outcome.summary.timings == Self.expected(queue: nil, promptEval: 0.5685, eval: 1.295))
+    }
+
     @Test func groqAndCerebras() {
         let times = #"{"queue_time":0.25,"prompt_time":0.125,"completion_time":0.5,"total_time":0.625"#
         let expected = Self.expected(queue: 0.25, promptEval: 0.125, eval: 0.5)

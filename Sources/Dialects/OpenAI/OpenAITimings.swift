@@ -1,5 +1,5 @@
-// Times that Chat Completions servers tell of their own work. Called by OpenAIDecoder; a field goes where it means what
-// Ollama's do.
+// Times that Chat Completions servers tell of their own work. Called by OpenAIDecoder, and by ResponsesDecoder for
+// llama.cpp; a field goes where it means what Ollama's do.
 
 internal import Wire
 

@@ -191,6 +191,8 @@ final class ResponsesDecoder: EventDecoder {
             let said = response?["status"]?.string ?? ""
             // Some servers call every end completed, and say in the response how it ended.
             let outweighs = ["incomplete", "failed", "cancelled"].contains(said)
+            // llama.cpp's server puts its `timings` beside the response, not into it.
+            if let timings = node["timings"].flatMap(ServerTimings.init(llama:)) { known.timings = timings }
             try end(
                 response, status: outweighs ? said : ending == "done" ? "completed" : ending,
                 error: top[ResponsesKey.error], into: &events)
