@@ -146,6 +146,14 @@ def usage(server: Server, dialect: str):
     same("output tokens", told["output_tokens"], measured["predicted_n"])
 
 
+def times(server: Server, dialect: str):
+    outcome = server.ask(dialect, QUESTION, max_tokens=6)
+    told, measured = outcome.good["timing"], timings(outcome)
+    for name, theirs in {"prompt_eval": "prompt_ms", "eval": "predicted_ms"}.items():
+        present(f"timing.{name}", told.get(name))
+        same(f"timing.{name} in ms", round(told[name] * 1e3, 3), round(measured[theirs], 3))
+
+
 def cancel(server: Server, dialect: str):
     outcome = server.ask(dialect, QUESTION, max_tokens=600, stop_after=3)
     reply = outcome.good
@@ -254,6 +262,8 @@ def register():
         if dialect != "responses":  # the format has no stop sequences
             add("stop sequence")(partial(stop, dialect=dialect))
         add("usage: timings' prompt_n, cache_n, predicted_n")(partial(usage, dialect=dialect))
+        if dialect != "anthropic":  # the format carries no timings
+            add("timings: in reply.timing")(partial(times, dialect=dialect))
         add("cancel: the slot is free")(partial(cancel, dialect=dialect))
         add("context overflow: invalid_request, not retried")(partial(overflow, dialect=dialect))
         add("context full while writing: " + ("kept" if dialect == "responses" else "length"))(
