@@ -310,6 +310,14 @@ def trailing_reasoning(world):
 
 
 def register():
+    for dialect in WITHOUT_IDS:
+        package = TYPES[dialect][0]
+        case(package, dialect, "calls without ids: ids in the script, none sent, results in place", needs=("client",))(
+            partial(without_ids, dialect=dialect))
+        for other in TYPES:
+            if other != dialect:
+                case(TYPES[other][0], other, f"calls of {dialect} without ids, gone on with here", needs=("client",))(
+                    partial(goes_on_elsewhere, dialect=dialect, other=other))
     for dialect, (package, _) in TYPES.items():
         add = partial(case, package, dialect, needs=("client",))
         for kind in MALFORMED:
