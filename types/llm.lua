@@ -179,7 +179,7 @@ local llm = {}
 ---@field refusal? string
 ---@field finish_message? string what the provider says of the end, beside the reason (Gemini, Anthropic)
 ---@field timing llm.timing
----@field message llm.message the assistant's turn, to append to a conversation
+---@field message llm.message the assistant's turn, to append to a conversation; edits of it are sent; without calls if the reply was stopped
 ---@field value any with schema: the answer as data
 ---@field rounds? integer with tools: requests that the loop took
 ---@field messages? llm.message[] with tools: the whole conversation, results included

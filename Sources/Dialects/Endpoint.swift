@@ -81,8 +81,10 @@ public struct Quirks: Sendable, Equatable {
     public enum ReasoningEcho: String, Sendable, CaseIterable {
         /// It goes back as it came (OpenRouter, Moonshot, vLLM, ...).
         case keep
-        /// It is left out: the provider refuses members it does not know (OpenAI, Groq, Mistral).
+        /// It is left out: the provider refuses members it does not know (OpenAI, Groq).
         case drop
+        /// It goes back where it came as parts of the content, and is left out where it came otherwise (Mistral).
+        case parts
         /// It goes back, as `reasoning_content`, with every turn in which the model called tools, and is left out of all
         /// others (DeepSeek).
         case toolLoop = "tool_loop"
@@ -114,6 +116,9 @@ public struct Quirks: Sendable, Equatable {
     public var thinking: ThinkingSwitch
     /// Whether reasoning goes back.
     public var reasoningEcho: ReasoningEcho
+    /// Whether reasoning may stand in the content as parts of type `thinking`. Servers of unknown kind get them back as
+    /// they sent them; of the known ones Mistral alone has such parts (Mistral API reference, `ThinkChunk`).
+    public var takesThinkingParts = true
     /// Whether `response_format` takes a schema.
     public var takesSchema: Bool
     /// Whether reasoning comes in tags.

@@ -74,7 +74,9 @@ public enum Presets {
 
     /// Chat Completions at that root.
     private static func chat(_ baseURL: String, _ quirks: Quirks = Quirks()) -> Preset.Face {
-        Preset.Face(dialect: "openai", baseURL: baseURL, quirks: quirks)
+        var quirks = quirks
+        quirks.takesThinkingParts = quirks.reasoningEcho == .parts
+        return Preset.Face(dialect: "openai", baseURL: baseURL, quirks: quirks)
     }
 
     /// Responses at that root.
@@ -135,7 +137,7 @@ public enum Presets {
             name: "mistral", title: "Mistral",
             face: chat(
                 "https://api.mistral.ai/v1",
-                Quirks(usage: .none, continuation: .prefixFlag, reasoningEcho: .drop)),
+                Quirks(usage: .none, continuation: .prefixFlag, reasoningEcho: .parts)),
             keyVariable: "MISTRAL_API_KEY", model: "mistral-small-latest",
             documentation: "https://docs.mistral.ai/api/endpoint/chat"),
         Preset(

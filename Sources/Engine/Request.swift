@@ -307,13 +307,17 @@ final class Request {
             provider: spec.endpoint.provider,
             attempts: machine.attempts, firstTokenTime: machine.firstOutputAt.map { $0 - machine.startedAt },
             totalTime: now - machine.startedAt,
-            serverTimings: summary.timings, message: message(attempt, text: text, reasoning: reasoning),
+            serverTimings: summary.timings,
+            message: message(attempt, isPartial: isPartial, text: text, reasoning: reasoning),
             refusal: summary.refusal, finishMessage: summary.finishMessage.map(secrets.scrub))
     }
 
-    private func message(_ attempt: Attempt?, text: String, reasoning: String) -> JSONValue {
-        guard let attempt else { return ["role": "assistant", "content": .string(text)] }
-        let message = attempt.decoder.assistantMessage(text: text, reasoning: reasoning)
+    private func message(_ attempt: Attempt?, isPartial: Bool, text: String, reasoning: String) -> JSONValue {
+        guard let decoder = attempt?.decoder else { return ["role": "assistant", "content": .string(text)] }
+        let message =
+            isPartial
+            ? decoder.partialMessage(text: text, reasoning: reasoning)
+            : decoder.assistantMessage(text: text, reasoning: reasoning)
         return secrets.scrub(message: message, words: [text, reasoning])
     }
 
@@ -326,8 +330,7 @@ final class Request {
             isRetryable: error.isRetryable, retryAfter: error.retryAfter,
             provider: spec.endpoint.provider, model: spec.chat.model, requestID: error.requestID.map(secrets.scrub),
             attempts: attempts ?? machine.attempts,
-            partial: hasOutput ? reply(attempt, isPartial: true, now: now) : nil, position: received,
-            usage: attempt?.decoder.summary.usage)
+            partial: hasOutput ? reply(attempt, isPartial: true, now: now) : nil, position: received)
     }
 
     private var received: Position {

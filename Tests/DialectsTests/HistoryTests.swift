@@ -131,8 +131,9 @@ enum History {
                 ["content": [["type": "tool_use", "id": "c1", "name": "get_x_", "input": [:], "caller": "k"]]]
             ),
             (
-                "gemini", ["parts": [["functionCall": ["name": "9 x", "args": "s"], "thoughtSignature": "S"]]],
-                ["parts": [["functionCall": ["name": "_9_x", "args": [:]], "thoughtSignature": "S"]]]
+                "gemini",
+                ["parts": [["functionCall": ["id": "c1", "name": "9 x", "args": "s"], "thoughtSignature": "S"]]],
+                ["parts": [["functionCall": ["id": "c1", "name": "_9_x", "args": [:]], "thoughtSignature": "S"]]]
             ),
             (
                 "responses",
@@ -155,7 +156,8 @@ enum History {
             ),
         ] as [(String, JSONObject, JSONObject)])
     func ownParts(dialect: String, native: JSONObject, sent: JSONObject) throws {
-        let call: JSONValue = ["id": "c1", "type": "function", "function": ["name": "get x!", "arguments": "["]]
+        let name: JSONValue = dialect == "gemini" ? "9 x" : "get x!"
+        let call: JSONValue = ["id": "c1", "type": "function", "function": ["name": name, "arguments": "["]]
         func messages(_ native: JSONObject) -> [JSONValue] {
             var own = native
             own["dialect"] = .string(dialect)

@@ -61,6 +61,15 @@ private func send(_ server: MockServer, _ contents: [JSONValue]) throws -> Excha
             func again(_ parts: [JSONValue]) throws -> APIError? {
                 var message = try #require(first.message.object)
                 message["native"] = ["dialect": "gemini", "parts": .array(parts)]
+                // Parts that say other than their message are not sent.
+                message["content"] = .string(
+                    parts.compactMap { $0["thought"] == nil ? $0["text"]?.string : nil }.joined())
+                if let call {
+                    let part = try #require(parts.compactMap { $0["functionCall"] }.first)
+                    message["tool_calls"] = [
+                        ["id": .string(call.id), "name": .string(call.name), "arguments": part["args"] ?? [:]]
+                    ]
+                }
                 return try Exchange(server, [user(prompt), .object(message), next], tools, model: model).error
             }
             #expect(try again(parts) == nil)

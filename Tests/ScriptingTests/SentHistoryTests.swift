@@ -124,4 +124,78 @@ import Wire
         #expect(sent.map { $0["role"] } == ["user", "user"])
         #expect(sent.map { $0["content"] } == ["a", "b"])
     }
+
+    /// A stream of these payloads, as server-sent events.
+    private static func events(_ payloads: String...) -> String { payloads.map { "data: \($0)\n\n" }.joined() }
+
+    /// Streams with a call, then two pieces of text, and one of the text "z" alone.
+    private static let stopped: [(dialect: String, call: String, plain: String)] = [
+        (
+            "openai",
+            stream(call("get", "{}"), #"{"content":"x"}"#, #"{"content":"y"}"#, finish: "tool_calls"),
+            stream(#"{"content":"z"}"#, finish: "stop")
+        ),
+        (
+            "anthropic",
+            events(
+                #"{"type":"message_start","message":{"id":"m","content":[],"usage":{}}}"#,
+                #"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"A","name":"get","input":{}}}"#,
+                #"{"type":"content_block_stop","index":0}"#,
+                #"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
+                #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"x"}}"#,
+                #"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"y"}}"#,
+                #"{"type":"content_block_stop","index":1}"#,
+                #"{"type":"message_delta","delta":{"stop_reason":"tool_use"}}"#, #"{"type":"message_stop"}"#),
+            events(
+                #"{"type":"message_start","message":{"id":"m","content":[],"usage":{}}}"#,
+                #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"z"}}"#,
+                #"{"type":"content_block_stop","index":0}"#,
+                #"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#, #"{"type":"message_stop"}"#)
+        ),
+        (
+            "gemini",
+            events(
+                #"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"get","args":{}}}]}}]}"#,
+                #"{"candidates":[{"content":{"parts":[{"text":"x"}]}}]}"#,
+                #"{"candidates":[{"content":{"parts":[{"text":"y"}]},"finishReason":"STOP"}]}"#),
+            events(#"{"candidates":[{"content":{"parts":[{"text":"z"}]},"finishReason":"STOP"}]}"#)
+        ),
+        (
+            "responses",
+            events(
+                #"{"type":"response.output_item.done","output_index":0,"item":{"type":"function_call","id":"fc","call_id":"A","name":"get","arguments":"{}"}}"#,
+                #"{"type":"response.output_text.delta","output_index":1,"content_index":0,"delta":"x"}"#,
+                #"{"type":"response.output_text.delta","output_index":1,"content_index":0,"delta":"y"}"#,
+                #"{"type":"response.completed","response":{"id":"r","status":"completed","output":[{"type":"function_call","id":"fc","call_id":"A","name":"get","arguments":"{}"},{"type":"message","id":"m","content":[{"type":"output_text","text":"xy"}]}]}}"#
+            ),
+            events(
+                #"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"z"}"#,
+                #"{"type":"response.completed","response":{"id":"r","status":"completed","output":[{"type":"message","id":"m","content":[{"type":"output_text","text":"z"}]}]}}"#
+            )
+        ),
+    ]
+
+    /// Wherever a script stops a stream, the chat holds what it saw and no call, and goes on.
+    @Test(arguments: stopped.map(\.dialect), 1...2) func aStoppedReplyLeavesNoCall(dialect: String, count: Int) throws {
+        let streams = try #require(Self.stopped.first { $0.dialect == dialect })
+        let (lines, bodies) = try Self.run(
+            """
+            local client = llm.client { base_url = BASE, dialect = "\(dialect)", model = "m" }
+            local chat = client:chat { tools = { tool } }
+            local count = 0
+            local reply = assert(chat:send("a", { on_token = function()
+              count = count + 1
+              if count == \(count) then return false end
+            end }))
+            print(reply.finish_reason, #reply.tool_calls, reply.message.tool_calls, reply.message.content == reply.text)
+            print(assert(chat:send("b")).text)
+            """,
+            answers: [streams.call, streams.plain])
+        #expect(lines == ["cancelled 0 nil true", "z"])
+        #expect(bodies.count == 2)
+        let body = try #require(bodies.last)
+        let history = try #require((body["messages"] ?? body["contents"] ?? body["input"])?.array)
+        #expect(!JSONWriter.text(.array(history)).contains("get"))
+        #expect(history.count == 3)
+    }
 }

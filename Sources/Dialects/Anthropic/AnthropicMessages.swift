@@ -137,7 +137,9 @@ struct AnthropicMessages {
         if let native = message.native(for: "anthropic"), let blocks = native["content"]?.array?.compactMap(\.object),
             Self.says(blocks, message)
         {
-            return blocks.filter { $0["type"] != "text" || $0["text"]?.string?.allSatisfy(\.isWhitespace) == false }
+            return Self.withIDs(of: message, blocks).filter {
+                $0["type"] != "text" || $0["text"]?.string?.allSatisfy(\.isWhitespace) == false
+            }
         }
         return blocks(message.parts)
             + message.toolCalls.map { call in
@@ -154,8 +156,22 @@ struct AnthropicMessages {
 
     private static func says(_ blocks: [JSONObject], _ message: Message) -> Bool {
         let text = blocks.compactMap { $0["type"] == "text" ? $0["text"]?.string : nil }.joined()
-        let calls = blocks.compactMap { $0["type"] == "tool_use" ? $0["id"]?.string : nil }
-        return text == message.text && calls == message.toolCalls.map(\.id)
+        let calls = blocks.filter { $0["type"] == "tool_use" }
+        guard text == message.text, calls.map({ $0["id"]?.string ?? "" }) == message.writtenCallIDs else {
+            return false
+        }
+        return zip(message.toolCalls, calls).allSatisfy { $0.agrees(name: $1["name"], arguments: $1["input"]) }
+    }
+
+    /// Blocks whose calls bear the ids that their results bear.
+    private static func withIDs(of message: Message, _ blocks: [JSONObject]) -> [JSONObject] {
+        var ids = message.toolCalls.map(\.id)[...]
+        return blocks.map { block in
+            guard block["type"] == "tool_use", let id = ids.popFirst(), block["id"]?.string != id else { return block }
+            var block = block
+            block["id"] = .string(id)
+            return block
+        }
     }
 
     /// Arguments of no whole JSON have a form of their own here.
@@ -163,11 +179,10 @@ struct AnthropicMessages {
         call.arguments ?? AnthropicContent.broken(json: call.argumentsJSON)
     }
 
-    /// Calls may come from another provider: an id gets nothing but the letters, digits, _ and - that this one takes
-    /// (Messages API reference, `tool_use.id`: `^[a-zA-Z0-9_-]+$`). Its own go back as they came.
-    private static let callIDs = CallIDRule { id, message in
-        if message.native(for: "anthropic") != nil { return id }
-        return String(id.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "_" })
+    /// Calls may come from another provider, or from a gateway to one: an id gets nothing but the letters, digits, _ and -
+    /// that this one takes (Messages API reference, `tool_use.id`: `^[a-zA-Z0-9_-]+$`).
+    private static let callIDs = CallIDRule { id, _ in
+        String(id.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "_" })
     }
 
     // MARK: Results of tools

@@ -32,7 +32,12 @@ struct CohereRequest {
         let read = try MessageReader(context: context).messages(of: request)
         let legal = LegalCalls(.cohere, messages: read, tools: request.parameters["tools"])
         var messages: [JSONValue] = []
-        for message in read { messages.append(try written(message, legal)) }
+        for message in read {
+            let form = try written(message, legal)
+            // It takes no message without content.
+            if message.role == .assistant, message.toolCalls.isEmpty, Message.isBlank(message.text) { continue }
+            messages.append(form)
+        }
         var body: JSONObject = ["model": .string(request.model), "messages": .array(messages), "stream": true]
         let tools = try options.takeTools()
         if !tools.isEmpty { body["tools"] = .array(tools.map(\.chatCompletionsForm)) }

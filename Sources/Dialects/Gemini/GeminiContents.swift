@@ -18,7 +18,10 @@ struct GeminiContents {
             switch message.role {
             case .system, .developer: continue
             case .user: (role, parts) = ("user", try self.parts(of: message))
-            case .assistant: (role, parts) = ("model", try reply(message))
+            case .assistant:
+                (role, parts) = ("model", try reply(message))
+                // A content without parts is refused.
+                if parts.isEmpty { continue }
             case .tool, .function: (role, parts) = ("user", [try result(message)])
             }
             if let last = contents.indices.last, contents[last].role == role {
@@ -65,10 +68,11 @@ struct GeminiContents {
 
     // MARK: Replies and results
 
-    /// A reply of this dialect goes back in its own parts, signatures untouched; another's in its common members.
+    /// A reply of this dialect goes back in its own parts, signatures untouched, if nobody has changed what they say;
+    /// all others in their common members.
     private func reply(_ message: Message) throws(APIError) -> [JSONValue] {
-        if let parts = message.native(for: "gemini")?["parts"]?.array, !parts.isEmpty {
-            return parts.compactMap(mended)
+        if let parts = message.native(for: "gemini")?["parts"]?.array, !parts.isEmpty, Self.say(parts, message) {
+            return Self.withIDs(of: message, parts).compactMap(mended)
         }
         var parts = message.parts.isEmpty ? [] : try self.parts(of: message).compactMap(mended)
         for (index, call) in message.toolCalls.map(legal.call).enumerated() {
@@ -83,6 +87,26 @@ struct GeminiContents {
             parts.append(.object(part))
         }
         return parts
+    }
+
+    private static func say(_ parts: [JSONValue], _ message: Message) -> Bool {
+        let text = parts.compactMap { $0["thought"] == true ? nil : $0["text"]?.string }.joined()
+        let calls = parts.compactMap { $0["functionCall"] }
+        guard text == message.text, calls.count == message.toolCalls.count else { return false }
+        return zip(message.toolCalls, calls).allSatisfy { $0.agrees(name: $1["name"], arguments: $1["args"]) }
+    }
+
+    /// Parts whose calls bear the ids that their results bear.
+    private static func withIDs(of message: Message, _ parts: [JSONValue]) -> [JSONValue] {
+        var ids = message.toolCalls.map { LocalCallIDs.made($0.id) ? nil : $0.id }[...]
+        return parts.map { part in
+            guard var object = part.object, var call = object["functionCall"]?.object, let id = ids.popFirst(),
+                call["id"]?.string != id
+            else { return part }
+            call["id"] = id.map { .string($0) }
+            object["functionCall"] = .object(call)
+            return .object(object)
+        }
     }
 
     /// A part as it may go back: calls are legal, and text that is empty is left out, which Gemini refuses ("empty text

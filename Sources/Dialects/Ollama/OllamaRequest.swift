@@ -76,7 +76,15 @@ struct OllamaRequest {
         let messages = try MessageReader(context: context, callIDs: .ordered).messages(of: request)
         let legal = LegalCalls(.common, messages: messages, tools: request.parameters["tools"])
         var written: [JSONValue] = []
-        for message in messages { written.append(try self.written(message, legal)) }
+        for message in messages {
+            let form = try self.written(message, legal)
+            if message.role == .assistant, message.toolCalls.isEmpty, form["images"] == nil,
+                Message.isBlank(message.text)
+            {
+                continue
+            }
+            written.append(form)
+        }
         if let text = request.continuing { written.append(["role": "assistant", "content": .string(text)]) }
         return written
     }

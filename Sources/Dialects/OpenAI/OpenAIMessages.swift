@@ -30,8 +30,11 @@ struct OpenAIMessages {
         var object = message.raw
         object["native"] = nil
         object["is_error"] = nil
-        if message.raw["content"]?.array != nil { object["content"] = content(message.parts) }
-        if object["content"]?.object?.isEmpty == true { object["content"] = [] }
+        var parts = message.parts
+        let thinking = message.role == .assistant ? takeThinking(of: &parts) : nil
+        if message.raw["content"]?.array != nil || message.raw["content"]?.object != nil {
+            object["content"] = content(of: message, parts)
+        }
         if message.isResult, let name = message.name { object["name"] = .string(legal.name(name)) }
         if message.role == .tool, message.answered != nil, object["tool_call_id"]?.string != message.toolCallID {
             object["tool_call_id"] = message.toolCallID.map { .string($0) }
@@ -41,7 +44,10 @@ struct OpenAIMessages {
         }
         // The provider refuses an empty array.
         object["tool_calls"] = message.toolCalls.isEmpty ? nil : .array(calls(of: message))
-        if message.role == .assistant { takeReasoning(of: &object, isInTurnWithCalls: isInTurnWithCalls) }
+        if message.role == .assistant {
+            if let thinking, Self.reasoning(in: object) == nil { object["reasoning_content"] = .string(thinking) }
+            takeReasoning(of: &object, isInTurnWithCalls: isInTurnWithCalls)
+        }
         return .object(object)
     }
 
@@ -52,21 +58,56 @@ struct OpenAIMessages {
     private func takeReasoning(of object: inout JSONObject, isInTurnWithCalls: Bool) {
         switch quirks.reasoningEcho {
         case .keep: break
-        case .drop: for name in Self.reasoningMembers { object[name] = nil }
+        case .drop, .parts: for name in Self.reasoningMembers { object[name] = nil }
         // The text to be continued may begin with reasoning.
         case .toolLoop where !isInTurnWithCalls && object["prefix"] != true:
             for name in Self.reasoningMembers { object[name] = nil }
         case .toolLoop:
-            // Other servers call it `reasoning`.
-            let other = object["reasoning"]?.string ?? (isInTurnWithCalls && mayThink ? "" : nil)
-            if object["reasoning_content"]?.string == nil { object["reasoning_content"] = other.map { .string($0) } }
-            object["reasoning"] = nil
-            object["reasoning_details"] = nil
+            // Other servers have other names for it.
+            let reasoning = Self.reasoning(in: object) ?? (isInTurnWithCalls && mayThink ? "" : nil)
+            for name in Self.reasoningMembers { object[name] = nil }
+            object["reasoning_content"] = reasoning.map { .string($0) }
         }
     }
 
-    private func content(_ parts: [Part]) -> JSONValue {
-        .array(
+    /// The reasoning of a message, whatever its member is called; nil where it has none.
+    private static func reasoning(in object: JSONObject) -> String? {
+        let texts = reasoningMembers.compactMap { object[$0]?.string }
+        if let text = texts.first(where: { !$0.isEmpty }) { return text }
+        let details = object["reasoning_details"]?.array ?? []
+        let pieces = details.compactMap { $0["text"]?.string ?? $0["summary"]?.string }
+        return pieces.isEmpty ? texts.first : pieces.joined()
+    }
+
+    /// Takes the reasoning out of the content where the provider has no such parts, and returns its text.
+    private func takeThinking(of parts: inout [Part]) -> String? {
+        switch quirks.reasoningEcho {
+        case .parts: return nil
+        case .keep: if quirks.takesThinkingParts { return nil }
+        case .drop, .toolLoop: break
+        }
+        var text: String?
+        parts.removeAll { part in
+            guard case .other(let object) = part, let type = object["type"]?.string,
+                type == "thinking" || type == "redacted_thinking"
+            else { return false }
+            let pieces = object["thinking"]?.array?.compactMap { $0["text"]?.string }
+            if let piece = pieces?.joined() ?? object["thinking"]?.string { text = (text ?? "") + piece }
+            return true
+        }
+        return text
+    }
+
+    /// - Parameter parts: those of the message's parts that stay. Text that stood beside reasoning is a string: many
+    ///   servers take no other.
+    private func content(of message: Message, _ parts: [Part]) -> JSONValue {
+        let texts = parts.compactMap { if case .text(let text, let extra) = $0, extra.isEmpty { text } else { nil } }
+        if texts.count == parts.count {
+            // An array must not be empty ("[] is too short"), nor a text in it. Beside calls null stands for no content.
+            if texts.allSatisfy(\.isEmpty) { return message.toolCalls.isEmpty ? "" : .null }
+            if parts.count < message.parts.count { return .string(texts.joined()) }
+        }
+        return .array(
             parts.map { part in
                 switch part {
                 case .text(let text, let extra):

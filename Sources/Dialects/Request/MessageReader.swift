@@ -23,7 +23,8 @@ struct MessageReader {
             messages.append(try message(value, place: "messages[\(index + 1)]"))
         }
         guard !messages.isEmpty else { throw context.invalid("messages", "must not be empty") }
-        messages.removeAll { $0.isSilent(for: context.dialect) }
+        let last = request.continuing == nil ? messages.last?.place : nil
+        messages.removeAll { $0.isSilent(for: context.dialect, isLast: $0.place == last) }
         guard !messages.isEmpty else {
             throw context.invalid("messages", "has nothing to send: the assistant's messages in it are empty")
         }
@@ -55,7 +56,24 @@ struct MessageReader {
         message.isError = object["is_error"]?.bool ?? false
         message.native = object["native"]?.object
         takeRefusal(of: &message)
+        dropReasoning(of: &message)
         return message
+    }
+
+    /// Reasoning in the content of a reply (Mistral API reference, `ThinkChunk`) is in the form of the provider that sent
+    /// it. Of the others Messages alone take such blocks, with text and a signature; for Chat Completions, OpenAIMessages
+    /// decides.
+    private func dropReasoning(of message: inout Message) {
+        guard message.role == .assistant, context.dialect != "openai" else { return }
+        message.parts.removeAll { part in
+            guard case .other(let object) = part else { return false }
+            switch object["type"]?.string {
+            case "thinking": return context.dialect != "anthropic" || object["thinking"]?.string == nil
+            case "redacted_thinking": return context.dialect != "anthropic"
+            case "reasoning": return true
+            default: return false
+            }
+        }
     }
 
     /// A refusal that came apart from the content is what was said, in every format; only Chat Completions at OpenAI know

@@ -7,15 +7,17 @@ internal import Wire
 
 extension Message {
     /// Whether an assistant's message holds nothing that goes to a provider of that dialect as output: no text, call,
-    /// picture, sound or use of the provider's own tools. A last message that is marked as one to be continued is a
-    /// prefill, whatever it holds.
-    func isSilent(for dialect: String) -> Bool {
+    /// picture, sound or use of the provider's own tools. Chat Completions alone have members for these, and one for a
+    /// last message that is to be continued, which is a prefill, whatever it holds.
+    func isSilent(for dialect: String, isLast: Bool) -> Bool {
         guard role == .assistant, toolCalls.isEmpty else { return false }
-        guard raw["prefix"] != true, raw["partial"] != true else { return false }
-        for name in ["audio", "images", "function_call"] {
-            switch raw[name] {
-            case nil, .null, .array([]): break
-            default: return false
+        if dialect == "openai" {
+            if isLast, raw["prefix"] == true || raw["partial"] == true { return false }
+            for name in ["audio", "images", "function_call"] {
+                switch raw[name] {
+                case nil, .null, .array([]), .object([:]): break
+                default: return false
+                }
             }
         }
         guard !hasContent, let native = native(for: dialect) else { return !hasContent }

@@ -52,6 +52,9 @@ struct ResponsesInput {
                 try context.cannotExpress("\(message.place).role", because: "it knows results by their calls' ids")
             }
         }
+        guard !conversation.items.isEmpty else {
+            throw context.invalid("messages", "has nothing to send: the assistant's messages in it are empty")
+        }
         return conversation
     }
 
@@ -167,7 +170,8 @@ struct ResponsesInput {
     /// A reply: what was said, then the calls.
     private func spoken(_ message: Message, _ legal: LegalCalls) throws(APIError) -> [JSONValue] {
         var items: [JSONValue] = []
-        if message.hasContent || message.toolCalls.isEmpty { items.append(try self.message(message)) }
+        let said = try self.message(message)
+        if message.hasContent, said["content"] != [] { items.append(said) }
         for (index, call) in message.toolCalls.map(legal.call).enumerated() {
             guard !call.id.isEmpty else {
                 throw context.invalid("\(message.place).tool_calls[\(index + 1)].id", "must name the call")

@@ -221,6 +221,12 @@ struct ResponsesItems {
         "mcp_approval_request", "computer_call", "local_shell_call", "shell_call", "apply_patch_call",
     ]
 
+    /// Whether an item is a call that the client is to answer, or may be.
+    static func waitsForClient(_ item: JSONValue) -> Bool {
+        guard let type = item["type"]?.string else { return false }
+        return clientTypes.contains(type) || ["function_call", "custom_tool_call", "tool_search_call"].contains(type)
+    }
+
     /// The items that wait for the client, as they came, in the order of the output. Calls that the provider has run have
     /// their outputs beside them.
     var nativeCalls: [JSONValue] {
