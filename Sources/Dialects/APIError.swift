@@ -1,5 +1,7 @@
 // An error as a provider reports it, classified once for the whole program.
 
+public import Wire
+
 /// What kind of failure this is: `err.kind` of the Lua API.
 public enum ErrorKind: String, Sendable {
     case config, auth, permission
@@ -22,6 +24,8 @@ public struct APIError: Error, Sendable, Equatable {
     public var isRetryable: Bool
     /// Seconds the provider asks to wait.
     public var retryAfter: Double?
+    /// Rate headers that stand in the error's body (OpenRouter: `error.metadata.headers`).
+    public var rateHeaders = HTTPHeaders()
     /// The provider's id of the request, for its support.
     public var requestID: String?
 

@@ -23,8 +23,12 @@ public enum ErrorClassifier {
     ///   - status: the HTTP status, or the one the error names inside a stream; nil where neither is known.
     ///   - words: the provider's code and type strings, as sent.
     ///   - message: the provider's message; read only for what some providers say in prose alone.
-    public static func classify(status: Int?, words: [String], message: String) -> Verdict {
+    ///   - isLongQuota: whether the body says that a quota of a day or more is used up.
+    public static func classify(
+        status: Int?, words: [String], message: String, isLongQuota: Bool = false
+    ) -> Verdict {
         let words = words.map(normalised)
+        if isLongQuota, status == nil || status == 429 { return Verdict(.quota) }
         if let verdict = byCode(words, status: status) { return verdict }
         if let verdict = byProse(message.lowercased(), status: status, words: words) { return verdict }
         if let status, let verdict = byStatus(status) { return verdict }
@@ -65,6 +69,14 @@ public enum ErrorClassifier {
         "insufficient balance", "insufficient quota", "insufficient credits", "credit balance is too low",
         "out of credits", "used all available credits", "exceeded your current quota", "billing hard limit",
     ]
+    // Limits that do not heal within any wait: OpenRouter "free-models-per-day", OpenAI and Groq "requests per day (RPD)",
+    // Cohere "1000 API calls / month". Under 429, or in a stream.
+    private static let longQuotaProse = [
+        "per day", "per-day", "per_day", "/day", "/ day", "(rpd)", "(tpd)", "daily limit", "daily quota",
+        "daily request",
+        "daily token", "daily rate", "daily usage", "per month", "per-month", "/month", "/ month", "monthly limit",
+        "monthly quota", "monthly usage",
+    ]
     private static let keyProse = [
         "incorrect api key", "invalid api key", "api key not valid", "invalid x-api-key", "no api key",
     ]
@@ -76,6 +88,11 @@ public enum ErrorClassifier {
         let isGoogleLimit = words.contains("resource_exhausted")
         if !isGoogleLimit, status.map({ [400, 402, 403, 429].contains($0) }) ?? true,
             quotaProse.contains(where: message.contains)
+        {
+            return Verdict(.quota)
+        }
+        if status == 429 || (status == nil && words.contains { byType($0)?.kind == .rateLimit }),
+            longQuotaProse.contains(where: message.contains)
         {
             return Verdict(.quota)
         }

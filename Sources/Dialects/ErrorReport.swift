@@ -17,6 +17,10 @@ struct ErrorReport: Equatable {
     var requestID: String?
     /// Seconds to wait, where the body says so (Google's RetryInfo).
     var retryAfter: Double?
+    /// Rate headers in the body: OpenRouter "Limits", `error.metadata.headers`.
+    var rateHeaders = HTTPHeaders()
+    /// A quota of a day or more is used up: Google's `QuotaFailure` (google.rpc, "Rate limits" of the Gemini API).
+    var isLongQuota = false
 
     /// True when nothing at all was found.
     var isEmpty: Bool { message == nil && code == nil && type == nil && status == nil }
@@ -47,7 +51,13 @@ struct ErrorReport: Equatable {
         readMessage(object, depth: depth)
         readCodes(object)
         requestID = requestID ?? Self.text(object["request_id"]) ?? Self.text(object["requestId"])
-        if let details = object["details"]?.array { readRetryInfo(details) }
+        if let details = object["details"]?.array {
+            readRetryInfo(details)
+            readQuotaFailure(details)
+        }
+        for member in object["metadata"]?["headers"]?.object?.members ?? [] where member.key.utf8.count < 64 {
+            if let value = Self.text(member.value) { rateHeaders.add(member.key, value) }
+        }
     }
 
     private mutating func readMessage(_ object: JSONObject, depth: Int) {
@@ -84,6 +94,18 @@ struct ErrorReport: Equatable {
                 let seconds = Double(delay.dropLast()).flatMap({ WireNumber.delay($0) })
             else { continue }
             retryAfter = seconds
+        }
+    }
+
+    /// `violations[].quotaId` is "GenerateRequestsPerDayPerProjectPerModel-FreeTier"; ErrorInfo has it as `quota_limit`.
+    private mutating func readQuotaFailure(_ details: [JSONValue]) {
+        for detail in details {
+            var names = (detail["violations"]?.array ?? []).flatMap { [$0["quotaId"], $0["quotaMetric"]] }
+            names.append(detail["metadata"]?["quota_limit"])
+            for name in names {
+                let word = (name?.string ?? "").lowercased().filter(\.isLetter)
+                if word.contains("perday") || word.contains("permonth") { isLongQuota = true }
+            }
         }
     }
 

@@ -26,7 +26,8 @@ extension APIError {
     init(_ report: ErrorReport, status: Int? = nil) {
         let status = status.flatMap { $0 < 300 ? nil : $0 } ?? report.status ?? status
         let verdict = ErrorClassifier.classify(
-            status: status, words: [report.code, report.type].compactMap(\.self), message: report.message ?? "")
+            status: status, words: [report.code, report.type].compactMap(\.self), message: report.message ?? "",
+            isLongQuota: report.isLongQuota)
         // A code that only repeats the status says less than the type.
         let code = report.code == status.map(String.init) ? report.type ?? report.code : report.code ?? report.type
         let fallback = report.code.map { "the provider reported the error \"\($0)\"" }
@@ -35,6 +36,7 @@ extension APIError {
             message: report.message ?? fallback ?? "the provider reported an error without a message",
             status: status, code: code, isRetryable: verdict.isRetryable, retryAfter: report.retryAfter,
             requestID: report.requestID)
+        rateHeaders = report.rateHeaders
     }
 }
 
