@@ -56,7 +56,7 @@ local llm = {}
 ---@field max? integer retries after the first attempt (4)
 ---@field base? number seconds of the first window (0.5)
 ---@field cap? number seconds of the widest window (30)
----@field max_wait? number the longest Retry-After, in seconds, when there is no total timeout (120)
+---@field max_wait? number the longest wait for a limit (Retry-After, rate headers, the rate limiter), in seconds; a longer one fails at once (120; with a total timeout, the time left)
 ---@field after_output? llm.after_output what happens once output was shown ("auto")
 
 ---@class llm.callbacks
@@ -67,6 +67,7 @@ local llm = {}
 ---@field on_value? fun(path: string, value: any): boolean? with schema: a value of the answer is whole ("people[1].name"); false stops
 ---@field on_usage? fun(usage: llm.usage): boolean? token counts so far
 ---@field on_retry? fun(info: llm.retry_info): boolean? an attempt failed and another follows
+---@field on_wait? fun(info: llm.wait_info): boolean? the request waits at the rate limiter for more than a second
 ---@field on_reset? fun(info: llm.reset_info): boolean? the text so far is void
 ---@field on_event? fun(event: llm.event): boolean? every event
 ---@field on_chunk? fun(raw: string): boolean? each frame's payload as sent; text that the format does not have is no error then
@@ -83,7 +84,7 @@ local llm = {}
 ---@field coalesce? number seconds of tokens gathered into one callback
 ---@field lenient? boolean leave out what the provider cannot take, instead of failing (false)
 ---@field think_tags? boolean|"open" take <think>...</think> at the beginning of the text for reasoning (true); "open": the text begins inside it (templates that put <think> into the prompt), up to a lone </think>, all of it where none comes
----@field limit? llm.limit what it may ask, shared with others of the same limit
+---@field limit? llm.limit|false what it may ask, shared with others of the same limit; false: no rate limiter, neither others nor rate headers hold it back
 ---@field max_rounds? integer the most requests of a loop of tools (8)
 ---@field schema? table what the answer must be, a JSON Schema or its short form; reply.value has it
 ---@field temperature? number
@@ -124,7 +125,7 @@ local llm = {}
 ---@field coalesce? number
 ---@field lenient? boolean
 ---@field think_tags? boolean|"open"
----@field limit? llm.limit
+---@field limit? llm.limit|false
 ---@field max_rounds? integer
 ---@field schema? table
 
@@ -218,12 +219,16 @@ local llm = {}
 ---@field err llm.error
 ---@field received llm.position
 
+---@class llm.wait_info
+---@field seconds number until the request starts, about; told again where it takes longer
+---@field reason string the limit and its bound
+
 ---@class llm.reset_info
 ---@field attempt integer
 ---@field err llm.error
 
 ---@class llm.event
----@field type "start"|"token"|"reasoning"|"tool_call"|"usage"|"retry"|"reset"|"heartbeat"|"native"|"finish"|"error"
+---@field type "start"|"token"|"reasoning"|"tool_call"|"usage"|"retry"|"wait"|"reset"|"heartbeat"|"native"|"finish"|"error"
 ---@field text string of token and reasoning
 ---@field phase? "commentary"|"final_answer"|string of token: the phase of its message (Responses)
 ---@field call llm.tool_call of tool_call
@@ -232,6 +237,8 @@ local llm = {}
 ---@field err llm.error of retry, reset and error
 ---@field attempt? integer
 ---@field delay? number
+---@field seconds? number of wait
+---@field reason? string of wait
 ---@field received? llm.position
 ---@field id? string
 ---@field model? string
@@ -358,7 +365,7 @@ function llm.providers() end
 function llm.tool(options) end
 
 ---Limits what shares it, by its name: requests at once, requests and tokens a minute. What a provider says of its own
----limits (rate headers, 429) is obeyed without it.
+---limits (rate headers, 429) is obeyed without it; `limit = false` on a client or a request switches that off.
 ---@param options { name?: string, concurrent?: integer, rpm?: number, tpm?: number }
 ---@return llm.limit
 function llm.limit(options) end

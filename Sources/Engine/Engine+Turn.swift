@@ -144,9 +144,9 @@ extension Engine {
     private func attemptFailed(_ request: Request, _ fault: Fault) {
         let now = configuration.clock()
         log(.debug, "request \(request.id.raw): attempt \(request.machine.attempts) failed: \(fault.error.message)")
-        leaveGates(request, Self.isRefusal(fault) ? .refused(fault) : .given)
+        let fault = refused(request, fault, now: now)
         request.attempt?.detach()
-        request.attemptFailed(fault, now: now, random: configuration.random)
+        request.attemptFailed(fault, limiter: limiterWait(request, now: now), now: now, random: configuration.random)
         if request.machine.state == .queued { queue.append(request) }
         updateHold(request)
         list(request)
@@ -228,7 +228,8 @@ extension Engine {
 
     /// Makes sure that the timer heap wakes the engine no later than the request's deadline.
     func arm(_ request: Request) {
-        guard let deadline = request.machine.deadline, deadline < request.armedAt else { return }
+        let deadline = min(request.machine.deadline ?? .infinity, request.noticeAt)
+        guard deadline < request.armedAt else { return }
         request.armedAt = deadline
         timers.push(request.id, at: deadline)
         if timers.count > 4 * requests.count + 4096 { timers.removeAll { requests[$1]?.armedAt != $0 } }
@@ -239,6 +240,7 @@ extension Engine {
         while let (deadline, id) = timers.popDue(now: now) {
             guard let request = requests[id], request.armedAt == deadline else { continue }
             request.armedAt = .infinity
+            if request.noticeAt <= now { announceWait(request, now: now) }
             fire(request, now: now)
             arm(request)
         }
@@ -256,6 +258,7 @@ extension Engine {
             } else {
                 finish(request, attempt)
             }
+        case .timeout(.total) where request.inLineSince != nil: timeOutInLine(request, now: now)
         case .timeout(let phase):
             let seconds =
                 switch phase {

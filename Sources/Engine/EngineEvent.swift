@@ -29,6 +29,8 @@ public enum EngineEvent: Sendable {
     case chunk(String)
     /// An attempt failed; another follows after a delay.
     indirect case retry(RetryInfo)
+    /// The request waits at the rate limiter for more than a second.
+    indirect case wait(WaitInfo)
     /// Text and reasoning handed over so far are void: the reply begins anew.
     indirect case reset(ResetInfo)
     /// The reply is whole (or was stopped by the caller).
@@ -65,6 +67,14 @@ public struct RetryInfo: Sendable {
     public var error: RequestFailure
     /// What it had received.
     public var received: Position
+}
+
+/// A wait at the rate limiter.
+public struct WaitInfo: Sendable, Equatable {
+    /// Seconds until the request starts, about.
+    public var seconds: Double
+    /// The limit and its bound.
+    public var reason: String
 }
 
 /// The announcement of a fresh start.

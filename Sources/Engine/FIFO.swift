@@ -9,6 +9,11 @@ struct FIFO<Element> {
     var count: Int { elements.count - head }
     var first: Element? { isEmpty ? nil : elements[head] }
 
+    /// Calls `body` with each element, in order.
+    func forEach(_ body: (Element) -> Void) {
+        for element in elements[head...] { if let element { body(element) } }
+    }
+
     mutating func append(_ element: Element) { elements.append(element) }
 
     mutating func popFirst() -> Element? {

@@ -91,7 +91,7 @@ struct Inbox {
     mutating func dropAttempt() {
         let kept = events[head...].filter { event in
             switch event {
-            case .retry, .reset, .chunk: true
+            case .retry, .wait, .reset, .chunk: true
             default: false
             }
         }

@@ -38,9 +38,16 @@ final class Request {
     private(set) var isFull = false
     /// It stands in the engine's list of requests with something to take.
     var isListed = false
-    /// What it has to pass before an attempt, and whether it has.
-    var gates: [LimitGate] = []
+    /// What it has to pass before an attempt, once known, and whether it has.
+    var gates: [LimitGate]?
     var isAdmitted = false
+    /// It stands in the line of the first gate, since then; its place there.
+    var inLineSince: Double?
+    var place = 0
+    /// The number of its start at the first gate.
+    var ticket = LimiterTicket()
+    /// When a wait in line is to be told (again).
+    var noticeAt = Double.infinity
     /// It counts as one of their requests at once.
     var holdsPlace = false
     /// The time of its earliest live entry in the timer heap.
@@ -55,6 +62,8 @@ final class Request {
             timeouts: spec.timeouts, policy: spec.retry, isObserved: spec.isObserved, now: now)
     }
 
+    /// An attempt has failed before: it goes to the front of the line.
+    var isRetry: Bool { machine.isRetry }
     /// Its last event has been made.
     var isEnded: Bool { machine.state == .ended }
     /// Something waits that the reader may have.
@@ -245,7 +254,9 @@ final class Request {
     }
 
     /// An attempt has failed: either a further one is due, or the request has failed.
-    func attemptFailed(_ fault: Fault, now: Double, random: () -> Double) {
+    func attemptFailed(
+        _ fault: Fault, limiter: RequestMachine.LimiterWait?, now: Double, random: () -> Double
+    ) {
         flushTags()
         let attempts = machine.attempts
         let received = received
@@ -253,7 +264,7 @@ final class Request {
             outputTaken: isOutputTaken, hasText: transcript.hasText,
             hasToolCalls: !(attempt?.decoder.summary.toolCalls.isEmpty ?? true),
             canContinue: spec.endpoint.quirks.continuation != .none)
-        switch machine.failed(fault, progress: progress, now: now, random: random) {
+        switch machine.failed(fault, progress: progress, limiter: limiter, now: now, random: random) {
         case .fail(let note): fail(fault, note: note, now: now)
         case .again(let delay, let isVisible, let sequel):
             let error = failure(fault, note: nil, attempts: attempts, now: now)

@@ -69,6 +69,14 @@ struct RequestMachine: Sendable {
     /// How often in a row an attempt whose request was never sent is repeated unseen.
     static let unsentLimit = 3
 
+    /// What a rate limiter asks of the next attempt.
+    struct LimiterWait: Sendable, Equatable {
+        /// Seconds until an attempt may start.
+        var seconds: Double
+        /// The limit and its bound, for messages.
+        var reason: String
+    }
+
     let timeouts: Timeouts
     let policy: RetryPolicy
     let isObserved: Bool
@@ -166,6 +174,23 @@ struct RequestMachine: Sendable {
         }
     }
 
+    /// The longest wait for a limit that is waited out, apart from the total timeout, in seconds.
+    var longestWait: Double {
+        policy.maxWait ?? (timeouts.total == nil ? RetryPolicy.defaultMaxWait : .infinity)
+    }
+
+    /// When the total timeout ends the request.
+    var totalDeadline: Double { timeouts.total.map { startedAt + $0 } ?? .infinity }
+
+    /// The longest wait that is waited out from now on, in seconds, and the option that bounds it.
+    func waitBound(now: Double) -> (seconds: Double, option: String) {
+        let left = totalDeadline - now
+        return left < longestWait ? (left, "timeout.total") : (longestWait, "retry.max_wait")
+    }
+
+    /// An attempt has failed before.
+    var isRetry: Bool { retries > 0 || unsent > 0 }
+
     private var attemptDeadline: Double? {
         switch state {
         case .opening: attemptStart + timeouts.first
@@ -193,15 +218,19 @@ struct RequestMachine: Sendable {
     // MARK: Failure
 
     /// Judges a failed attempt.
-    /// - Parameter random: a number in 0..<1.
-    mutating func failed(_ fault: Fault, progress: Progress, now: Double, random: () -> Double) -> Verdict {
+    /// - Parameters:
+    ///   - limiter: how long the rate limiter holds the next attempt back.
+    ///   - random: a number in 0..<1.
+    mutating func failed(
+        _ fault: Fault, progress: Progress, limiter: LimiterWait? = nil, now: Double, random: () -> Double
+    ) -> Verdict {
         if fault.retry == .unsent, !progress.outputTaken, unsent < Self.unsentLimit, timeLeft(now: now) > 0 {
             unsent += 1
             attempts -= 1
             state = .queued
             return .again(delay: 0, isVisible: false, .fresh)
         }
-        let verdict = judge(fault, progress: progress, now: now, random: random)
+        let verdict = judge(fault, progress: progress, limiter: limiter, now: now, random: random)
         guard case .again(let delay, _, _) = verdict else {
             state = .ended
             return verdict
@@ -213,7 +242,9 @@ struct RequestMachine: Sendable {
         return verdict
     }
 
-    private func judge(_ fault: Fault, progress: Progress, now: Double, random: () -> Double) -> Verdict {
+    private func judge(
+        _ fault: Fault, progress: Progress, limiter: LimiterWait?, now: Double, random: () -> Double
+    ) -> Verdict {
         guard fault.retry != .never else { return .fail(note: nil) }
         if fault.retry == .once, hasUsedOnce { return .fail(note: "it happened again after a retry") }
         guard retries < policy.max else {
@@ -224,7 +255,7 @@ struct RequestMachine: Sendable {
         case .success(let plan): sequel = plan
         case .failure(let refusal): return .fail(note: refusal.note)
         }
-        switch delay(fault, now: now, random: random) {
+        switch delay(fault, limiter: limiter, now: now, random: random) {
         case .success(let seconds): return .again(delay: seconds, isVisible: true, sequel)
         case .failure(let refusal): return .fail(note: refusal.note)
         }
@@ -249,19 +280,23 @@ struct RequestMachine: Sendable {
         }
     }
 
-    private func delay(_ fault: Fault, now: Double, random: () -> Double) -> Result<Double, Refusal> {
-        let left = timeLeft(now: now)
-        if let asked = fault.error.retryAfter, asked > 0, asked.isFinite {
-            let limit = timeouts.total == nil ? policy.maxWait : left
-            guard asked <= limit else {
-                let bound = timeouts.total == nil ? "the longest wait allowed is" : "the time left is"
-                return .failure(
-                    Refusal(note: "the provider asks to wait \(brief(asked)) s, \(bound) \(brief(limit)) s"))
-            }
-            return .success(min(asked + random() * min(1, asked * 0.1), limit))
+    private func delay(
+        _ fault: Fault, limiter: LimiterWait?, now: Double, random: () -> Double
+    ) -> Result<Double, Refusal> {
+        let (bound, option) = waitBound(now: now)
+        let asked = fault.error.retryAfter.flatMap { $0 > 0 && $0.isFinite ? $0 : nil } ?? 0
+        let held = limiter?.seconds ?? 0
+        guard max(asked, held) <= bound else {
+            let what = option == "timeout.total" ? "the time left is" : "the longest wait allowed is"
+            let reason = limiter.flatMap { $0.seconds > bound ? $0.reason + "; " : nil } ?? ""
+            return .failure(
+                Refusal(
+                    note: "\(reason)the provider asks to wait \(brief(max(asked, held))) s, \(what) \(brief(bound)) s"))
         }
-        let delay = random() * Self.window(policy, retry: retries, isOverloaded: fault.error.kind == .overloaded)
-        guard delay < left else { return .failure(Refusal(note: "no time is left to try again")) }
+        if asked > 0 { return .success(max(held, min(asked + random() * min(1, asked * 0.1), bound))) }
+        let delay = max(
+            held, random() * Self.window(policy, retry: retries, isOverloaded: fault.error.kind == .overloaded))
+        guard delay < timeLeft(now: now) else { return .failure(Refusal(note: "no time is left to try again")) }
         return .success(delay)
     }
 

@@ -39,6 +39,9 @@ public struct RequestSpec: Sendable {
     public var isInside = false
     /// The limit that it shares with others; the provider's own is always obeyed.
     public var limit: LimitRule?
+    /// Whether it shares the rate limiter with other requests of its provider, key and model. Without it neither they nor
+    /// rate headers hold it back; its own `Retry-After` does.
+    public var isLimited = true
 
     /// A request with the given parts.
     /// - Parameter thinkTags: nil for what the endpoint's quirks say.
@@ -111,15 +114,18 @@ public struct RetryPolicy: Sendable, Equatable {
     public var base: Double
     /// The widest window, in seconds.
     public var cap: Double
-    /// The longest `Retry-After`, in seconds, that is waited for when there is no total timeout. (With one, the time
-    /// left decides.)
-    public var maxWait: Double
+    /// The longest wait for a limit (`Retry-After`, rate headers, the rate limiter), in seconds; a longer one fails the
+    /// request at once. Nil: what a total timeout leaves, or 120 without one.
+    public var maxWait: Double?
     /// What happens once output has been handed over.
     public var afterOutput: AfterOutput
 
+    /// The longest wait without `maxWait` and without a total timeout, in seconds.
+    public static let defaultMaxWait = 120.0
+
     /// The given policy.
     public init(
-        max: Int = 4, base: Double = 0.5, cap: Double = 30, maxWait: Double = 120, afterOutput: AfterOutput = .auto
+        max: Int = 4, base: Double = 0.5, cap: Double = 30, maxWait: Double? = nil, afterOutput: AfterOutput = .auto
     ) {
         self.max = max
         self.base = base

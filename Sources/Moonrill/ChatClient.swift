@@ -25,6 +25,7 @@ public final class ChatClient: Sendable {
     private let model: String
     private let timeouts: Timeouts
     private let retry: RetryPolicy
+    private let isLimited: Bool
 
     /// A client of a provider.
     /// - Parameters:
@@ -35,13 +36,15 @@ public final class ChatClient: Sendable {
     ///   - keyVariable: the name of the environment variable with the key, in place of the preset's.
     ///   - headers: sent with each request.
     ///   - credentials: the key in the variable of that name; called on the client's thread.
+    ///   - isLimited: whether the requests share a rate limiter. Without it neither refusals nor rate headers of one hold
+    ///     back another.
     /// - Throws: ``ChatClientError`` that says what is missing and how to give it.
     public init(
         provider: String? = nil, model: String? = nil, dialect: String? = nil, baseURL: String? = nil,
         keyVariable: String? = nil, headers: HTTPHeaders = [:],
         credentials: @escaping @Sendable (String) -> String? = { ProcessEnvironment.value($0) },
         timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
-        logger: Logger = Logger(label: "moonrill")
+        isLimited: Bool = true, logger: Logger = Logger(label: "moonrill")
     ) throws(ChatClientError) {
         let name = provider ?? (baseURL == nil ? ProcessEnvironment.defaultProvider() : nil)
         let preset = name.flatMap(Presets.named)
@@ -72,6 +75,7 @@ public final class ChatClient: Sendable {
         self.model = model
         self.timeouts = timeouts
         self.retry = retry
+        self.isLimited = isLimited
         loop = ChatLoop(credentials: credentials, logger: logger)
         try loop.start()
     }
@@ -89,7 +93,8 @@ public final class ChatClient: Sendable {
     /// - Parameter messages: objects with `role` and `content`, in the Chat Completions form.
     public func stream(messages: [JSONValue], system: String? = nil, parameters: JSONObject = [:]) -> ChatStream {
         let chat = ChatRequest(model: model, system: system, messages: messages, parameters: parameters)
-        let spec = RequestSpec(chat: chat, endpoint: endpoint, timeouts: timeouts, retry: retry, isObserved: true)
+        var spec = RequestSpec(chat: chat, endpoint: endpoint, timeouts: timeouts, retry: retry, isObserved: true)
+        spec.isLimited = isLimited
         return ChatStream(loop: loop, spec: spec)
     }
 

@@ -80,6 +80,9 @@ public struct ScriptHost {
     public var retryNotice: ((String, Double) -> Void)?
     /// Takes down what comes over the wire, for ``WireRecorder/report(outcome:)``.
     public var recorder: WireRecorder?
+    /// Called with the reason and the seconds of a wait of more than a second at the rate limiter when a request has no
+    /// `on_wait`.
+    public var waitNotice: ((String, Double) -> Void)?
     /// Signals that stop the script; for a program that has the script in its foreground. See ``ScriptResult/Ending``.
     public var stopSignals: [Int32] = []
     /// Makes the nth allocation of the script fail: for tests of running out of memory.
@@ -171,6 +174,7 @@ public struct ScriptHost {
         configuration.hasKey = hasKey
         configuration.visibleVariables = visibleVariables
         configuration.retryNotice = retryNotice
+        configuration.waitNotice = waitNotice
         configuration.version = Product.version
         configuration.indicator = waitingIndicator
         configuration.failAllocation = failingAllocation

@@ -92,7 +92,10 @@ struct SharedOptions: ParsableArguments {
         host.output = .streamed(
             standard: output.write, error: { Descriptor.write($0, to: STDERR_FILENO) == 0 })
         host.isLineBuffered = isatty(STDOUT_FILENO) == 1
-        if StandardError.isTerminal, !StandardError.isDumb { host.waitingIndicator = StandardError.showWaiting }
+        if StandardError.isTerminal, !StandardError.isDumb {
+            host.waitingIndicator = StandardError.showWaiting
+            host.waitNotice = StandardError.noteWait
+        }
         guard mock || fault != nil else { return (host, nil) }
         let server = try startMock(fault: fault, rate: rate, port: 0)
         host.offlineBaseURL = server.baseURL

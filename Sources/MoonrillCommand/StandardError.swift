@@ -71,6 +71,11 @@ enum StandardError {
     /// Shows seconds of waiting; nil takes them away.
     static func showWaiting(_ seconds: Double?) { state.withLock { $0.indicator.show(seconds) } }
 
+    /// Lets the waiting indicator count down a wait at the rate limiter.
+    static func noteWait(reason: String, seconds: Double) {
+        state.withLock { $0.indicator.note(reason, seconds) }
+    }
+
     /// Ends what was shown before a line of its own.
     static func beginLine() { state.withLock { $0.beginLine() } }
 

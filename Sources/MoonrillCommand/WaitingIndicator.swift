@@ -1,6 +1,9 @@
 // What a person at a terminal sees while nothing has arrived yet. On standard error, and gone without a trace before
 // anything else is written.
 
+internal import Glibc
+internal import Wire
+
 struct WaitingIndicator {
     private var isShown = false
     private static let frames = ["🌑", "🌒", "🌓", "🌔", "🌕", "🌖", "🌗", "🌘"]
@@ -10,19 +13,42 @@ struct WaitingIndicator {
     /// Characters that the last line took, at least.
     private var width = 0
 
+    /// What the rate limiter waits for, and when that is over.
+    private var limit: (reason: String, end: Double)?
+    /// A reason is shown on one line.
+    private static let longestReason = 60
+
+    /// Counts down a wait at the rate limiter from now on.
+    mutating func note(_ reason: String, _ seconds: Double) {
+        limit = (
+            ControlCharacters.escaped(String(reason.prefix(Self.longestReason)), lines: .indented),
+            Self.now() + min(seconds, 1e6)
+        )
+    }
+
+    private static func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+
     mutating func show(_ seconds: Double?) {
         guard let seconds else {
             // Blanks, not an escape sequence: NO_COLOR's users get none.
             if isShown { StandardError.write("\r" + String(repeating: " ", count: width) + "\r") }
             isShown = false
+            width = 0
             return
         }
         guard seconds >= Self.patience else { return }
         isShown = true
         let frame = Self.frames[Int(seconds * 8) % Self.frames.count]
-        let text = "waiting \(Int(seconds)) s"
-        // The moon takes two columns.
-        width = text.count + 3
-        StandardError.write("\r\(frame) \(text)")
+        var text = "waiting \(Int(seconds)) s"
+        let left = limit.map { ($0.end - Self.now()).rounded(.up) } ?? 0
+        if left > 0, let limit { text = "waiting \(Int(left)) s for a limit (\(limit.reason))" } else { limit = nil }
+        // A shorter line leaves nothing of a longer one. The moon takes two columns.
+        let blanks = String(repeating: " ", count: max(0, width - text.count - 3))
+        width = max(width, text.count + 3)
+        StandardError.write("\r\(frame) \(text)\(blanks)")
     }
 }

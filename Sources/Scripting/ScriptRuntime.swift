@@ -44,6 +44,8 @@ public struct ScriptConfiguration {
     public var visibleVariables: Set<String> = []
     /// Called with the error and the seconds of the delay when a request that has no `on_retry` will be tried again.
     public var retryNotice: ((String, Double) -> Void)?
+    /// Called with the reason and the seconds of a wait at the rate limiter when a request has no `on_wait`.
+    public var waitNotice: ((String, Double) -> Void)?
     /// The version that `llm.version` shows.
     public var version = ""
     /// Called about every tenth of a second while the script waits for the first output of a request, with the seconds

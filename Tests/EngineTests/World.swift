@@ -199,6 +199,7 @@ final class World {
             case .phase(let name): "phase:\(name ?? "")"
             case .chunk(let text): "chunk:\(text)"
             case .retry: "retry"
+            case .wait(let info): "wait:\(info.reason)"
             case .reset: "reset"
             case .finish: "finish"
             case .failed: "failed"

@@ -44,7 +44,7 @@ import Testing
         ("push(_ reply: Reply", ["reply", "timing"]), ("push(_ call: ToolCall", ["tool_call"]),
         ("push(_ usage: Usage", ["usage"]), ("push(_ failure: RequestFailure", ["error"]),
         ("push(_ position: Position", ["position"]), ("setMembers(of info: RetryInfo", ["retry_info"]),
-        ("setMembers(of info: ResetInfo", ["reset_info"]),
+        ("setMembers(of info: ResetInfo", ["reset_info"]), ("setMembers(of info: WaitInfo", ["wait_info"]),
     ])
     func resultsAgree(_ function: String, _ classes: [String]) throws {
         var annotated: Set<String> = []
@@ -71,7 +71,9 @@ import Testing
     }
 
     @Test func eventsAgree() throws {
-        let members = try fields(of: "retry_info").union(try fields(of: "reset_info"))
+        let members = try ["retry_info", "reset_info", "wait_info"].reduce(into: Set<String>()) {
+            $0.formUnion(try fields(of: $1))
+        }
         // A chunk goes to on_chunk as it is, never to a script as an event.
         let keys = try keys(setBy: "push(_ event: EngineEvent").subtracting(["raw"])
         #expect(try fields(of: "event") == keys.union(members).union(["type"]))

@@ -90,7 +90,7 @@ import Testing
             """),
         ScriptCase(
             "a request that waits in line can be cancelled, and runs out of time",
-            prints: ["nil cancelled", "timeout total", "1"],
+            prints: ["nil cancelled", "rate_limit total", "1"],
             """
             local host = require "host"
             local one = llm.limit { concurrent = 1 }
@@ -109,7 +109,7 @@ import Testing
             "wrong use",
             prints: [
                 "llm.limit needs concurrent, rpm or tpm", "a limit of nothing lets nothing pass",
-                "client:ask: option 'limit' takes what llm.limit{...} returns",
+                "client:ask: option 'limit' takes what llm.limit{...} returns, or false for no rate limiter",
             ],
             """
             local function says(f, ...) local _, err = pcall(f, ...) print((err:gsub("^.-: ", "", 1):gsub("llm.limit: ", ""))) end

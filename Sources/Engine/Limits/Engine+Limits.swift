@@ -6,6 +6,7 @@ internal import Wire
 extension Engine {
     /// The gates that a request passes.
     private func gates(of request: Request) -> [LimitGate] {
+        guard request.spec.isLimited else { return [] }
         let endpoint = request.spec.endpoint
         let provider = "\(endpoint.baseURL) \(endpoint.keyVariable ?? "") \(request.spec.chat.model)"
         var result = [gate("provider " + provider)]
@@ -24,27 +25,44 @@ extension Engine {
         return gate
     }
 
-    /// Lets a queued request pass, or puts it in line.
+    // MARK: Starts
+
+    /// Lets a queued request pass, or puts it in line, or fails it where the wait would be too long.
     func admit(_ request: Request) -> Bool {
         if request.isAdmitted { return true }
-        if request.gates.isEmpty { request.gates = gates(of: request) }
+        let gates = request.gates ?? gates(of: request)
+        request.gates = gates
+        guard let first = gates.first else { return true }
         let now = configuration.clock()
-        let first = request.gates[0]
+        guard !rejectOverdue(request, now) else { return false }
         guard first.isFirst(request), pass(request, now) else {
             if first.hasNoLine { waitingGates.append(first) }
             first.line(up: request)
+            request.inLineSince = now
+            request.noticeAt = now + 1
+            if estimate(request, now) > 1 { announceWait(request, now: now) } else { arm(request) }
             return false
         }
         return true
     }
 
     private func pass(_ request: Request, _ now: Double) -> Bool {
-        guard request.gates.allSatisfy({ $0.permission(now: now) == .now }) else { return false }
-        for gate in request.gates { gate.begin(now: now) }
+        let gates = request.gates ?? []
+        guard gates.allSatisfy({ $0.permission(now: now) == .now }) else { return false }
+        for (index, gate) in gates.enumerated() {
+            let ticket = gate.begin(now: now)
+            if index == 0 { request.ticket = ticket }
+        }
         request.isAdmitted = true
         request.holdsPlace = true
+        leaveLine(request)
         updatePlace(request)
         return true
+    }
+
+    private func leaveLine(_ request: Request) {
+        request.inLineSince = nil
+        request.noticeAt = .infinity
     }
 
     /// A request that waits for its own caller keeps its place from nobody: the caller may wait for another request, which
@@ -53,7 +71,7 @@ extension Engine {
         let holdsPlace = request.isAdmitted && !request.isPausedByCaller && !request.isCallerOccupied
         guard holdsPlace != request.holdsPlace else { return }
         request.holdsPlace = holdsPlace
-        for gate in request.gates {
+        for gate in request.gates ?? [] {
             if holdsPlace { gate.goOn() } else { gate.end() }
         }
     }
@@ -66,8 +84,9 @@ extension Engine {
         guard !waitingGates.isEmpty else { return }
         let now = configuration.clock()
         for gate in waitingGates {
+            for request in gate.overdue(now: now) { _ = rejectOverdue(request, now) }
             while let request = gate.firstInLine {
-                if request.machine.state == .queued {
+                if request.machine.state == .queued, !rejectOverdue(request, now) {
                     guard pass(request, now) else { break }
                     queue.append(request)
                 }
@@ -90,33 +109,147 @@ extension Engine {
         return next.isFinite ? next : nil
     }
 
+    // MARK: Waits
+
+    /// How long time alone holds the request's next attempt back; nil where nothing does.
+    func limiterWait(_ request: Request, now: Double) -> RequestMachine.LimiterWait? {
+        guard let gate = latestGate(request, now) else { return nil }
+        return RequestMachine.LimiterWait(seconds: gate.opening(now: now) - now, reason: gate.reason(now: now))
+    }
+
+    private func latestGate(_ request: Request, _ now: Double) -> LimitGate? {
+        (request.gates ?? []).filter { $0.opening(now: now) > now }.max { $0.opening(now: now) < $1.opening(now: now) }
+    }
+
+    /// Seconds until a request in line starts, about.
+    private func estimate(_ request: Request, _ now: Double) -> Double {
+        (request.gates ?? []).map { $0.estimate(request, now: now) }.max() ?? 0
+    }
+
+    /// Tells of a wait in line.
+    func announceWait(_ request: Request, now: Double) {
+        request.noticeAt = .infinity
+        guard let since = request.inLineSince, !request.isEnded, let gates = request.gates else { return }
+        let seconds = max(estimate(request, now), 1)
+        let gate = gates.first { $0.permission(now: now) != .now } ?? gates[0]
+        let reason = gate.reason(now: now)
+        log(
+            .info,
+            "request \(request.id.raw): waits \(LimitGate.span(seconds)) after \(brief(now - since)) s: \(reason)")
+        request.push(.wait(WaitInfo(seconds: seconds, reason: reason)))
+        list(request)
+        // Where it lasts longer than was told, it is told again.
+        request.noticeAt = now + seconds * 1.25 + 1
+        arm(request)
+    }
+
+    /// Fails a request that would wait for longer than it may.
+    private func rejectOverdue(_ request: Request, _ now: Double) -> Bool {
+        guard let gate = latestGate(request, now) else { return false }
+        let wait = gate.opening(now: now) - now
+        let (bound, option) = request.machine.waitBound(now: now)
+        guard wait > bound, !request.isEnded else { return false }
+        let message =
+            "\(gate.reason(now: now)); the next request may start in \(LimitGate.span(wait)), and \(option) allows "
+            + "\(brief(max(0, bound))) s"
+        fail(request, message, retryAfter: wait, phase: nil, now)
+        return true
+    }
+
+    /// The total timeout has passed while the request stood in line.
+    func timeOutInLine(_ request: Request, now: Double) {
+        let gate = (request.gates ?? []).first { $0.permission(now: now) != .now } ?? request.gates?.first
+        let wait = latestGate(request, now).map { $0.opening(now: now) - now }
+        let message =
+            "timeout.total of \(brief(request.spec.timeouts.total ?? 0)) s passed in the wait for a limit: "
+            + (gate?.reason(now: now) ?? "rate limiter")
+        fail(request, message, retryAfter: wait, phase: .total, now)
+    }
+
+    private func fail(
+        _ request: Request, _ message: String, retryAfter: Double?, phase: RequestFailure.Phase?, _ now: Double
+    ) {
+        leaveLine(request)
+        let error = APIError(kind: .rateLimit, message: message, retryAfter: retryAfter)
+        log(.debug, "request \(request.id.raw): \(message)")
+        request.fail(Fault(error, phase: phase, retry: .backoff), note: nil, now: now)
+        list(request)
+    }
+
+    // MARK: Ends
+
     /// How an attempt ended, for its gates.
     enum GateOutcome { case answered(Usage?), refused(Fault), given }
 
     /// The request's attempt is over: others may pass.
     func leaveGates(_ request: Request, _ outcome: GateOutcome) {
+        let report = request.isAdmitted ? rateReport(request, outcome) : nil
+        leaveGates(request, outcome, report)
+    }
+
+    private func leaveGates(_ request: Request, _ outcome: GateOutcome, _ report: RateReport?) {
+        leaveLine(request)
         guard request.isAdmitted else { return }
         request.isAdmitted = false
         let heldPlace = request.holdsPlace
         request.holdsPlace = false
         let now = configuration.clock()
-        let report = request.attempt?.head.map { RateReport($0.headers, now: configuration.unixTime()) }
-        for gate in request.gates {
+        for gate in request.gates ?? [] {
             if heldPlace { gate.end() }
+            let isProvider = gate.rule == nil
             switch outcome {
             case .answered(let usage):
-                gate.answered(now: now)
+                gate.answered()
                 if let tokens = usage?.totalTokens { gate.spend(tokens: tokens) }
-            case .refused(let fault): gate.refused(retryAfter: fault.error.retryAfter, now: now)
-            case .given: break
+            case .refused(let fault) where isProvider:
+                gate.refused(request.ticket, fault.error.isAboutConcurrency ? .concurrency : .rate, now: now)
+            case .refused, .given: break
             }
             // What a provider says of itself concerns its own gate.
-            if gate.rule == nil, let report { gate.learn(report, now: now) }
+            guard isProvider, let report else { continue }
+            var retryAfter: Double?
+            if case .refused(let fault) = outcome, fault.error.kind == .rateLimit {
+                retryAfter = fault.error.retryAfter
+            }
+            gate.learn(report, retryAfter: retryAfter, now: now)
         }
     }
 
-    /// Whether a fault says that too much was asked.
-    static func isRefusal(_ fault: Fault) -> Bool {
-        fault.error.kind == .rateLimit || fault.error.kind == .overloaded
+    private func rateReport(_ request: Request, _ outcome: GateOutcome) -> RateReport? {
+        var headers = request.attempt?.head?.headers ?? HTTPHeaders()
+        if case .refused(let fault) = outcome {
+            for field in fault.error.rateHeaders { headers.add(field.name, field.value) }
+        }
+        return headers.fields.isEmpty ? nil : RateReport(headers, now: configuration.unixTime())
+    }
+
+    /// Tells the gates of a failed attempt. Returns the fault with the wait that its rate headers ask for.
+    func refused(_ request: Request, _ fault: Fault, now: Double) -> Fault {
+        guard fault.error.kind == .rateLimit || fault.error.kind == .overloaded else {
+            leaveGates(request, .given)
+            return fault
+        }
+        let outcome = GateOutcome.refused(fault)
+        let report = rateReport(request, outcome)
+        leaveGates(request, outcome, report)
+        guard fault.error.kind == .rateLimit, let wait = report?.wait, wait > fault.error.retryAfter ?? 0 else {
+            return fault
+        }
+        var fault = fault
+        fault.error.retryAfter = wait
+        if !request.spec.isLimited, let allowance = report?.allowances.max(by: { $0.wait ?? 0 < $1.wait ?? 0 }) {
+            fault.error.message += " (\(LimitGate.reason(allowance, backIn: allowance.reset ?? wait)))"
+        }
+        return fault
+    }
+}
+
+extension APIError {
+    /// Too many at once, and not too many in a time: 503 and 529, and a 429 that says so (Mistral, Z.ai "concurrency",
+    /// Anthropic "concurrent connections").
+    fileprivate var isAboutConcurrency: Bool {
+        if kind == .overloaded { return true }
+        let words = (message + " " + (code ?? "")).lowercased()
+        return ["concurren", "simultaneous", "parallel request", "too many connections"].contains(where: words.contains)
     }
 }

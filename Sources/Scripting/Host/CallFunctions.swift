@@ -83,7 +83,8 @@ extension ScriptRuntime {
         }
         return Call.Callbacks(
             token: callback("on_token"), reasoning: callback("on_reasoning"), toolCall: plain("on_tool_call"),
-            usage: plain("on_usage"), retry: plain("on_retry"), reset: plain("on_reset"), event: plain("on_event"),
+            usage: plain("on_usage"), retry: plain("on_retry"), wait: plain("on_wait"), reset: plain("on_reset"),
+            event: plain("on_event"),
             chunk: plain("on_chunk"), finish: plain("on_finish"), error: plain("on_error"))
     }
 }

@@ -85,6 +85,7 @@ extension ScriptRuntime {
         let center = CallCenter(vm: vm, engine: engine, scheduler: scheduler, tables: tables)
         center.warn = { [configuration] in configuration.log(.warning, $0) }
         center.retryNotice = configuration.retryNotice
+        center.waitNotice = configuration.waitNotice
         self.center = center
         scheduler.onAbandon = { [unowned center] in center.abandon($0, by: $1) }
         scheduler.onCallback = { [unowned center] in center.callbackOver($0, $1) }

@@ -26,7 +26,8 @@ end
 
 -- Raises where the option `limit` of a request is something else.
 function limit.check(where, value)
-  if getmetatable(value) ~= Limit then fail(where .. ": option 'limit' takes what llm.limit{...} returns") end
+  if getmetatable(value) == Limit then return end
+  fail(where .. ": option 'limit' takes what llm.limit{...} returns, or false for no rate limiter")
 end
 
 return limit

@@ -57,7 +57,7 @@ Reply.__concat, Failure.__concat = joined, joined
 local CALLBACKS = {
   on_token = "function", on_reasoning = "function", on_tool_call = "function", on_tool_result = "function",
   on_value = "function", on_usage = "function",
-  on_retry = "function", on_reset = "function", on_event = "function", on_chunk = "function",
+  on_retry = "function", on_wait = "function", on_reset = "function", on_event = "function", on_chunk = "function",
   on_finish = "function", on_error = "function",
 }
 
@@ -72,7 +72,7 @@ local SAMPLING = {
 
 local SHARED = {
   model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
-  coalesce = "span", lenient = "boolean", think_tags = "tags", limit = "table",
+  coalesce = "span", lenient = "boolean", think_tags = "tags", limit = "any",
   max_rounds = "count", schema = "table",
 }
 
@@ -215,6 +215,7 @@ function llm.client(options)
   options = options or {}
   check("llm.client", options, CLIENT, "; fields of the request's body go into params = {...}")
   local timeout = check_common("llm.client", options)
+  if options.limit then shared.limit.check("llm.client", options.limit) end
   local endpoint = host.endpoint(options)
   return setmetatable({
     provider = endpoint.provider, model = endpoint.model, base_url = endpoint.base_url, dialect = endpoint.dialect,
@@ -235,6 +236,7 @@ local function specification(where, self, prompt, options)
   options = options or {}
   check(where, options, REQUEST, PARAMS_HINT)
   local timeout = check_common(where, options)
+  if options.limit then shared.limit.check(where, options.limit) end
   local defaults = self._options
   local params = merged(merged(defaults.params, options.params), nil) or {}
   local own
@@ -254,9 +256,9 @@ local function specification(where, self, prompt, options)
     messages = messages, fault = fault, params = own or params, headers = merged(defaults.headers, options.headers),
     timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
     coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
-    limit = options.limit or defaults.limit,
+    limit = options.limit,
   }
-  if specified.limit then shared.limit.check(where, specified.limit) end
+  if specified.limit == nil then specified.limit = defaults.limit end
   for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
   local form = options.schema or defaults.schema
   if form then

@@ -18,11 +18,11 @@ final class Call {
 
     /// The callbacks of a request; most are absent.
     struct Callbacks {
-        var token, reasoning, toolCall, usage, retry, reset, event, chunk, finish, error: Callback?
+        var token, reasoning, toolCall, usage, retry, wait, reset, event, chunk, finish, error: Callback?
 
         var isEmpty: Bool {
-            token == nil && reasoning == nil && toolCall == nil && usage == nil && retry == nil && reset == nil
-                && event == nil && chunk == nil && finish == nil && error == nil
+            token == nil && reasoning == nil && toolCall == nil && usage == nil && retry == nil && wait == nil
+                && reset == nil && event == nil && chunk == nil && finish == nil && error == nil
         }
     }
 

@@ -26,6 +26,8 @@ final class CallCenter {
     var warn: (String) -> Void = { _ in }
     /// Called with the error and the delay when a request without `on_retry` will be tried again.
     var retryNotice: ((String, Double) -> Void)?
+    /// Called with the reason and the seconds of a wait at the rate limiter when a request has no `on_wait`.
+    var waitNotice: ((String, Double) -> Void)?
 
     init(vm: LuaVM, engine: Engine, scheduler: Scheduler, tables: ReplyTables) {
         self.vm = vm

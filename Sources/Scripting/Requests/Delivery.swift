@@ -232,6 +232,8 @@ extension CallCenter {
         case .usage(let usage): add(call.callbacks.usage) { tables.push(usage, to: $0) }
         case .retry(let info) where call.callbacks.retry != nil: add(call.callbacks.retry) { tables.push(info, to: $0) }
         case .retry(let info): retryNotice?(info.error.display, info.delay)
+        case .wait(let info) where call.callbacks.wait != nil: add(call.callbacks.wait) { tables.push(info, to: $0) }
+        case .wait(let info): waitNotice?(info.reason, info.seconds)
         case .reset(let info): add(call.callbacks.reset) { tables.push(info, to: $0) }
         case .chunk(let raw):
             add(call.callbacks.chunk) { $0.push(raw) }

@@ -34,6 +34,7 @@ struct RequestReader {
         chat.isLenient = stack.field("lenient", of: table) { $0.bool(at: -1) } ?? false
         var spec = RequestSpec(chat: chat, endpoint: endpoint)
         spec.limit = limit(of: table, stack)
+        spec.isLimited = stack.field("limit", of: table) { $0.bool(at: -1) } ?? true
         read(&spec.timeouts, of: table, stack)
         read(&spec.retry, of: table, stack)
         let sees = { (name: StaticString) in stack.field(name, of: table) { !$0.isNil(at: -1) } }

@@ -153,6 +153,9 @@ struct ReplyTables {
         case .retry(let info):
             stack.set(type: "retry")
             setMembers(of: info, on: stack)
+        case .wait(let info):
+            stack.set(type: "wait")
+            setMembers(of: info, on: stack)
         case .reset(let info):
             stack.set(type: "reset")
             setMembers(of: info, on: stack)
@@ -171,6 +174,17 @@ struct ReplyTables {
     func push(_ info: RetryInfo, to stack: LuaStack) {
         stack.pushTable(fields: 4)
         setMembers(of: info, on: stack)
+    }
+
+    /// The argument of `on_wait`.
+    func push(_ info: WaitInfo, to stack: LuaStack) {
+        stack.pushTable(fields: 2)
+        setMembers(of: info, on: stack)
+    }
+
+    private func setMembers(of info: WaitInfo, on stack: LuaStack) {
+        stack.set("seconds", info.seconds)
+        stack.set("reason", info.reason)
     }
 
     /// The argument of `on_reset`.
