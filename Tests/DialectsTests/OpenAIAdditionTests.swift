@@ -107,6 +107,24 @@ extension StreamOutcome {
         }
     }
 
+    /// Values that differ from place to place are told once each; one value in all of them is told once.
+    @Test func aValueInSeveralPlaces() {
+        func citing(_ top: String, _ delta: String, _ message: String) -> String {
+            chunk(
+                #"{"content":"a","citations":["\#(delta)"]}"#, choice: #","message":{"citations":["\#(message)"]}"#,
+                rest: #","citations":["\#(top)"]"#)
+        }
+        let outcome = StreamHarness.run(
+            sse: Self.body(Array(repeating: citing("x", "y", "z"), count: 50) + [citing("x", "v", "z"), Self.end]))
+        #expect(
+            outcome.natives == [
+                ["citations", ["x"]], ["citations", ["y"]], ["citations", ["z"]], ["citations", ["v"]],
+            ])
+        #expect(outcome.skimmed > 40)
+        let same = StreamHarness.run(sse: Self.body(Array(repeating: citing("x", "x", "x"), count: 50)))
+        #expect(same.natives == [["citations", ["x"]]])
+    }
+
     /// A value that no template holds, told between chunks that a template holds.
     @Test func aTemplateGoesWithItsValue() {
         func citing(_ url: String, _ delta: String) -> String { chunk(delta, rest: ",\"citations\":[\"\(url)\"]") }

@@ -206,6 +206,101 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         #expect(outcome.hasOutput)
     }
 
+    /// A message beside deltas is told once, whether it grows, repeats itself or comes in pieces, and wherever the deltas
+    /// are empty or absent.
+    @Test(arguments: [
+        (
+            #"{"delta":{"role":"assistant"},"message":{"content":"Hello"}}"#,
+            #"{"delta":{},"message":{"content":"Hello"}}"#
+        ),
+        (
+            #"{"delta":{"role":"assistant"},"message":{"content":"Hel"}}"#,
+            #"{"delta":{},"message":{"content":"Hello"}}"#
+        ),
+        (#"{"delta":{"role":"assistant"},"message":{"content":"Hel"}}"#, #"{"message":{"content":"Hello"}}"#),
+        (#"{"delta":{},"message":{"content":"Hel"}}"#, #"{"delta":{},"message":{"content":"Hello"}}"#),
+        (
+            #"{"delta":{},"message":{"content":"Hel"}}"#,
+            #"{"delta":{"role":"assistant"},"message":{"content":"Hello"}}"#
+        ),
+        (#"{"delta":{},"message":{"content":"Hel"}}"#, #"{"delta":{},"message":{"content":"lo"}}"#),
+        (#"{"delta":{"content":""},"message":{"text":"Hel"}}"#, #"{"delta":{"content":""},"message":{"text":"lo"}}"#),
+        (#"{"delta":{"role":"assistant"},"message":{"content":"Hello"}}"#, #"{"delta":{"content":"Hello"}}"#),
+        (#"{"delta":{"role":"assistant"},"message":{"content":"Hello"}}"#, #"{"text":"Hello"}"#),
+        (#"{"message":{"content":"Hello"}}"#, #"{"delta":{"role":"assistant"},"message":{"content":"Hello"}}"#),
+    ]) func aMessageBesideDeltasIsToldOnce(first: String, second: String) {
+        let last = #"{"delta":{"role":"assistant"},"message":{"content":"Hello"},"finish_reason":"stop"}"#
+        let frames = [first, second, last, last].map { "{\"choices\":[\($0)]}" }
+        for count in 2...4 {
+            let outcome = StreamHarness.run(frames: (frames.prefix(count) + ["[DONE]"]).map { (.data, "", $0) })
+            #expect(outcome.text == "Hello", "\(count) frames")
+        }
+    }
+
+    /// What the deltas leave out is read from the message beside them.
+    @Test(arguments: [
+        #"{"content":[{"type":"text","text":"Hello"}]}"#, #"{"content":{"text":"Hello"}}"#, #"{"text":["Hello"]}"#,
+        #"{"content":"Hello","reasoning_content":"r"}"#, #"{"reasoning":["r"],"content":"Hello"}"#,
+        #"{"content":[{"type":"thinking","thinking":"r"},{"type":"text","text":"Hello"}]}"#,
+    ]) func everyKindOfAMessageBesideDeltas(message: String) {
+        for delta in [#"{"role":"assistant","content":""}"#, #"{"role":"assistant"}"#, "{}"] {
+            let frame = #"{"choices":[{"delta":\#(delta),"message":\#(message)}]}"#
+            let outcome = StreamHarness.run(frame, frame, Self.end, "[DONE]")
+            #expect(outcome.text == "Hello")
+            #expect(outcome.reasoning == (message.contains("\"r\"") ? "r" : ""))
+        }
+        let deltas = #"{"choices":[{"delta":{"reasoning_content":"r"},"message":\#(message)}]}"#
+        let outcome = StreamHarness.run(deltas, Self.end)
+        #expect(outcome.text == "Hello")
+        #expect(outcome.reasoning == "r")
+    }
+
+    @Test func aRefusalBesideDeltasIsToldOnce() {
+        let frames = ["n", "no", "no"].map {
+            #"{"choices":[{"delta":{"role":"assistant"},"message":{"content":null,"refusal":"\#($0)"}}]}"#
+        }
+        #expect(StreamHarness.run(frames[0], frames[1], frames[2], Self.end).summary.refusal == "no")
+        let delta = #"{"choices":[{"delta":{"refusal":"no"}}]}"#
+        #expect(StreamHarness.run(frames[0], delta, Self.end).summary.refusal == "no")
+    }
+
+    @Test(arguments: ["{}", #"{"role":"assistant"}"#, #"{"role":"assistant","content":""}"#])
+    func callsBesideDeltasAreTakenOnce(delta: String) {
+        func chunk(_ delta: String, _ arguments: String) -> String {
+            let calls = #"[{"id":"a","type":"function","function":{"name":"f","arguments":"\#(arguments)"}}]"#
+            return #"{"choices":[{"delta":\#(delta),"message":{"content":null,"tool_calls":\#(calls)}}]}"#
+        }
+        let whole = #"{\"x\":1}"#
+        let role = #"{"role":"assistant"}"#
+        for frames in [
+            [chunk(delta, whole)], [chunk(role, #"{\"x"#), chunk(delta, whole)],
+            [chunk(role, whole), chunk(delta, whole)],
+            [
+                chunk(delta, whole),
+                #"{"choices":[{"delta":{"tool_calls":[{"id":"b","function":{"name":"f","arguments":"\#(whole)"}}]}}]}"#,
+            ],
+        ] {
+            let outcome = StreamHarness.run(frames: (frames + [Self.end]).map { (.data, "", $0) })
+            #expect(outcome.summary.toolCalls.map(\.argumentsJSON) == [#"{"x":1}"#])
+            #expect(outcome.summary.finishReason == .toolCalls)
+        }
+    }
+
+    /// OpenRouter's text completions: the choice holds text and reasoning itself.
+    @Test(arguments: ["reasoning", "reasoning_content", "reasoning_text", "thinking"])
+    func aChoiceMayHoldReasoning(name: String) {
+        func chunk(_ reasoning: String, _ text: String) -> String {
+            #"{"choices":[{"index":0,"text":"\#(text)","\#(name)":"\#(reasoning)","finish_reason":null}]}"#
+        }
+        let frames = (0..<100).map { chunk("\($0)", "") } + [chunk("", "Hel"), chunk("r", "lo"), Self.end]
+        for size in [Int.max, 1, 100] {
+            let outcome = StreamHarness.run(sse: Self.body(frames), size: size)
+            #expect(outcome.reasoning == (0..<100).map { "\($0)" }.joined() + "r")
+            #expect(outcome.text == "Hello")
+        }
+        #expect(StreamHarness.run(sse: Self.body(frames)).skimmed > 90)
+    }
+
     /// A template of a container goes once a better one speaks.
     @Test func aTemplateEndsWithItsContainer() {
         let nested = ChunkShape(container: "delta.message", key: "content", form: "string")

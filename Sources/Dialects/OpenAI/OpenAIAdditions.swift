@@ -5,19 +5,38 @@ internal import Wire
 
 /// The values of such members that have been told.
 struct OpenAIAdditions {
+    /// The object that holds such a member.
+    enum Place: Equatable {
+        case chunk, choice
+        case container(OpenAIPlace.Container)
+        /// A part of the content of a message beside deltas; the member's name is its type.
+        case heldPart
+    }
+
     /// Maximum names whose values are kept. Values under further names are told each time.
     private static let limit = 64
 
-    private var last: [String: JSONValue] = [:]
+    /// The last value of each name in each place that has had it.
+    private var last: [String: [(place: Place, value: JSONValue)]] = [:]
     /// The transcript of the audio is the reply's text, since the content has none.
     var isTranscriptText = false
     var audioID: String?
 
-    /// Whether a value is not the one that its name had last: Perplexity repeats `citations` in every chunk.
-    mutating func isNew(_ name: String, _ value: JSONValue) -> Bool {
-        guard last[name] != value else { return false }
-        if last[name] != nil || last.count < Self.limit { last[name] = value }
-        return true
+    /// Whether a value is not the one that its name had last, here or elsewhere: Perplexity repeats `citations` in every
+    /// chunk, and servers have one value in several places.
+    mutating func isNew(_ name: String, _ value: JSONValue, at place: Place) -> Bool {
+        guard let values = last[name] else {
+            if last.count < Self.limit { last[name] = [(place, value)] }
+            return true
+        }
+        let index = values.firstIndex { $0.place == place }
+        if let index, values[index].value == value { return false }
+        if let index {
+            last[name]?[index].value = value
+        } else {
+            last[name]?.append((place, value))
+        }
+        return !values.contains { $0.value == value }
     }
 }
 
@@ -39,15 +58,15 @@ extension OpenAIDecoder {
     /// `search_results` (Perplexity), `annotations` (OpenAI, OpenRouter), `executed_tools` (Groq), `prompt_filter_results`,
     /// `content_filter_results` (Azure). Single strings and numbers are not told: most are identifiers and padding.
     func takeAdditions(
-        to node: JSONNode, besides keys: JSONKeys, isOutput: Bool, into events: inout [DecodedEvent]
+        to node: JSONNode, at place: OpenAIAdditions.Place, besides keys: JSONKeys, into events: inout [DecodedEvent]
     ) {
         node.forEachOther(than: keys) { name, node in
             guard node.saysAnything, !Self.repetitions.contains(name) else { return }
             let value = node.value
-            guard additions.isNew(name, value) else { return }
+            guard additions.isNew(name, value, at: place) else { return }
             // The template may hold an earlier value.
             repetition.forget()
-            if isOutput, Self.outputs.contains(name) { hasOutput = true }
+            if case .container = place, Self.outputs.contains(name) { hasOutput = true }
             events.append(.native(name: name, value))
         }
     }
@@ -58,10 +77,10 @@ extension OpenAIDecoder {
         if let logprobs = parts[ChoiceKey.logprobs], logprobs.saysAnything {
             events.append(.native(name: "logprobs", logprobs.value))
         }
-        if parts.hasOthers { takeAdditions(to: choice, besides: ChoiceKey.table, isOutput: false, into: &events) }
+        if parts.hasOthers { takeAdditions(to: choice, at: .choice, besides: ChoiceKey.table, into: &events) }
         // A message beside a delta repeats its text, and may be the only one to hold annotations.
         guard let message = parts[ChoiceKey.message], message.pick(DeltaKey.table).hasOthers else { return }
-        takeAdditions(to: message, besides: DeltaKey.table, isOutput: true, into: &events)
+        takeAdditions(to: message, at: .container(.message), besides: DeltaKey.table, into: &events)
     }
 
     /// Spoken output. Its transcript is the text, unless the content has text.

@@ -17,7 +17,9 @@ enum ChunkKey {
 }
 
 enum ChoiceKey {
-    static let table = JSONKeys("delta", "index", "finish_reason", "message", "text", "usage", "error", "logprobs")
+    static let table = JSONKeys(
+        "delta", "index", "finish_reason", "message", "text", "usage", "error", "logprobs", "reasoning_content",
+        "reasoning", "reasoning_text", "thinking")
     static let delta = 0
     static let index = 1
     static let finishReason = 2
@@ -26,6 +28,10 @@ enum ChoiceKey {
     static let usage = 5
     static let error = 6
     static let logprobs = 7
+    static let reasoningContent = 8
+    static let reasoning = 9
+    static let reasoningText = 10
+    static let thinking = 11
 }
 
 /// Members of a delta and of a message. Those that hold text and reasoning are listed in OpenAIPlace.
@@ -60,7 +66,7 @@ struct OpenAIOutput: OptionSet {
 }
 
 /// What the containers of one choice hold.
-private struct ChoiceContent {
+struct ChoiceContent {
     /// The kinds of output that have been read; another container of the choice repeats them.
     var kinds = OpenAIOutput()
     /// The finish reason that stands inside a container.
@@ -87,44 +93,40 @@ extension OpenAIDecoder {
         }
         var content = ChoiceContent()
         if let delta = parts[ChoiceKey.delta] { read(delta, in: .delta, &content, into: &events) }
-        if content.kinds.isEmpty { readBeside(parts, &content, into: &events) }
+        if let message = parts[ChoiceKey.message], !message.isNull {
+            read(message: message, delta: parts[ChoiceKey.delta], &content, into: &events)
+        }
+        readLegacy(parts, &content, into: &events)
         takeAdditions(to: choice, parts, into: &events)
         if let usage = parts[ChoiceKey.usage] { take(usage: usage, into: &events) }
         let reason = parts[ChoiceKey.finishReason]?.string
         guard let reason = reason?.isEmpty == false ? reason : content.finishReason else { return }
         try take(finishReason: reason)
-        if known.finishReason != nil { takeSpareText(into: &events) }
+        if known.finishReason != nil { takeHeldMessage(into: &events) }
     }
 
-    /// A choice whose delta holds no output: a message (a whole completion, or a piece), or the text of the legacy
-    /// completions.
-    private func readBeside(_ parts: JSONPicked, _ content: inout ChoiceContent, into events: inout [DecodedEvent]) {
-        let (message, text) = (parts[ChoiceKey.message], parts[ChoiceKey.text])
-        guard message != nil || text != nil else { return }
-        if let delta = parts[ChoiceKey.delta], delta.count > 0 {
-            // A message beside deltas is the text so far (Perplexity, Writer). It counts if no delta brings text.
-            if let text = message?.string ?? message?["content"]?.string ?? message?["text"]?.string, !text.isEmpty {
-                spareText = text
-            }
-        } else if let message {
-            read(message, in: .message, &content, into: &events)
+    /// The legacy completions have text, and OpenRouter's reasoning, in the choice itself.
+    private func readLegacy(_ parts: JSONPicked, _ content: inout ChoiceContent, into events: inout [DecodedEvent]) {
+        guard
+            parts[ChoiceKey.text] != nil || parts[ChoiceKey.reasoningContent] != nil
+                || parts[ChoiceKey.reasoning] != nil || parts[ChoiceKey.reasoningText] != nil
+                || parts[ChoiceKey.thinking] != nil
+        else { return }
+        let wanted = wanted(in: .choice, besides: content.kinds)
+        var found = OpenAIOutput()
+        if wanted.contains(.reasoning) {
+            read(OpenAIPlace.choiceReasoningKeys, .reasoning, parts, .choice, wanted, &found, &events)
         }
-        if content.kinds.isEmpty, let text { readItself(text, in: .choice, &content, into: &events) }
-    }
-
-    /// At the end: the text that stood beside deltas without text.
-    func takeSpareText(into events: inout [DecodedEvent]) {
-        guard let text = spareText else { return }
-        spareText = nil
-        guard !deltaOutput.union(nestedOutput).contains(.text) else { return }
-        hasOutput = true
-        events.append(.token(text))
+        if wanted.contains(.text) {
+            read([OpenAIPlace.choiceText], .text, parts, .choice, wanted.subtracting(found), &found, &events)
+        }
+        content.kinds.formUnion(found)
     }
 
     // MARK: Containers
 
     /// A delta or a message.
-    private func read(
+    func read(
         _ node: JSONNode, in container: OpenAIPlace.Container, _ content: inout ChoiceContent,
         into events: inout [DecodedEvent]
     ) {
@@ -144,12 +146,18 @@ extension OpenAIDecoder {
             take(refusal: refusal)
             found.insert(.refusal)
         }
-        if let details = parts[DeltaKey.reasoningDetails] { memory.take(details: details) }
-        if wanted.contains(.calls), readCalls(parts) { found.insert(.calls) }
+        // A message beside deltas may repeat all that it has said.
+        if let details = parts[DeltaKey.reasoningDetails], container != .message || held == nil {
+            memory.take(details: details)
+        }
+        if wanted.contains(.calls), readCalls(parts, in: container) { found.insert(.calls) }
         if let audio = parts[DeltaKey.audio] { take(audio: audio, wanted.subtracting(found), &found, into: &events) }
         note(found, in: container)
         content.kinds.formUnion(found)
-        if parts.hasOthers { takeAdditions(to: node, besides: DeltaKey.table, isOutput: true, into: &events) }
+        // Those of a message are told with the choice's.
+        if parts.hasOthers, container != .message {
+            takeAdditions(to: node, at: .container(container), besides: DeltaKey.table, into: &events)
+        }
         if content.finishReason == nil, let reason = parts[DeltaKey.finishReason]?.string, !reason.isEmpty {
             content.finishReason = reason
         }
@@ -174,7 +182,7 @@ extension OpenAIDecoder {
         }
     }
 
-    /// A container that is itself the text: a message, a delta or the legacy `text`.
+    /// A container that is itself the text: a message or a delta.
     private func readItself(
         _ node: JSONNode, in container: OpenAIPlace.Container, _ content: inout ChoiceContent,
         into events: inout [DecodedEvent]
@@ -192,7 +200,8 @@ extension OpenAIDecoder {
             switch container {
             case .delta: []
             case .deltaMessage, .deltaDelta: deltaOutput
-            case .message, .choice: deltaOutput.union(nestedOutput)
+            case .message: deltaOutput.union(nestedOutput)
+            case .choice: deltaOutput.union(nestedOutput).union(messageOutput)
             }
         return OpenAIOutput(rawValue: ~known.union(kinds).rawValue)
     }
@@ -207,12 +216,16 @@ extension OpenAIDecoder {
             .deltaDelta where !nestedOutput.isSuperset(of: found):
             nestedOutput.formUnion(found)
             repetition.forget()
+        case .message where !messageOutput.isSuperset(of: found):
+            messageOutput.formUnion(found)
+            repetition.forget()
         default: break
         }
     }
 
-    private func readCalls(_ parts: JSONPicked) -> Bool {
+    private func readCalls(_ parts: JSONPicked, in container: OpenAIPlace.Container) -> Bool {
         var found = false
+        if held != nil { prepareCalls(parts, in: container) }
         if let calls = parts[DeltaKey.toolCalls], calls.count > 0, tools.take(calls) { found = true }
         if let call = parts[DeltaKey.functionCall], call.kind == .object, tools.take(functionCall: call) {
             found = true
@@ -281,7 +294,7 @@ extension OpenAIDecoder {
         return []
     }
 
-    private func take(refusal: String) {
+    func take(refusal: String) {
         known.refusal = (known.refusal.take() ?? "") + refusal
         hasOutput = true
     }

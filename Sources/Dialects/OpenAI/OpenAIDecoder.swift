@@ -18,8 +18,10 @@ final class OpenAIDecoder: EventDecoder {
     var deltaOutput = OpenAIOutput()
     /// Those that came in a message inside the deltas.
     var nestedOutput = OpenAIOutput()
-    /// The last text of a message that stood beside a delta, while no delta has brought text.
-    var spareText: String?
+    /// Those that came in a message in place of deltas, or beside them.
+    var messageOutput = OpenAIOutput()
+    /// What messages beside deltas have said; nil before the first one.
+    var held: HeldMessage?
     /// Where the chunk parsed last had its output.
     var lastPlace: OpenAIPlace?
     var hasOutput = false { didSet { outputCount &+= 1 } }
@@ -53,7 +55,7 @@ final class OpenAIDecoder: EventDecoder {
         let before = events.count
         lastPlace = nil
         try sort(kind, name: name, text, into: &events)
-        if isDone { takeSpareText(into: &events) }
+        if isDone { takeHeldMessage(into: &events) }
         if mayRepeat, events.count == before + 1, let place = lastPlace {
             repetition.learn(text, events[before], at: place, reader)
         }
@@ -109,7 +111,7 @@ final class OpenAIDecoder: EventDecoder {
             events.append(.start)
         }
         if top.hasOthers {
-            takeAdditions(to: node, besides: ChunkKey.table, isOutput: false, into: &events)
+            takeAdditions(to: node, at: .chunk, besides: ChunkKey.table, into: &events)
             // Venice says the cost beside the usage.
             cost = Usage.dollars(node["cost"]?["usd"])
         }

@@ -8,7 +8,7 @@ struct OpenAIPlace: Sendable {
     /// What holds it.
     enum Container: Sendable {
         case delta, deltaMessage, deltaDelta
-        /// A choice's message, and the choice itself with its legacy `text`.
+        /// A choice's message, and the choice itself: the legacy completions have `text` there.
         case message, choice
 
         fileprivate var steps: [JSONPath.Step] {
@@ -17,7 +17,7 @@ struct OpenAIPlace: Sendable {
             case .deltaMessage: ["choices", .first, "delta", "message"]
             case .deltaDelta: ["choices", .first, "delta", "delta"]
             case .message: ["choices", .first, "message"]
-            case .choice: ["choices", .first, "text"]
+            case .choice: ["choices", .first]
             }
         }
     }
@@ -42,6 +42,15 @@ struct OpenAIPlace: Sendable {
         Key(index: DeltaKey.reasoningText, name: "reasoning_text", field: .reasoningText),
         Key(index: DeltaKey.thinking, name: "thinking", field: .thinking),
     ]
+    /// Members of a choice that hold text and reasoning.
+    static let choiceText = Key(index: ChoiceKey.text, name: "text")
+    static let choiceReasoningKeys = [
+        Key(index: ChoiceKey.reasoningContent, name: "reasoning_content", field: .reasoningContent),
+        Key(index: ChoiceKey.reasoning, name: "reasoning", field: .reasoning),
+        Key(index: ChoiceKey.reasoningText, name: "reasoning_text", field: .reasoningText),
+        Key(index: ChoiceKey.thinking, name: "thinking", field: .thinking),
+    ]
+    static let choiceKeys = choiceReasoningKeys + [choiceText]
 
     var container: Container
     var key: Key
@@ -102,7 +111,8 @@ extension Repetition<OpenAIPlace> {
             return choice[ChoiceKey.message].map { isSilent($0, in: .message, but: place) } ?? false
         case .choice:
             guard choice[ChoiceKey.message]?.isNull ?? true else { return false }
-            return delta.map { isSilent($0, in: .delta, but: place) } ?? true
+            return areSilent(OpenAIPlace.choiceKeys, choice, in: .choice, but: place)
+                && (delta.map { isSilent($0, in: .delta, but: place) } ?? true)
         }
     }
 
@@ -116,17 +126,24 @@ extension Repetition<OpenAIPlace> {
         let others = [
             DeltaKey.toolCalls, DeltaKey.refusal, DeltaKey.functionCall, DeltaKey.reasoningDetails,
             DeltaKey.finishReason, DeltaKey.audio,
-            DeltaKey.audio,
         ]
         guard others.allSatisfy({ parts[$0].map(isSilent) ?? true }) else { return false }
-        for key in OpenAIPlace.textKeys + OpenAIPlace.reasoningKeys {
-            guard let value = parts[key.index] else { continue }
-            guard place.isAt(key, of: container) ? isOnePiece(value) : isSilent(value) else { return false }
+        guard areSilent(OpenAIPlace.textKeys + OpenAIPlace.reasoningKeys, parts, in: container, but: place) else {
+            return false
         }
         let (message, delta) = (parts[DeltaKey.message], parts[DeltaKey.delta])
         guard container == .delta else { return true }
         return (message.map { isSilent($0, in: .deltaMessage, but: place) } ?? true)
             && (delta.map { isSilent($0, in: .deltaDelta, but: place) } ?? true)
+    }
+
+    private static func areSilent(
+        _ keys: [OpenAIPlace.Key], _ parts: JSONPicked, in container: OpenAIPlace.Container, but place: OpenAIPlace
+    ) -> Bool {
+        keys.allSatisfy { key in
+            guard let value = parts[key.index] else { return true }
+            return place.isAt(key, of: container) ? isOnePiece(value) : isSilent(value)
+        }
     }
 
     /// Whether a value is a string, or one part that holds its text as `text` alone.
