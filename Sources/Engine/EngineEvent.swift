@@ -168,6 +168,8 @@ public struct RequestFailure: Error, Sendable {
     public var partial: Reply?
     /// How far the last attempt came.
     public var position = Position()
+    /// What the last attempt has cost, as the provider says, whether or not a part of the reply is left.
+    public var usage: Usage?
 }
 
 extension RequestFailure {

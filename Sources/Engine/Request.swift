@@ -341,7 +341,8 @@ final class Request {
             isRetryable: error.isRetryable, retryAfter: error.retryAfter,
             provider: spec.endpoint.provider, model: spec.chat.model, requestID: error.requestID.map(secrets.scrub),
             attempts: attempts ?? machine.attempts,
-            partial: hasOutput ? reply(attempt, isPartial: true, now: now) : nil, position: received)
+            partial: hasOutput ? reply(attempt, isPartial: true, now: now) : nil, position: received,
+            usage: attempt?.decoder.summary.usage)
     }
 
     private var received: Position {

@@ -74,6 +74,58 @@ import Wire
         #expect(abs(budget.dollars - (failed + 0.25)) < 1e-9)
     }
 
+    private static func usage(_ output: Int, cost: Double?) -> Usage {
+        var usage = Usage()
+        (usage.inputTokens, usage.outputTokens, usage.cost) = (100, output, cost)
+        return usage
+    }
+
+    /// A cost that rises with each chunk (Perplexity) counts at once, not only at the end.
+    @Test(arguments: [nil, Meter.Price(input: 0, output: 0), Meter.Price(input: 1, output: 2)])
+    func aCostCountsWhileItRises(price: Meter.Price?) {
+        let budget = Budget(tokens: nil, dollars: 0.5)
+        var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: price)
+        for count in 1...4 {
+            meter.count([.token("a"), .usage(Self.usage(count, cost: Double(count) / 10))])
+            #expect(abs(budget.dollars - Double(count) / 10) < 1e-9)
+            #expect(budget.exhaustion == nil)
+        }
+        meter.count([.token("a"), .usage(Self.usage(5, cost: 0.5))])
+        #expect(budget.exhaustion != nil)
+        meter.count([.finish(Self.reply(Self.usage(5, cost: 0.45)))])
+        #expect(abs(budget.dollars - 0.45) < 1e-9)
+        #expect(budget.tokens == 105)
+    }
+
+    /// The first counts of a stream say little of its end; what has arrived goes on counting.
+    @Test func earlyCountsDoNotLowerTheEstimate() {
+        let budget = Budget(tokens: 1e9, dollars: 1e9)
+        let price = Meter.Price(input: 0, output: 1e6)
+        var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: price)
+        meter.count([.usage(Self.usage(1, cost: 0))])
+        for _ in 0..<10 { meter.count([.token("a")]) }
+        #expect(budget.tokens >= 110 && budget.dollars >= 10)
+        meter.count([.usage(Self.usage(20, cost: nil))])
+        #expect(budget.tokens == 120 && abs(budget.dollars - 20) < 1e-9)
+    }
+
+    /// An attempt that failed has cost what it said, whether its usage was shown or dropped with its events.
+    @Test(arguments: [true, false]) func failedAttemptsCost(isShown: Bool) {
+        let budget = Budget(tokens: nil, dollars: 5)
+        var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: nil)
+        for _ in 0..<2 {
+            if isShown { meter.count([.usage(Self.usage(3, cost: 0.3))]) }
+            var retry = Self.retry
+            retry.error.usage = Self.usage(3, cost: 0.3)
+            meter.count([.retry(retry)])
+        }
+        #expect(abs(budget.dollars - 0.6) < 1e-9)
+        var failure = Self.retry.error
+        failure.usage = Self.usage(3, cost: 0.1)
+        meter.count([.failed(failure)])
+        #expect(abs(budget.dollars - 0.7) < 1e-9)
+    }
+
     /// A price that is not known is that of the input.
     @Test func cachePricesMayBeAbsent() {
         let budget = Budget(tokens: nil, dollars: 1)

@@ -52,9 +52,15 @@ struct Meter {
     /// US dollars for a million tokens, where they are known.
     var price: Price?
     /// What the present attempt has been counted with.
+    private var charged = (tokens: 0.0, dollars: 0.0)
+    /// Tokens of the present attempt: by estimate, or as the provider says.
     private var input = 0.0
     private var output = 0.0
-    private var dollars = 0.0
+    /// How many of the tokens read came from the provider's cache, and how many were put there.
+    private var cached = 0.0
+    private var stored = 0.0
+    /// What the provider says that the attempt has cost so far, and how many tokens had been written then.
+    private var cost: (dollars: Double, output: Double)?
 
     /// US dollars for a million tokens.
     struct Price {
@@ -70,26 +76,25 @@ struct Meter {
         self.budgets = budgets
         self.price = price
         input = chat.messages.reduce(estimatedTokens(in: (chat.system ?? "").utf8)) { $0 + Self.estimate($1) }
-        charge(input: input, output: 0)
+        charge()
     }
 
-    /// - Parameters:
-    ///   - input: tokens read, those of the cache among them.
-    ///   - cached: how many of these came from the cache.
-    ///   - stored: how many of these were put there.
-    ///   - cost: what the present attempt has cost altogether, where the provider says it; the price is not used then.
-    private mutating func charge(
-        input: Double, output: Double, cached: Double = 0, stored: Double = 0, cost: Double? = nil
-    ) {
+    /// Adds to the budgets what the present attempt costs beyond what it has been counted with.
+    /// - Parameter isOver: whether the provider's cost is that of the whole attempt. One told while it runs counts once it
+    ///   is above the estimate, and what is written after it is added by the price.
+    private mutating func charge(isOver: Bool = false) {
         var dollars = 0.0
-        if let cost {
-            dollars = cost - self.dollars
-        } else if let price {
+        if let price {
             let read = cached * (price.cachedInput ?? price.input) + stored * (price.cacheWrite ?? price.input)
             dollars = ((input - cached - stored) * price.input + read + output * price.output) / 1e6
         }
-        self.dollars += dollars
-        for budget in budgets { budget.add(tokens: input + output, dollars: dollars) }
+        if let cost {
+            let since = max(0, output - cost.output) * (price?.output ?? 0) / 1e6
+            dollars = isOver ? cost.dollars : max(dollars, cost.dollars + since)
+        }
+        let tokens = input + output
+        for budget in budgets { budget.add(tokens: tokens - charged.tokens, dollars: dollars - charged.dollars) }
+        charged = (tokens, dollars)
     }
 
     /// Counts events as they arrive.
@@ -97,30 +102,42 @@ struct Meter {
         for event in events {
             switch event {
             case .token(let text), .reasoning(let text):
-                let tokens = max(1, estimatedTokens(in: text.utf8).rounded())
-                output += tokens
-                charge(input: 0, output: tokens)
-            case .retry:
+                output += max(1, estimatedTokens(in: text.utf8).rounded())
+                charge()
+            case .usage(let usage): note(usage)
+            case .retry(let info):
                 // The attempt that failed is paid for; the next one has its prompt read again.
-                output = 0
-                dollars = 0
-                charge(input: input, output: 0)
+                if let usage = info.error.usage { note(usage) }
+                (output, cached, stored, cost, charged) = (0, 0, 0, nil, (0, 0))
+                charge()
             case .finish(let reply): settle(reply.usage)
-            case .failed(let failure): settle(failure.partial?.usage)
+            case .failed(let failure):
+                if let usage = failure.partial?.usage {
+                    settle(usage)
+                } else if let usage = failure.usage {
+                    note(usage)
+                }
             default: break
             }
         }
     }
 
+    /// The provider's numbers so far. They may lag behind what has arrived: the greater one counts.
+    private mutating func note(_ usage: Usage) {
+        if let tokens = usage.readTokens { input = max(input, Double(tokens)) }
+        if let tokens = usage.writtenTokens { output = max(output, Double(tokens)) }
+        if let dollars = usage.cost, dollars >= cost?.dollars ?? 0 { cost = (dollars, output) }
+        charge()
+    }
+
     /// The provider's numbers take the place of the estimate.
     private mutating func settle(_ usage: Usage?) {
         guard let usage else { return }
-        let counted = (input, output)
         if let tokens = usage.readTokens { input = Double(tokens) }
         if let tokens = usage.writtenTokens { output = Double(tokens) }
-        charge(
-            input: input - counted.0, output: output - counted.1, cached: Double(usage.cachedTokens ?? 0),
-            stored: Double(usage.cacheWriteTokens ?? 0), cost: usage.cost)
+        (cached, stored) = (Double(usage.cachedTokens ?? 0), Double(usage.cacheWriteTokens ?? 0))
+        if let dollars = usage.cost { cost = (dollars, output) }
+        charge(isOver: true)
     }
 
     // MARK: Estimates

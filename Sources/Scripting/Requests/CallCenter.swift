@@ -62,6 +62,7 @@ final class CallCenter {
         }
         var spec = spec
         spec.isInside = scheduler.current?.isInside ?? false
+        if call.meter != nil { spec.wantsUsage = true }
         engine.submit(.start(id, spec))
         if mode == .stream, let task = scheduler.current {
             task.openStreams += 1
