@@ -80,7 +80,7 @@ final class Attempt {
             maxEventBytes: request.spec.limits.maxEventBytes,
             secrets: context.secrets)
         self.context = context
-        if !request.spec.wantsChunks, !request.isContinued { firstFrames = FirstFrames() }
+        if !request.spec.wantsChunks, !request.isContinued { firstFrames = FirstFrames(of: dialect) }
     }
 
     /// Lets the transfer run on without its request.
@@ -200,7 +200,8 @@ final class Attempt {
     ) throws(Fault) {
         guard let owner, !isDone else { return }
         if context.observer != nil {
-            observe(.frame(kind, name: name, payload: context.secrets.scrub([UInt8](copying: payload))))
+            let (clean, secrets) = (context.secrets.scrub([UInt8](copying: payload)), context.secrets)
+            observe(.frame(kind, name: secrets.scrub(name), payload: clean))
         }
         if kind != .comment {
             position.events += 1

@@ -115,7 +115,8 @@ extension Engine {
             attempt.transfer = try port.start(message, route, for: attempt)
             attempt.observe(
                 .request(
-                    method: message.method, url: context.secrets.scrub(message.url), bodyBytes: message.body.count))
+                    method: message.method, url: context.secrets.scrub(message.url), bodyBytes: message.body.count,
+                    keys: context.secrets.scrubber))
             transferCount += 1
         } catch {
             switch error {

@@ -1,11 +1,11 @@
 // Removes secrets from everything that leaves the engine as a message, a chunk or a log line. Providers echo keys in error
 // bodies, proxies quote whole requests. Text of replies is not touched.
 
-internal import Wire
+public import Wire
 
 /// The secrets that one engine has used. Shared by its requests, on its thread.
 final class Secrets {
-    private var scrubber = KeyScrubber()
+    private(set) var scrubber = KeyScrubber()
 
     func add(_ key: String) { scrubber.add(key) }
     func scrub(_ text: String) -> String { scrubber.scrub(text) }
@@ -21,25 +21,15 @@ final class Secrets {
         return String(decoding: clean[..<end], as: UTF8.self) + "..."
     }
 
-    /// The head with every header's value scrubbed.
+    /// The head with every header's name and value scrubbed.
     func scrub(_ head: HTTPResponseHead) -> HTTPResponseHead {
         var clean = HTTPResponseHead(status: head.status, version: head.version)
-        for field in head.headers { clean.headers.add(field.name, scrub(field.value)) }
+        for field in head.headers { clean.headers.add(scrub(field.name), scrub(field.value)) }
         return clean
     }
 
     /// The value with every string in it scrubbed.
-    func scrub(_ value: JSONValue) -> JSONValue {
-        switch value {
-        case .string(let text): return .string(scrub(text))
-        case .array(let elements): return .array(elements.map { scrub($0) })
-        case .object(let object):
-            var result = JSONObject()
-            for member in object { result.append(uncheckedKey: scrub(member.key), scrub(member.value)) }
-            return .object(result)
-        default: return value
-        }
-    }
+    func scrub(_ value: JSONValue) -> JSONValue { scrubber.scrub(value) }
 }
 
 extension Secrets {
@@ -87,7 +77,7 @@ extension Secrets {
 ///
 /// A text may have been cut before it came here: where it ends, or goes on with "...", the beginning of a secret is
 /// removed as well.
-struct KeyScrubber {
+public struct KeyScrubber: Sendable {
     /// Shorter values are placeholders ("none", "test"): to cut them out of every message would garble it.
     static let shortestKey = 6
     /// So many bytes of a secret's beginning are removed where the text was cut; fewer tell nothing ("sk-proj").
@@ -99,7 +89,7 @@ struct KeyScrubber {
     private var firsts = [Bool](repeating: false, count: 256)
 
     /// One way to write a secret.
-    private struct Form: Equatable {
+    private struct Form: Equatable, Sendable {
         var bytes: [UInt8]
         /// Base64 has neither escapes nor a second case.
         var isEncoded: Bool
@@ -107,8 +97,11 @@ struct KeyScrubber {
         var beginning: Int { min(KeyScrubber.shortestBeginning, (bytes.count + 1) / 2) }
     }
 
+    /// One that knows no secret.
+    public init() {}
+
     /// Adds a secret, which is removed from now on.
-    mutating func add(_ key: String) {
+    public mutating func add(_ key: String) {
         guard key.utf8.count >= Self.shortestKey, known.insert(key).inserted else { return }
         let bytes = Self.withSingleBlanks(Array(key.utf8))
         add(Form(bytes: bytes, isEncoded: false))
@@ -134,6 +127,19 @@ struct KeyScrubber {
     func scrub(_ text: String) -> String {
         guard !forms.isEmpty else { return text }
         return scrubbed(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) } ?? text
+    }
+
+    /// The value with every string in it scrubbed.
+    public func scrub(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .string(let text): return .string(scrub(text))
+        case .array(let elements): return .array(elements.map { scrub($0) })
+        case .object(let object):
+            var result = JSONObject()
+            for member in object { result.append(uncheckedKey: scrub(member.key), scrub(member.value)) }
+            return .object(result)
+        default: return value
+        }
     }
 
     /// The bytes without secrets.

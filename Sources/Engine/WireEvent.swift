@@ -7,8 +7,8 @@ public import Wire
 public struct WireEvent: Sendable {
     /// What happened.
     public enum Step: Sendable {
-        /// The request was handed to the transport.
-        case request(method: String, url: String, bodyBytes: Int)
+        /// The request was handed to the transport. With what removes its key from other text: that of a reply, say.
+        case request(method: String, url: String, bodyBytes: Int, keys: KeyScrubber = KeyScrubber())
         /// The response's head has come.
         case head(HTTPResponseHead)
         /// A piece of the body has come, of so many bytes: what one read of the socket gave, without its transfer coding.

@@ -186,9 +186,11 @@ struct ProbeTrial {
             throw CommandFailure(message: error.message, status: ExitStatus.failure)
         }
         server?.stop()
+        let reply = outcome.reply.map(recorder.withoutKeys)
         let trial = ProbeTrial(
-            report: recorder.report(dialect: outcome.dialect, reply: outcome.reply), reply: outcome.reply,
-            failure: outcome.failure, recording: recorder.recording, result: result, output: output)
+            report: recorder.report(dialect: outcome.dialect, reply: reply), reply: reply,
+            failure: outcome.failure.map(recorder.withoutKeys), recording: recorder.recording, result: result,
+            output: output)
         // No client could be made, which was said: there is nothing to show.
         if trial.isOver, trial.reply == nil, trial.failure == nil { trial.end(options.limit) }
         return trial
@@ -213,28 +215,52 @@ struct ProbeTrial {
     func end(_ limit: TimeLimit?) -> Never { finish(result, output, limit) }
 }
 
-/// The file for a recording, opened before anything is asked.
+/// The file for a recording: made once there is something to write.
 private struct RecordingFile {
-    private let descriptor: Int32
     private let path: String
+    private let overwrites: Bool
 
-    /// - Throws: ``CommandFailure`` where the file exists and may not be written over, or cannot be written.
+    /// - Throws: ``CommandFailure`` where the file exists and may not be written over, before anything is asked.
     init(_ path: String, overwrites: Bool) throws(CommandFailure) {
         self.path = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (overwrites ? O_TRUNC : O_EXCL), 0o600)
-        guard descriptor >= 0 else {
-            let reason = errno == EEXIST ? "the file exists (--force writes over it)" : Descriptor.reason(errno)
-            throw CommandFailure(message: "cannot write \(path): \(reason)", status: ExitStatus.failure)
+        self.overwrites = overwrites
+        var status = stat()
+        if lstat(path, &status) == 0 {
+            guard overwrites else { throw failure(EEXIST) }
+            guard access(path, W_OK) == 0 else { throw failure(errno) }
+        } else {
+            guard errno == ENOENT else { throw failure(errno) }
+            let end = path.lastIndex(of: "/")
+            let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+            guard access(folder, W_OK | X_OK) == 0 else { throw failure(errno) }
         }
-        // One that existed may have been open to others.
-        fchmod(descriptor, 0o600)
     }
 
     func write(_ bytes: [UInt8]) throws(CommandFailure) {
-        let problem = Descriptor.write(bytes, to: descriptor)
-        guard problem == 0 else {
-            throw CommandFailure(
-                message: "cannot write \(path): \(Descriptor.reason(problem))", status: ExitStatus.failure)
+        // What a link leads to is not written over: it may be anyone's.
+        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (overwrites ? 0 : O_EXCL)
+        let descriptor = open(path, flags, 0o600)
+        guard descriptor >= 0 else { throw failure(errno) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure(errno) }
+        // Devices and pipes are written to as they are.
+        if status.st_mode & S_IFMT == S_IFREG {
+            // One that existed may have been open to others.
+            if status.st_uid == geteuid(), fchmod(descriptor, 0o600) != 0 { throw failure(errno) }
+            guard ftruncate(descriptor, 0) == 0 else { throw failure(errno) }
         }
+        let problem = Descriptor.write(bytes, to: descriptor)
+        guard problem == 0 else { throw failure(problem) }
+    }
+
+    private func failure(_ code: Int32) -> CommandFailure {
+        let reason =
+            switch code {
+            case EEXIST: "the file exists (--force writes over it)"
+            case ELOOP: "it is a symbolic link"
+            default: Descriptor.reason(code)
+            }
+        return CommandFailure(message: "cannot write \(path): \(reason)", status: ExitStatus.failure)
     }
 }

@@ -190,11 +190,16 @@ import Wire
         let server = try RawServer { connection in
             guard let request = connection.readRequest() else { return }
             let sent = request["Authorization"] ?? "none"
-            let body = Self.sse(
-                #"{"choices":[{"delta":{"content":"Hi","\#(sent)":"\#(sent)"},"finish_reason":"stop"}]}"#, "[DONE]")
+            let bare = sent.replacingOccurrences(of: "Bearer ", with: "")
+            let body =
+                "event: \(bare)\n"
+                + Self.sse(
+                    #"{"choices":[{"delta":{"content":"\#(sent)","reasoning":"\#(sent)","refusal":"\#(sent)","\#(sent)":"\#(sent)"}}]}"#,
+                    #"{"choices":[{"delta":{"tool_calls":[{"id":"\#(bare)","function":{"name":"\#(bare)","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#,
+                    "[DONE]")
             connection.write(
                 Array(
-                    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Request-ID: \(sent)\r\nConnection: close\r\n\r\n"
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Request-ID: \(sent)\r\nX-RateLimit-\(bare): 1\r\nConnection: close\r\n\r\n"
                         .utf8))
             // In two pieces, with the key on both sides of the cut.
             let bytes = Array(body.utf8)
@@ -219,6 +224,15 @@ import Wire
         }
         let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
         #expect(mode == 0o600)
+        // Not through a link, and nothing is left where nothing came.
+        let link = folder.appendingPathComponent("link").path
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
+        let through = try probe(server, "--save", link, "--force")
+        #expect(through.status == 1)
+        #expect(through.errorOutput.contains("symbolic link"))
+        let unused = folder.appendingPathComponent("unused").path
+        #expect(try MoonrillBinary.run(["probe", "-p", "nosuch", "-m", "m", "--save", unused]).status != 0)
+        #expect(!FileManager.default.fileExists(atPath: unused))
         let again = try probe(server, "--save", file)
         #expect(again.status == 1)
         #expect(again.errorOutput.contains("--force"))

@@ -219,13 +219,13 @@ import Wire
     }
 
     @Test func memoryIsBounded() {
-        let frames = FirstFrames()
+        let frames = FirstFrames(of: OpenAIDialect())
         for number in 0..<1000 { frames.keep(Array("{\"n\":\(number)}".utf8).span, eventName: "") }
         #expect(frames.frames.count <= 32)
-        let large = FirstFrames()
+        let large = FirstFrames(of: OpenAIDialect())
         for number in 0..<10 { large.keep([UInt8](repeating: UInt8(number), count: 30_000).span, eventName: "") }
         #expect(large.frames.reduce(0) { $0 + $1.payload.count } <= 64 << 10)
-        let same = FirstFrames()
+        let same = FirstFrames(of: OpenAIDialect())
         for _ in 0..<10 { same.keep(Array("{}".utf8).span, eventName: "") }
         #expect(same.frames.count == 1)
     }

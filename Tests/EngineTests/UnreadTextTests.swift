@@ -86,6 +86,24 @@ import Wire
         #expect(world.finish == nil)
     }
 
+    /// The frames before are not all kept, and not in the way.
+    @Test func textBehindManyFramesIsFound() throws {
+        let empty = (0..<100).map { "data: {\"created\":\($0),\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n" }
+            .joined()
+        let body =
+            empty + Self.sse(#"{"choices":[{"delta":{"answer":"Hel"}}]}"#) + empty + Self.sse(Self.stop, "[DONE]")
+        let message = try #require(run("openai", body).failure).message
+        #expect(message.hasPrefix("text at choices[0].delta.answer is not read"), "\(message)")
+    }
+
+    @Test func textInALargeFrameIsFound() throws {
+        let text = String(repeating: "hello you ", count: 7000)
+        let body = Self.sse(#"{"choices":[{"delta":{"answer":"\#(text)"}}]}"#, Self.stop, "[DONE]")
+        let message = try #require(run("openai", body).failure).message
+        #expect(message.hasPrefix("text at choices[0].delta.answer is not read"), "\(message.prefix(300))")
+        #expect(message.count < 1000)
+    }
+
     /// A whole body that is no reply of the dialect at all.
     @Test func aForeignDocumentIsNamedWithItsText() throws {
         let failure = try #require(run("openai", #"{"answer":"Hello"}"#, type: "application/json").failure)
@@ -129,6 +147,21 @@ import Wire
                 "gemini",
                 sse(
                     #"{"candidates":[{"content":{"parts":[{"executableCode":{"code":"print(1 + 1)"}}]},"finishReason":"STOP"}]}"#
+                )
+            ),
+            // SGLang's stop string, llama.cpp's settings, a gateway's words, and a prompt template.
+            ("openai", sse(#"{"choices":[{"delta":{"content":""},"finish_reason":"stop","matched_stop":"the end"}]}"#)),
+            (
+                "openai",
+                sse(
+                    #"{"notice":"You are in line.","queue":{"text":"two before you"},"choices":[{"delta":{}}]}"#,
+                    #"{"choices":[{"delta":{},"finish_reason":"stop"}],"__verbose":{"content":"","stopping_word":"the end","generation_settings":{"samplers":["top k"]}},"moderations":[{"text":"all well"}]}"#
+                )
+            ),
+            (
+                "responses",
+                sse(
+                    #"{"type":"response.completed","response":{"status":"completed","output":[],"prompt":{"id":"p","variables":{"city":"New York"}}}}"#
                 )
             ),
             // A filter may say why in words.

@@ -15,6 +15,8 @@ enum KnownMetadata {
         "price", "duration", "latency", "execution", "namespace", "modality", "speed", "organization", "project",
         "user",
         "account", "owner", "source", "domain", "seed", "trace", "session", "thread", "conversation",
+        // What ended the reply: SGLang's `matched_stop`, llama.cpp's `stopping_word`.
+        "matchedstop", "stop", "stopsequence", "stoppingword",
         // What was asked, once more.
         "prompt", "input", "inputs", "instructions", "question",
     ]
@@ -38,6 +40,8 @@ enum KnownMetadata {
         "references",
         "image", "images", "audio", "video", "files", "attachments", "embedding", "embeddings", "xgroq", "guardrail",
         "guardrails",
+        // What a gateway says beside the reply, and llama.cpp's `__verbose` (the reply and its settings once more).
+        "notice", "notices", "queue", "moderations", "verbose",
     ]
 
     /// Last words of members whose whole content is metadata: "content_filter_results", "provider_metadata".

@@ -35,6 +35,14 @@ public struct UnreadText: Sendable, Equatable {
             path: found.path, frame: found.frame, otherDialect: guess == dialect.name ? nil : guess)
     }
 
+    /// Whether a frame by itself holds a place that may be text.
+    static func isIn(_ payload: [UInt8], eventName: String, of dialect: any Dialect) -> Bool {
+        guard let document = parsed(payload) else { return false }
+        var search = Search()
+        search.add(document, eventName: eventName, frame: 0, dialect.fields)
+        return search.best != nil
+    }
+
     /// What is no JSON is no place with text.
     private static func parsed(_ bytes: [UInt8]) -> JSONValue? {
         do throws(JSONError) { return try JSONReader.value(bytes) } catch { return nil }
@@ -132,31 +140,78 @@ public struct UnreadText: Sendable, Equatable {
     }
 }
 
-/// The first frames of a reply, until its first output: what an empty reply is judged by.
+/// The frames of a reply until its first output, as far as they matter: what an empty reply is judged by.
 public final class FirstFrames {
     /// How many frames, and how many bytes of them, are kept.
     private static let mostFrames = 32
     private static let mostBytes = 64 << 10
+    /// A frame with more bytes than all others may have is looked at when it comes, up to this size and so often, and one
+    /// with text is kept.
+    private static let mostBytesOfLarge = 1 << 20
+    private static let mostLooks = 32
 
     /// The frames, with the names of their events.
     public private(set) var frames: [(eventName: String, payload: [UInt8])] = []
+    /// Of the frames that are not large.
     private var bytes = 0
+    private var looks = 0
+    private var hasLarge = false
+    private let dialect: any Dialect
 
     /// None.
-    public init() {}
+    /// - Parameter dialect: the one that reads them.
+    public init(of dialect: any Dialect) { self.dialect = dialect }
 
-    /// Keeps a frame, if there is room and it is not the one before over again.
+    /// Keeps a frame, unless it is the one before over again. Others go for it: first those without text, then the oldest
+    /// ones but the first.
     public func keep(_ payload: borrowing Span<UInt8>, eventName: String) {
-        guard frames.count < Self.mostFrames, payload.count <= Self.mostBytes - bytes else { return }
+        if payload.count > Self.mostBytes {
+            keepLarge(payload, eventName: eventName)
+            return
+        }
         if let last = frames.last?.payload, last.count == payload.count,
             last.indices.allSatisfy({ last[$0] == payload[$0] })
         {
             return
         }
+        if frames.count >= Self.mostFrames || payload.count > Self.mostBytes - bytes { makeRoom(for: payload.count) }
+        frames.append((eventName, Self.copy(payload)))
+        bytes += payload.count
+    }
+
+    private func keepLarge(_ payload: borrowing Span<UInt8>, eventName: String) {
+        guard !hasLarge, looks < Self.mostLooks, payload.count <= Self.mostBytesOfLarge else { return }
+        looks += 1
+        let copy = Self.copy(payload)
+        guard UnreadText.isIn(copy, eventName: eventName, of: dialect) else { return }
+        hasLarge = true
+        frames.append((eventName, copy))
+    }
+
+    /// Leaves half of the frames at most, so that this is not done for each frame.
+    private func makeRoom(for count: Int) {
+        var kept: [(eventName: String, payload: [UInt8])] = []
+        for (index, frame) in frames.enumerated() {
+            let isText = UnreadText.isIn(frame.payload, eventName: frame.eventName, of: dialect)
+            if index == 0 || isText { kept.append(frame) }
+        }
+        bytes = kept.reduce(0) { $0 + Self.cost($1.payload) }
+        while kept.count > Self.mostFrames / 2 || count > Self.mostBytes - bytes {
+            // The first frame goes last, and a large one stays: it takes none of the room.
+            let small = kept.indices.filter { Self.cost(kept[$0].payload) > 0 }
+            guard let oldest = small.first(where: { $0 > 0 }) ?? small.first else { break }
+            bytes -= Self.cost(kept.remove(at: oldest).payload)
+        }
+        frames = kept
+    }
+
+    /// The room that a frame takes.
+    private static func cost(_ payload: [UInt8]) -> Int { payload.count > mostBytes ? 0 : payload.count }
+
+    private static func copy(_ payload: borrowing Span<UInt8>) -> [UInt8] {
         var copy: [UInt8] = []
         copy.reserveCapacity(payload.count)
         for index in payload.indices { copy.append(payload[index]) }
-        frames.append((eventName, copy))
-        bytes += payload.count
+        return copy
     }
 }

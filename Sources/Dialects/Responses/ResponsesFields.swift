@@ -93,6 +93,8 @@ extension FrameFields {
                     // The finished response repeats the items; all other events repeat the request.
                     "response.output[].**", "{type=response.created|response.in_progress|response.queued}.response.**",
                     "response.(instructions|tools|tool_choice|text|reasoning|metadata|truncation|object|created_at).**",
+                    // The prompt template with its variables, as it was asked for.
+                    "response.prompt.**", "{object=response}.prompt.**",
                     "response.(safety_identifier|prompt_cache_key|prompt_cache_retention|service_tier|store).**",
                     "response.(content_filters|previous_response_id|max_output_tokens|parallel_tool_calls).**",
                     "{object=response}.(instructions|tools|tool_choice|text|reasoning|metadata|truncation|object).**",

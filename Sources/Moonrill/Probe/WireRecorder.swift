@@ -2,7 +2,7 @@
 
 internal import Dialects
 internal import Engine
-internal import Wire
+public import Wire
 
 /// Records what comes over the wire while a ``ScriptHost`` runs: of several attempts the last one.
 ///
@@ -45,6 +45,7 @@ public final class WireRecorder {
     private(set) var end: Double?
     private(set) var body: [UInt8] = []
     private var frameBytes = 0
+    private var keys = KeyScrubber()
 
     /// Nothing recorded.
     public init() {}
@@ -52,8 +53,9 @@ public final class WireRecorder {
     /// Takes a step of an attempt.
     func take(_ event: WireEvent) {
         switch event.step {
-        case .request(_, let url, _):
+        case .request(_, let url, _, let keys):
             self.url = url
+            self.keys = keys
             begin(event)
         case .head(let head):
             self.head = head
@@ -84,6 +86,9 @@ public final class WireRecorder {
         (pieces, frames, body) = ([], [], [])
         (droppedFrames, frameBytes, outputs) = (0, 0, 0)
     }
+
+    /// A value that came of the request, without its key: a server may have put it into the reply's text.
+    public func withoutKeys(_ value: JSONValue) -> JSONValue { keys.scrub(value) }
 
     /// The response as it came: a status line, the headers and, behind an empty line, the body without its transfer coding,
     /// at most 4 MB of it. Keys are gone from it, and so are cookies and the headers that describe the coding.
