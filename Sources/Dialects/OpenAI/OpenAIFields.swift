@@ -25,7 +25,7 @@ extension FrameFields {
                             ".(content|text)\(part){type=thinking*|reasoning*|summary*|thought}.(text|content|value)",
                             ".(content|text)\(part){thought=true}.(text|content|value)",
                         ]
-                    })
+                    }) + forms.map { "choices[].\(reasoningNames)\($0)" }
         ),
         (
             .text,
