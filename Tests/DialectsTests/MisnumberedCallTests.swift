@@ -76,8 +76,72 @@ import Wire
         #expect(said(run(ResponsesDialect(), events + [end])) == [#"a f {"n":1}"#, #"b f {"n":2}"#])
     }
 
-    private static func done(_ index: Int, _ id: String) -> String {
-        #"{"type":"response.output_item.done","output_index":\#(index),"item":{"type":"function_call","id":"i\#(id)","call_id":"\#(id)","name":"f","arguments":"{\"n\":1}"}}"#
+    private static func done(_ index: Int, _ id: String, _ number: Int = 1) -> String {
+        #"{"type":"response.output_item.done","output_index":\#(index),"item":\#(whole(id, number))}"#
+    }
+
+    private static func whole(_ id: String, _ number: Int) -> String {
+        #"{"type":"function_call","id":"i\#(id)","call_id":"\#(id)","name":"f","arguments":"{\"n\":\#(number)}"}"#
+    }
+
+    private static func argumentsDone(_ id: String, _ number: Int) -> String {
+        #"{"type":"response.function_call_arguments.done","output_index":0,"item_id":"i\#(id)","arguments":"{\"n\":\#(number)}"}"#
+    }
+
+    /// One number for all calls, with ids of their own.
+    @Test(
+        arguments: [
+            [
+                added(0, "a"), piece(0, "a", #"{"n":1}"#), argumentsDone("a", 1), done(0, "a", 1),
+                added(0, "b"), piece(0, "b", #"{"n":2}"#), argumentsDone("b", 2), done(0, "b", 2),
+            ],
+            // Side by side.
+            [
+                added(0, "a"), added(0, "b"), piece(0, "b", #"{"n":"#), piece(0, "a", #"{"n":1}"#), piece(0, "b", "2}"),
+                argumentsDone("a", 1), argumentsDone("b", 2), done(0, "a", 1), done(0, "b", 2),
+            ],
+            // Without pieces, without begins, and without ends.
+            [added(0, "a"), done(0, "a", 1), added(0, "b"), done(0, "b", 2)],
+            [done(0, "a", 1), done(0, "b", 2)],
+            [added(0, "a"), piece(0, "a", #"{"n":1}"#), added(0, "b"), piece(0, "b", #"{"n":2}"#)],
+        ], ["", "\(whole("a", 1)),\(whole("b", 2))"]) func responsesCallsUnderOneIndex(events: [String], output: String)
+    {
+        let end = #"{"type":"response.completed","response":{"status":"completed","output":[\#(output)]}}"#
+        #expect(said(run(ResponsesDialect(), events + [end])) == [#"a f {"n":1}"#, #"b f {"n":2}"#])
+    }
+
+    // MARK: Chat Completions
+
+    private static func chunk(_ id: String?, _ name: String?, _ arguments: String, isLast: Bool = false) -> String {
+        var function: JSONObject = ["arguments": .string(arguments)]
+        if let name { function["name"] = .string(name) }
+        var call: JSONObject = ["index": 0, "function": .object(function)]
+        if let id { call["id"] = .string(id) }
+        var choice: JSONObject = ["index": 0, "delta": ["tool_calls": [.object(call)]]]
+        if isLast { choice["finish_reason"] = "tool_calls" }
+        return JSONWriter.text(["choices": [.object(choice)]])
+    }
+
+    /// A call in pieces, and then whole.
+    @Test(arguments: [("a", "f"), ("a", nil), (nil, "f"), (nil, nil)] as [(String?, String?)], [false, true])
+    func wholeRepetition(head: (id: String?, name: String?), isLast: Bool) {
+        let pieces = [Self.chunk("a", "f", #"{"n""#), Self.chunk(nil, nil, ":1}")]
+        let again = Self.chunk(head.id, head.name, #"{"n":1}"#, isLast: isLast)
+        let outcome = run(OpenAIDialect(), pieces + [again, "[DONE]"])
+        #expect(said(outcome) == [#"a f {"n":1}"#])
+        let twice = run(OpenAIDialect(), pieces + [again, again, "[DONE]"])
+        #expect(said(twice) == [#"a f {"n":1}"#])
+    }
+
+    @Test func otherWholeCallIsNoRepetition() {
+        let pieces = [Self.chunk("a", "f", #"{"n""#), Self.chunk(nil, nil, ":1}")]
+        for number in [1, 2] {
+            let other = Self.chunk("b", "f", #"{"n":\#(number)}"#, isLast: true)
+            #expect(
+                said(run(OpenAIDialect(), pieces + [other, "[DONE]"])) == [#"a f {"n":1}"#, #"b f {"n":\#(number)}"#])
+        }
+        let unnamed = run(OpenAIDialect(), pieces + [Self.chunk(nil, "f", #"{"n":2}"#), "[DONE]"])
+        #expect(unnamed.summary.toolCalls.map(\.argumentsJSON) == [#"{"n":1}"#, #"{"n":2}"#])
     }
 
     // MARK: Cohere

@@ -22,7 +22,7 @@ internal import Wire
 /// | new index or none, no name         | the call begun last whose arguments are not whole                     |
 ///
 /// Two pieces of one delta that both have a name are two calls, unless their ids are equal. Arguments may come as
-/// snapshots: each piece repeats all before it.
+/// snapshots: each piece repeats all before it. A whole call that repeats one that came in pieces is that one.
 struct ToolCallAssembler {
     /// What one delta says of one call.
     struct Piece {
@@ -177,7 +177,9 @@ struct ToolCallAssembler {
             return isSameName && !slot.arguments.isWhole && slot.arguments.fits(piece, isBlank)
         }
         if slot.arguments.isWhole {
-            return isSameName && (isBlank || (slot.arguments.isCumulative && slot.arguments.repeats(piece.arguments)))
+            return isSameName
+                && (isBlank || slot.arguments.isRepeatedWhole(by: piece.arguments)
+                    || (slot.arguments.isCumulative && slot.arguments.repeats(piece.arguments)))
         }
         if isSameName || (slot.arguments.isBlank && piece.name.hasPrefix(slot.name)) {
             return slot.arguments.fits(piece, isBlank)
@@ -330,7 +332,7 @@ struct ToolCallArguments {
     var isCumulative: Bool { snapshot != nil }
 
     mutating func append(_ piece: String) {
-        guard !piece.isEmpty else { return }
+        guard !piece.isEmpty, !isRepeatedWhole(by: piece) else { return }
         if isPlaceholder, piece.utf8.first == UInt8(ascii: "{"), piece != joined {
             self = ToolCallArguments()
         }
@@ -354,8 +356,15 @@ struct ToolCallArguments {
         snapshot = (piece, boundary)
     }
 
+    /// Whether a piece is the whole value that came in several pieces: servers send a call once more in the end.
+    func isRepeatedWhole(by piece: String) -> Bool {
+        guard boundary.isWhole, isDelta || snapshot != nil else { return false }
+        return piece.utf8.count == joined.utf8.count && piece.utf8.elementsEqual(joined.utf8)
+    }
+
     /// Whether a piece begins with all that has come.
     func repeats(_ piece: String) -> Bool {
+        if isRepeatedWhole(by: piece) { return true }
         guard !isDelta, !isBlank else { return false }
         let known = snapshot?.text ?? joined
         return piece.utf8.count >= known.utf8.count && piece.utf8.starts(with: known.utf8)

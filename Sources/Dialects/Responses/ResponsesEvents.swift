@@ -223,7 +223,7 @@ extension ResponsesDecoder {
 
     private func added(_ top: JSONPicked, into events: inout [DecodedEvent]) {
         guard let node = top[ResponsesKey.item], node.kind == .object else { return }
-        let place = items.newPlace(index: top[ResponsesKey.output]?.natural, id: node["id"]?.string)
+        let place = items.place(of: node, index: top[ResponsesKey.output]?.natural, begins: true)
         guard !items[place].isDone else { return }
         let known = items[place].said
         items.take(node, at: place)
@@ -234,7 +234,7 @@ extension ResponsesDecoder {
 
     private func done(_ top: JSONPicked, into events: inout [DecodedEvent]) throws(APIError) {
         guard let node = top[ResponsesKey.item], node.kind == .object else { return }
-        let place = items.place(index: top[ResponsesKey.output]?.natural, id: node["id"]?.string)
+        let place = items.place(of: node, index: top[ResponsesKey.output]?.natural, begins: false)
         try settle(node, at: place, into: &events)
     }
 

@@ -54,6 +54,9 @@ struct ResponsesItems {
     private var all: [Item] = []
     private var placeOfIndex: [Int64: Int] = [:]
     private var lastOfID: [String: Int] = [:]
+    private var lastOfCallID: [String: Int] = [:]
+    /// Items came under an index that another one has.
+    private var sharesIndexes = false
     /// Places of items that are not done, or were not when they were put here.
     private var open: [Int] = []
     private var greatestIndex: Int64 = -1
@@ -95,17 +98,63 @@ struct ResponsesItems {
         return place(index: bound == nil ? index : nil, id: id)
     }
 
-    /// The place of an item that begins.
-    mutating func newPlace(index: Int64?, id: String? = nil) -> Int {
-        if index == nil, let id, !id.isEmpty, let known = lastOfID[id] { return known }
-        return place(index: index ?? nextIndex)
+    /// The place of the item under an index.
+    mutating func newPlace(index: Int64) -> Int { place(index: index) }
+
+    /// The place of an item that begins, or is done. Gateways number all items alike: ids that name an item count, then
+    /// the index, unless its item is a call of another id, or no call where this is one.
+    mutating func place(of node: JSONNode, index: Int64?, begins: Bool) -> Int {
+        let parts = node.pick(Self.keys)
+        let named = Identity(
+            type: parts[0]?.string ?? "", id: parts[1]?.string ?? "", callID: parts[2]?.string ?? "")
+        guard let index else {
+            if !named.id.isEmpty, let known = lastOfID[named.id] { return known }
+            return begins ? place(index: nextIndex) : place(index: nil, id: named.id)
+        }
+        let bound = placeOfIndex[index]
+        if let bound, named.matches(all[bound]) { return bound }
+        // What begins under an index of its own is an item of its own, whatever its id.
+        if bound != nil || !begins {
+            for known in [lastOfCallID[named.callID], lastOfID[named.id]] {
+                if let known, named.matches(all[known]), bound != nil || !all[known].isDone { return known }
+            }
+        }
+        guard let bound, named.differs(from: all[bound], begins: begins) else { return place(index: index) }
+        sharesIndexes = true
+        return append(index: index)
+    }
+
+    /// What an item is known by.
+    private struct Identity {
+        var type: String
+        var id: String
+        var callID: String
+
+        func matches(_ item: Item) -> Bool {
+            guard item.type == type else { return false }
+            if !callID.isEmpty, !item.callID.isEmpty { return item.callID == callID }
+            return !id.isEmpty && item.id == id
+        }
+
+        /// For an item that it does not match. Ids may change from a call's begin to its end, but not behind it.
+        func differs(from item: Item, begins: Bool) -> Bool {
+            if item.type.isEmpty || type.isEmpty || (!callID.isEmpty && item.callID == callID) { return false }
+            let isCall = Item(index: 0, type: type).isCall
+            if item.type != type { return isCall || item.isCall }
+            guard isCall, begins || item.isDone else { return false }
+            if !callID.isEmpty, !item.callID.isEmpty { return true }
+            return !id.isEmpty && !item.id.isEmpty && item.id != id
+        }
     }
 
     /// Indexes from the wire are bounded, so that one more is always a number.
     private var nextIndex: Int64 { greatestIndex + 1 }
 
     private mutating func place(index: Int64) -> Int {
-        if let known = placeOfIndex[index] { return known }
+        placeOfIndex[index] ?? append(index: index)
+    }
+
+    private mutating func append(index: Int64) -> Int {
         let place = all.count
         if place == 0 { localIDs = LocalCallIDs() }
         all.append(Item(index: index))
@@ -150,10 +199,10 @@ struct ResponsesItems {
         {
             return place
         }
-        let atPosition = placeOfIndex[position]
+        let atPosition = sharesIndexes ? nil : placeOfIndex[position]
         if let place = atPosition, all[place].type == type || all[place].type.isEmpty { return place }
         if let sameType = finder.ofType[type], ordinal < sameType.count { return sameType[ordinal] }
-        return place(index: atPosition == nil ? position : nextIndex)
+        return place(index: atPosition == nil && !sharesIndexes ? position : nextIndex)
     }
 
     /// Takes what an item says of itself. What it leaves empty stays as it was.
@@ -164,7 +213,10 @@ struct ResponsesItems {
             all[place].id = id
             lastOfID[id] = max(place, lastOfID[id] ?? 0)
         }
-        if let id = parts[2]?.string, !id.isEmpty { all[place].callID = id }
+        if let id = parts[2]?.string, !id.isEmpty {
+            all[place].callID = id
+            if all[place].isCall { lastOfCallID[id] = place }
+        }
         if let name = parts[3]?.string, !name.isEmpty { all[place].name = name }
         if all[place].isClientCall || all[place].type == "tool_search_call" { all[place].announced = node.value }
         take(arguments: parts[4] ?? parts[5], at: place)
