@@ -161,7 +161,7 @@ import Wire
             (
                 "responses",
                 sse(
-                    #"{"type":"response.completed","response":{"status":"completed","output":[],"prompt":{"id":"p","variables":{"city":"New York"}}}}"#
+                    #"{"type":"response.completed","response":{"status":"completed","output":[],"usage":{"input_tokens":1,"output_tokens":0},"prompt":{"id":"p","variables":{"city":"New York"}}}}"#
                 )
             ),
             // A filter may say why in words.
