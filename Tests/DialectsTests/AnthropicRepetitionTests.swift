@@ -1,6 +1,7 @@
 // Events that repeat the one before: read by their bytes, they must say what a parse of each would say.
 
 import Dialects
+import Support
 import Testing
 import Wire
 
@@ -41,7 +42,7 @@ import Wire
     ]
 
     @Test(arguments: 0..<40) func aMixtureSaysWhatEachEventSaysAlone(seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         var frames: [(FrameKind, String, String)] = []
         while frames.count < 300 {
             let shape = Self.shapes.randomElement(using: &random) ?? { $0 }
@@ -62,7 +63,7 @@ import Wire
 
     /// What is read because it repeats another event says what a parse of it would say, however the body is cut.
     @Test(arguments: 0..<40) func aBodySaysWhatEachEventSaysAlone(seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         var payloads: [String] = []
         while payloads.count < 300 {
             let shape =

@@ -1,6 +1,7 @@
 // Every recorded stream of every dialect, whole and in pieces, against what is expected of it; and one of each dialect
 // cut at every byte.
 
+import Support
 import Testing
 import Wire
 
@@ -40,7 +41,7 @@ import Wire
     @Test(arguments: recordings) func recording(_ recording: Recording) throws {
         let reader = JSONReader()
         let dialect = try Self.dialect(of: recording)
-        var random = Seeded(state: UInt64(recording.body.count))
+        var random = SeededGenerator(seed: UInt64(recording.body.count))
         let cuts: [(String, () -> Int)] = [
             ("all", { recording.body.count }), ("1", { 1 }), ("7", { 7 }),
             ("random size", { Int.random(in: 1...200, using: &random) }),
@@ -144,18 +145,5 @@ import Wire
                 "arguments": value ?? .string(text),
             ]
         }
-    }
-}
-
-/// A small generator, so that a seed names a way of cutting (Steele, Lea and Flood, 2014).
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,6 +1,7 @@
 // Chunks that repeat the one before: read by their bytes, they must say what a parse of each would say.
 
 import Dialects
+import Support
 import Testing
 import Wire
 
@@ -64,7 +65,7 @@ import Wire
 
     /// Each seed mixes a few shapes, so that templates of each live long enough to be used.
     @Test(arguments: 0..<80) func aMixtureSaysWhatEachChunkSaysAlone(seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         let shapes = seed < 40 ? Self.shapes : Array(Self.shapes.shuffled(using: &random).prefix(4))
         var frames: [(FrameKind, String, String)] = []
         while frames.count < 300 {

@@ -1,6 +1,7 @@
 // Frames that repeat the one before, in each dialect whose frames are numbered, timed or counted: read by their bytes,
 // they must say what a parse of each would say. (OpenAIRepetitionTests and AnthropicRepetitionTests for those two.)
 
+import Support
 import Testing
 import Wire
 
@@ -130,7 +131,7 @@ import Wire
     }
 
     @Test(arguments: streams, 0..<30) func aMixtureSaysWhatEachFrameSaysAlone(stream: Stream, seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         var frames: [(FrameKind, String, String)] = []
         while frames.count < 300 {
             // One of the shapes more often than the others, so that templates are made in spite of those.
@@ -168,7 +169,7 @@ import Wire
 
     /// What is read because it repeats another frame says what a parse of it would say, however the body is cut.
     @Test(arguments: streams, 0..<44) func aBodySaysWhatEachFrameSaysAlone(stream: Stream, seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         var payloads: [String] = []
         while payloads.count < 300 {
             let shape = seed % 3 == 0 ? stream.shapes.randomElement(using: &random)! : stream.shapes[0]

@@ -2,6 +2,7 @@
 // never damaged, and nothing of it comes twice.
 
 import Dialects
+import Support
 import Testing
 import Wire
 
@@ -80,7 +81,7 @@ import Wire
     }
 
     @Test(arguments: 0..<30) func anyMixture(seed: UInt64) {
-        var random = Seeded(state: seed)
+        var random = SeededGenerator(seed: seed)
         for round in 0..<40 {
             var mixed = Self.payloads
             for _ in 0..<Int.random(in: 1...6, using: &random) {

@@ -1,5 +1,6 @@
 // Calls cut at any place and sent as misbehaving servers send them come out as they were.
 
+import Support
 import Testing
 import Wire
 
@@ -39,22 +40,9 @@ import Wire
         var description: String { "\(name)(\(text))" }
     }
 
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        /// SplitMix64.
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     // MARK: Calls
 
-    private static func value(_ depth: Int, _ random: inout Random) -> JSONValue {
+    private static func value(_ depth: Int, _ random: inout SeededGenerator) -> JSONValue {
         switch Int.random(in: 0..<(depth > 2 ? 4 : 6), using: &random) {
         case 0: return .int(Int64.random(in: -9...99, using: &random))
         case 1: return .null
@@ -64,14 +52,14 @@ import Wire
         }
     }
 
-    private static func word(_ random: inout Random) -> String {
+    private static func word(_ random: inout SeededGenerator) -> String {
         let letters = ["a", "{", "}", "\"", "\\", "[", "]", ":", ",", " ", "é", "🌙", "\n", "1"]
         return (0..<Int.random(in: 0...5, using: &random)).map { _ in
             letters.randomElement(using: &random) ?? ""
         }.joined()
     }
 
-    private static func object(_ depth: Int, _ random: inout Random) -> JSONObject {
+    private static func object(_ depth: Int, _ random: inout SeededGenerator) -> JSONObject {
         var object: JSONObject = [:]
         for _ in 0..<Int.random(in: 0...3, using: &random) { object[word(&random)] = value(depth, &random) }
         return object
@@ -79,7 +67,7 @@ import Wire
 
     /// - Parameter mayBeBlank: whether a call may have no arguments at all. It then has a name of its own: nobody can tell
     ///   it from the head of the next call otherwise.
-    private static func calls(mayBeBlank: Bool, _ random: inout Random) -> [Call] {
+    private static func calls(mayBeBlank: Bool, _ random: inout SeededGenerator) -> [Call] {
         var seen: Set<String> = []
         return (0..<Int.random(in: 1...4, using: &random)).map { number in
             if mayBeBlank, Int.random(in: 0..<4, using: &random) == 0 {
@@ -96,7 +84,7 @@ import Wire
     }
 
     /// The text in pieces, cut between characters as a server's tokenizer may.
-    private static func pieces(_ text: String, _ random: inout Random) -> [String] {
+    private static func pieces(_ text: String, _ random: inout SeededGenerator) -> [String] {
         var pieces: [String] = []
         var rest = text.unicodeScalars[...]
         while !rest.isEmpty {
@@ -111,7 +99,7 @@ import Wire
 
     private struct Sender {
         let kind: Kind
-        var random: Random
+        var random: SeededGenerator
         var index: Int64 = 0
         var ids = 0
 
@@ -213,7 +201,7 @@ import Wire
 
     @Test(arguments: Kind.allCases) func callsComeOutAsTheyWere(kind: Kind) {
         for seed in 0..<150 {
-            var random = Random(state: UInt64(seed) &* 7919 &+ 1)
+            var random = SeededGenerator(seed: UInt64(seed) &* 7919 &+ 1)
             let hasBlank: Set<Kind> = [.oneIndexWithoutIDs, .placeholder]
             let calls = Self.calls(mayBeBlank: !hasBlank.contains(kind), &random)
             var sender = Sender(kind: kind, random: random)

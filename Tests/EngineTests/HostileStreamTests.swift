@@ -3,6 +3,7 @@
 
 import Dialects
 import Foundation
+import Support
 import Testing
 import Wire
 
@@ -30,7 +31,7 @@ import Wire
     @Test(arguments: HostileStreams.dialects) func nothingEndsTheProcess(dialect: String) {
         var outcomes: [String: Int] = [:]
         for number in 0..<Self.casesPerDialect {
-            var random = SeededNumbers(
+            var random = SeededGenerator(
                 seed: UInt64(number) &* 31 &+ UInt64(dialect.utf8.reduce(0) { $0 &* 31 &+ Int($1) }))
             let world = World()
             var timeouts = Timeouts()
@@ -56,7 +57,7 @@ import Wire
         #expect(outcomes["finished"] ?? 0 > 0 && outcomes.count > 2)
     }
 
-    private func attempt(_ world: World, _ dialect: String, _ random: inout SeededNumbers) {
+    private func attempt(_ world: World, _ dialect: String, _ random: inout SeededGenerator) {
         world.last.incoming.append(.head(HostileStreams.head(using: &random)))
         let body = HostileStreams.body(of: dialect, using: &random)
         var start = 0

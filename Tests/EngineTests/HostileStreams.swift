@@ -1,22 +1,8 @@
 // Streams of every dialect with numbers in every numeric place, and what a hostile server makes of them. Deterministic:
 // the same seed gives the same bytes.
 
+import Support
 import Wire
-
-/// SplitMix64: the same numbers on every machine.
-struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
 
 enum HostileStreams {
     static let dialects = ["openai", "responses", "anthropic", "gemini", "cohere", "ollama", "tgi"]
@@ -136,7 +122,7 @@ enum HostileStreams {
     ]
 
     /// A body that a hostile server may send.
-    static func body(of dialect: String, using random: inout SeededNumbers) -> [UInt8] {
+    static func body(of dialect: String, using random: inout SeededGenerator) -> [UInt8] {
         var frames = frames(of: dialect)
         // Half of them without the error behind the reply.
         if Bool.random(using: &random) { frames.removeAll { $0.contains("\"late\"") } }
@@ -170,13 +156,13 @@ enum HostileStreams {
         return bytes
     }
 
-    private static func place(in frames: [String], _ random: inout SeededNumbers) -> Int {
+    private static func place(in frames: [String], _ random: inout SeededGenerator) -> Int {
         Int.random(in: 0..<frames.count, using: &random)
     }
 
     /// Every `chance`th number outside of strings, on average, becomes another.
     private static func replacingNumbers(
-        in frame: String, chance: Int, by others: [String], _ random: inout SeededNumbers
+        in frame: String, chance: Int, by others: [String], _ random: inout SeededGenerator
     ) -> String {
         var out: [UInt8] = []
         var inString = false
@@ -206,7 +192,7 @@ enum HostileStreams {
     }
 
     /// Some string values become values of another type.
-    private static func replacingStrings(in frame: String, _ random: inout SeededNumbers) -> String {
+    private static func replacingStrings(in frame: String, _ random: inout SeededGenerator) -> String {
         var out = ""
         var rest = frame[...]
         while let found = rest.firstIndex(of: "\""), let close = rest[rest.index(after: found)...].firstIndex(of: "\"")
@@ -244,7 +230,7 @@ enum HostileStreams {
         "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset",
     ]
 
-    static func head(using random: inout SeededNumbers) -> HTTPResponseHead {
+    static func head(using random: inout SeededGenerator) -> HTTPResponseHead {
         let statuses = [200, 200, 200, 200, 200, 200, 429, 500, 529, 400, 0, 999, 204, 307]
         var headers = HTTPHeaders()
         headers.add("Content-Type", ["text/event-stream", "application/json", "x"].randomElement(using: &random) ?? "")

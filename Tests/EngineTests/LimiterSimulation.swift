@@ -1,22 +1,18 @@
 // A map over many items against a simulated server: workers, retries with backoff, the limiter. Discrete events; no clock, no
 // sockets, and random numbers from a fixed seed.
 
+import Support
+
 @testable import Engine
 
-/// Random numbers that are the same in each run (SplitMix64).
+/// Fractions from a seed.
 struct SeededRandom {
-    private var state: UInt64
+    private var numbers: SeededGenerator
 
-    init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
+    init(_ seed: UInt64) { numbers = SeededGenerator(seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1) }
 
     /// In 0..<1.
-    mutating func next() -> Double {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return Double((z ^ (z >> 31)) >> 11) * 0x1p-53
-    }
+    mutating func next() -> Double { Double(numbers.next() >> 11) * 0x1p-53 }
 }
 
 /// What a simulated server refuses.

@@ -1,5 +1,6 @@
 // Text that grows by pieces and by runs, and is cut at its end.
 
+import Support
 import Testing
 import Wire
 

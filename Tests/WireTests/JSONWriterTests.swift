@@ -1,5 +1,6 @@
 // Writing JSON: exact text, and random documents that must come back equal.
 
+import Support
 import Testing
 import Wire
 
