@@ -77,6 +77,9 @@ public enum ErrorClassifier {
         "daily token", "daily rate", "daily usage", "per month", "per-month", "/month", "/ month", "monthly limit",
         "monthly quota", "monthly usage",
     ]
+    fileprivate static let concurrencyProse = [
+        "concurren", "simultaneous", "parallel request", "too many connections",
+    ]
     private static let keyProse = [
         "incorrect api key", "invalid api key", "api key not valid", "invalid x-api-key", "no api key",
     ]
@@ -160,5 +163,15 @@ public enum ErrorClassifier {
             }
         }
         return String(decoding: out, as: UTF8.self)
+    }
+}
+
+extension APIError {
+    /// True for a limit on requests at once, and not in a time: 503 and 529, and a 429 with such words (Mistral, Z.ai
+    /// "concurrency"; Anthropic "concurrent connections").
+    public var isAboutConcurrency: Bool {
+        if kind == .overloaded { return true }
+        let words = (message + " " + (code ?? "")).lowercased()
+        return ErrorClassifier.concurrencyProse.contains(where: words.contains)
     }
 }

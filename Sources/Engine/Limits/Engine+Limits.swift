@@ -126,7 +126,7 @@ extension Engine {
         (request.gates ?? []).map { $0.estimate(request, now: now) }.max() ?? 0
     }
 
-    /// Tells of a wait in line.
+    /// Reports a wait in line: event, log line.
     func announceWait(_ request: Request, now: Double) {
         request.noticeAt = .infinity
         guard let since = request.inLineSince, !request.isEnded, let gates = request.gates else { return }
@@ -138,7 +138,7 @@ extension Engine {
             "request \(request.id.raw): waits \(LimitGate.span(seconds)) after \(brief(now - since)) s: \(reason)")
         request.push(.wait(WaitInfo(seconds: seconds, reason: reason)))
         list(request)
-        // Where it lasts longer than was told, it is told again.
+        // A wait that lasts longer than announced is announced again.
         request.noticeAt = now + seconds * 1.25 + 1
         arm(request)
     }
@@ -223,7 +223,7 @@ extension Engine {
         return headers.fields.isEmpty ? nil : RateReport(headers, now: configuration.unixTime())
     }
 
-    /// Tells the gates of a failed attempt. Returns the fault with the wait that its rate headers ask for.
+    /// Reports a failed attempt to the gates. Returns the fault with the wait that its rate headers ask for.
     func refused(_ request: Request, _ fault: Fault, now: Double) -> Fault {
         guard fault.error.kind == .rateLimit || fault.error.kind == .overloaded else {
             leaveGates(request, .given)
@@ -241,15 +241,5 @@ extension Engine {
             fault.error.message += " (\(LimitGate.reason(allowance, backIn: allowance.reset ?? wait)))"
         }
         return fault
-    }
-}
-
-extension APIError {
-    /// Too many at once, and not too many in a time: 503 and 529, and a 429 that says so (Mistral, Z.ai "concurrency",
-    /// Anthropic "concurrent connections").
-    fileprivate var isAboutConcurrency: Bool {
-        if kind == .overloaded { return true }
-        let words = (message + " " + (code ?? "")).lowercased()
-        return ["concurren", "simultaneous", "parallel request", "too many connections"].contains(where: words.contains)
     }
 }
