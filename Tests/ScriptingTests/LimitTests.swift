@@ -3,6 +3,7 @@
 import Foundation
 import Moonrill
 import MoonrillMock
+import Support
 import Testing
 
 @Suite struct LimitTests {
@@ -118,6 +119,50 @@ import Testing
             says(client.ask, client, "hi", { limit = { concurrent = 1 } })
             """),
     ]
+
+    /// A reply says that nothing is left for a day: the next request fails at once, unless it asks for no limiter.
+    @Test func aClientMayDoWithoutTheLimiter() throws {
+        let server = try RawServer { connection in
+            while connection.readRequest() != nil {
+                _ = connection.answer(
+                    "data: {\"choices\":[{\"delta\":{\"content\":\"ok\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+                    headers: [
+                        "Content-Type: text/event-stream", "x-ratelimit-limit-requests: 200",
+                        "x-ratelimit-remaining-requests: 0", "x-ratelimit-reset-requests: 24h0m0s",
+                    ])
+            }
+        }
+        defer { server.stop() }
+        let run = try Mocked.run(
+            """
+            local llm = require "llm"
+            local options = { base_url = "http://127.0.0.1:\(server.port)/v1", dialect = "openai", model = "m" }
+            local client = llm.client(options)
+            print(client:ask("a"))
+            local reply, err = client:ask("b")
+            print(reply, err.kind, err.retry_after > 300, err.message:find("0 of 200 left", 1, true) ~= nil)
+            print(client:ask("c", { limit = false }))
+            options.limit = false
+            print(llm.client(options):ask("d"))
+            """, prelude: "")
+        #expect(run.lines == ["ok", "nil rate_limit true true", "ok", "ok"], "\(run.result.ending)")
+    }
+
+    /// A wait at a limit of more than a second is an event, with its seconds and its reason.
+    @Test func aWaitIsAnnounced() throws {
+        let run = try Mocked.run(
+            """
+            local slow = llm.limit { name = "slow", rpm = 40 }
+            local seen, events = {}, 0
+            llm.flow.map({ 1, 2 }, function()
+              return client:ask("hi", { limit = slow,
+                on_wait = function(info) seen[#seen + 1] = info end,
+                on_event = function(event) if event.type == "wait" then events = events + 1 end end })
+            end)
+            print(#seen, events, seen[1].seconds > 1 and seen[1].seconds <= 1.5, seen[1].reason)
+            """)
+        #expect(run.lines == ["1 1 true limit \"slow\": 40 requests a minute"], "\(run.result.ending) \(run.lines)")
+    }
 
     /// A server with a limit refuses few, answers all, and is asked nothing twice. Nobody has chosen a number.
     @Test(arguments: [true, false]) func mapFindsTheProvidersLimit(isTold: Bool) throws {
