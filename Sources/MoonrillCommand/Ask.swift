@@ -92,6 +92,10 @@ struct Ask: ParsableCommand {
           host.say("error", (tostring(client):gsub("^.-llm%.client: ", "")))
           os.exit(1)
         end
+        if not client.model then
+          host.say("error", "no model is named: add -m MODEL")
+          os.exit(1)
+        end
         local reasoned, last = false, "\\n"
         local reply, err = client:ask(prompt, {
           system = system ~= "" and system or nil,

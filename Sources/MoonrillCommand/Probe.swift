@@ -106,6 +106,10 @@ struct Probe: ParsableCommand {
           host.say("error", (tostring(client):gsub("^.-llm%.client: ", "")))
           os.exit(1)
         end
+        if not client.model then
+          host.say("error", "no model is named: add -m MODEL")
+          os.exit(1)
+        end
         host.asks(client.dialect)
         -- What a format cannot express is left out. A small model may never stop by itself.
         local options = { lenient = true, max_tokens = reasoning ~= "" and 3000 or 600 }
@@ -142,7 +146,7 @@ struct ProbeTrial {
     private var result: ScriptResult
     private var output: StandardOutput
 
-    /// What the script says of its request.
+    /// What the script reports of its request.
     private final class Outcome {
         var dialect = "openai"
         var reply: JSONValue?
@@ -174,6 +178,11 @@ struct ProbeTrial {
             StandardError.say(arguments.last?.string ?? "", level: arguments.first?.string ?? "error")
             return []
         }
+        if let variable = probe.keyEnv, server == nil,
+            !(host.isKeySet?(variable) ?? (host.credentials(variable) != nil))
+        {
+            throw CommandFailure(message: "--key-env: the variable \(variable) is not set", status: ExitStatus.failure)
+        }
         let prompt =
             probe.tools
             ? "What is the weather in Paris? Use the tool." : "Count from one to twenty, in words, on one line."
@@ -191,7 +200,7 @@ struct ProbeTrial {
             report: recorder.report(dialect: outcome.dialect, reply: reply), reply: reply,
             failure: outcome.failure.map(recorder.withoutKeys), recording: recorder.recording, result: result,
             output: output)
-        // No client could be made, which was said: there is nothing to show.
+        // No client could be made; the error has been printed.
         if trial.isOver, trial.reply == nil, trial.failure == nil { trial.end(options.limit) }
         return trial
     }
@@ -237,7 +246,7 @@ private struct RecordingFile {
     }
 
     func write(_ bytes: [UInt8]) throws(CommandFailure) {
-        // What a link leads to is not written over: it may be anyone's.
+        // A symbolic link is refused: its target may belong to another user.
         let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (overwrites ? 0 : O_EXCL)
         let descriptor = open(path, flags, 0o600)
         guard descriptor >= 0 else { throw failure(errno) }

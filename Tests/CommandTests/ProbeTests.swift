@@ -172,10 +172,8 @@ import Wire
     }
 
     @Test func withoutAServerThereIsNoResponse() throws {
-        let port = try RawServer { _ in }.port
         let result = try MoonrillBinary.run(
             ["probe", "--base-url", "http://127.0.0.1:1", "-m", "m", "--dialect", "openai"])
-        #expect(port > 0)
         #expect(result.status == 1)
         #expect(result.output.contains("no response"))
     }
@@ -247,5 +245,12 @@ import Wire
         #expect(nobody.status == 1)
         #expect(nobody.output.isEmpty)
         #expect(nobody.errorOutput.contains("no provider is chosen"))
+        let address = ["probe", "--base-url", "http://127.0.0.1:1", "--dialect", "openai"]
+        let noModel = try MoonrillBinary.run(address)
+        #expect(noModel.status == 1)
+        #expect(noModel.errorOutput == "moonrill: no model is named: add -m MODEL\n")
+        let noKey = try MoonrillBinary.run(address + ["-m", "m", "--key-env", "NOT_SET_ANYWHERE"])
+        #expect(noKey.status == 1)
+        #expect(noKey.errorOutput == "moonrill: --key-env: the variable NOT_SET_ANYWHERE is not set\n")
     }
 }

@@ -46,6 +46,35 @@ import Wire
         #expect(report.quirks == ["finish reason missing", "no token counts"])
     }
 
+    /// The finish reason, the token counts and the end marker stand at the end, behind more frames than are kept.
+    @Test func theEndOfALongStreamIsKept() {
+        let steps =
+            Self.begin + [(0.6, .piece(100))]
+            + Array(repeating: (0.6, Self.frame("", kind: .comment)), count: 20_400)
+            + [
+                (0.7, Self.frame(#"{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#)),
+                (0.7, .decoded(.token("a"))),
+                (0.7, Self.frame(#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#)),
+                (0.7, Self.frame("[DONE]")), (0.8, .end(body: [])),
+            ]
+        let report = recorder(steps).report(dialect: "openai", reply: ["text": "a"])
+        #expect(report.looksLike == "openai")
+        #expect(report.endMarker == "[DONE]")
+        #expect(report.quirks.contains("a long stream: 147 frames in its middle were not looked at"))
+        #expect(report.quirks.contains("usage in the last chunk"))
+        #expect(!report.quirks.contains("no [DONE]") && !report.quirks.contains("finish reason missing"))
+    }
+
+    /// A server names the type of a document, and may put anything there.
+    @Test func typesOfDocumentsAreShortened() {
+        let type = String(repeating: "t", count: 100_000)
+        let report = recorder(
+            Self.begin + [(0.6, .piece(100)), (0.6, Self.frame(#"{"type":"\#(type)","delta":"a"}"#))]
+        ).report(dialect: "responses", reply: nil)
+        #expect(report.paths.contains { $0.path == "delta" })
+        #expect(report.paths.allSatisfy { ($0.type ?? "").utf8.count < 100 })
+    }
+
     @Test func aSecondAttemptReplacesTheFirst() {
         let steps = Self.begin + [(0.6, .piece(5)), (0.7, .end(body: [1]))]
         let recorder = recorder(steps + Self.begin)

@@ -48,7 +48,7 @@ public struct PathTable: Sendable {
 
     private mutating func add(_ place: FieldPlace) {
         let role = fields.role(of: place) ?? (place.value.string == nil ? .ignored : nil)
-        let type = place.documentType
+        let type = place.documentType.map { Excerpt.of($0, limit: Self.exampleLimit) }
         let path = place.path.general
         let key = "\(type ?? "") \(path) \(role?.rawValue ?? "")"
         let index: Int

@@ -19,6 +19,9 @@ struct ProbeQuirks {
         quirks += format(head)
         quirks += ends
         quirks += calls
+        if recorder.droppedFrames > 0 {
+            quirks.append("a long stream: \(recorder.droppedFrames) frames in its middle were not looked at")
+        }
         return quirks
     }
 

@@ -26,10 +26,10 @@ public final class WireRecorder {
         var payload: [UInt8]
     }
 
-    /// How many frames are kept.
-    private static let mostFrames = 20_000
-    /// How many bytes of frames are kept.
-    private static let mostBytes = 8 << 20
+    /// How many of the first frames are kept, and how many bytes of them.
+    private static let (mostFrames, mostBytes) = (20_000, 8 << 20)
+    /// How many of the last frames are kept, and how many bytes of them.
+    private static let (mostLastFrames, mostLastBytes) = (256, 1 << 20)
 
     private(set) var attempts = 0
     private(set) var url = ""
@@ -37,18 +37,23 @@ public final class WireRecorder {
     private(set) var head: HTTPResponseHead?
     private(set) var headTime: Double?
     private(set) var pieces: [Piece] = []
-    private(set) var frames: [Frame] = []
-    /// Frames that were left out.
+    private var firstFrames: [Frame] = []
+    private var lastFrames: [Frame] = []
+    /// Frames between the first and the last ones, of which nothing is kept.
     private(set) var droppedFrames = 0
     private(set) var firstOutput: Double?
     private(set) var outputs = 0
     private(set) var end: Double?
     private(set) var body: [UInt8] = []
-    private var frameBytes = 0
+    private var (firstBytes, lastBytes) = (0, 0)
     private var keys = KeyScrubber()
 
     /// Nothing recorded.
     public init() {}
+
+    /// The frames: of a long stream the first ones, and the last ones, where its finish reason, token counts and end marker
+    /// stand.
+    var frames: [Frame] { firstFrames + lastFrames }
 
     /// Takes a step of an attempt.
     func take(_ event: WireEvent) {
@@ -63,12 +68,7 @@ public final class WireRecorder {
         case .piece(let bytes): pieces.append(Piece(time: event.time, bytes: bytes))
         case .frame(let kind, let name, let payload):
             if !pieces.isEmpty { pieces[pieces.count - 1].frames += 1 }
-            guard frames.count < Self.mostFrames, frameBytes + payload.count <= Self.mostBytes else {
-                droppedFrames += 1
-                return
-            }
-            frameBytes += payload.count
-            frames.append(Frame(time: event.time, kind: kind, name: name, payload: payload))
+            keep(Frame(time: event.time, kind: kind, name: name, payload: payload))
         case .decoded(.token), .decoded(.reasoning):
             outputs += 1
             if firstOutput == nil { firstOutput = event.time }
@@ -79,12 +79,26 @@ public final class WireRecorder {
         }
     }
 
+    private func keep(_ frame: Frame) {
+        let count = frame.payload.count
+        if lastFrames.isEmpty, firstFrames.count < Self.mostFrames, firstBytes + count <= Self.mostBytes {
+            firstBytes += count
+            return firstFrames.append(frame)
+        }
+        lastBytes += count
+        lastFrames.append(frame)
+        while lastFrames.count > Self.mostLastFrames || lastBytes > Self.mostLastBytes, !lastFrames.isEmpty {
+            lastBytes -= lastFrames.removeFirst().payload.count
+            droppedFrames += 1
+        }
+    }
+
     private func begin(_ event: WireEvent) {
         attempts = event.attempt
         start = event.time
         (head, headTime, firstOutput, end) = (nil, nil, nil, nil)
-        (pieces, frames, body) = ([], [], [])
-        (droppedFrames, frameBytes, outputs) = (0, 0, 0)
+        (pieces, firstFrames, lastFrames, body) = ([], [], [], [])
+        (droppedFrames, firstBytes, lastBytes, outputs) = (0, 0, 0, 0)
     }
 
     /// A value that came of the request, without its key: a server may have put it into the reply's text.
