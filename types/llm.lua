@@ -220,7 +220,7 @@ local llm = {}
 ---@field received llm.position
 
 ---@class llm.wait_info
----@field seconds number until the request starts, about; told again where it takes longer
+---@field seconds number until the request starts, about; announced again where it takes longer
 ---@field reason string the limit and its bound
 
 ---@class llm.reset_info

@@ -1,4 +1,4 @@
-// What a provider says that a reply cost. Called by the readers of `usage` objects of every dialect.
+// The cost of a reply as its provider reports it. Called by the readers of `usage` objects of every dialect.
 
 internal import Wire
 

@@ -89,7 +89,7 @@ final class Attempt {
         owner = nil
     }
 
-    /// Tells the observer, if there is one.
+    /// Calls the observer, if there is one.
     func observe(_ step: @autoclosure () -> WireEvent.Step) {
         guard let observer = context.observer, let owner else { return }
         observer(WireEvent(request: owner.id, attempt: owner.machine.attempts, time: context.clock(), step: step()))

@@ -19,7 +19,7 @@ final class Request {
     /// Looks for reasoning in tags at the beginning of the text; nil once there can be none.
     private var tags: ThinkTagSplitter?
     private var lastUsage: Usage?
-    /// The phase of the text, as the last event said.
+    /// The phase of the text, by the last event.
     private var phase: String?
     /// How far the last attempt came, between attempts.
     private var lastPosition = Position()
@@ -46,7 +46,7 @@ final class Request {
     var place = 0
     /// The number of its start at the first gate.
     var ticket = LimiterTicket()
-    /// When a wait in line is to be told (again).
+    /// When the next `wait` event is due.
     var noticeAt = Double.infinity
     /// It counts as one of their requests at once.
     var holdsPlace = false

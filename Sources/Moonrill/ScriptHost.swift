@@ -78,7 +78,7 @@ public struct ScriptHost {
     public var waitingIndicator: ((Double?) -> Void)?
     /// Called with the error and the seconds of the delay when a request that has no `on_retry` will be tried again.
     public var retryNotice: ((String, Double) -> Void)?
-    /// Takes down what comes over the wire, for ``WireRecorder/report(outcome:)``.
+    /// Records what comes over the wire, for ``WireRecorder/report(outcome:)``.
     public var recorder: WireRecorder?
     /// Called with the reason and the seconds of a wait of more than a second at the rate limiter when a request has no
     /// `on_wait`.

@@ -103,9 +103,8 @@ public struct JSONNode {
         }
     }
 
-    /// Whether it says anything: a number, a truth value, a string that is not empty, or an array or object with one of
-    /// these somewhere inside.
-    public var saysAnything: Bool {
+    /// True for a number, a boolean, a string that is not empty, and an array or object with one of these at any depth.
+    public var isFilled: Bool {
         switch kind {
         case .null: return false
         case .string: return !isString("")
@@ -116,7 +115,7 @@ public struct JSONNode {
             var child = csj_at(place, csj_begin(place))
             while child.index < end {
                 if isObject { child = csj_at(child, child.index + 1) }
-                if JSONNode(child).saysAnything { return true }
+                if JSONNode(child).isFilled { return true }
                 child = csj_at(child, csj_after(child))
             }
             return false

@@ -52,7 +52,7 @@ public struct FrameFields: Sendable {
     /// Whether its documents name their type, by which the same path means different things.
     public let isTyped: Bool
 
-    /// A dialect of which nothing is known.
+    /// No rows, for a dialect without a table.
     public init() { (rows, malformed, isTyped) = ([], [], false) }
 
     /// - Parameter table: patterns by role.
@@ -64,10 +64,10 @@ public struct FrameFields: Sendable {
         self.isTyped = isTyped
     }
 
-    /// Whether text at such a place is nobody's: see ``UnreadText``.
+    /// True for a place that no decoder reads: see ``UnreadText``.
     static func isUnread(_ role: FieldRole?) -> Bool { role == nil || role == .passedOn }
 
-    /// True where nothing is known of the frames.
+    /// True for a dialect without a table.
     public var isEmpty: Bool { rows.isEmpty }
 
     /// How the value is read; nil where the dialect does not know the place. Names that are metadata wherever they stand

@@ -30,7 +30,7 @@ struct NativeFields {
 
     /// Shows a member that belongs to the text of its frame, equal or not to the one before.
     static func showEach(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
-        guard let node, node.saysAnything else { return }
+        guard let node, node.isFilled else { return }
         events.append(.native(name: name, node.value))
     }
 

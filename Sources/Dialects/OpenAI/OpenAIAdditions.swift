@@ -3,7 +3,7 @@
 
 internal import Wire
 
-/// The values of such members that have been told.
+/// The values of such members that have been emitted.
 struct OpenAIAdditions {
     /// The object that holds such a member.
     enum Place: Equatable {
@@ -61,7 +61,7 @@ extension OpenAIDecoder {
         to node: JSONNode, at place: OpenAIAdditions.Place, besides keys: JSONKeys, into events: inout [DecodedEvent]
     ) {
         node.forEachOther(than: keys) { name, node in
-            guard node.saysAnything, !Self.repetitions.contains(name) else { return }
+            guard node.isFilled, !Self.repetitions.contains(name) else { return }
             let value = node.value
             guard additions.isNew(name, value, at: place) else { return }
             // The template may hold an earlier value.
@@ -71,10 +71,10 @@ extension OpenAIDecoder {
         }
     }
 
-    /// Tells what a choice holds beside its text. Log probabilities belong to the text of their chunk, so equal ones are
-    /// told again.
+    /// Emits what a choice holds beside its text. Log probabilities belong to the text of their chunk, so equal ones are
+    /// emitted again.
     func takeAdditions(to choice: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]) {
-        if let logprobs = parts[ChoiceKey.logprobs], logprobs.saysAnything {
+        if let logprobs = parts[ChoiceKey.logprobs], logprobs.isFilled {
             events.append(.native(name: "logprobs", logprobs.value))
         }
         if parts.hasOthers { takeAdditions(to: choice, at: .choice, besides: ChoiceKey.table, into: &events) }
@@ -103,23 +103,23 @@ extension OpenAIDecoder {
             }
         }
         let id = parts[AudioKey.id]?.string ?? additions.audioID
-        let hasData = parts[AudioKey.data]?.saysAnything == true
+        let hasData = parts[AudioKey.data]?.isFilled == true
         if isTold, !hasData, id == additions.audioID, parts[AudioKey.expiresAt]?.isNull ?? true, !parts.hasOthers {
             return
         }
-        guard audio.saysAnything else { return }
+        guard audio.isFilled else { return }
         additions.audioID = id
         if hasData { hasOutput = true }
         events.append(.native(name: "audio", audio.value))
     }
 
-    /// Tells a content part without text under its type: Mistral's `reference`, an image. One that has nothing beside its
-    /// type says nothing.
+    /// Emits a content part without text as a native event named by its type: Mistral's `reference`, an image. A part with
+    /// no other member than its type is skipped.
     func take(part: JSONNode, type: String?, into events: inout [DecodedEvent]) {
         guard let type, !type.isEmpty, type != "refusal", !type.contains("text") else { return }
-        var isFilled = false
-        part.forEachMember { name, value in if name != "type", value.saysAnything { isFilled = true } }
-        guard isFilled else { return }
+        var hasMembers = false
+        part.forEachMember { name, value in if name != "type", value.isFilled { hasMembers = true } }
+        guard hasMembers else { return }
         if ["image", "audio", "video", "file"].contains(where: type.contains) { hasOutput = true }
         events.append(.native(name: type, part.value))
     }

@@ -3,11 +3,11 @@
 
 internal import Wire
 
-/// What messages beside deltas have said. A kind of output counts if no delta brings it.
+/// Output of messages beside deltas. A kind of output counts if no delta brings it.
 struct HeldMessage {
     /// The kinds that messages had brought in place of deltas before.
-    let told: OpenAIOutput
-    /// A delta with members stood beside a message: the message is the reply so far, and is told at the end.
+    let earlier: OpenAIOutput
+    /// A delta with members stood beside a message: the message is the reply so far, and is emitted at the end.
     var isBesideDeltas = false
     /// The tool calls of the reply are those of the message.
     var hasCalls = false
@@ -19,8 +19,8 @@ struct HeldMessage {
 /// A text that comes in pieces, or again and again as a whole.
 struct HeldText {
     private var whole = ""
-    /// Length in UTF-8 of what has been told.
-    private var toldCount = 0
+    /// Length in UTF-8 of what has been emitted.
+    private var emittedCount = 0
     private var isCumulative = false
 
     /// Takes one message's text: the whole text so far if it begins with what is known, else a piece.
@@ -31,17 +31,17 @@ struct HeldText {
             whole = text
         } else if !isCumulative {
             whole += text
-        } else if toldCount == 0, !whole.utf8.starts(with: text.utf8) {
+        } else if emittedCount == 0, !whole.utf8.starts(with: text.utf8) {
             // Revised.
             whole = text
         }
     }
 
-    /// What has not been told; nil for nothing.
+    /// What has not been emitted; nil for nothing.
     mutating func rest() -> String? {
-        guard toldCount < whole.utf8.count else { return nil }
-        defer { toldCount = whole.utf8.count }
-        return String(Substring(whole.utf8.dropFirst(toldCount)))
+        guard emittedCount < whole.utf8.count else { return nil }
+        defer { emittedCount = whole.utf8.count }
+        return String(Substring(whole.utf8.dropFirst(emittedCount)))
     }
 }
 
@@ -56,7 +56,7 @@ extension OpenAIDecoder {
             guard hasDelta, isFilled || messageOutput.isEmpty else {
                 return read(message, in: .message, &content, into: &events)
             }
-            held = HeldMessage(told: messageOutput)
+            held = HeldMessage(earlier: messageOutput)
         }
         if isFilled { held?.isBesideDeltas = true }
         hold(message, &content, into: &events)
@@ -65,13 +65,13 @@ extension OpenAIDecoder {
 
     private func hold(_ message: JSONNode, _ content: inout ChoiceContent, into events: inout [DecodedEvent]) {
         let (place, refusal) = (lastPlace, known.refusal.take())
-        var apart = ChoiceContent(kinds: content.kinds.union(held?.told ?? []))
+        var apart = ChoiceContent(kinds: content.kinds.union(held?.earlier ?? []))
         var said: [DecodedEvent] = []
         read(message, in: .message, &apart, into: &said)
         content.kinds.formUnion(apart.kinds)
         content.finishReason = content.finishReason ?? apart.finishReason
         held?.refusal.take(known.refusal ?? "")
-        // A template would tell the text of each message.
+        // A template would emit the text of each message.
         (lastPlace, known.refusal) = (place, refusal)
         guard !said.isEmpty else { return }
         var (text, reasoning) = ("", "")
@@ -88,7 +88,7 @@ extension OpenAIDecoder {
         held?.reasoning.take(reasoning)
     }
 
-    /// Tells what messages beside deltas have said and no delta has, at the end, or beside a delta without members.
+    /// Emits the output of messages beside deltas that no delta brought: at the end, or beside a delta without members.
     func takeHeldMessage(into events: inout [DecodedEvent]) {
         guard held != nil else { return }
         let known = deltaOutput.union(nestedOutput)

@@ -88,61 +88,61 @@ extension Repetition<OpenAIPlace> {
         // (https://platform.openai.com/docs/api-reference/chat-streaming).
         learn(chunk, open: JSONTemplate.Gaps(text: path, ignored: [JSONPath("obfuscation")]), reader) { chunk in
             guard let way = place.ways.first(where: { JSONPath(steps: $0).node(in: chunk)?.string == text }),
-                Self.saysOnly(place, chunk)
+                Self.holdsOnly(place, chunk)
             else { return nil }
             path = JSONPath(steps: way)
             return place
         }
     }
 
-    /// Whether a chunk says nothing beside what stands at `place`: no usage, no end, no error, no other choice.
-    private static func saysOnly(_ place: OpenAIPlace, _ chunk: JSONNode) -> Bool {
+    /// True if a chunk holds output at `place` alone: no usage, finish reason, error or other choice.
+    private static func holdsOnly(_ place: OpenAIPlace, _ chunk: JSONNode) -> Bool {
         let top = chunk.pick(ChunkKey.table)
-        guard isSilent(top, ChunkKey.usage, ChunkKey.error, ChunkKey.groq), let choices = top[ChunkKey.choices],
+        guard isEmpty(top, ChunkKey.usage, ChunkKey.error, ChunkKey.groq), let choices = top[ChunkKey.choices],
             choices.count == 1, let choice = choices.first?.pick(ChoiceKey.table),
-            isSilent(choice, ChoiceKey.finishReason, ChoiceKey.usage, ChoiceKey.error),
-            choice[ChoiceKey.index]?.natural ?? 0 == 0, choice[ChoiceKey.logprobs]?.saysAnything != true
+            isEmpty(choice, ChoiceKey.finishReason, ChoiceKey.usage, ChoiceKey.error),
+            choice[ChoiceKey.index]?.natural ?? 0 == 0, choice[ChoiceKey.logprobs]?.isFilled != true
         else { return false }
         let delta = choice[ChoiceKey.delta]
         switch place.container {
-        case .delta, .deltaMessage, .deltaDelta: return delta.map { isSilent($0, in: .delta, but: place) } ?? false
+        case .delta, .deltaMessage, .deltaDelta: return delta.map { isEmpty($0, in: .delta, but: place) } ?? false
         case .message:
             guard delta.map({ $0.count == 0 && $0.kind != .string }) ?? true else { return false }
-            return choice[ChoiceKey.message].map { isSilent($0, in: .message, but: place) } ?? false
+            return choice[ChoiceKey.message].map { isEmpty($0, in: .message, but: place) } ?? false
         case .choice:
             guard choice[ChoiceKey.message]?.isNull ?? true else { return false }
-            return areSilent(OpenAIPlace.choiceKeys, choice, in: .choice, but: place)
-                && (delta.map { isSilent($0, in: .delta, but: place) } ?? true)
+            return areEmpty(OpenAIPlace.choiceKeys, choice, in: .choice, but: place)
+                && (delta.map { isEmpty($0, in: .delta, but: place) } ?? true)
         }
     }
 
-    /// Whether a container says nothing beside what stands at `place`.
-    private static func isSilent(
+    /// True if a container holds output at `place` alone.
+    private static func isEmpty(
         _ node: JSONNode, in container: OpenAIPlace.Container, but place: OpenAIPlace
     ) -> Bool {
         if place.isAt(.itself, of: container) { return isOnePiece(node) }
-        guard node.kind == .object else { return isSilent(node) }
+        guard node.kind == .object else { return isEmpty(node) }
         let parts = node.pick(DeltaKey.table)
         let others = [
             DeltaKey.toolCalls, DeltaKey.refusal, DeltaKey.functionCall, DeltaKey.reasoningDetails,
             DeltaKey.finishReason, DeltaKey.audio,
         ]
-        guard others.allSatisfy({ parts[$0].map(isSilent) ?? true }) else { return false }
-        guard areSilent(OpenAIPlace.textKeys + OpenAIPlace.reasoningKeys, parts, in: container, but: place) else {
+        guard others.allSatisfy({ parts[$0].map(isEmpty) ?? true }) else { return false }
+        guard areEmpty(OpenAIPlace.textKeys + OpenAIPlace.reasoningKeys, parts, in: container, but: place) else {
             return false
         }
         let (message, delta) = (parts[DeltaKey.message], parts[DeltaKey.delta])
         guard container == .delta else { return true }
-        return (message.map { isSilent($0, in: .deltaMessage, but: place) } ?? true)
-            && (delta.map { isSilent($0, in: .deltaDelta, but: place) } ?? true)
+        return (message.map { isEmpty($0, in: .deltaMessage, but: place) } ?? true)
+            && (delta.map { isEmpty($0, in: .deltaDelta, but: place) } ?? true)
     }
 
-    private static func areSilent(
+    private static func areEmpty(
         _ keys: [OpenAIPlace.Key], _ parts: JSONPicked, in container: OpenAIPlace.Container, but place: OpenAIPlace
     ) -> Bool {
         keys.allSatisfy { key in
             guard let value = parts[key.index] else { return true }
-            return place.isAt(key, of: container) ? isOnePiece(value) : isSilent(value)
+            return place.isAt(key, of: container) ? isOnePiece(value) : isEmpty(value)
         }
     }
 
@@ -156,12 +156,12 @@ extension Repetition<OpenAIPlace> {
         return (PartKey.text.dropFirst() + PartKey.reasoning + [PartKey.refusal]).allSatisfy { parts[$0] == nil }
     }
 
-    private static func isSilent(_ parts: JSONPicked, _ keys: Int...) -> Bool {
+    private static func isEmpty(_ parts: JSONPicked, _ keys: Int...) -> Bool {
         keys.allSatisfy { parts[$0]?.isNull ?? true }
     }
 
-    /// Whether a value says nothing: null, an empty string, array or object.
-    private static func isSilent(_ value: JSONNode) -> Bool {
+    /// True for null and for an empty string, array or object.
+    private static func isEmpty(_ value: JSONNode) -> Bool {
         switch value.kind {
         case .null: true
         case .string: value.string == ""

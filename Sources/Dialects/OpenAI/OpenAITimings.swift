@@ -1,4 +1,4 @@
-// Times that Chat Completions servers tell of their own work. Called by OpenAIDecoder, and by ResponsesDecoder for
+// Server-side times of Chat Completions servers. Called by OpenAIDecoder, and by ResponsesDecoder for
 // llama.cpp; a field goes where it means what Ollama's do.
 
 internal import Wire

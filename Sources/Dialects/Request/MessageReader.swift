@@ -24,7 +24,7 @@ struct MessageReader {
         }
         guard !messages.isEmpty else { throw context.invalid("messages", "must not be empty") }
         let last = request.continuing == nil ? messages.last?.place : nil
-        messages.removeAll { $0.isSilent(for: context.dialect, isLast: $0.place == last) }
+        messages.removeAll { $0.isEmptyTurn(for: context.dialect, isLast: $0.place == last) }
         guard !messages.isEmpty else {
             throw context.invalid("messages", "has nothing to send: the assistant's messages in it are empty")
         }

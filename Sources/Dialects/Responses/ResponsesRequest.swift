@@ -50,8 +50,8 @@ struct ResponsesRequest {
         let logprobs = options.take(.logprobs)
         try options.finish(into: &body)
         if logprobs == true { include("message.output_text.logprobs", in: &body) }
-        // What is not stored is needed whole; a model of which nothing is known is asked once it is seen to reason: one
-        // that does not refuses the request. xAI and Azure know the name as well.
+        // Without storage the encrypted reasoning must be sent back. A model that does not reason refuses `include`, so
+        // an unknown model is asked only after it has reasoned. xAI and Azure document the same name.
         let effort = body["reasoning"]?["effort"]
         let mayReason = reasons ?? (body["reasoning"] != nil || conversation.hasReasoning)
         if request.parameters["store"] == false, mayReason, effort != "none" {

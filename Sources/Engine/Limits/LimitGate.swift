@@ -1,5 +1,5 @@
-// The limiter that requests to one provider and key pass, or those of one llm.limit: what is told (rate headers, rules of
-// scripts) and what is found from refusals. Knows no clock and no request's content.
+// The rate limiter of one provider and key, or of one llm.limit: announced limits (rate headers, rules of scripts) and
+// limits found from refusals. Knows no clock and no request's content.
 
 internal import Wire
 
@@ -17,7 +17,7 @@ final class LimitGate {
     /// Which bound an attempt ran into.
     enum Refusal { case rate, concurrency }
 
-    /// No request starts before `until`, because a provider said so.
+    /// No request starts before `until`: the provider asked for that.
     private struct Closure {
         var until: Double
         var allowance: RateReport.Allowance?
@@ -25,7 +25,7 @@ final class LimitGate {
         var resetAt = 0.0
     }
 
-    /// What a script has said; nil for the gate of a provider.
+    /// The rule of an llm.limit; nil for the gate of a provider.
     var rule: LimitRule?
     /// Requests under way.
     private(set) var inFlight = 0
@@ -34,10 +34,10 @@ final class LimitGate {
     /// By the name of what is used up.
     private var closures: [String: Closure] = [:]
     private(set) var closedUntil = 0.0
-    /// Requests a second that rate headers told, and the allowance.
-    private var told: (rate: Double, allowance: RateReport.Allowance)?
-    /// The next start by what is told, and by the rule.
-    private var nextTold = 0.0
+    /// Requests a second by rate headers, and the allowance.
+    private var announced: (rate: Double, allowance: RateReport.Allowance)?
+    /// The next start by rate headers, and by the rule.
+    private var nextByHeaders = 0.0
     private var nextByRule = 0.0
     /// Tokens that may be spent now; below zero after more were spent than there were.
     private var tokens = 0.0
@@ -134,7 +134,7 @@ final class LimitGate {
     func opening(now: Double) -> Double {
         var moment = max(now, closedUntil)
         if let next = rate.nextStart { moment = max(moment, next) }
-        if told != nil { moment = max(moment, nextTold) }
+        if announced != nil { moment = max(moment, nextByHeaders) }
         if rule?.requestsPerMinute != nil { moment = max(moment, nextByRule) }
         if let refill = rule?.tokensPerMinute.map({ $0 / 60 }) {
             refillTokens(refill, now)
@@ -145,7 +145,7 @@ final class LimitGate {
 
     /// Seconds between two starts; nil without a rate.
     private func interval(_ now: Double) -> Double? {
-        [rate.rate(now: now).map { 1 / $0 }, told.map { 1 / $0.rate }, rule?.requestsPerMinute.map { 60 / $0 }]
+        [rate.rate(now: now).map { 1 / $0 }, announced.map { 1 / $0.rate }, rule?.requestsPerMinute.map { 60 / $0 }]
             .compactMap { $0 }.max()
     }
 
@@ -156,7 +156,9 @@ final class LimitGate {
             guard let allowance = closure.allowance else { return "the provider asks to wait" }
             return Self.reason(allowance, backIn: closure.resetAt - now)
         }
-        if let told, nextTold > now { return Self.reason(told.allowance, backIn: told.allowance.reset ?? 0) }
+        if let announced, nextByHeaders > now {
+            return Self.reason(announced.allowance, backIn: announced.allowance.reset ?? 0)
+        }
         if let rate = rate.rate(now: now) {
             return "rate limiter: at most \(Self.rounded(rate)) requests a second after refusals (429)"
         }
@@ -204,7 +206,7 @@ final class LimitGate {
     func begin(now: Double) -> LimiterTicket {
         inFlight += 1
         passTimes = (now, passTimes.interval * 0.8 + min(60, now - passTimes.last) * 0.2)
-        if let told { nextTold = max(now, nextTold) + 1 / told.rate }
+        if let announced { nextByHeaders = max(now, nextByHeaders) + 1 / announced.rate }
         if let limit = rule?.requestsPerMinute { nextByRule = max(now, nextByRule) + 60 / limit }
         concurrency.started()
         return rate.started(now: now)
@@ -234,7 +236,7 @@ final class LimitGate {
         }
     }
 
-    // MARK: What is told
+    // MARK: Announced limits
 
     /// Takes an answer's rate headers.
     /// - Parameter retryAfter: what a 429 with such headers asks to wait: it holds for the key.
@@ -261,12 +263,12 @@ final class LimitGate {
         // Those under way may not have been counted yet.
         if allowance.remaining - Double(inFlight) <= 1 {
             let refill = allowance.refill(reset, limit)
-            told = (refill, allowance)
-            nextTold = max(nextTold, now + 1 / refill)
-        } else if let told {
+            announced = (refill, allowance)
+            nextByHeaders = max(nextByHeaders, now + 1 / refill)
+        } else if let announced {
             // Some are left beyond those under way: one may start at once. In quiet time the pace is forgotten.
-            if now > nextTold + 2 / told.rate, allowance.remaining > limit / 2 { self.told = nil }
-            nextTold = min(nextTold, now)
+            if now > nextByHeaders + 2 / announced.rate, allowance.remaining > limit / 2 { self.announced = nil }
+            nextByHeaders = min(nextByHeaders, now)
         }
     }
 }

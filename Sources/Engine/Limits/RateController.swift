@@ -318,7 +318,7 @@ struct RateController {
             anchor = (LimiterTicket(number: starts, time: now), 0)
             background = phaseRefusals > 1 ? min(0.4, refused) : 0
         } else {
-            // One refusal says too little.
+            // One refusal is too little evidence.
             if phaseRefusals == 1, phaseStarts < 40, background < 0.05, now - since < 3 { return }
             let isFew = (phaseRefusals > 1 || background > 0.05 ? refused : 0) <= background * 1.5
             guard isFew, phaseStarts >= 16 else {

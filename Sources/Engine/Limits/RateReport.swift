@@ -15,7 +15,7 @@ struct RateReport: Equatable {
         /// For messages: "requests per key", "tokens per day".
         var name: String
         var isTokens: Bool
-        /// How many there are in all; nil where only the rest is told.
+        /// The whole allowance; nil where only the remainder is sent.
         var limit: Double?
         var remaining: Double
         /// Seconds until all are back.
@@ -23,7 +23,7 @@ struct RateReport: Equatable {
         /// They come back one by one, and not all at the end of a window.
         var isContinuous: Bool
 
-        /// Seconds until more can be asked for; nil where some are left or no time is told.
+        /// Seconds until more can be asked for; nil where some are left or no reset is sent.
         var wait: Double? {
             guard let reset, reset > 0 else { return nil }
             guard isContinuous, let limit else { return remaining < 1 ? reset : nil }
@@ -34,7 +34,7 @@ struct RateReport: Equatable {
 
         /// Requests that come back in a second.
         func refill(_ reset: Double, _ limit: Double) -> Double {
-            // One less than was used: what is left is told in whole requests, rounded down.
+            // One less than was used: `remaining` is in whole requests, rounded down.
             max(1, limit - remaining - 1) / reset
         }
     }

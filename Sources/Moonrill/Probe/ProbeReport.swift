@@ -5,7 +5,7 @@ public import Wire
 
 /// What came of one request, explained.
 public struct ProbeReport: Sendable {
-    /// A header that says something about the server, its limits or the way.
+    /// A header about the server, its limits or the proxies in between.
     public struct Header: Sendable, Equatable {
         /// The field's name, as sent.
         public var name: String
@@ -73,7 +73,7 @@ public struct ProbeReport: Sendable {
     public var url: String
     /// The dialect that was asked in.
     public var dialect: String
-    /// The dialect that the frames look like; nil where they tell nothing.
+    /// The dialect that the frames look like; nil if unclear.
     public var looksLike: String?
     /// The HTTP status; nil where no response came.
     public var status: Int?
@@ -221,7 +221,7 @@ extension ProbeReport.Buffering {
     }
 }
 
-/// Which headers are shown: what is known to say something, and never what may hold a secret.
+/// Which headers are shown: known harmless ones, never one that may hold a secret.
 enum ProbeHeaders {
     private static let names: Set<String> = [
         "content-type", "server", "via", "transfer-encoding", "content-encoding", "content-length", "cache-control",

@@ -53,13 +53,13 @@ struct Meter {
     var price: Price?
     /// What the present attempt has been counted with.
     private var charged = (tokens: 0.0, dollars: 0.0)
-    /// Tokens of the present attempt: by estimate, or as the provider says.
+    /// Tokens of the present attempt: an estimate, or the reported count.
     private var input = 0.0
     private var output = 0.0
     /// How many of the tokens read came from the provider's cache, and how many were put there.
     private var cached = 0.0
     private var stored = 0.0
-    /// What the provider says that the attempt has cost so far, and how many tokens had been written then.
+    /// The reported cost of the attempt so far, and how many tokens had been written then.
     private var cost: (dollars: Double, output: Double)?
 
     /// US dollars for a million tokens.
@@ -80,7 +80,7 @@ struct Meter {
     }
 
     /// Adds to the budgets what the present attempt costs beyond what it has been counted with.
-    /// - Parameter isOver: whether the provider's cost is that of the whole attempt. One told while it runs counts once it
+    /// - Parameter isOver: whether the reported cost is that of the whole attempt. One reported while it runs counts once it
     ///   is above the estimate, and what is written after it is added by the price.
     private mutating func charge(isOver: Bool = false) {
         var dollars = 0.0
