@@ -1,5 +1,5 @@
--- A conversation: each line read is a turn, and the whole of it goes back to the model. reply.message is the
--- assistant's turn as the provider wants it back, reasoning signatures and all.
+-- A conversation: each line read is a turn, and all messages are sent again. reply.message is the assistant's message in
+-- the form that the provider wants back, with signatures of reasoning.
 --
 --   moonrill run --mock examples/chat.lua                     end with Ctrl-D
 local llm = require "llm"
@@ -19,7 +19,7 @@ while true do
       messages[#messages + 1] = reply.message
       print()
     else
-      messages[#messages] = nil  -- the turn did not happen
+      messages[#messages] = nil  -- the turn failed: forget its question
       print("(" .. tostring(err) .. ")")
     end
   end

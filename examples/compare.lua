@@ -1,4 +1,4 @@
--- Providers compared by the time to their first token: all are asked at once, each as often as it takes for a fair number.
+-- Compares providers by the median time to the first token. All are asked concurrently, each three times.
 --
 --   moonrill run --mock examples/compare.lua
 --   OPENAI_API_KEY=... DEEPSEEK_API_KEY=... moonrill run examples/compare.lua openai deepseek

@@ -1,4 +1,4 @@
--- A debate: two conversations answer each other, and a third model says who was better.
+-- A debate: two conversations answer each other, and a third request judges them.
 --
 --   moonrill run --mock examples/debate.lua
 --   moonrill run examples/debate.lua "Tabs are better than spaces."

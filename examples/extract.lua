@@ -1,4 +1,4 @@
--- Records out of a text: the answer has to fit a schema, and each record is shown as soon as it is whole.
+-- Extracts records from a text: the answer must fit a schema, and each record is printed as soon as it is complete.
 --
 --   moonrill run --mock examples/extract.lua
 --   moonrill run -p gemini examples/extract.lua "Ann (31) lives in Oslo, Bo (27) in Bergen."

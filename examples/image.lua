@@ -1,4 +1,4 @@
--- An image beside the question. Files, addresses and bytes are sent in the form that each provider takes.
+-- Sends an image with a question. Files, addresses and bytes are sent in the form that the provider takes.
 --
 --   moonrill run --mock examples/image.lua
 --   moonrill run -p anthropic examples/image.lua photo.jpg "What is on this photo?"

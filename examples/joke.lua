@@ -1,7 +1,7 @@
--- Error handling: a request that fails answers nil and an error with a kind, so a script can say what to do about it.
+-- Error handling: a request that fails returns nil and an error with a kind, so a script can give advice.
 --
 --   moonrill run --mock examples/joke.lua
---   moonrill run --fault 401 examples/joke.lua                see how a wrong key is met
+--   moonrill run --fault 401 examples/joke.lua                a wrong key
 local llm = require "llm"
 
 local client = llm.client { timeout = { first = 30, total = 120 } }

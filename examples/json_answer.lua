@@ -1,4 +1,4 @@
--- An answer as data: the script says what it must be, the model fills it, and the script reads a table.
+-- An answer as data: the script gives a schema and reads a table.
 --
 --   moonrill run --mock examples/json_answer.lua
 --   moonrill run -p gemini examples/json_answer.lua "Porto"

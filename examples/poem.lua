@@ -1,4 +1,4 @@
--- A poem, as it is written: first the model's reasoning, then the text, token by token, then what it cost.
+-- Streams a poem: first the reasoning, then the text, token by token, then the token counts.
 --
 --   moonrill run --mock examples/poem.lua                     no key, no network
 --   DEEPSEEK_API_KEY=... moonrill run -m deepseek-reasoner examples/poem.lua

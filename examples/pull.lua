@@ -1,5 +1,5 @@
--- The pull loop: events are taken one by one. A slow loop slows the server down (nothing piles up in memory), and
--- leaving the loop ends the request.
+-- The pull loop: events are taken one by one. A slow loop slows the server down (memory stays bounded), and leaving the
+-- loop ends the request.
 --
 --   moonrill run --mock examples/pull.lua
 local llm = require "llm"

@@ -1,5 +1,5 @@
--- What a provider really sends: every frame, as it came, beside what Moonrill made of it. For when a new provider
--- does something that nobody has seen before.
+-- Prints every frame of a provider as it was sent, and the events that Moonrill made of it. For providers with unknown
+-- behaviour; `moonrill probe` prints a summary.
 --
 --   moonrill run --mock examples/raw_chunks.lua
 local llm = require "llm"

@@ -1,9 +1,8 @@
--- Retries made visible: every failed attempt is announced, with the reason and the wait before the next. They happen
--- by themselves until a part of the reply was shown; after_output = "restart" allows them even then, and on_reset says
--- that what was shown is void.
+-- Prints retries: each failed attempt, with the reason and the wait before the next. Without an option, retries stop once
+-- a part of the reply was shown. after_output = "restart" allows them then too; on_reset means that the text so far is void.
 --
 --   moonrill run --fault 429:2@1 examples/retry.lua           the first two requests are refused
---   moonrill run --fault eof@14000x1 examples/retry.lua       the first reply breaks off in its middle
+--   moonrill run --fault eof@14000x1 examples/retry.lua       the first reply is cut in the middle
 local llm = require "llm"
 
 local client = llm.client { retry = { max = 5, base = 0.1, after_output = "restart" } }

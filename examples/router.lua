@@ -1,4 +1,4 @@
--- A router: the model says first what a question is about, and then answers it as the expert for that.
+-- A router: the first request classifies a question, the second answers it with the system prompt of that class.
 --
 --   moonrill run --mock examples/router.lua
 --   moonrill run examples/router.lua "My invoice is wrong."

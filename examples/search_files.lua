@@ -1,4 +1,4 @@
--- A tool that searches text files: the model asks for words, the script finds the lines, and the model answers from them.
+-- A tool that searches text files: the model calls it with a word, the script returns the lines, and the model answers.
 --
 --   moonrill run --mock examples/search_files.lua
 --   moonrill run examples/search_files.lua "How do I stop a stream?" README.md docs/*.md
@@ -19,7 +19,7 @@ local search = llm.tool {
       for line in io.lines(file) do
         number = number + 1
         if line:lower():find(word, 1, true) then found[#found + 1] = file .. ":" .. number .. ": " .. line end
-        if #found == 20 then return table.concat(found, "\n") end  -- as many as a model needs
+        if #found == 20 then return table.concat(found, "\n") end  -- enough for a model
       end
     end
     if #found == 0 then return "nothing found" end

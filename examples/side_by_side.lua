@@ -1,4 +1,4 @@
--- Several models side by side: each runs in a task of its own, all at the same time.
+-- Asks several models concurrently, each in a task.
 --
 --   moonrill run --mock examples/side_by_side.lua "Why is the sky blue?"
 --   moonrill run -p openrouter examples/side_by_side.lua "Why is the sky blue?" openai/gpt-5-mini deepseek/deepseek-chat
@@ -8,7 +8,7 @@ local question = arg[1] or "Why is the sky blue?"
 local models = { table.unpack(arg, 2) }
 
 local client = llm.client {}
-if #models == 0 then  -- only the offline provider answers to these names
+if #models == 0 then  -- only the offline provider has these models
   local offline = { "moonrill-reasoner", "moonrill-chat", "moonrill-r1" }
   models = client.provider == "mock" and offline or { client.model }
 end

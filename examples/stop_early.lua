@@ -1,5 +1,5 @@
--- Stopping early: a callback that returns false ends the stream. The connection is closed at once, so nothing more is
--- paid for, and the reply holds what was shown.
+-- Stopping early: a callback that returns false ends the stream. The connection is closed at once, so no further tokens
+-- are paid for, and the reply holds what was shown.
 --
 --   moonrill run --mock examples/stop_early.lua
 local llm = require "llm"

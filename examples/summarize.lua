@@ -1,4 +1,4 @@
--- A long document, summarised: its parts, side by side, and then their summaries, into one.
+-- Summarizes a long document: first its parts, concurrently, then the summaries of the parts.
 --
 --   moonrill run --mock examples/summarize.lua
 --   moonrill run examples/summarize.lua book.txt
@@ -15,7 +15,7 @@ for line in io.lines(path) do
 end
 if #part > 0 then parts[#parts + 1] = table.concat(part, "\n") end
 
-local client = llm.client { system = "Summarise in two sentences." }
+local client = llm.client { system = "Summarize in two sentences." }
 local function summary(text)
   local reply, err = client:ask(text)
   if not reply then return nil, err end

@@ -1,4 +1,4 @@
--- A tool: the model asks for it, the script runs it, and that goes on until the model answers with what it learned.
+-- The tool loop by hand: the model calls a tool, the script runs it, until the model answers. llm.tool does this by itself.
 --
 --   moonrill run --mock examples/tools.lua
 local llm = require "llm"
@@ -18,14 +18,14 @@ local functions = {
 local client = llm.client {}
 local messages = { { role = "user", content = "What is the weather in Lisbon? Use the tool weather." } }
 
-for _ = 1, 5 do  -- a model may ask again, but not forever
+for _ = 1, 5 do  -- at most five rounds
   local reply = assert(client:ask(messages, { tools = tools, on_token = io.write }))
   messages[#messages + 1] = reply.message
   if #reply.tool_calls == 0 then break end
   for _, call in ipairs(reply.tool_calls) do
     print("tool: " .. call.name .. " " .. call.arguments_json)
     local run = functions[call.name]
-    local result = { error = "no such tool, or its arguments are not JSON" }  -- models err; they can mend it
+    local result = { error = "no such tool, or its arguments are not JSON" }  -- the model can correct it
     if run and call.arguments then result = run(call.arguments) end
     messages[#messages + 1] = { role = "tool", tool_call_id = call.id, content = llm.json.encode(result) }
   end

@@ -1,4 +1,4 @@
--- A translation, criticised and revised until the critic is content, at most twice.
+-- A translation that a critic reviews and the translator revises, at most twice.
 --
 --   moonrill run --mock examples/translate.lua
 --   moonrill run examples/translate.lua "German" "The early bird catches the worm."
@@ -20,7 +20,7 @@ local function criticize(draft, source)
   local reply, err = editor:ask(source .. "\n\nTranslation: " .. draft)
   if not reply then return nil, err end
   print("draft: " .. draft .. "\neditor: " .. reply.text .. "\n")
-  if reply.text:lower():find("^%s*good") then return nil end  -- nothing more to revise
+  if reply.text:lower():find("^%s*good") then return nil end  -- no further revision
   return reply.text
 end
 

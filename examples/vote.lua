@@ -1,4 +1,4 @@
--- Self-consistency: the same question several times; the answer that most agree on wins, and no more is asked than needed.
+-- Self-consistency: the same question several times; the most frequent answer wins. Requests stop once it is decided.
 --
 --   moonrill run --mock examples/vote.lua
 --   moonrill run examples/vote.lua "How many r are in strawberry? Answer with the number alone."

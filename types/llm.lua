@@ -1,19 +1,19 @@
 ---@meta llm
--- Annotations of the module `llm` for the Lua language server (https://luals.github.io/wiki/annotations/). Nothing here
--- runs: add this folder to "Lua.workspace.library". Functions marked @async wait; other tasks go on meanwhile.
--- Scripts are Lua 5.4 ("Lua.runtime.version"), C modules included. Not there: bytecode (`load` refuses it: a crafted chunk
--- corrupts memory) and the writing part of `debug` (sethook, setlocal, setuservalue, getregistry, debug.debug): hooks belong
--- to --timeout, the registry to the host. setupvalue and upvaluejoin take the script's own functions, setmetatable tables.
+-- Annotations of the module `llm` for the Lua language server (https://luals.github.io/wiki/annotations/). Never executed:
+-- add this folder to "Lua.workspace.library". Functions marked @async wait; other tasks continue meanwhile.
+-- Scripts are Lua 5.4 ("Lua.runtime.version") with C modules. Not available: bytecode (`load` refuses it, because a crafted
+-- chunk can corrupt memory) and debug.sethook, setlocal, setuservalue, getregistry and debug.debug. debug.setupvalue and
+-- upvaluejoin take functions of the script, debug.setmetatable takes tables.
 -- Length: the language server reads a module's annotations from one file.
 
 ---@class llm
 ---@field version string
 ---@field json llm.json
 ---@field log llm.log
----@field defer table what a tool's run returns to leave the call to the script
+---@field defer table returned by the run of a tool to leave the call to the script
 ---@field flow llm.flow combinators of prompt chains
 ---@field budget fun(options: { tokens?: integer, usd?: number, seconds?: number }): llm.budget
----@field prices table<string, llm.price> by model; set one to add or override it
+---@field prices table<string, llm.price> by model; assign to add or override one
 local llm = {}
 
 ---@alias llm.error_kind "config"|"auth"|"permission"|"invalid_request"|"rate_limit"|"quota"|"overloaded"|"timeout"|"network"|"truncated"|"protocol"|"provider"|"cancelled"|"budget"|"schema"
@@ -21,21 +21,21 @@ local llm = {}
 ---@alias llm.after_output "fail"|"restart"|"continue"|"auto"
 ---@alias llm.status "waiting"|"streaming"|"retrying"|"paused"|"finished"|"failed"
 
----Calls go to the provider with legal names and arguments; an assistant's message without output is left out.
+---Calls are sent with legal names and arguments; assistant messages without output are left out.
 ---@class llm.message
 ---@field role "system"|"developer"|"user"|"assistant"|"tool"
 ---@field content? string|(string|llm.part)[]
----@field tool_calls? llm.tool_call[] of an assistant's message
----@field tool_call_id? string of a tool's message: whose result it is
----@field is_error? boolean of a tool's message: the tool failed
----@field native? table of reply.message: what its provider wants back as it came
+---@field tool_calls? llm.tool_call[] of an assistant message
+---@field tool_call_id? string of a tool message: the call that this is the result of
+---@field is_error? boolean of a tool message: the tool failed
+---@field native? table of reply.message: parts that its provider wants back unchanged
 
 ---@class llm.part
----@field type "text"|"image"|string any other type goes to the provider as it is
+---@field type "text"|"image"|string any other type is sent unchanged
 ---@field text? string
----@field path? string an image's file: PNG, JPEG, GIF or WebP
----@field url? string an image's address, which the provider fetches
----@field data? string an image's bytes; with media_type, its base64
+---@field path? string image file: PNG, JPEG, GIF or WebP
+---@field url? string image address, fetched by the provider
+---@field data? string bytes of the image; with media_type, base64
 ---@field media_type? string
 ---@field detail? "low"|"high"|"auto"
 
@@ -143,33 +143,33 @@ local llm = {}
 
 ---@class llm.usage
 ---@field input_tokens? integer
----@field output_tokens? integer reasoning included, but for Gemini
+---@field output_tokens? integer includes reasoning (not for Gemini)
 ---@field reasoning_tokens? integer
----@field cached_tokens? integer of the prompt, from the provider's cache; Anthropic counts them beside input_tokens
----@field cache_write_tokens? integer of the prompt, put into the cache (Anthropic, beside input_tokens)
+---@field cached_tokens? integer prompt tokens from the provider's cache; for Anthropic not part of input_tokens
+---@field cache_write_tokens? integer prompt tokens written to the cache (Anthropic; not part of input_tokens)
 ---@field total_tokens? integer
----@field cost? number US dollars, where the provider says it (OpenRouter, xAI, Perplexity, Vercel, DeepInfra, Venice)
----@field estimated boolean counted here, because the provider's numbers never came
+---@field cost? number US dollars, where the provider reports it (OpenRouter, xAI, Perplexity, Vercel, DeepInfra, Venice)
+---@field estimated boolean counted by Moonrill, because the provider sent no counts
 
 ---@class llm.tool_call
----@field id string the provider's; one made here where it sends none, or the same for two calls
+---@field id string the provider's; made by Moonrill where the provider sends none, or the same for two calls
 ---@field name string
 ---@field arguments_json string
----@field arguments table absent where arguments_json is not whole JSON
+---@field arguments table absent where arguments_json is not valid JSON
 
 ---@class llm.timing
 ---@field first_token? number seconds
 ---@field total number seconds
----@field queue? number seconds it waited in the server's queue, where the server says so (Groq, Cerebras)
----@field load? number seconds the server took to load the model, where it says so
----@field prompt_eval? number seconds it took to read the prompt (Ollama, llama.cpp, Groq, Cerebras)
----@field eval? number seconds it took to write the reply (the same)
+---@field queue? number seconds in the server's queue, where the server reports it (Groq, Cerebras)
+---@field load? number seconds to load the model, where the server reports it
+---@field prompt_eval? number seconds to read the prompt (Ollama, llama.cpp, Groq, Cerebras)
+---@field eval? number seconds to write the reply (the same providers)
 
 ---@class llm.reply
 ---@field text string
 ---@field reasoning string
 ---@field tool_calls llm.tool_call[]
----@field native_calls table[] of Responses: items that wait for the client, as they came; answer each with an item in the content of the next message
+---@field native_calls table[] Responses: items that wait for the client, unchanged; answer each with an item in the content of the next message
 ---@field finish_reason? llm.finish_reason absent in err.partial; "tool_calls" too where a Responses turn waits for the client (mcp_approval_request, computer_call, local_shell_call, apply_patch_call, ...)
 ---@field finish_reason_raw? string
 ---@field usage? llm.usage
@@ -178,14 +178,14 @@ local llm = {}
 ---@field provider string
 ---@field attempts integer
 ---@field refusal? string
----@field finish_message? string what the provider says of the end, beside the reason (Gemini, Anthropic)
+---@field finish_message? string the provider's explanation of the finish reason (Gemini, Anthropic)
 ---@field timing llm.timing
----@field message llm.message the assistant's turn, to append to a conversation; edits of it are sent; without calls if the reply was stopped
+---@field message llm.message the assistant message, to append to a conversation; edits of it are sent; without calls if the reply was stopped
 ---@field value any with schema: the answer as data
----@field rounds? integer with tools: requests that the loop took
----@field messages? llm.message[] with tools: the whole conversation, results included
+---@field rounds? integer with tools: number of requests of the loop
+---@field messages? llm.message[] with tools: the whole conversation with results
 ---@field usages? (llm.usage|false)[] with tools: of each round; usage is their sum
----@field deferred? llm.tool_call[] with tools: calls that are left to the script
+---@field deferred? llm.tool_call[] with tools: calls left to the script
 
 ---@class llm.position
 ---@field bytes integer
@@ -204,11 +204,11 @@ local llm = {}
 ---@field model? string
 ---@field request_id? string
 ---@field attempts? integer
----@field partial? any what had arrived: a llm.reply; of budget:run and flow.timeout, the results so far, with false where there is none
+---@field partial? any what had arrived: a llm.reply; of budget:run and flow.timeout the results so far, false for an item without one
 ---@field position? llm.position
----@field path? string of kind "schema": where the answer does not fit
+---@field path? string of kind "schema": the place that does not fit
 ---@field text? string of kind "schema": the answer
----@field step? string of a combinator: where in the chain, "seq[2] > map[17]"
+---@field step? string of a combinator: the step that failed, "seq[2] > map[17]"
 ---@field others? llm.error[] of a combinator: the errors of the other steps
 ---@field errors? llm.errors of kind "budget" and "timeout": the errors of a map that was ended
 ---@field messages? llm.message[] with tools: the conversation until the request that failed
@@ -220,7 +220,7 @@ local llm = {}
 ---@field received llm.position
 
 ---@class llm.wait_info
----@field seconds number until the request starts, about; announced again where it takes longer
+---@field seconds number estimated time until the request starts; reported again if it takes longer
 ---@field reason string the limit and its bound
 
 ---@class llm.reset_info
@@ -242,8 +242,8 @@ local llm = {}
 ---@field received? llm.position
 ---@field id? string
 ---@field model? string
----@field name? string of native: what the provider calls it (a citation, a server tool's use); with openai the name of the field: "citations", "annotations", "executed_tools", "logprobs", "audio"
----@field value? any of native: what the provider sent
+---@field name? string of native: the provider's name for it (a citation, a use of a server tool); with openai the name of the field: "citations", "annotations", "executed_tools", "logprobs", "audio"
+---@field value? any of native: the value, unchanged
 
 ---@class llm.client
 ---@field provider string
@@ -252,21 +252,21 @@ local llm = {}
 ---@field dialect string
 local client = {}
 
----Asks and waits for the whole reply.
+---Sends a request and waits for the whole reply.
 ---@async
 ---@param prompt string|llm.reply|llm.message|llm.message[] a reply stands for its text
 ---@param options? llm.request_options
 ---@return llm.reply? reply
----@return llm.error err where reply is nil; of kind "invalid_request" too, where the script's data cannot be sent (text that is not UTF-8)
+---@return llm.error err if reply is nil; kind "invalid_request" also if the data cannot be sent (text that is not UTF-8)
 function client:ask(prompt, options) end
 
----Begins a conversation; further options are those of every send. All are checked here.
+---Starts a conversation; further options apply to every send. All are checked here.
 ---@param options? { system?: string, messages?: llm.message[], load?: string }|llm.request_options
----@return llm.chat chat nil where `load` cannot be read
+---@return llm.chat chat nil if `load` cannot be read
 ---@return llm.error? err
 function client:chat(options) end
 
----Asks and gives the events one by one; leaving the loop cancels the request. Raises the error of one that fails.
+---Sends a request and returns an iterator of its events. Leaving the loop cancels the request. A request that fails raises its error.
 ---@async
 ---@param prompt string|llm.reply|llm.message|llm.message[] as for ask
 ---@param options? llm.request_options
@@ -276,7 +276,7 @@ function client:chat(options) end
 ---@return llm.call call closed by the loop
 function client:stream(prompt, options) end
 
----Asks in the background.
+---Sends a request in the background.
 ---@param prompt string|llm.reply|llm.message|llm.message[] as for ask
 ---@param options? llm.request_options
 ---@return llm.call
@@ -288,7 +288,7 @@ local call = {}
 
 ---@async
 ---@return llm.reply? reply
----@return llm.error err where reply is nil
+---@return llm.error err if reply is nil
 function call:wait() end
 function call:cancel() end
 function call:pause() end
@@ -298,26 +298,26 @@ function call:resume() end
 ---@field status "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
 local task = {}
 
----Waits for the function's results; raises what it raised; nil and an error when it was cancelled.
+---Waits for the results of the function. Raises what it raised. Returns nil and an error if the task was cancelled.
 ---@async
 ---@return any ...
 function task:wait() end
----Raises "cancelled" at each wait of the task. Waits inside `__close` go on, for 5 seconds in all; see llm.shield.
+---Raises "cancelled" at each wait of the task. Waits inside `__close` continue, for 5 seconds in all; see llm.shield.
 function task:cancel() end
 
 ---@param options? llm.client_options
 ---@return llm.client
 function llm.client(options) end
 
----Runs a function in a task of its own. An error that nobody waits for, raised or returned as nil and a request's error,
----is logged as a warning with its traceback, and the script fails at its end unless a later task:wait() takes it.
----@param body async fun(...: any): any... its results are those of task:wait
+---Runs a function in a task. An error that nobody waits for (raised, or returned as nil and the error of a request) is
+---logged as a warning with its traceback, and the script fails at its end unless a later task:wait() returns it.
+---@param body async fun(...: any): any... its results are the results of task:wait
 ---@param ... any its arguments
 ---@return llm.task
 function llm.spawn(body, ...) end
 
----Runs fn to its end even if the task is cancelled: its waits go on, the first wait after it raises. What is begun inside
----is over when it ends. The 2 seconds after a signal, or after `--timeout`, hold here too.
+---Runs fn to its end even if the task is cancelled: its waits continue, and the first wait after it raises. What is started
+---inside is over when fn ends. The 2 seconds after a signal or after `--timeout` apply here too.
 ---@async
 ---@generic T
 ---@param fn fun(...): T
@@ -329,10 +329,10 @@ function llm.shield(fn, ...) end
 ---@param seconds number
 function llm.sleep(seconds) end
 
----Repairs a string: U+FFFD in place of each invalid sequence. Requests, tools and JSON take UTF-8 alone.
+---Repairs a string: U+FFFD replaces each invalid sequence. Requests, tools and JSON take UTF-8 only.
 ---@param text string
 ---@return string repaired
----@return integer bytes that were replaced
+---@return integer bytes replaced
 function llm.utf8(text) end
 
 ---Monotonic seconds.
@@ -346,9 +346,9 @@ function llm.time() end
 ---@class llm.provider
 ---@field name string
 ---@field title string
----@field dialect string the wire format it is asked in unless the client names another
----@field dialects string[] all that it speaks
----@field base_url? string absent where each customer has one of their own
+---@field dialect string the default wire format
+---@field dialects string[] all wire formats that it supports
+---@field base_url? string absent where each customer has an address
 ---@field key_env? string
 ---@field model? string
 ---@field has_key boolean
@@ -356,22 +356,22 @@ function llm.time() end
 ---@return llm.provider[]
 function llm.providers() end
 
----A tool: client:ask calls run with the model's arguments, checked before, and sends back what it returns. A table goes as
----JSON; what it raises, or returns as nil, err, goes back as an error, as does what JSON cannot hold (with a warning in the
----log); llm.defer leaves the call to the script. Tools do not run from a reply that was cut, filtered or malformed: the ask
----answers nil and an error whose code is the finish reason.
+---Makes a tool. client:ask calls run with the model's arguments, after checking them, and sends back the result. A table is
+---sent as JSON. What run raises, or returns as nil, err, is sent as an error, and so is a result that JSON cannot hold (with a
+---warning in the log). llm.defer leaves the call to the script. Tools do not run from a reply that was cut, filtered or
+---malformed: ask returns nil and an error whose code is the finish reason.
 ---@param options { name: string, description?: string, parameters?: table, strict?: boolean, run: fun(arguments: table, call: llm.tool_call): any, any }
 ---@return llm.tool
 function llm.tool(options) end
 
----Limits what shares it, by its name: requests at once, requests and tokens a minute. What a provider says of its own
----limits (rate headers, 429) is obeyed without it; `limit = false` on a client or a request switches that off.
+---Makes a limit that is shared by its name: concurrent requests, requests a minute, tokens a minute. The provider's own
+---limits (rate headers, 429) are obeyed without it; `limit = false` on a client or a request switches that off.
 ---@param options { name?: string, concurrent?: integer, rpm?: number, tpm?: number }
 ---@return llm.limit
 function llm.limit(options) end
 
 ---@class llm.provider_definition
----@field name string one word; that of a known provider changes what is said here and nothing else
+---@field name string one word; the name of a known provider changes only the fields that are given
 ---@field title? string
 ---@field dialect? string ("openai")
 ---@field base_url? string
@@ -386,7 +386,7 @@ function llm.limit(options) end
 function llm.provider(definition) end
 
 ---@class llm.json
----@field null table what JSON's null is in Lua
+---@field null table JSON's null
 local json = {}
 
 ---@param value any
@@ -395,10 +395,10 @@ local json = {}
 function json.encode(value, options) end
 
 ---@param text string
----@return any value, string? message nil and what is wrong with the text: NaN, Infinity, 1e400 and what is not UTF-8 too
+---@return any value, string? message nil and the reason; NaN, Infinity, 1e400 and text that is not UTF-8 are errors
 function json.decode(text) end
 
----Marks a table as an array, an empty one too.
+---Marks a table as an array, also an empty one.
 ---@param values? any[]
 ---@return any[]
 function json.array(values) end

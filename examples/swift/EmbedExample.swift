@@ -31,7 +31,7 @@ struct EmbedExample {
         if !result.isSuccess { print("failed:", result.ending) }
     }
 
-    /// The same from async Swift.
+    /// Streams a reply from async Swift.
     static func stream(_ baseURL: String) async throws {
         let client = try ChatClient(model: "moonrill-chat", baseURL: baseURL)
         var tokens = 0
