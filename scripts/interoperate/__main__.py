@@ -11,6 +11,7 @@ from importlib import metadata
 
 import bodies
 import history
+import independent
 import scripted
 import sdks
 import self_test
@@ -19,7 +20,7 @@ import stub
 from cases import CASES, Case, Differs
 from ours import BASES, Client
 from recorder import Answer, recorder
-from table import Table
+from results import Table
 
 # A path of each dialect's where a request for a reply goes.
 PATHS = {
@@ -41,11 +42,11 @@ class World:
 
     @cached_property
     def stub(self) -> str:
-        return self._stack.enter_context(servers.stubllm(stub.fixtures()))
+        return self._stack.enter_context(independent.stubllm(stub.fixtures()))
 
     @cached_property
     def mock_ai(self) -> dict[str, str]:
-        return {name: self._stack.enter_context(servers.mock_ai(name)) for name in ("openai", "anthropic")}
+        return {name: self._stack.enter_context(independent.mock_ai(name)) for name in ("openai", "anthropic")}
 
     @cached_property
     def mock(self) -> str:

@@ -21,7 +21,7 @@ from cases import CASES, Case, Differs, case, contains, present, same
 from malformed import MALFORMED, TOOLS, malformed_history
 from ours import Client, Outcome
 from real_server import CONTEXT, MODEL, SLOTS
-from table import Table
+from results import Table
 
 PEER = "xllamacpp"
 HERE = Path(__file__).parent

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import bodies
 import history
+import independent
 import legal
 import sdks
-import servers
 import stub
 from asking import Decoded
 from cases import Differs
@@ -226,7 +226,7 @@ def stub_cases(world):
         for each in changed:
             if each["name"] == fixture:
                 change(each["match"], each["response"])
-        with servers.stubllm(changed) as origin:
+        with independent.stubllm(changed) as origin:
             case(Elsewhere(world, origin), "openai")
 
     return {name: lambda name=name: run(name) for name in wanted}

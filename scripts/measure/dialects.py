@@ -5,7 +5,7 @@ import statistics
 from pathlib import Path
 
 from process import RunError, Timing, run_checked
-from server import nginx
+from static_server import nginx
 from shapes import AGAINST, PATHS, READ_AS, make, repeated
 from stream import Stream
 from table import Table

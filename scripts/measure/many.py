@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 
 from process import RunError, cpu_seconds, resident_bytes
-from server import mock
+from servers import moonrill
 from table import Table
 
 LOADS = [(200, 20), (2_000, 20), (8_000, 5)]  # streams, deltas a second each
@@ -65,8 +65,8 @@ def raise_descriptor_limit():
 
 
 def run(settings, streams: int, rate: int) -> Load:
-    with mock(settings.binary) as base:
-        command = [settings.binary, "run", str(settings.references / "many.lua"), base, str(streams), str(rate),
+    with moonrill(settings.binary, rate=None) as origin:
+        command = [settings.binary, "run", str(settings.references / "many.lua"), origin + "/v1", str(streams), str(rate),
                    str(SECONDS)]
         client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

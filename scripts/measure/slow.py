@@ -4,7 +4,7 @@ import subprocess
 import time
 
 from process import RunError, resident_bytes
-from server import mock
+from servers import moonrill
 from table import Table
 
 
@@ -28,8 +28,8 @@ def measure(settings) -> Table:
 
 def watch(settings, seconds: int) -> tuple[list[int], str]:
     """Resident size second by second from the start of the stream, and the tokens that the script took."""
-    with mock(settings.binary) as base:
-        command = [settings.binary, "run", str(settings.references / "slow.lua"), base, str(seconds)]
+    with moonrill(settings.binary, rate=None) as origin:
+        command = [settings.binary, "run", str(settings.references / "slow.lua"), origin + "/v1", str(seconds)]
         client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             if client.stdout.readline().strip() != "idle":

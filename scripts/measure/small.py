@@ -3,7 +3,7 @@
 import statistics
 
 from process import located, run_checked, spawn_silent
-from server import nginx
+from static_server import nginx
 from stream import make
 from table import Table
 from throughput import BODY

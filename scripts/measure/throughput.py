@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from process import RunError, Timing, run_checked
-from server import nginx
+from static_server import nginx
 from stream import Stream, make
 from table import Table
 

@@ -4,7 +4,7 @@ import statistics
 
 from dialects import DELTAS
 from process import RunError, Timing, run_checked
-from server import nginx
+from static_server import nginx
 from shapes import PATHS, make
 from table import Table
 

@@ -1,7 +1,6 @@
-"""The two servers that clients are measured against: nginx with recorded replies, and `moonrill mock`."""
+"""nginx with recorded replies, the static server that clients are measured against."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -9,6 +8,8 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from servers import ServerError
 
 # A POST to a static file is answered 405 by nginx; error_page turns that into the file itself, status 200.
 CONFIGURATION = """
@@ -35,10 +36,6 @@ http {{
     }}
 }}
 """
-
-
-class ServerError(Exception):
-    """A server did not start."""
 
 
 @contextmanager
@@ -118,21 +115,3 @@ def accepts(port: int, process: subprocess.Popen, patience: float = 5.0) -> bool
         except OSError:
             time.sleep(0.02)
     return False
-
-
-@contextmanager
-def mock(binary: str):
-    """Runs `moonrill mock` as a process of its own and yields its base URL, which ends in /v1."""
-    process = subprocess.Popen([binary, "mock", "--port", "0"], stdout=subprocess.PIPE, text=True,
-                               env=os.environ | {"NO_COLOR": "1"})
-    try:
-        for line in process.stdout:
-            if found := re.search(r"https?://[\w.:-]+(?:/[\w./-]*\w)?", line):
-                url = found.group(0)
-                yield url if url.endswith("/v1") else url + "/v1"
-                return
-        raise ServerError("moonrill mock printed no base URL")
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
