@@ -104,3 +104,13 @@ def chat_messages(question: Question, arguments=None) -> list[dict[str, Any]]:
         else:
             written.append({key: message[key] for key in ("role", "content", "tool_call_id") if key in message})
     return written
+
+
+def chat_options(question: Question) -> dict[str, Any]:
+    """The arguments of a request as Chat Completions writes them."""
+    chosen = {"model": question.model, "messages": chat_messages(question)}
+    if question.tools:
+        chosen["tools"] = [schema(tool) for tool in question.tools]
+    if question.max_tokens:
+        chosen["max_tokens"] = question.max_tokens
+    return chosen

@@ -8,7 +8,7 @@ import cohere
 import httpx
 from cohere.core.api_error import ApiError
 
-from asking import Decoded, Peer, Question, chat_messages, schema
+from asking import Decoded, Peer, Question, chat_options
 from cases import Differs
 
 FINISH = {"COMPLETE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
@@ -34,11 +34,7 @@ class Cohere(Peer):
 
     @staticmethod
     def written(question: Question) -> dict:
-        chosen = {"model": question.model, "messages": chat_messages(question)}
-        if question.tools:
-            chosen["tools"] = [schema(tool) for tool in question.tools]
-        if question.max_tokens:
-            chosen["max_tokens"] = question.max_tokens
+        chosen = chat_options(question)
         if question.thinking:
             chosen["thinking"] = {"type": "enabled"}
         return chosen | {"request_options": {"max_retries": 0, "additional_headers": question.headers}}

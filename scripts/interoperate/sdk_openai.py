@@ -9,7 +9,7 @@ from huggingface_hub import InferenceClient
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, TextGenerationError
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
-from asking import Decoded, Peer, Question, chat_messages, schema
+from asking import Decoded, Peer, Question, chat_options
 from cases import Differs, misfit, same
 
 FINISH = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
@@ -21,15 +21,6 @@ def strict(value):
         type(value).model_validate(value.to_dict(mode="json"))
     except pydantic.ValidationError as error:
         raise Differs(misfit(f"does not fit {type(value).__name__}", error)) from error
-
-
-def options(question: Question) -> dict:
-    chosen = {"model": question.model, "messages": chat_messages(question)}
-    if question.tools:
-        chosen["tools"] = [schema(tool) for tool in question.tools]
-    if question.max_tokens:
-        chosen["max_tokens"] = question.max_tokens
-    return chosen
 
 
 def counts(usage) -> dict[str, int]:
@@ -61,7 +52,7 @@ class OpenAI(Peer):
         decoded, state = Decoded(), ChatCompletionStreamState()
         client = self.client(question)
         for chunk in client.chat.completions.create(
-                stream=True, stream_options={"include_usage": True}, **options(question)):
+                stream=True, stream_options={"include_usage": True}, **chat_options(question)):
             strict(chunk)
             state.handle_chunk(chunk)
             for choice in chunk.choices:
@@ -78,7 +69,7 @@ class OpenAI(Peer):
         return decoded
 
     def whole(self, question: Question) -> Decoded:
-        completion = self.client(question).chat.completions.create(**options(question))
+        completion = self.client(question).chat.completions.create(**chat_options(question))
         strict(completion)
         return self.read(completion)
 
@@ -112,7 +103,7 @@ class HuggingFaceChat(Peer):
         # The client must outlive its stream: it closes its connections when it is collected.
         client = self.client(question)
         for chunk in client.chat_completion(
-                stream=True, stream_options={"include_usage": True}, **options(question)):
+                stream=True, stream_options={"include_usage": True}, **chat_options(question)):
             for choice in chunk.choices:
                 decoded.text += choice.delta.content or ""
                 decoded.reasoning += choice.delta.get("reasoning_content") or ""
@@ -131,7 +122,7 @@ class HuggingFaceChat(Peer):
         return decoded
 
     def whole(self, question: Question) -> Decoded:
-        completion = self.client(question).chat_completion(**options(question))
+        completion = self.client(question).chat_completion(**chat_options(question))
         choice = completion.choices[0]
         calls = choice.message.tool_calls or []
         return Decoded(
