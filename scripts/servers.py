@@ -81,7 +81,7 @@ def moonrill(binary: str, *options: str, rate: int | None = 0):
 
 
 def post(url: str, body: dict) -> tuple[int, dict]:
-    """POSTs JSON; status and body of the answer, whatever the status."""
+    """POSTs JSON; returns the status and the body."""
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=30) as response:

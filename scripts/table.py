@@ -2,7 +2,7 @@
 
 
 class Table:
-    """Rows of text; a row that was not measured says why."""
+    """Rows of text; a row that was not measured has the reason."""
 
     def __init__(self, title: str, columns: list[str]):
         self.title = title

@@ -1,5 +1,5 @@
-// Runs one command and writes what it cost: a process keeps the largest resident size of whoever forked it, so the
-// forking must be done by a small program. Usage: launch OUT COMMAND...
+// Runs one command and writes what it cost. A process inherits the largest resident size of its parent, so a small
+// program has to fork it. Usage: launch OUT COMMAND...
 // OUT receives: wall seconds, processor seconds, largest resident size in bytes. The status is the command's own.
 
 #include <sys/resource.h>

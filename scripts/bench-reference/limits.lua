@@ -11,7 +11,7 @@ local function client(base_url, retry)
   }
 end
 
--- Ends the process after some seconds, with what `report` says.
+-- Ends the process after some seconds, with the result of `report`.
 local function give_up(seconds, report)
   llm.spawn(function()
     llm.sleep(seconds)

@@ -1,7 +1,7 @@
 -- Holds many streams open at once and reports, a line a step, what each has received against its own schedule.
 -- Usage: moonrill run many.lua BASE_URL STREAMS DELTAS_A_SECOND SECONDS
 -- It prints: "idle"; "full RECEIVED"; "sample SPREAD OVERDUE" each half second; "done RECEIVED"; "failed COUNT MESSAGE".
--- SPREAD is in whole deltas, OVERDUE in seconds; what they are stands at the function `sample`.
+-- SPREAD is in whole deltas, OVERDUE in seconds; the function `sample` defines them.
 local llm = require "llm"
 
 local base_url, streams, rate, seconds = arg[1], tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[4])

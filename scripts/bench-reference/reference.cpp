@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-// Where a dialect's chunks hold text: through members, and where a name is empty through the first element.
+// The path of the text in a dialect's chunks: names of members; an empty name is the first element.
 using Path = std::vector<const char *>;
 struct Shape {
     const char *name;

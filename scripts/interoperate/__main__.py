@@ -1,4 +1,4 @@
-"""Holds both sides of Moonrill against other people's software; called by scripts/interop, which makes the
+"""Tests both sides of Moonrill against other people's software; called by scripts/interop, which makes the
 environment and builds the binary first."""
 
 import argparse
@@ -69,7 +69,7 @@ class World:
         return json.loads(text)
 
     def knows(self, side: str, dialect: str) -> bool:
-        """Whether our client, or our provider, knows the dialect."""
+        """Whether our client, or our provider, supports the dialect."""
         if dialect not in PATHS:
             return True
         if (side, dialect) not in self._known:
@@ -83,7 +83,7 @@ class World:
         return status != 404 or "Unknown path" not in json.dumps(body)
 
     def told(self, dialect: str, model: str, prompt, **options) -> dict:
-        """What our own client gets from our provider: the mock says the same to all who ask the same."""
+        """What our own client gets from our provider; the mock's reply depends on the request alone."""
         key = json.dumps([dialect, model, prompt, options], sort_keys=True)
         if key not in self._told:
             base = self.mock + BASES[dialect]
@@ -134,7 +134,7 @@ def result(world: World, each: Case) -> str:
         return str(difference)
     except servers.ServerError:
         raise
-    except Exception as error:  # whatever a peer raises where it must not is a difference, not the end of the run
+    except Exception as error:  # an exception of a peer is a difference, not the end of the run
         return f"{type(error).__name__}: {error}"
     return "ok"
 

@@ -25,7 +25,7 @@ class Question:
 
 @dataclass
 class Decoded:
-    """What a client decoded. `usage` has those of our names that its format can tell."""
+    """What a client decoded. `usage` has the names that its format has."""
 
     text: str = ""
     reasoning: str = ""
@@ -44,17 +44,17 @@ class Peer:
     # As PyPI calls it.
     package: str
     dialect: str
-    # Options by which our own client is told to think, where the model's name is not enough.
+    # Options of our own client that turn thinking on, if the model's name does not.
     thinking: dict[str, Any] = {}
     reasons = True
     calls_tools = True
     # Whether ids of tool calls are on the wire.
     has_ids = True
-    # Whether system prompts, turns and tool results are: TGI knows one prompt alone.
+    # Whether system prompts, turns and tool results are: TGI takes one prompt.
     converses = True
-    # Status that the mock is told to answer with -> what the client raises for it.
+    # Status of the mock's answer -> what the client raises for it.
     statuses: dict[int, type[Exception]]
-    # Status -> the provider's own word for it, where the format has one and the client shows it.
+    # Status -> the provider's error code, if the format has one and the client shows it.
     codes: dict[int, str] = {}
     # What is raised for an error inside a stream, and for a stream that breaks off.
     in_stream: tuple[type[Exception], ...]
@@ -78,7 +78,7 @@ class Peer:
 
     @staticmethod
     def code(error: Exception) -> str | None:
-        """The provider's word that an exception carries."""
+        """The provider's error code that an exception carries."""
         return None
 
     @staticmethod
@@ -92,7 +92,7 @@ def schema(tool: dict[str, Any]) -> dict[str, Any]:
 
 
 def chat_messages(question: Question, arguments=None) -> list[dict[str, Any]]:
-    """The conversation as Chat Completions writes it; `arguments` turns a call's arguments into what stands there."""
+    """The conversation as Chat Completions writes it; `arguments` converts the arguments of a call."""
     written = [{"role": "system", "content": question.system}] if question.system else []
     for message in question.messages:
         if calls := message.get("tool_calls"):

@@ -1,4 +1,4 @@
-"""What our client sends, held against the types that the official clients declare for their own requests: every member
+"""What our client sends, checked against the types that the official clients declare for their requests: every member
 known, every value of its type. The other servers take nearly anything; these types do not."""
 
 import base64
@@ -92,7 +92,7 @@ HELD = [
     ("huggingface_hub", "tgi", TextGenerationInput, BEARER),
     ("cohere", "cohere", Cohere, BEARER),
 ]
-# Chat Completions is spoken by many servers: what only some of them know (`top_k`, a tool message's `name`) is sent.
+# Many servers implement Chat Completions: members that only some of them have (`top_k`, a tool message's `name`) are sent.
 # anthropic's package has ceased to declare how replies are drawn; what a script asks for is sent all the same.
 ELSEWHERE = {"openai": {"top_k", "name"}, "anthropic": {"temperature", "top_p", "top_k"}}
 

@@ -1,4 +1,4 @@
-"""The cases: what is compared, with whom, and how a difference is told."""
+"""The cases: what is compared, with which peer, and how a difference is reported."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Case:
     peer: str  # the package on the other side, as PyPI calls it
     dialect: str  # the wire format between the two
     name: str
-    # Which of our sides must know the dialect: "client", "mock", or both.
+    # Which of our sides must support the dialect: "client", "mock", or both.
     needs: tuple[str, ...]
     run: Callable[[Any], None]
 

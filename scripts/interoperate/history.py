@@ -18,7 +18,7 @@ MODEL = "moonrill-chat"
 QUESTION = {"role": "user", "content": "What is the weather in Paris and Rome?"}
 CITIES = ["Paris", "Rome"]
 
-# Dialect -> the type of a whole body, and whose it is. TGI's endpoint takes a prompt and knows no calls.
+# Dialect -> the type of a whole body, and its package. TGI's endpoint takes a prompt and has no calls.
 TYPES = {dialect: (package, kind) for package, dialect, kind, _ in bodies.HELD if dialect != "tgi"}
 
 
@@ -103,7 +103,7 @@ def no_ids(dialect: str, body: dict):
 
 
 def paired(dialect: str, body: dict):
-    """Each result stands where its call is looked for: by id, or at the same place."""
+    """Each result has the id or the position of its call."""
     rounds = 0
     conversation = legal.turns(dialect, body)
     for turn, following in zip(conversation, conversation[1:]):
@@ -143,7 +143,7 @@ def all_answered(dialect: str, body: dict, count: int):
 
 
 def empty_turn(world, dialect: str):
-    """A turn of the model's without text is left out, and what the user said before and after it is not."""
+    """A turn of the model without text is left out; the user's turns around it stay."""
     messages = [{"role": "user", "content": "First."}, {"role": "assistant", "content": ""},
                 {"role": "user", "content": "Second."}]
     written = json.dumps(last_body(world, dialect, messages))
@@ -280,7 +280,7 @@ def stored_nowhere(world, encrypted: bool):
 
 
 def nothing_points_nowhere(items: list[dict], encrypted: bool):
-    """Fails for reasoning that says nothing without what is stored, and for ids: nothing is stored under them."""
+    """Fails for reasoning and ids that refer to stored items: nothing is stored."""
     kinds = [item.get("type") for item in items]
     if encrypted:
         same("kinds of items", kinds[-3:], ["reasoning", "function_call", "function_call_output"])

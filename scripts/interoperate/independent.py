@@ -17,7 +17,7 @@ def stubllm(fixtures: list[dict]):
     with tempfile.TemporaryDirectory(prefix="moonrill-interop-") as folder:
         path = Path(folder) / "fixtures.json"
         path.write_text(json.dumps({"fixtures": fixtures}, ensure_ascii=False), encoding="utf-8")
-        # Its package has no __main__; the console script stands beside the interpreter.
+        # Its package has no __main__; the console script is beside the interpreter.
         program = str(Path(sys.executable).parent / "stubllm")
         with child("stubllm", [program, "serve", "--port", "0", "--fixture-file", str(path)], UVICORN, "/health") as at:
             yield at

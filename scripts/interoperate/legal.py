@@ -1,5 +1,5 @@
 """What a provider accepts of a conversation, beyond the types of its members: legal names, arguments that are objects,
-every call answered, no empty turn. Read from the body of a request, whatever its format."""
+every call answered, no empty turn. Read from the body of a request in any format."""
 
 import json
 import re

@@ -26,7 +26,7 @@ class Outcome:
 
     @property
     def good(self) -> dict[str, Any]:
-        """The reply, which must be there; what callbacks were shown must be what it holds."""
+        """The reply, which must be there; the callbacks must have got the same."""
         if self.reply is None:
             raise Differs(f"our client failed: {self.err['kind']}: {self.err['message']}")
         same("text shown by on_token", self.shown["text"], self.reply["text"])
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class Misuse(Exception):
-    """The client was refused before any request, with the library's own words."""
+    """The client was refused before any request, with the library's message."""
 
 
 class Client:

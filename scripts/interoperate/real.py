@@ -41,7 +41,7 @@ THINKING = r'root ::= "<think>\n" [a-z ]{5,20} "\n</think>\n\n" [a-z ]{3,20}'
 
 
 class Server:
-    """The real server, and what it says of itself."""
+    """The real server, and what it reports of itself."""
 
     def __init__(self, binary: str, origin: str):
         self.client = Client(binary, patience=PATIENCE)
@@ -71,7 +71,7 @@ def frames(outcome: Outcome) -> list[dict]:
 
 
 def written(dialect: str, outcome: Outcome) -> str:
-    """The text as the frames hold it, read by this file alone."""
+    """The text of the frames, read by this file alone."""
     if dialect == "openai":
         return "".join(choice["delta"].get("content") or "" for each in frames(outcome) for choice in each["choices"])
     if dialect == "responses":
@@ -117,7 +117,7 @@ def schema(server: Server, dialect: str):
 
 
 def stop(server: Server, dialect: str):
-    # What comes without the stop sequence tells what must come with it.
+    # The reply without the stop sequence determines the reply with it.
     whole = server.ask(dialect, QUESTION).good["text"]
     words = whole.split()
     if len(words) < 3:
@@ -134,8 +134,8 @@ def usage(server: Server, dialect: str):
     same("estimated", told["estimated"], False)
     same("usage shown by on_usage", outcome.shown["usage"], told)
     if dialect == "anthropic":
-        # The format carries no timings: the same request in another one tells how many tokens there are. Tokens from
-        # the cache stand beside the input tokens.
+        # The format carries no timings: the same request in another one has the number of tokens. Tokens from
+        # the cache are not part of the input tokens.
         measured = timings(server.ask("openai", QUESTION + " Thank you.", max_tokens=12))
         whole_input = told["input_tokens"] + told.get("cached_tokens", 0)
     else:

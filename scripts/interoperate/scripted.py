@@ -8,7 +8,7 @@ from ours import BASES
 PEER = "mock-ai-api"
 MODELS = {"openai": "gpt-4.1", "responses": "gpt-4.1", "anthropic": "claude-sonnet-4-20250514"}
 GREETING = "Hello. It's nice to meet you."
-# What stands before the prompt in replies of scenarios that have no text of their own.
+# The prefix before the prompt in replies of scenarios without a text.
 ECHO = {"openai": "Mock stream for: ", "responses": "Mock response for: ", "anthropic": "Mock Anthropic stream for: "}
 ARGUMENTS = {"path": "tmp/mock-file.txt", "contents": "mock output"}
 TOOLS = [{"name": "Write", "description": "Writes a file.", "parameters": {

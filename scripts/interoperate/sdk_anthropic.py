@@ -16,7 +16,7 @@ def written(question: Question) -> dict:
     for message in question.messages:
         if message["role"] == "tool":
             block = {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": message["content"]}
-            # Results of one turn stand in one message of the user's.
+            # The results of one turn are one user message.
             if messages and messages[-1]["role"] == "user" and isinstance(messages[-1]["content"], list):
                 messages[-1]["content"].append(block)
             else:
@@ -77,7 +77,7 @@ class Anthropic(Peer):
         return decoded
 
     def raw(self, question: Question):
-        """The events unassembled, each held against the package's types."""
+        """The events unassembled, each checked against the package's types."""
         for event in self.client(question).messages.create(stream=True, **written(question)):
             strict(event)
             yield event

@@ -15,7 +15,7 @@ FINISH = {"COMPLETE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
 
 
 class InStream(Exception):
-    """The last event tells an error: the package hands it on as an event."""
+    """The last event is an error; the package returns it as an event."""
 
 
 class Cohere(Peer):

@@ -63,7 +63,7 @@ def models(world):
 
 
 def retries(world):
-    """The package's own retries: it waits as Retry-After says, and gets its text at the third attempt."""
+    """The package's own retries: it honours Retry-After, and gets its text at the third attempt."""
     with world.mock_with("--fault", "429:1@0.05,503:1@ms:50") as origin:
         client = OpenAI(origin).client(Question(QUESTION), max_retries=2)
         raw = client.chat.completions.with_raw_response.create(model="moonrill-chat", messages=QUESTION)
@@ -87,7 +87,7 @@ def asynchronous(world):
 
 
 def events(world, peer: type[Peer]):
-    """Each event as it came, held against the type that the package declares for it."""
+    """Each event fits the type that the package declares for it."""
     for question in (REASONED, CALLING):
         present("events", list(peer(world.mock).raw(question)))
 

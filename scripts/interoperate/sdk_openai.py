@@ -1,4 +1,4 @@
-"""The official clients that speak Chat Completions: openai's, and Hugging Face's for servers of that kind."""
+"""The official clients for Chat Completions: openai's and Hugging Face's."""
 
 import json
 
@@ -27,7 +27,7 @@ def counts(usage) -> dict[str, int]:
     counted = {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens,
                "total_tokens": usage.total_tokens}
     if details := getattr(usage, "completion_tokens_details", None):
-        # Hugging Face's package leaves what it does not know as it came.
+        # Hugging Face's package leaves unknown members unparsed.
         counted["reasoning_tokens"] = dict(details)["reasoning_tokens"]
     return counted
 

@@ -10,7 +10,7 @@ from sdk_openai import OpenAI, strict
 
 
 class InStream(Exception):
-    """An error event or a failed response: the package hands it on as an event."""
+    """An error event or a failed response; the package returns it as an event."""
 
 
 def written(question: Question) -> dict:
@@ -67,7 +67,7 @@ class Responses(OpenAI):
         return last
 
     def raw(self, question: Question):
-        """The events unassembled, each held against the package's types."""
+        """The events unassembled, each checked against the package's types."""
         for event in self.client(question).responses.create(stream=True, **written(question)):
             strict(event)
             yield event

@@ -1,5 +1,5 @@
 """Official clients against `moonrill mock`. All are asked the same; what each decodes must be what our own client gets
-for the same question in the same dialect: the mock says the same to all who ask the same."""
+for the same question in the same dialect: the reply of the mock depends on the request alone."""
 
 import json
 from dataclasses import replace
@@ -148,7 +148,7 @@ def status(world, peer: type[Peer], code: int):
             same("code", peer.code(caught.error), peer.codes[code])
 
 
-# A part of what the mock says with each status, in whatever dialect.
+# A part of the mock's message for each status, in every dialect.
 SAYS = {400: "not valid", 401: "API key", 403: "not allowed", 404: "does not exist", 409: "conflicts", 422: "not valid",
         429: "Rate limit", 500: "had an error", 503: "overloaded", 529: "overloaded"}
 

@@ -202,7 +202,7 @@ def another_status(world):
 
 
 def stub_cases(world):
-    """stubllm with fixtures that want, or say, something else."""
+    """stubllm with fixtures that match or send something else."""
     wanted = {
         "another text": ("openai text", lambda match, response: response.update(content="other"), stub.text),
         "another model wanted": ("openai text", lambda match, response: match.update(model="other"), stub.text),

@@ -37,7 +37,7 @@ HEADERS = {
 ENDPOINTS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages",
              "gemini": f"/v1beta/models/{MODEL}:streamGenerateContent"}
 
-# Status -> the code that stubllm is told to send with it (None: its own for that status), our kind, our status.
+# Status -> the code that stubllm sends with it (None: its default), our kind, our status.
 ERRORS = {
     "openai": [(400, None, "invalid_request"), (401, "invalid_api_key", "auth"), (401, None, "auth"),
                (403, None, "permission"), (404, "model_not_found", "invalid_request"), (429, None, "rate_limit"),
@@ -52,7 +52,7 @@ ERRORS = {
 
 
 def fixtures() -> list[dict]:
-    """All that stubllm is told; each is found by the words of one case."""
+    """The fixtures of stubllm; each matches the prompt of one case."""
     found = []
     for dialect in DIALECTS:
         found += [
@@ -165,7 +165,7 @@ def result(world, dialect: str):
 
 def usage(world, dialect: str):
     reported = ask(world, dialect, "Say the text.").good.get("usage")
-    if dialect == "anthropic":  # 20 is what stubllm's message_delta says whatever a fixture wants
+    if dialect == "anthropic":  # stubllm's message_delta always has 20
         same("output tokens", (reported or {}).get("output_tokens"), 20)
     else:  # its streams report none, and none may be made up
         same("usage", reported, None)
@@ -189,7 +189,7 @@ def error(world, dialect: str, status: int, code: str | None, kind: str):
 
 
 def all_matched(world):
-    """Last of them: no request, of whatever case, missed its fixture."""
+    """Runs last: every request matched its fixture."""
     counts = world.stub_counts()
     present("requests", counts)
     same("requests that matched nothing", counts.get("__fallback__", 0), 0)

@@ -60,7 +60,7 @@ def measure(settings) -> Table:
                     timings[client, shape].add(cost)
 
     def against(client: str, shape: str, other_client: str, other_shape: str) -> str:
-        """The median over the rounds, each of which falls into one mood of the machine."""
+        """The median over the rounds; the machine's speed differs between rounds."""
         if shape in problems or other_shape in problems:
             return "-"
         size, other_size = streams[shape][1].total_bytes, streams[other_shape][1].total_bytes

@@ -1,4 +1,4 @@
-"""One line that says where the numbers come from."""
+"""One line about the machine and the versions."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Times processes and reads what the kernel knows of them."""
+"""Times processes and reads their figures from the kernel."""
 
 import os
 import shutil

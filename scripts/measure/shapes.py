@@ -11,7 +11,7 @@ from typing import Callable, Iterator
 
 from stream import PIECES, Stream, choice, frame
 
-# Where the static server must hold each stream, below the folder of its name. Clients get that folder's /v1; the last
+# Where the static server has each stream, below the folder of its name. Clients get that folder's /v1; the last
 # three dialects begin their paths at the server's root whatever version is written there.
 PATHS = {
     "openai": "v1/chat/completions", "obfuscated": "v1/chat/completions", "anthropic": "v1/messages",
@@ -22,7 +22,7 @@ PATHS = {
 # What a shape is read as, where that is not its name.
 READ_AS = {"obfuscated": "openai", "openai-15": "openai", "anthropic-15": "anthropic", "openai-99": "openai",
            "gemini-99": "gemini"}
-# What a shape is held against, where that is not `openai`: the same text in that dialect.
+# What a shape is compared with, if not `openai`: the same text in that dialect.
 AGAINST = {"openai-15": "openai-15", "anthropic-15": "openai-15", "openai-99": "openai-99", "gemini-99": "openai-99"}
 # How many pieces one delta holds, where it is not one: a mean of 15 or of 99 bytes, the median of the means of recorded
 # replies of five deltas and more.
@@ -34,7 +34,7 @@ SAMPLED = 4096
 
 
 def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
-    """Writes the dialect's stream, unless it is there, and says what a client must count: text alone, no reasoning. The
+    """Writes the dialect's stream, unless it exists, and returns what a client must count: text alone, no reasoning. The
     first of its texts go into a file beside it, each behind its length and a line end."""
     path = folder / f"shape-{dialect}-{deltas}.stream"
     facts = path.with_suffix(".json")
@@ -55,7 +55,7 @@ def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
 
 
 def repeated(path: Path, deltas: int) -> Stream:
-    """What a client must count that was told the texts beside that stream, over and over."""
+    """What a client must count that gets the texts of that stream in a cycle."""
     lengths = []
     with path.with_suffix(".texts").open("rb") as file:
         while line := file.readline():
@@ -79,7 +79,7 @@ def openai(pieces: list[str], _) -> Iterator[str]:
 
 
 def obfuscated(pieces: list[str], chance: random.Random) -> Iterator[str]:
-    """As OpenAI itself sends it: with members that say nothing, and padding."""
+    """As OpenAI sends it: with empty members, and padding."""
     def chunk(delta: dict, finish: str | None = None) -> str:
         return "data: " + compact({
             "id": "chatcmpl-C6coQW3cjZg7Jq2RcHQDQsjz3ZJx5", "object": "chat.completion.chunk", "created": 1755695198,

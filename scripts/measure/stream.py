@@ -34,7 +34,7 @@ class Stream:
 
 
 def make(path: Path, deltas: int) -> Stream:
-    """Writes a stream of `deltas` deltas to `path` unless it is there, and says what it holds."""
+    """Writes a stream of `deltas` deltas to `path` unless it exists, and returns what a client must count."""
     facts = path.with_suffix(".json")
     if path.is_file() and facts.is_file():
         return Stream(**json.loads(facts.read_text()))

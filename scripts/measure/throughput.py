@@ -54,7 +54,7 @@ def measure(settings) -> Table:
         rows = commands(settings, f"{origin}/large/v1", stream)
         timings = {name: Timing() for name, (command, _, _) in rows.items() if command}
         problems: dict[str, str] = {}
-        # The runs are interleaved, so that a change of the machine's mood falls on every client alike.
+        # The runs are interleaved, so that a change of the machine's speed affects every client.
         for round_number in range(ROUNDS + 1):
             for name, timing in timings.items():
                 if name in problems or (len(timing.walls) >= 2 and timing.least > SLOW):
