@@ -1,10 +1,10 @@
 // swift-tools-version: 6.2
-// Moonrill: Lua scripts that stream language models. ARCHITECTURE.md draws the targets and the
-// arrows between them; scripts/check holds the imports to that picture.
+// Moonrill: Lua scripts that stream language models. ARCHITECTURE.md has the diagram of
+// the targets; scripts/check compares each import with it.
 
 import PackageDescription
 
-let house: [SwiftSetting] = [
+let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -13,7 +13,7 @@ let house: [SwiftSetting] = [
 ]
 
 /// LuaVM and Transport hold the pointers of two C libraries: every unsafe line there is marked.
-let guarded: [SwiftSetting] = house + [.strictMemorySafety()]
+let guarded: [SwiftSetting] = settings + [.strictMemorySafety()]
 
 let package = Package(
     name: "moonrill",
@@ -27,88 +27,114 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
-        // C and C++: two system libraries, and the shims.
+        // C and C++: two system libraries, and shims.
         .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CProcess"),
         .target(name: "CLuaShim", dependencies: ["CLua", "CProcess"]),
-        .target(name: "CFrameScan"),
+        .target(name: "CFrameMatch"),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Bytes -> frames -> events.
-        .target(name: "Wire", dependencies: ["CFrameScan", "CSimdJSON"], swiftSettings: house),
-        .target(name: "Dialects", dependencies: ["Wire"], swiftSettings: house),
+        .target(name: "Base", dependencies: ["CFrameMatch", "CSimdJSON"], swiftSettings: settings),
+        .target(name: "JSON", dependencies: ["Base", "CFrameMatch", "CSimdJSON"], swiftSettings: settings),
+        .target(name: "JSONSchema", dependencies: ["Base", "JSON"], swiftSettings: settings),
+        .target(name: "HTTP", dependencies: ["Base", "JSON"], swiftSettings: settings),
+        .target(name: "Chat", dependencies: ["Base", "JSON", "HTTP"], swiftSettings: settings),
+        .target(
+            name: "Formats", dependencies: ["Base", "JSON", "JSONSchema", "HTTP", "Chat"], swiftSettings: settings),
+        .target(
+            name: "Providers", dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats"], swiftSettings: settings),
 
-        // The two guarded rooms.
+        // Guarded: they hold the pointers of two C libraries.
         .target(name: "LuaVM", dependencies: ["CLua", "CLuaShim"], swiftSettings: guarded),
-        .target(name: "Transport", dependencies: ["CCurl", "Wire"], swiftSettings: guarded),
+        .target(name: "Transport", dependencies: ["CCurl", "Base", "HTTP"], swiftSettings: guarded),
 
         // The request, and the script.
-        .target(name: "Engine", dependencies: ["Transport", "Dialects", "Wire"], swiftSettings: house),
         .target(
-            name: "Scripting", dependencies: ["LuaVM", "Engine", "Dialects", "Wire"], resources: [.embedInCode("Lua")],
-            swiftSettings: house),
+            name: "Engine", dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Transport"],
+            swiftSettings: settings),
+        .target(
+            name: "Script",
+            dependencies: ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "Engine", "LuaVM"],
+            resources: [.embedInCode("Lua")], swiftSettings: settings),
 
-        // What a user holds.
+        // Products.
         .target(
             name: "Moonrill",
             dependencies: [
-                "Scripting", "Engine", "Dialects", "Wire", .product(name: "Logging", package: "swift-log"),
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script",
+                .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: house),
+            swiftSettings: settings),
         .target(
-            name: "MoonrillMock",
+            name: "ProviderSimulator",
             dependencies: [
-                "Wire",
+                "Base", "JSON", "HTTP",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
-            swiftSettings: house),
+            swiftSettings: settings),
         .executableTarget(
             name: "MoonrillCommand",
             dependencies: [
-                "Moonrill", "MoonrillMock", "Dialects", "Wire", "CProcess",
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Moonrill", "ProviderSimulator", "CProcess",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: house),
+            swiftSettings: settings),
 
         // A program that embeds the library; MoonrillTests runs it.
         .executableTarget(
-            name: "EmbedExample", dependencies: ["Moonrill"], path: "examples/swift",
-            swiftSettings: house),
+            name: "EmbedExample", dependencies: ["Moonrill"], path: "examples/swift", swiftSettings: settings),
 
         // Tests: one target a source target, and what they share.
         .target(
-            name: "Support", dependencies: ["Wire"], path: "Tests/Support", exclude: ["Servers"],
-            swiftSettings: house),
-        .testTarget(name: "WireTests", dependencies: ["Wire", "Support"], swiftSettings: house),
-        .testTarget(name: "DialectsTests", dependencies: ["Dialects", "Wire", "Support"], swiftSettings: house),
-        .testTarget(name: "LuaVMTests", dependencies: ["LuaVM", "Support"], swiftSettings: house),
-        .testTarget(name: "TransportTests", dependencies: ["Transport", "Wire", "Support"], swiftSettings: house),
+            name: "Support", dependencies: ["Base", "JSON", "HTTP"], path: "Tests/Support", exclude: ["Servers"],
+            swiftSettings: settings),
+        .testTarget(name: "BaseTests", dependencies: ["Base", "Support"], swiftSettings: settings),
+        .testTarget(name: "JSONTests", dependencies: ["Base", "JSON", "HTTP", "Support"], swiftSettings: settings),
+        .testTarget(name: "JSONSchemaTests", dependencies: ["JSON", "JSONSchema", "Support"], swiftSettings: settings),
+        .testTarget(name: "HTTPTests", dependencies: ["Base", "JSON", "HTTP", "Support"], swiftSettings: settings),
         .testTarget(
-            name: "EngineTests", dependencies: ["Engine", "Transport", "Dialects", "Wire", "Support"],
-            swiftSettings: house),
+            name: "FormatsTests", dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Support"],
+            swiftSettings: settings),
         .testTarget(
-            name: "MoonrillMockTests", dependencies: ["MoonrillMock", "Dialects", "Wire", "Support"],
-            swiftSettings: house),
+            name: "ProvidersTests", dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Support"],
+            swiftSettings: settings),
+        .testTarget(name: "LuaVMTests", dependencies: ["LuaVM", "Support"], swiftSettings: settings),
         .testTarget(
-            name: "ScriptingTests",
+            name: "TransportTests", dependencies: ["Base", "HTTP", "Transport", "Support"], swiftSettings: settings),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Transport", "Engine", "Support"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ProviderSimulatorTests",
+            dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "ProviderSimulator", "Support"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ScriptTests",
             dependencies: [
-                "Scripting", "LuaVM", "Engine", "Dialects", "Wire", "Moonrill", "MoonrillMock", "Support",
-                .product(name: "Logging", package: "swift-log"),
+                "Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "Engine", "LuaVM", "Script",
+                "Moonrill",
+                "ProviderSimulator", "Support", .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: house),
+            swiftSettings: settings),
         .testTarget(
             name: "MoonrillTests",
-            dependencies: ["Moonrill", "EmbedExample", "MoonrillMock", "Engine", "Dialects", "Wire", "Support"],
-            swiftSettings: house),
+            dependencies: [
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Moonrill", "EmbedExample",
+                "ProviderSimulator", "Support",
+            ],
+            swiftSettings: settings),
         // Through the real binary and real sockets.
         .testTarget(
-            name: "CommandTests", dependencies: ["MoonrillCommand", "MoonrillMock", "Wire", "Support"],
-            exclude: ["Language"], swiftSettings: house),
+            name: "CommandTests",
+            dependencies: ["MoonrillCommand", "Base", "JSON", "HTTP", "ProviderSimulator", "Support"],
+            exclude: ["Language"], swiftSettings: settings),
         .testTarget(
-            name: "ExampleTests", dependencies: ["MoonrillCommand", "Support"], swiftSettings: house),
+            name: "ExampleTests", dependencies: ["MoonrillCommand", "Support"], swiftSettings: settings),
     ]
 )

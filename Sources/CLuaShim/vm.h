@@ -52,8 +52,8 @@ struct mr_vm {
     // How many enclosing resumes were made where their own coroutine cannot yield.
     int blocked;
 
-    // What mr_tell has told, and whether it is to tell no more.
-    size_t told;
+    // What mr_deliver_batch has delivered, and whether it is to tell no more.
+    size_t delivered;
     bool stops_telling;
 
     // MR_CANCELLED and the like, of the coroutine that runs.

@@ -2,8 +2,11 @@
 // it ended. Runs inside the transport's callbacks: it must never call the transport back, nor the reader.
 // Length: the state of one transfer, which all of its steps share.
 
-internal import Dialects
-internal import Wire
+internal import Base
+internal import Chat
+internal import Formats
+internal import HTTP
+internal import JSON
 
 /// What attempts share: their engine's keys, clocks and to-do list.
 final class AttemptContext {
@@ -38,8 +41,8 @@ final class Attempt {
     private(set) var owner: Request?
     let decoder: any StreamDecoder
     private let context: AttemptContext
-    private let dialect: any Dialect
-    private var reader: BodyReader
+    private let dialect: any WireFormat
+    private var reader: ResponseReader
     private var scratch: [DecodedEvent] = []
     private(set) var head: HTTPResponseHead?
     /// The HTTP proxy that may have answered in the server's place.
@@ -58,10 +61,10 @@ final class Attempt {
     /// The transport's name for it while it runs.
     var transfer: TransferHandle?
     /// Why it failed, once that is known.
-    private(set) var fault: Fault?
+    private(set) var fault: AttemptError?
     /// The error that the server reported. Token counts may follow it: behind a finish reason up to the end of the body,
     /// else in what came together with it.
-    private var reported: Fault?
+    private var reported: AttemptError?
     /// It could not begin for want of descriptors.
     private(set) var isPostponed = false
     /// The reply was whole, and its body then broke off.
@@ -71,11 +74,11 @@ final class Attempt {
     /// The dialect's last word has been read.
     private(set) var isDone = false
 
-    init(of request: Request, dialect: any Dialect, context: AttemptContext) {
+    init(of request: Request, dialect: any WireFormat, context: AttemptContext) {
         owner = request
         self.dialect = dialect
         decoder = dialect.makeDecoder(reader: context.reader)
-        reader = BodyReader(
+        reader = ResponseReader(
             framing: dialect.framing, streamsArrays: dialect.streamsArrays,
             maxEventBytes: request.spec.limits.maxEventBytes,
             secrets: context.secrets)
@@ -113,16 +116,16 @@ final class Attempt {
         self.head = head
         self.proxy = proxy
         guard let owner else { return }
-        owner.machine.alive(now: context.clock())
+        owner.machine.receivedBytes(now: context.clock())
         observe(.head(context.secrets.scrub(head)))
-        if let fault = Fault.refusing(head, context.secrets) {
+        if let fault = AttemptError.refusing(head, context.secrets) {
             self.fault = naming(proxy, fault)
             attend()
         }
     }
 
     /// The fault with the proxy named: the user must know whose error it may be.
-    private func naming(_ proxy: String?, _ fault: Fault) -> Fault {
+    private func naming(_ proxy: String?, _ fault: AttemptError) -> AttemptError {
         guard let proxy else { return fault }
         var fault = fault
         fault.error.message += " (through the proxy \(proxy))"
@@ -144,15 +147,15 @@ final class Attempt {
         guard fault == nil else { return .stop }
         position.bytes += bytes.count
         let now = context.clock()
-        owner.machine.alive(now: now)
+        owner.machine.receivedBytes(now: now)
         if context.observer != nil { observe(bytes) }
         guard !isErrorStatus else { return collect(bytes) }
-        do throws(Fault) {
+        do throws(AttemptError) {
             guard position.bytes <= owner.spec.limits.maxBodyBytes else {
-                throw Fault(
+                throw AttemptError(
                     .truncated, "the reply is longer than the limit of \(owner.spec.limits.maxBodyBytes) bytes")
             }
-            try reader.feed(bytes) { (kind, name, payload) throws(Fault) in
+            try reader.feed(bytes) { (kind, name, payload) throws(AttemptError) in
                 try self.frame(kind, name: name, payload: payload, now: now)
             } _: { (chunk, place) in
                 self.repeats(chunk, behind: place, now: now)
@@ -182,7 +185,7 @@ final class Attempt {
     }
 
     /// Behind a whole reply nothing but what the server itself reports can harm.
-    private func stopped(by fault: Fault) -> BodyStep {
+    private func stopped(by fault: AttemptError) -> BodyStep {
         if let reported {
             self.fault = reported
         } else if decoder.hasCleanEnd, !decoder.isBlank {
@@ -197,7 +200,7 @@ final class Attempt {
 
     private func frame(
         _ kind: FrameKind, name: String, payload: borrowing Span<UInt8>, now: Double
-    ) throws(Fault) {
+    ) throws(AttemptError) {
         guard let owner, !isDone else { return }
         if context.observer != nil {
             let (clean, secrets) = (context.secrets.scrub([UInt8](copying: payload)), context.secrets)
@@ -247,14 +250,14 @@ final class Attempt {
             owner.machine.cleanEnd()
             isDone = decoder.isDone
         } else if owner.machine.state == .tail {
-            owner.machine.goesOn()
+            owner.machine.continues()
         }
     }
 
     /// Takes an error that a frame reports. One behind the finish reason ends the reply as well, unless it only repeats
     /// that reason.
     /// - Throws: what is wrong with the stream itself. Behind the finish reason that harms nobody.
-    private func failed(_ error: APIError, wasWhole: Bool) throws(Fault) {
+    private func failed(_ error: APIError, wasWhole: Bool) throws(AttemptError) {
         guard reported == nil else { return }
         if error.repeatsLimit(of: decoder.summary.finishReason) {
             if !wasWhole { decoder.bodyEnded() }
@@ -265,7 +268,7 @@ final class Attempt {
         }
     }
 
-    private static let emptyStream = Fault(
+    private static let emptyStream = AttemptError(
         .truncated, "empty stream: it ended without text, finish reason and token counts", retry: .backoff)
 
     /// Takes the frames that repeat the one before.
@@ -312,8 +315,8 @@ final class Attempt {
     private func readRest() {
         hasReadRest = true
         let now = context.clock()
-        do throws(Fault) {
-            try reader.finish(contentType: nil) { (kind, name, payload) throws(Fault) in
+        do throws(AttemptError) {
+            try reader.finish(contentType: nil) { (kind, name, payload) throws(AttemptError) in
                 try self.frame(kind, name: name, payload: payload, now: now)
             }
         } catch {
@@ -327,31 +330,32 @@ final class Attempt {
         case .failed(let fault): self.fault = fault
         case .refusedByProxy(let head, let message): fault = refused(by: head, message)
         case .cut(let how) where head == nil:
-            fault = Fault(.network, "no answer: \(how)", retry: .once)
+            fault = AttemptError(.network, "no answer: \(how)", retry: .once)
         case .cut(let how):
-            fault = Fault(.truncated, "the stream was cut before its end: \(how)", retry: .backoff)
+            fault = AttemptError(.truncated, "the stream was cut before its end: \(how)", retry: .backoff)
         case .complete, .noDescriptors: concludeComplete()
         }
     }
 
     /// A proxy that did not connect is tried again where a server with that status would be.
-    private func refused(by head: HTTPResponseHead, _ message: String) -> Fault {
+    private func refused(by head: HTTPResponseHead, _ message: String) -> AttemptError {
         let answer = dialect.decodeError(head: head, body: [], now: context.unixTime())
         var error = APIError(kind: .network, message: message)
         error.retryAfter = answer.retryAfter
-        return Fault(error, retry: answer.isRetryable ? .backoff : .never)
+        return AttemptError(error, retry: answer.isRetryable ? .backoff : .never)
     }
 
     /// A whole body without the dialect's clean end.
     private func concludeComplete() {
         guard let head else {
-            fault = Fault(.network, "the connection was closed inside the response's headers", retry: .backoff)
+            fault = AttemptError(.network, "the connection was closed inside the response's headers", retry: .backoff)
             return
         }
         let now = context.clock()
-        do throws(Fault) {
+        do throws(AttemptError) {
             if !hasReadRest {
-                try reader.finish(contentType: head.headers["Content-Type"]) { (kind, name, payload) throws(Fault) in
+                try reader.finish(contentType: head.headers["Content-Type"]) {
+                    (kind, name, payload) throws(AttemptError) in
                     try self.frame(kind, name: name, payload: payload, now: now)
                 }
             }
@@ -367,19 +371,19 @@ final class Attempt {
         } else if let unread = unreadFault() {
             fault = unread
         } else if reader.isBlank {
-            fault = Fault(.protocol, "empty stream: status \(head.status) and no body", status: head.status)
+            fault = AttemptError(.protocol, "empty stream: status \(head.status) and no body", status: head.status)
         } else {
-            fault = Fault(
+            fault = AttemptError(
                 .truncated, "the stream was cut before its end: the connection was closed cleanly", retry: .backoff)
         }
     }
 
     /// The fault of a reply without any output whose frames hold text in a place that the dialect does not know; nil for
     /// all others. A reply that was filtered is empty for that reason.
-    func unreadFault() -> Fault? {
+    func unreadFault() -> AttemptError? {
         guard let (unread, frame) = unreadText else { return nil }
         let hint = unread.otherDialect.map { " (this looks like the dialect \"\($0)\")" } ?? ""
-        return Fault(
+        return AttemptError(
             .protocol,
             "text at \(unread.path) is not read\(hint); use on_chunk or tell us. The first frame with it: "
                 + context.secrets.excerpt(frame))
@@ -397,7 +401,7 @@ final class Attempt {
     }
 
     /// The error that the status, headers and body so far report.
-    func statusFault() -> Fault {
+    func statusFault() -> AttemptError {
         naming(
             proxy,
             .reported(
@@ -408,10 +412,10 @@ final class Attempt {
 
     /// The body does not end, though the reply is whole.
     /// - Returns: the error that the server reported behind it, if any.
-    func endedByTimer() -> Fault? { reported }
+    func endedByTimer() -> AttemptError? { reported }
 
     /// What a timeout of this attempt means: a whole reply is finished, an error whose body drips is that error.
-    func timedOut(_ fault: Fault) -> Fault? {
+    func timedOut(_ fault: AttemptError) -> AttemptError? {
         if let reported { return reported }
         if decoder.hasCleanEnd { return nil }
         return isErrorStatus && fault.phase != .total ? statusFault() : fault
@@ -428,22 +432,22 @@ extension DecodedEvent {
     }
 }
 
-extension Fault {
+extension AttemptError {
     /// The fault of a head whose body can be no reply, whatever it says; nil for all others. Of the statuses without an
     /// error every provider documents 200 alone. 101 answers a request to upgrade (RFC 9110 section 15.2.2), and none is
     /// sent.
-    static func refusing(_ head: HTTPResponseHead, _ secrets: Secrets) -> Fault? {
+    static func refusing(_ head: HTTPResponseHead, _ secrets: Secrets) -> AttemptError? {
         switch head.status {
         case 200, 400...: return nil
         case 300..<400:
             let target = head.headers["Location"].map { "to \(secrets.excerpt($0.utf8))" } ?? "without a target"
-            return Fault(
+            return AttemptError(
                 .protocol,
                 "redirected (status \(head.status)) \(target); redirects are not followed, for the key must not "
                     + "leave its host: set base_url to the right address",
                 status: head.status)
         default:
-            return Fault(
+            return AttemptError(
                 .protocol, "status \(head.status) in answer to a chat request: only 200 is a reply",
                 status: head.status)
         }

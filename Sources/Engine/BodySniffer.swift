@@ -1,12 +1,12 @@
 // What is this body? A provider asked for a stream may send a web page, one JSON document, bare JSON lines or gzip under
 // status 200. Decides from the first bytes, whatever the headers say. Pure value.
 
-internal import Dialects
+internal import Formats
 
 /// Looks at the beginning of a body, and keeps it while undecided.
 struct BodySniffer: Sendable {
     /// What a body turned out to be.
-    enum Verdict: Sendable, Equatable {
+    enum RetryDecision: Sendable, Equatable {
         /// Not enough has come.
         case undecided
         /// A stream in the dialect's framing, or in bare JSON lines. `held` holds the bytes that were looked at.
@@ -37,7 +37,7 @@ struct BodySniffer: Sendable {
 
     /// Adds bytes.
     /// - Parameter isWholeJSON: whether the given line is a JSON value by itself.
-    mutating func feed(_ bytes: borrowing Span<UInt8>, isWholeJSON: (Span<UInt8>) -> Bool) -> Verdict {
+    mutating func feed(_ bytes: borrowing Span<UInt8>, isWholeJSON: (Span<UInt8>) -> Bool) -> RetryDecision {
         held.append(copying: bytes)
         while scanned < held.count {
             let byte = held[scanned]
@@ -61,7 +61,7 @@ struct BodySniffer: Sendable {
         return .undecided
     }
 
-    private mutating func first(_ byte: UInt8) -> Verdict? {
+    private mutating func first(_ byte: UInt8) -> RetryDecision? {
         if Self.isBlank(byte) { return nil }
         switch byte {
         case UInt8(ascii: "<"): return .html

@@ -1,7 +1,7 @@
 // Which key goes to which endpoint, and whether one is needed at all. A key is looked up by the NAME of its variable at
 // the start of an attempt; its value stays in the engine.
 
-internal import Dialects
+internal import Chat
 
 extension Endpoint {
     /// The host of the base URL, without port, brackets or user; lower case. Empty if there is none.
@@ -31,18 +31,18 @@ extension Endpoint {
 
     /// The key for this endpoint; nil where none is needed.
     /// - Throws: a fault of kind `config` that names the variable and says how to set it.
-    func key(from credentials: (String) -> String?) throws(Fault) -> String? {
+    func key(from credentials: (String) -> String?) throws(AttemptError) -> String? {
         guard let variable = keyVariable else { return nil }
         let key = credentials(variable).map(Self.trimmed) ?? ""
         if key.isEmpty {
             if isLoopback { return nil }
-            throw Fault(
+            throw AttemptError(
                 .config,
                 "no key for \(provider): the environment variable \(variable) is not set. "
                     + "Set it (export \(variable)=...), or name another with key_env")
         }
         guard key.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
-            throw Fault(
+            throw AttemptError(
                 .config, "the key in the environment variable \(variable) contains a space or a control character")
         }
         return key

@@ -1,13 +1,15 @@
 // What a turn of the engine is made of: commands, attempts begun and ended, timers. Called by `Engine.turn` alone, and
 // never from inside the transport's callbacks: here, and only here, the transport is called.
 
-internal import Dialects
-internal import Wire
+internal import Base
+internal import Chat
+internal import Formats
+internal import HTTP
 
 extension Engine {
     // MARK: Commands
 
-    func apply(_ command: EngineCommand) {
+    func apply(_ command: RequestCommand) {
         let now = configuration.clock()
         switch command {
         case .start(let id, let spec): begin(id, spec, now: now)
@@ -79,9 +81,9 @@ extension Engine {
         let endpoint = request.spec.endpoint
         request.machine.attemptStarted(now: configuration.clock())
         request.attempt = nil
-        do throws(Fault) {
+        do throws(AttemptError) {
             guard let dialect = configuration.dialect(endpoint.dialect) else {
-                throw Fault(.config, "unknown dialect \"\(endpoint.dialect)\"")
+                throw AttemptError(.config, "unknown dialect \"\(endpoint.dialect)\"")
             }
             request.asks(in: dialect)
             let attempt = Attempt(of: request, dialect: dialect, context: context)
@@ -99,15 +101,16 @@ extension Engine {
         arm(request)
     }
 
-    private func encode(_ request: Request, _ dialect: any Dialect, key: String?) throws(Fault) -> HTTPRequest {
+    private func encode(_ request: Request, _ dialect: any WireFormat, key: String?) throws(AttemptError) -> HTTPRequest
+    {
         do throws(APIError) {
             return try dialect.encode(request.nextChat, endpoint: request.spec.endpoint, key: key)
         } catch {
-            throw Fault(error, retry: .never)
+            throw AttemptError(error, retry: .never)
         }
     }
 
-    private func start(_ message: HTTPRequest, _ attempt: Attempt, _ request: Request) throws(Fault) {
+    private func start(_ message: HTTPRequest, _ attempt: Attempt, _ request: Request) throws(AttemptError) {
         do throws(TransferRefusal) {
             let route = TransferRoute(
                 connectTimeout: request.spec.timeouts.connect, isFresh: request.wantsFreshConnection,
@@ -127,9 +130,9 @@ extension Engine {
     }
 
     /// The process has no descriptor left for this attempt: it waits until another transfer has ended.
-    private func postpone(_ request: Request) throws(Fault) {
+    private func postpone(_ request: Request) throws(AttemptError) {
         guard transferCount > 0 else {
-            throw Fault(
+            throw AttemptError(
                 .network, "no file descriptor is left for a connection: raise the limit (ulimit -n)", retry: .backoff)
         }
         transferLimit = transferCount
@@ -142,7 +145,7 @@ extension Engine {
     }
 
     /// Judges a failed attempt; its transfer is over or was dropped.
-    private func attemptFailed(_ request: Request, _ fault: Fault) {
+    private func attemptFailed(_ request: Request, _ fault: AttemptError) {
         let now = configuration.clock()
         log(.debug, "request \(request.id.raw): attempt \(request.machine.attempts) failed: \(fault.error.message)")
         let fault = refused(request, fault, now: now)
@@ -193,7 +196,7 @@ extension Engine {
         if attempt.isOver, attempt.transfer != nil { transferEnded(attempt) }
         guard let request = attempt.owner, !request.isEnded else { return }
         if attempt.isPostponed {
-            do throws(Fault) { try postpone(request) } catch { attemptFailed(request, error) }
+            do throws(AttemptError) { try postpone(request) } catch { attemptFailed(request, error) }
         } else if let fault = attempt.fault {
             drop(attempt)
             attemptFailed(request, fault)
@@ -269,7 +272,7 @@ extension Engine {
                 case .stall: request.spec.timeouts.stall
                 case .total: request.spec.timeouts.total ?? 0
                 }
-            let fault = Fault.timeout(phase, after: seconds)
+            let fault = AttemptError.timeout(phase, after: seconds)
             let attempt = request.attempt
             drop(attempt)
             attemptFailed(request, attempt?.timedOut(fault) ?? fault)

@@ -1,29 +1,28 @@
 // The reactor. One thread calls `submit`, `turn`, `nextReady` and `take`; nothing here locks, waits elsewhere or
 // calls back. It knows requests and events; it must never learn of Lua.
 
-internal import Dialects
+package import Chat
 internal import Glibc
-public import Transport
-internal import Wire
+package import Transport
 
 /// Runs requests. Commands go down with `submit`, time and bytes pass in `turn`, events come up with `nextReady` and
 /// `take`. To be used on one thread: it holds handles of a C library that are bound to it, and is not Sendable.
-public final class Engine {
+package final class Engine {
     let configuration: EngineConfiguration
-    let port: any TransferPort
+    let port: any Transport
     /// Wakes a sleeping `turn`; may be called on any thread, also after the engine is gone.
-    public var waker: @Sendable () -> Void {
+    package var waker: @Sendable () -> Void {
         let handle = wakeHandle
         return { handle.wake() }
     }
 
     /// The eventfd behind `wakeHandle`, for a C signal handler that writes the number 1 to it. Valid while the engine is.
-    public var wakeDescriptor: Int32 { wakeHandle.descriptor }
+    package var wakeDescriptor: Int32 { wakeHandle.descriptor }
 
     /// Wakes a sleeping `turn` from another thread or a signal handler.
-    public let wakeHandle: WakeHandle
+    package let wakeHandle: WakeHandle
     let context: AttemptContext
-    private var commands: [EngineCommand] = []
+    private var commands: [RequestCommand] = []
     /// How many of them begin a request.
     private var submittedStarts = 0
     var requests: [RequestID: Request] = [:]
@@ -35,8 +34,8 @@ public final class Engine {
     var draining = FIFO<(attempt: Attempt, until: Double)>()
     var timers = TimerHeap<RequestID>()
     /// Gates by what passes them, and those with requests in line.
-    var gates: [String: LimitGate] = [:]
-    var waitingGates: [LimitGate] = []
+    var gates: [String: RateLimiter] = [:]
+    var waitingGates: [RateLimiter] = []
     /// Transfers under way, drained ones included.
     var transferCount = 0
     /// How many there may be now: fewer than `maxTransfers` after the system has run out of descriptors.
@@ -44,7 +43,7 @@ public final class Engine {
     let maxTransfers: Int
 
     /// An engine that carries its attempts through `port`.
-    init(_ configuration: EngineConfiguration, port: any TransferPort, wakeHandle: WakeHandle) {
+    init(_ configuration: EngineConfiguration, port: any Transport, wakeHandle: WakeHandle) {
         self.configuration = configuration
         self.port = port
         self.wakeHandle = wakeHandle
@@ -65,7 +64,7 @@ public final class Engine {
 
     /// Queues a command; it is applied at the beginning of the next turn. Never fails: a command that makes no sense
     /// any more (its request has ended) is ignored, and a request that cannot start ends with `failed`.
-    public func submit(_ command: EngineCommand) {
+    package func submit(_ command: RequestCommand) {
         if case .start = command { submittedStarts += 1 }
         commands.append(command)
     }
@@ -73,7 +72,7 @@ public final class Engine {
     /// One round: commands, then bytes, then completions, then timers.
     /// - Parameter seconds: how long it may sleep if nothing is to be done; nil for as long as it takes. It does not
     ///   sleep while events wait to be taken, and wakes for its own timers and for `wakeHandle`.
-    public func turn(waitingUpTo seconds: Double?) {
+    package func turn(waitingUpTo seconds: Double?) {
         let pending = commands
         commands.removeAll(keepingCapacity: true)
         submittedStarts = 0
@@ -100,7 +99,7 @@ public final class Engine {
 
     /// The next request with events to be taken, in turn; nil if there is none. A request is named once, and again
     /// after `take` has left something, or something new has come.
-    public func nextReady() -> RequestID? {
+    package func nextReady() -> RequestID? {
         while let request = ready.first {
             dropFirstReady()
             if request.isTakeable { return request.id }
@@ -111,14 +110,14 @@ public final class Engine {
     /// Hands over up to `limit` waiting events of a request, oldest first. What has been taken counts as seen, but for
     /// what a later `stop` or `cancel` calls undelivered. `finish` and `failed` come alone, in a last call after all else
     /// has been taken: until then the request can still be stopped.
-    public func take(_ id: RequestID, upTo limit: Int = .max) -> [EngineEvent] {
+    package func take(_ id: RequestID, upTo limit: Int = .max) -> [ChatEvent] {
         take(id, upTo: limit, isJoined: false)
     }
 
     /// As ``take(_:upTo:)``, all events, and pieces of text that came together as one event.
-    public func takeJoined(_ id: RequestID) -> [EngineEvent] { take(id, upTo: .max, isJoined: true) }
+    package func takeJoined(_ id: RequestID) -> [ChatEvent] { take(id, upTo: .max, isJoined: true) }
 
-    private func take(_ id: RequestID, upTo limit: Int, isJoined: Bool) -> [EngineEvent] {
+    private func take(_ id: RequestID, upTo limit: Int, isJoined: Bool) -> [ChatEvent] {
         guard let request = requests[id], request.isTakeable else { return [] }
         let wasHeld = request.isHeld
         let events = request.take(upTo: limit, isJoined: isJoined)
@@ -129,10 +128,10 @@ public final class Engine {
     }
 
     /// True if events of the request wait to be taken.
-    public func hasPending(_ id: RequestID) -> Bool { requests[id]?.isTakeable ?? false }
+    package func hasPending(_ id: RequestID) -> Bool { requests[id]?.isTakeable ?? false }
 
     /// How many requests have been submitted and have not handed over their last event.
-    public var activeCount: Int { requests.count + submittedStarts }
+    package var activeCount: Int { requests.count + submittedStarts }
 
     private func dropFirstReady() { ready.popFirst()?.isListed = false }
 
@@ -144,7 +143,7 @@ public final class Engine {
     }
 
     /// Monotonic seconds (CLOCK_MONOTONIC); the origin means nothing.
-    public static func now() -> Double {
+    package static func now() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
@@ -162,7 +161,7 @@ public final class Engine {
 extension Engine: Sendable {}
 
 /// Why an engine could not be made.
-public struct EngineError: Error, Sendable {
+package struct EngineError: Error, Sendable {
     /// What happened.
-    public var message: String
+    package var message: String
 }

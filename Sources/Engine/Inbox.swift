@@ -1,10 +1,11 @@
 // Events of one request that wait to be taken. Filled by the request, emptied by the engine's `take`.
 
-internal import Wire
+internal import Base
+internal import Chat
 
 /// A queue of events that knows how much it holds and whether the caller must be told of output in it.
 struct Inbox {
-    private var events: [EngineEvent] = []
+    private var events: [ChatEvent] = []
     /// How many of `events` have been taken.
     private var head = 0
     /// UTF-8 bytes of the texts that wait.
@@ -24,7 +25,7 @@ struct Inbox {
     /// is a string and where it lies.
     var load: Int { events.count - head + joined / 8 }
 
-    mutating func push(_ event: EngineEvent) {
+    mutating func push(_ event: ChatEvent) {
         switch event {
         case .run(let run):
             bytes += run.bytes.count
@@ -42,7 +43,7 @@ struct Inbox {
 
     /// Removes and returns the oldest events, at most `limit`; `hadOutput` tells whether output was among them.
     /// - Parameter isJoined: whether pieces of text that came together stay so. All events are taken then.
-    mutating func take(upTo limit: Int, isJoined: Bool) -> (events: [EngineEvent], hadOutput: Bool) {
+    mutating func take(upTo limit: Int, isJoined: Bool) -> (events: [ChatEvent], hadOutput: Bool) {
         if joined > 0, !isJoined { part() }
         if head == 0, limit >= events.count {
             defer { self = Inbox() }
@@ -68,7 +69,7 @@ struct Inbox {
         joined = 0
     }
 
-    private mutating func forget(_ event: EngineEvent) {
+    private mutating func forget(_ event: ChatEvent) {
         switch event {
         case .token(let text), .reasoning(let text), .chunk(let text): bytes -= text.utf8.count
         case .reset: hasReset = false
@@ -100,7 +101,7 @@ struct Inbox {
     }
 }
 
-extension EngineEvent {
+extension ChatEvent {
     /// True for tokens and reasoning.
     var isOutput: Bool {
         switch self {
@@ -110,7 +111,7 @@ extension EngineEvent {
     }
 
     /// The event, or one for each piece of text in it.
-    fileprivate var parted: [EngineEvent] {
+    fileprivate var parted: [ChatEvent] {
         guard case .run(let run) = self else { return [self] }
         return (0..<run.count).map { run.isReasoning ? .reasoning(run[$0]) : .token(run[$0]) }
     }

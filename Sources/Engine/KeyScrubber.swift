@@ -1,7 +1,8 @@
 // Removes secrets from everything that leaves the engine as a message, a chunk or a log line. Providers echo keys in error
 // bodies, proxies quote whole requests. Text of replies is not touched.
 
-public import Wire
+internal import HTTP
+package import JSON
 
 /// The secrets that one engine has used. Shared by its requests, on its thread.
 final class Secrets {
@@ -77,7 +78,7 @@ extension Secrets {
 ///
 /// A text may have been cut before it came here: where it ends, or goes on with "...", the beginning of a secret is
 /// removed as well.
-public struct KeyScrubber: Sendable {
+package struct KeyScrubber: Sendable {
     /// Shorter values are placeholders ("none", "test"): to cut them out of every message would garble it.
     static let shortestKey = 6
     /// So many bytes of a secret's beginning are removed where the text was cut; fewer tell nothing ("sk-proj").
@@ -98,10 +99,10 @@ public struct KeyScrubber: Sendable {
     }
 
     /// One that knows no secret.
-    public init() {}
+    package init() {}
 
     /// Adds a secret, which is removed from now on.
-    public mutating func add(_ key: String) {
+    package mutating func add(_ key: String) {
         guard key.utf8.count >= Self.shortestKey, known.insert(key).inserted else { return }
         let bytes = Self.withSingleBlanks(Array(key.utf8))
         add(Form(bytes: bytes, isEncoded: false))
@@ -130,7 +131,7 @@ public struct KeyScrubber: Sendable {
     }
 
     /// The value with every string in it scrubbed.
-    public func scrub(_ value: JSONValue) -> JSONValue {
+    package func scrub(_ value: JSONValue) -> JSONValue {
         switch value {
         case .string(let text): return .string(scrub(text))
         case .array(let elements): return .array(elements.map { scrub($0) })

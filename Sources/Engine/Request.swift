@@ -1,21 +1,23 @@
 // One live request: its machine, what it has received, and the events that wait for its reader. Fed by its attempt,
 // driven by the engine; it must never call the transport, whose callbacks it runs in.
 
-internal import Dialects
-internal import Wire
+internal import Base
+internal import Chat
+internal import Formats
+internal import JSON
 
 /// A request between `start` and its last event.
 final class Request {
     let id: RequestID
     let spec: RequestSpec
     private let secrets: Secrets
-    var machine: RequestMachine
+    var machine: RequestStateMachine
     private var inbox = Inbox()
     /// The last event, once it is known. It is handed over alone, after all others: a reader that stops before has not
     /// seen the end, and gets the end that fits.
-    private var terminal: EngineEvent?
+    private var terminal: ChatEvent?
     private var transcript = Transcript()
-    private var seam: SeamTrimmer?
+    private var seam: OverlapTrimmer?
     /// Looks for reasoning in tags at the beginning of the text; nil once there can be none.
     private var tags: ThinkTagSplitter?
     private var lastUsage: Usage?
@@ -39,7 +41,7 @@ final class Request {
     /// It stands in the engine's list of requests with something to take.
     var isListed = false
     /// What it has to pass before an attempt, once known, and whether it has.
-    var gates: [LimitGate]?
+    var gates: [RateLimiter]?
     var isAdmitted = false
     /// It stands in the line of the first gate, since then; its place there.
     var inLineSince: Double?
@@ -58,7 +60,7 @@ final class Request {
         self.spec = spec
         self.secrets = secrets
         tags = ThinkTagSplitter(spec.thinkTags)
-        machine = RequestMachine(
+        machine = RequestStateMachine(
             timeouts: spec.timeouts, policy: spec.retry, isObserved: spec.isObserved, now: now)
     }
 
@@ -84,8 +86,8 @@ final class Request {
     }
 
     /// The next attempt asks in that dialect. One that goes on from a part of the text is told the rest of it again.
-    func asks(in dialect: any Dialect) {
-        if seam != nil { seam = SeamTrimmer(after: transcript.text, sent: dialect.resumed(transcript.text)) }
+    func asks(in dialect: any WireFormat) {
+        if seam != nil { seam = OverlapTrimmer(after: transcript.text, sent: dialect.resumed(transcript.text)) }
     }
 
     // MARK: From the attempt
@@ -129,7 +131,7 @@ final class Request {
     private static let shortestRun = 4
 
     /// Takes pieces of text that came together.
-    func accept(_ run: TextRun, from attempt: Attempt, now: Double) {
+    func accept(_ run: TextBatch, from attempt: Attempt, now: Double) {
         // What may have to be parted or held back is taken piece by piece; few pieces cost less each by itself.
         guard seam == nil, tags == nil, run.count >= Self.shortestRun else {
             for index in 0..<run.count {
@@ -173,7 +175,7 @@ final class Request {
         if let pieces = tags?.finish() { deliver(pieces) }
     }
 
-    func push(_ event: EngineEvent) {
+    func push(_ event: ChatEvent) {
         inbox.push(event)
         if isAboveHighWater { isFull = true }
     }
@@ -186,7 +188,7 @@ final class Request {
 
     /// Hands over waiting events; a terminal one comes alone.
     /// - Parameter isJoined: whether pieces of text that came together stay so. The limit counts nothing then.
-    func take(upTo limit: Int, isJoined: Bool) -> [EngineEvent] {
+    func take(upTo limit: Int, isJoined: Bool) -> [ChatEvent] {
         if inbox.isEmpty, let terminal {
             self.terminal = nil
             return [terminal]
@@ -232,7 +234,7 @@ final class Request {
     /// The reader gives it up.
     func cancel(undelivered: Undelivered, now: Double) {
         cut(undelivered)
-        fail(Fault(.cancelled, "cancelled"), note: nil, now: now)
+        fail(AttemptError(.cancelled, "cancelled"), note: nil, now: now)
     }
 
     private func cut(_ unseen: Undelivered) {
@@ -242,12 +244,12 @@ final class Request {
     }
 
     /// The end of a request that has failed for good.
-    func fail(_ fault: Fault, note: String?, now: Double) {
+    func fail(_ fault: AttemptError, note: String?, now: Double) {
         if fault.phase == .total { isPausedByCaller = false }
         end(.failed(failure(fault, note: note, now: now)))
     }
 
-    private func end(_ event: EngineEvent) {
+    private func end(_ event: ChatEvent) {
         terminal = event
         machine.end()
         seam = nil
@@ -255,12 +257,12 @@ final class Request {
 
     /// An attempt has failed: either a further one is due, or the request has failed.
     func attemptFailed(
-        _ fault: Fault, limiter: RequestMachine.LimiterWait?, now: Double, random: () -> Double
+        _ fault: AttemptError, limiter: RequestStateMachine.LimiterWait?, now: Double, random: () -> Double
     ) {
         flushTags()
         let attempts = machine.attempts
         let received = received
-        let progress = RequestMachine.Progress(
+        let progress = RequestStateMachine.Progress(
             outputTaken: isOutputTaken, hasText: transcript.hasText,
             hasToolCalls: !(attempt?.decoder.summary.toolCalls.isEmpty ?? true),
             canContinue: spec.endpoint.quirks.continuation != .none)
@@ -280,7 +282,7 @@ final class Request {
         }
     }
 
-    private func prepare(_ sequel: RequestMachine.Sequel) {
+    private func prepare(_ sequel: RequestStateMachine.RestartMode) {
         lastUsage = nil
         switch sequel {
         case .fresh:
@@ -295,7 +297,7 @@ final class Request {
             seam = nil
         case .continuation:
             transcript.carry()
-            seam = SeamTrimmer(after: transcript.text, sent: transcript.text)
+            seam = OverlapTrimmer(after: transcript.text, sent: transcript.text)
         }
         take(phase: nil)
         tags = sequel == .continuation ? nil : ThinkTagSplitter(spec.thinkTags)
@@ -332,7 +334,7 @@ final class Request {
         return secrets.scrub(message: message, words: [text, reasoning])
     }
 
-    private func failure(_ fault: Fault, note: String?, attempts: Int? = nil, now: Double) -> RequestFailure {
+    private func failure(_ fault: AttemptError, note: String?, attempts: Int? = nil, now: Double) -> RequestFailure {
         let error = fault.error
         let hasOutput = transcript.hasText || transcript.hasReasoning
         return RequestFailure(

@@ -1,7 +1,7 @@
 // Reasoning that a model writes into its text as `<think>...</think>` (R1 and its distills, Qwen; servers that do not
 // part the two themselves). Splits a stream of text pieces, wherever they are cut. Pure value; held by Request.
 
-internal import Dialects
+internal import Chat
 
 /// Parts text from reasoning in tags. Only a tag that begins the reply counts: a model that writes about the tag further
 /// on means its text. White space around the tags belongs to neither.

@@ -3,7 +3,7 @@
 
 /// Entries ordered by deadline; entries of one deadline come out in the order they went in. There is no removal from
 /// the middle: an owner that has lost interest recognises its stale entry when it comes out and ignores it.
-public struct TimerHeap<Payload> {
+package struct TimerHeap<Payload> {
     private struct Entry {
         var deadline: Double
         var order: UInt64
@@ -18,22 +18,22 @@ public struct TimerHeap<Payload> {
     private var nextOrder: UInt64 = 0
 
     /// An empty heap.
-    public init() {}
+    package init() {}
 
     /// How many entries there are, stale ones included.
-    public var count: Int { entries.count }
+    package var count: Int { entries.count }
 
     /// True when there is none.
-    public var isEmpty: Bool { entries.isEmpty }
+    package var isEmpty: Bool { entries.isEmpty }
 
     /// The earliest deadline.
-    public var nextDeadline: Double? { entries.first?.deadline }
+    package var nextDeadline: Double? { entries.first?.deadline }
 
     /// The earliest entry, left in place: lets an owner see whether it has gone stale.
-    public var next: (deadline: Double, payload: Payload)? { entries.first.map { ($0.deadline, $0.payload) } }
+    package var next: (deadline: Double, payload: Payload)? { entries.first.map { ($0.deadline, $0.payload) } }
 
     /// Adds an entry, in O(log n). A deadline that is not a number counts as now.
-    public mutating func push(_ payload: Payload, at deadline: Double) {
+    package mutating func push(_ payload: Payload, at deadline: Double) {
         entries.append(Entry(deadline: deadline.isNaN ? -.infinity : deadline, order: nextOrder, payload: payload))
         nextOrder &+= 1
         var child = entries.count - 1
@@ -46,14 +46,14 @@ public struct TimerHeap<Payload> {
     }
 
     /// Removes and returns the earliest entry if its deadline is not after `now`.
-    public mutating func popDue(now: Double) -> (deadline: Double, payload: Payload)? {
+    package mutating func popDue(now: Double) -> (deadline: Double, payload: Payload)? {
         guard let first = entries.first, first.deadline <= now else { return nil }
         removeFirst()
         return (first.deadline, first.payload)
     }
 
     /// Removes every entry for which `isStale` is true, in O(n). For owners whose stale entries pile up.
-    public mutating func removeAll(where isStale: (_ deadline: Double, _ payload: Payload) -> Bool) {
+    package mutating func removeAll(where isStale: (_ deadline: Double, _ payload: Payload) -> Bool) {
         var kept = TimerHeap()
         for entry in entries where !isStale(entry.deadline, entry.payload) { kept.entries.append(entry) }
         kept.nextOrder = nextOrder

@@ -1,17 +1,18 @@
 // What has been received of one reply, over all its attempts, and how it becomes a `Reply`. Keeps the text in step with
 // delivery: a stopped reply holds what its reader saw, no more.
 
-internal import Dialects
-internal import Wire
+internal import Base
+internal import Chat
+internal import JSON
 
 /// Text and reasoning of a reply as they grow.
 struct Transcript {
-    private var spoken = GrowingText()
-    private var thought = GrowingText()
+    private var spoken = TextBuilder()
+    private var thought = TextBuilder()
     /// Output tokens of earlier attempts that this one continues, estimated.
     private var carriedTokens = 0
     /// The output that a `reset` has voided, for as long as the reader may not have seen that `reset`.
-    private var voided: (spoken: GrowingText, thought: GrowingText)?
+    private var voided: (spoken: TextBuilder, thought: TextBuilder)?
 
     var text: String { spoken.text }
     var reasoning: String { thought.text }
@@ -20,14 +21,14 @@ struct Transcript {
 
     mutating func append(text piece: String) { spoken.append(piece) }
     mutating func append(reasoning piece: String) { thought.append(piece) }
-    mutating func append(_ run: TextRun) {
+    mutating func append(_ run: TextBatch) {
         if run.isReasoning { thought.append(run) } else { spoken.append(run) }
     }
 
     /// Begins anew; nobody has seen what there was.
     mutating func clear() {
-        spoken = GrowingText()
-        thought = GrowingText()
+        spoken = TextBuilder()
+        thought = TextBuilder()
         carriedTokens = 0
     }
 

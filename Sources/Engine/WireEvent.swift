@@ -1,12 +1,13 @@
 // What an observer sees of each attempt on its way from bytes to frames to events. Plain values, keys removed.
 
-public import Dialects
-public import Wire
+package import Chat
+package import Formats
+package import HTTP
 
 /// One step of an attempt.
-public struct WireEvent: Sendable {
+package struct WireEvent: Sendable {
     /// What happened.
-    public enum Step: Sendable {
+    package enum Step: Sendable {
         /// The request was handed to the transport. With what removes its key from other text: that of a reply, say.
         case request(method: String, url: String, bodyBytes: Int, keys: KeyScrubber = KeyScrubber())
         /// The response's head has come.
@@ -23,19 +24,19 @@ public struct WireEvent: Sendable {
     }
 
     /// How many bytes of a body `end` carries at most.
-    public static let longestBody = 4 << 20
+    package static let longestBody = 4 << 20
 
     /// Whose attempt it is.
-    public var request: RequestID
+    package var request: RequestID
     /// Which attempt, from 1.
-    public var attempt: Int
+    package var attempt: Int
     /// When: seconds of the engine's monotonic clock.
-    public var time: Double
+    package var time: Double
     /// What happened.
-    public var step: Step
+    package var step: Step
 
     /// A step of the given parts.
-    public init(request: RequestID, attempt: Int, time: Double, step: Step) {
+    package init(request: RequestID, attempt: Int, time: Double, step: Step) {
         self.request = request
         self.attempt = attempt
         self.time = time

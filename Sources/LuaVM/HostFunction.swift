@@ -5,7 +5,7 @@ internal import CLua
 internal import CLuaShim
 
 /// What a host function answers.
-public enum HostOutcome: Sendable {
+package enum HostOutcome: Sendable {
     /// The topmost `count` values of the stack are the results.
     case returned(Int)
     /// The coroutine waits; whoever holds the task resumes it with the results. Only after ``HostCall/requireWait(_:)``.
@@ -13,16 +13,16 @@ public enum HostOutcome: Sendable {
 }
 
 /// One call of a host function: its stack holds the arguments, from index 1.
-public struct HostCall {
+package struct HostCall {
     /// The calling coroutine's stack.
-    public let stack: LuaStack
+    package let stack: LuaStack
     /// How many arguments were given.
-    public let argumentCount: Int
+    package let argumentCount: Int
 
     /// Makes sure that the caller may wait here.
     /// - Parameter action: what wants to wait, for the message: "client:ask".
     /// - Throws: ``LuaError`` naming what stands in the way, such as a comparator called by `table.sort`.
-    public func requireWait(_ action: String) throws(LuaError) {
+    package func requireWait(_ action: String) throws(LuaError) {
         let machine = unsafe stack.vm.machine
         guard unsafe !mr_can_wait(machine, stack.raw) else { return }
         unsafe mr_push_wait_obstacle(machine, stack.raw)
@@ -33,11 +33,11 @@ public struct HostCall {
     }
 
     /// True when the caller is a `__close` handler, or was called by one.
-    public var isInCleanup: Bool { unsafe mr_is_cleaning_up(stack.vm.machine, stack.raw) }
+    package var isInCleanup: Bool { unsafe mr_is_cleaning_up(stack.vm.machine, stack.raw) }
 }
 
 /// The body of a host function.
-public typealias HostBody = (HostCall) throws(LuaError) -> HostOutcome
+package typealias HostBody = (HostCall) throws(LuaError) -> HostOutcome
 
 final class HostBox {
     unowned let vm: LuaVM
@@ -51,7 +51,7 @@ final class HostBox {
 
 extension LuaStack {
     /// Pushes a function that runs `body`. Lua keeps it until its last reference is collected.
-    public func pushFunction(_ body: @escaping HostBody) {
+    package func pushFunction(_ body: @escaping HostBody) {
         reserve(3)
         let box = unsafe Unmanaged.passRetained(HostBox(vm: vm, body: body))
         unsafe mr_push_host_function(raw, box.toOpaque())

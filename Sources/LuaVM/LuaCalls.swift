@@ -9,7 +9,7 @@ extension LuaStack {
     ///   - source: Lua text; binary chunks are refused. A first line that begins with `#` is skipped.
     ///   - name: "@path" for a file, "=name" for anything else (see `lua_load`).
     /// - Throws: ``LuaError`` with Lua's message ("file:line: ...").
-    public func load(_ source: [UInt8], name: String) throws(LuaError) {
+    package func load(_ source: [UInt8], name: String) throws(LuaError) {
         reserve(1)
         var source = source
         if source.starts(with: [0xEF, 0xBB, 0xBF]) { source.removeFirst(3) }
@@ -33,7 +33,7 @@ extension LuaStack {
     /// - Returns: the number of results on the stack.
     /// - Throws: ``LuaError`` with the error value popped.
     @discardableResult
-    public func call(arguments: Int, results: Int? = nil) throws(LuaError) -> Int {
+    package func call(arguments: Int, results: Int? = nil) throws(LuaError) -> Int {
         precondition(top > arguments, "no function below the arguments")
         let base = top - arguments - 1
         reserve(LUA_MINSTACK.int)
@@ -83,9 +83,9 @@ extension LuaStack {
 }
 
 /// A coroutine that the host runs: a task's own, or one in which callbacks run one after the other.
-public final class LuaCoroutine {
+package final class LuaCoroutine {
     /// How a run ended.
-    public enum Outcome {
+    package enum Outcome {
         /// It returned; this many results are on its stack until ``clear()``.
         case returned(Int)
         /// It waits for the host.
@@ -94,13 +94,13 @@ public final class LuaCoroutine {
         case failed(LuaError)
 
         /// True for `waits`.
-        public var isWait: Bool { if case .waits = self { true } else { false } }
+        package var isWait: Bool { if case .waits = self { true } else { false } }
     }
 
     /// What a callback that was told a text said to it.
-    public enum Reaction {
+    package enum Reaction {
         /// It returned anything but `false`, and is over.
-        case goesOn
+        case continues
         /// It returned `false`, and is over.
         case stops
         /// It waits for the host.
@@ -113,10 +113,10 @@ public final class LuaCoroutine {
     /// Keeps the state alive for `stack`.
     private let vm: LuaVM
     /// The coroutine's stack. Push a function and its arguments, then ``resume(arguments:)``.
-    public let stack: LuaStack
+    package let stack: LuaStack
 
     /// A new coroutine of `vm`.
-    public init(_ vm: LuaVM) {
+    package init(_ vm: LuaVM) {
         self.vm = vm
         let main = vm.stack
         main.reserve(1)
@@ -128,7 +128,7 @@ public final class LuaCoroutine {
 
     /// Runs or goes on with what the stack holds: a function with `arguments` above it at the beginning, the wait's
     /// results afterwards.
-    public func resume(arguments: Int) -> Outcome {
+    package func resume(arguments: Int) -> Outcome {
         if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
         var results: Int32 = 0
         isRunning = true
@@ -144,12 +144,12 @@ public final class LuaCoroutine {
     /// Runs `function` with strings, one after the other and each from its beginning, on a coroutine that runs nothing.
     /// What ``resume(arguments:)`` and ``clear()`` would do for each, in one step across the border: this is done for
     /// every piece of text. It ends with the last string, with the first whose call does not simply return, and where
-    /// ``LuaVM/stopTelling()`` is called; ``LuaVM/told`` counts on the way.
+    /// ``LuaVM/stopDelivery()`` is called; ``LuaVM/told`` counts on the way.
     /// - Parameters:
     ///   - bytes: the strings, one behind the other.
     ///   - ends: where each of them ends.
     ///   - range: which of them are told.
-    public func tell(
+    package func deliver(
         _ function: LuaReference, _ bytes: Span<UInt8>, ends: Span<UInt32>, _ range: Range<Int>
     ) -> Reaction {
         if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
@@ -160,7 +160,7 @@ public final class LuaCoroutine {
         let status = unsafe bytes.withUnsafeBufferPointer { bytes in
             let start = unsafe UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self)
             return unsafe ends.withUnsafeBufferPointer { ends in
-                unsafe mr_tell(
+                unsafe mr_deliver_batch(
                     stack.vm.machine, stack.raw, function.index, start, ends.baseAddress, range.lowerBound,
                     range.upperBound, &stops, &flags)
             }
@@ -168,16 +168,16 @@ public final class LuaCoroutine {
         isRunning = false
         storedFlags = flags
         switch status {
-        case LUA_OK: return stops ? .stops : .goesOn
+        case LUA_OK: return stops ? .stops : .continues
         case LUA_YIELD: return .waits
         default: return .failed(failure())
         }
     }
 
     /// The same with one string.
-    public func tell(_ function: LuaReference, _ text: String) -> Reaction {
+    package func deliver(_ function: LuaReference, _ text: String) -> Reaction {
         let end: [1 of UInt32] = [UInt32(clamping: text.utf8.count)]
-        return tell(function, text.utf8.span, ends: end.span, 0..<1)
+        return deliver(function, text.utf8.span, ends: end.span, 0..<1)
     }
 
     /// The error that ended the run, which it clears away.
@@ -209,25 +209,25 @@ public final class LuaCoroutine {
     }
 
     /// Its task was cancelled: from now on an error that is raised in it begins its cleanup.
-    public var isCancelled: Bool {
+    package var isCancelled: Bool {
         get { flag(Int(MR_CANCELLED)) }
         set { setFlag(Int(MR_CANCELLED), newValue) }
     }
 
     /// A stop does not interrupt what runs in it.
-    public var isShielded: Bool {
+    package var isShielded: Bool {
         get { flag(Int(MR_SHIELDED)) }
         set { setFlag(Int(MR_SHIELDED), newValue) }
     }
 
     /// An error is on its way out of it: what runs is a `__close` handler, until a pcall catches the error.
-    public var isUnwinding: Bool {
+    package var isUnwinding: Bool {
         get { flag(Int(MR_UNWINDING)) }
         set { setFlag(Int(MR_UNWINDING), newValue) }
     }
 
     /// Goes on with what the stack holds by raising `error` where the coroutine waits.
-    public func resume(raising error: LuaError) -> Outcome {
+    package func resume(raising error: LuaError) -> Outcome {
         stack.reserve(2)
         unsafe mr_push_raise_mark(stack.raw)
         stack.push(error: error)
@@ -235,13 +235,13 @@ public final class LuaCoroutine {
     }
 
     /// True once a kill ended it in the middle: it can run nothing more.
-    public private(set) var isDead = false
+    package private(set) var isDead = false
 
     /// Drops the results of the last run, so that the coroutine can run the next function.
-    public func clear() { if !isDead { stack.setTop(0) } }
+    package func clear() { if !isDead { stack.setTop(0) } }
 
     /// Lua's traceback of the coroutine as it stands.
-    public func traceback() -> String {
+    package func traceback() -> String {
         let main = stack.vm.stack
         main.reserve(LUA_MINSTACK.int)
         unsafe mr_push_traceback(main.raw, stack.raw, 0)
@@ -250,7 +250,7 @@ public final class LuaCoroutine {
     }
 
     /// Ends what the coroutine was doing: its to-be-closed variables are closed, errors in them dropped with it.
-    public func reset() {
+    package func reset() {
         isDead = stack.vm.isKilled
         unsafe mr_reset(stack.vm.machine, stack.raw)
     }

@@ -1,21 +1,21 @@
 // What goes wrong in Lua, as a Swift error: the message a person reads, the Lua value behind it, and where it came from.
 
 /// An error raised by Lua code, or to be raised in it.
-public struct LuaError: Error {
+package struct LuaError: Error {
     /// The message, as `tostring` shows the error value.
-    public var message: String
+    package var message: String
     /// The error value itself, when it is not a plain string.
-    public var value: LuaReference?
+    package var value: LuaReference?
     /// Lua's traceback of the coroutine that raised it, "" when it never ran.
-    public var traceback: String
+    package var traceback: String
     /// True when the message should begin with the script's "file:line:", as `error` does it.
-    public var wantsPosition: Bool
+    package var wantsPosition: Bool
     /// True when Lua code that catches the message is to find the traceback in it: for an error from a place that the
     /// catcher's own traceback does not show.
-    public var carriesTraceback = false
+    package var carriesTraceback = false
 
     /// An error with a message, raised without a position.
-    public init(_ message: String, value: LuaReference? = nil, traceback: String = "") {
+    package init(_ message: String, value: LuaReference? = nil, traceback: String = "") {
         self.message = message
         self.value = value
         self.traceback = traceback
@@ -23,10 +23,10 @@ public struct LuaError: Error {
     }
 
     /// The message as Lua code catches it.
-    public var text: String { carriesTraceback && !traceback.isEmpty ? message + "\n" + traceback : message }
+    package var text: String { carriesTraceback && !traceback.isEmpty ? message + "\n" + traceback : message }
 
     /// The innermost line of the traceback that is a file's, "script.lua:3", where it has one.
-    public var place: String? {
+    package var place: String? {
         for line in traceback.split(separator: "\n").dropFirst() {
             // "\t[C]: in ..." and "\t[llm]:12: in ..." are no lines of a file.
             guard line.hasPrefix("\t"), !line.hasPrefix("\t["), let end = line.firstRange(of: ": in ") else { continue }
@@ -36,7 +36,7 @@ public struct LuaError: Error {
     }
 
     /// The caller used an API wrongly: raised with the position of the script's line.
-    public static func misuse(_ message: String) -> LuaError {
+    package static func misuse(_ message: String) -> LuaError {
         var error = LuaError(message)
         error.wantsPosition = true
         return error

@@ -4,7 +4,7 @@ internal import CLua
 internal import CLuaShim
 
 /// Takes bytes that a script wrote; false when nobody reads them any more, which stops the script.
-public typealias OutputSink = ([UInt8]) -> Bool
+package typealias OutputSink = ([UInt8]) -> Bool
 
 final class OutputBox {
     let sink: OutputSink
@@ -15,7 +15,7 @@ extension LuaVM {
     /// Sends what scripts write: `standard` gets `print`, `io.write` and `io.stdout`, buffered until
     /// ``flushOutput()``; `error` gets `io.stderr`, at once. To be called once, before any script runs.
     /// - Throws: ``LuaError`` when memory is out.
-    public func setOutput(standard: @escaping OutputSink, error: @escaping OutputSink) throws(LuaError) {
+    package func setOutput(standard: @escaping OutputSink, error: @escaping OutputSink) throws(LuaError) {
         for (which, sink) in [(Int32(1), standard), (2, error)] {
             let box = OutputBox(sink)
             outputs.append(box)
@@ -27,7 +27,7 @@ extension LuaVM {
     }
 
     /// Hands over what standard output has buffered.
-    public func flushOutput() { unsafe mr_flush_output(machine) }
+    package func flushOutput() { unsafe mr_flush_output(machine) }
 }
 
 private func writeOutput(

@@ -32,7 +32,7 @@ internal import CLuaShim
 ///
 /// `@unchecked Sendable`: errors carry references, and Swift wants errors Sendable. Every use, letting go included,
 /// must still happen on the state's thread.
-public final class LuaReference: @unchecked Sendable {
+package final class LuaReference: @unchecked Sendable {
     let index: Int32
     private let registry: LuaRegistry
 

@@ -7,12 +7,12 @@ internal import CLua
 internal import CLuaShim
 
 /// The type of a Lua value.
-public enum LuaType: Int32, Sendable {
+package enum LuaType: Int32, Sendable {
     case none = -1
     case `nil`, boolean, lightUserdata, number, string, table, function, userdata, thread
 
     /// Lua's name for it: "number".
-    public var name: String {
+    package var name: String {
         switch self {
         case .none: "no value"
         case .nil: "nil"
@@ -28,13 +28,13 @@ public enum LuaType: Int32, Sendable {
 }
 
 /// A view of one coroutine's stack. It is valid while that coroutine is.
-@safe public struct LuaStack {
+@safe package struct LuaStack {
     let raw: OpaquePointer
     private unowned(unsafe) let owner: LuaVM
 
     /// The state the stack belongs to. Not counted: whoever uses a coroutine's stack holds its state already, and a
     /// count a push would cost more than the push.
-    public var vm: LuaVM { unsafe owner }
+    package var vm: LuaVM { unsafe owner }
 
     init(_ raw: OpaquePointer, vm: LuaVM) {
         unsafe self.raw = raw
@@ -42,27 +42,27 @@ public enum LuaType: Int32, Sendable {
     }
 
     /// How many values are on the stack.
-    public var top: Int { unsafe Int(lua_gettop(raw)) }
+    package var top: Int { unsafe Int(lua_gettop(raw)) }
 
     /// Drops the topmost `count` values. [-count, +0]
-    public func pop(_ count: Int) {
+    package func pop(_ count: Int) {
         precondition(count <= top, "pop of more than the stack holds")
         unsafe lua_settop(raw, Int32(-count - 1))
     }
 
     /// Cuts the stack to `count` values, or fills it with nil.
-    public func setTop(_ count: Int) {
+    package func setTop(_ count: Int) {
         reserve(count)
         unsafe lua_settop(raw, Int32(count))
     }
 
     /// Makes room for `count` more values.
-    public func reserve(_ count: Int) {
+    package func reserve(_ count: Int) {
         precondition(unsafe lua_checkstack(raw, Int32(count)) != 0, "the Lua stack cannot grow")
     }
 
     /// The index counted from the bottom.
-    public func absolute(_ index: Int) -> Int { index > 0 ? index : top + 1 + index }
+    package func absolute(_ index: Int) -> Int { index > 0 ? index : top + 1 + index }
 
     func checked(_ index: Int) -> Int32 {
         let position = absolute(index)
@@ -73,25 +73,25 @@ public enum LuaType: Int32, Sendable {
     // MARK: Reading [-0, +0]
 
     /// The type of the value at `index`; `.none` past the top.
-    public func type(at index: Int) -> LuaType {
+    package func type(at index: Int) -> LuaType {
         let position = absolute(index)
         guard position >= 1, position <= top else { return .none }
         return unsafe LuaType(rawValue: lua_type(raw, Int32(position))) ?? .none
     }
 
     /// True for nil, and past the top.
-    public func isNil(at index: Int) -> Bool {
+    package func isNil(at index: Int) -> Bool {
         let type = type(at: index)
         return type == .nil || type == .none
     }
 
     /// The string at `index`, invalid UTF-8 repaired; nil for other types (a number is not converted).
-    public func string(at index: Int) -> String? {
+    package func string(at index: Int) -> String? {
         unsafe withBytes(at: index) { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
     /// The bytes of the string at `index`; nil for other types.
-    public func bytes(at index: Int) -> [UInt8]? { unsafe withBytes(at: index) { unsafe Array($0) } }
+    package func bytes(at index: Int) -> [UInt8]? { unsafe withBytes(at: index) { unsafe Array($0) } }
 
     private func withBytes<R>(at index: Int, _ body: (UnsafeBufferPointer<UInt8>) -> R) -> R? {
         guard type(at: index) == .string else { return nil }
@@ -103,7 +103,7 @@ public enum LuaType: Int32, Sendable {
     }
 
     /// The number at `index` as an integer, if it is one or has an exact integer value.
-    public func int(at index: Int) -> Int? {
+    package func int(at index: Int) -> Int? {
         guard type(at: index) == .number else { return nil }
         var exact: Int32 = 0
         let value = unsafe lua_tointegerx(raw, checked(index), &exact)
@@ -111,31 +111,31 @@ public enum LuaType: Int32, Sendable {
     }
 
     /// The number at `index`.
-    public func double(at index: Int) -> Double? {
+    package func double(at index: Int) -> Double? {
         guard type(at: index) == .number else { return nil }
         return unsafe lua_tonumberx(raw, checked(index), nil)
     }
 
     /// True when the number at `index` is held as an integer.
-    public func isInteger(at index: Int) -> Bool {
+    package func isInteger(at index: Int) -> Bool {
         guard type(at: index) == .number else { return false }
         return unsafe lua_isinteger(raw, checked(index)) != 0
     }
 
     /// The boolean at `index`; nil for other types.
-    public func bool(at index: Int) -> Bool? {
+    package func bool(at index: Int) -> Bool? {
         guard type(at: index) == .boolean else { return nil }
         return unsafe lua_toboolean(raw, checked(index)) != 0
     }
 
     /// An address that tells one table, function or coroutine from another.
-    public func identity(at index: Int) -> UInt { unsafe UInt(bitPattern: lua_topointer(raw, checked(index))) }
+    package func identity(at index: Int) -> UInt { unsafe UInt(bitPattern: lua_topointer(raw, checked(index))) }
 
     /// True when the values at both indices are the same (primitive equality).
-    public func areSame(_ a: Int, _ b: Int) -> Bool { unsafe lua_rawequal(raw, checked(a), checked(b)) != 0 }
+    package func areSame(_ a: Int, _ b: Int) -> Bool { unsafe lua_rawequal(raw, checked(a), checked(b)) != 0 }
 
     /// The declared parameters of the function at `index`; nil when variadic, 0 when written in C.
-    public func parameterCount(at index: Int) -> Int? {
+    package func parameterCount(at index: Int) -> Int? {
         guard type(at: index) == .function else { return nil }
         reserve(1)
         let count = unsafe mr_parameter_count(raw, checked(index))
@@ -143,7 +143,7 @@ public enum LuaType: Int32, Sendable {
     }
 
     /// The display form of the value at `index`: `tostring`, with errors of `__tostring` caught.
-    public func display(at index: Int) -> String {
+    package func display(at index: Int) -> String {
         reserve(4)
         let position = checked(index)
         unsafe mr_push_display(vm.machine, raw, position)
@@ -152,7 +152,7 @@ public enum LuaType: Int32, Sendable {
     }
 
     /// "script.lua:12: " of the script's line that called the running host function, or "".
-    public func position() -> String {
+    package func position() -> String {
         reserve(2)
         unsafe mr_push_where(raw)
         defer { pop(1) }
@@ -162,31 +162,31 @@ public enum LuaType: Int32, Sendable {
     // MARK: Pushing [-0, +1]
 
     /// Pushes nil.
-    public func pushNil() {
+    package func pushNil() {
         reserve(1)
         unsafe lua_pushnil(raw)
     }
 
     /// Pushes a boolean.
-    public func push(_ value: Bool) {
+    package func push(_ value: Bool) {
         reserve(1)
         unsafe lua_pushboolean(raw, value ? 1 : 0)
     }
 
     /// Pushes an integer.
-    public func push(_ value: Int) {
+    package func push(_ value: Int) {
         reserve(1)
         unsafe lua_pushinteger(raw, Int64(value))
     }
 
     /// Pushes a float.
-    public func push(_ value: Double) {
+    package func push(_ value: Double) {
         reserve(1)
         unsafe lua_pushnumber(raw, value)
     }
 
     /// Pushes a string's UTF-8.
-    public func push(_ value: String) {
+    package func push(_ value: String) {
         reserve(1)
         var value = value
         value.withUTF8 { bytes in
@@ -195,7 +195,7 @@ public enum LuaType: Int32, Sendable {
     }
 
     /// Pushes bytes as a Lua string.
-    public func push(bytes: [UInt8]) {
+    package func push(bytes: [UInt8]) {
         reserve(1)
         unsafe bytes.withUnsafeBytes { unsafe push(raw: $0) }
     }
@@ -210,7 +210,7 @@ public enum LuaType: Int32, Sendable {
     }
 
     /// Pushes a constant string; its address lets Lua find it without hashing.
-    public func push(constant: StaticString) {
+    package func push(constant: StaticString) {
         reserve(1)
         constant.withUTF8Buffer { bytes in
             _ = unsafe lua_pushstring(raw, UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self))
@@ -218,25 +218,25 @@ public enum LuaType: Int32, Sendable {
     }
 
     /// Pushes a copy of the value at `index`.
-    public func pushCopy(of index: Int) {
+    package func pushCopy(of index: Int) {
         reserve(1)
         unsafe lua_pushvalue(raw, checked(index))
     }
 
     /// Pushes the value that `reference` keeps.
-    public func push(_ reference: LuaReference) {
+    package func push(_ reference: LuaReference) {
         reserve(1)
         unsafe lua_rawgeti(raw, mr_registry_index(), Int64(reference.index))
     }
 
     /// Pushes a new table with room for `array` elements and `fields` members.
-    public func pushTable(array: Int = 0, fields: Int = 0) {
+    package func pushTable(array: Int = 0, fields: Int = 0) {
         reserve(1)
         unsafe lua_createtable(raw, Int32(clamping: array), Int32(clamping: fields))
     }
 
     /// Pushes an error's value: the value it carries, or its message, with the script's position if it wants one.
-    public func push(error: LuaError) {
+    package func push(error: LuaError) {
         if let value = error.value {
             push(value)
         } else {
@@ -245,13 +245,13 @@ public enum LuaType: Int32, Sendable {
     }
 
     /// Takes the value on top into a reference. [-1, +0]
-    public func popReference() -> LuaReference {
+    package func popReference() -> LuaReference {
         precondition(top >= 1, "no value to keep")
         return unsafe LuaReference(taking: raw, vm: vm)
     }
 
     /// Keeps the value at `index` alive. [-0, +0]
-    public func reference(to index: Int) -> LuaReference {
+    package func reference(to index: Int) -> LuaReference {
         pushCopy(of: index)
         return popReference()
     }

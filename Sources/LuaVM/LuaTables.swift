@@ -12,7 +12,7 @@ extension LuaStack {
 
     /// Pushes `table[key]`. [-0, +1]
     @discardableResult
-    public func getField(_ key: StaticString, of table: Int) -> LuaType {
+    package func getField(_ key: StaticString, of table: Int) -> LuaType {
         let position = checkedTable(table)
         push(constant: key)
         return unsafe LuaType(rawValue: lua_rawget(raw, position)) ?? .none
@@ -20,7 +20,7 @@ extension LuaStack {
 
     /// Pushes `table[key]`. [-0, +1]
     @discardableResult
-    public func getField(named key: String, of table: Int) -> LuaType {
+    package func getField(named key: String, of table: Int) -> LuaType {
         let position = checkedTable(table)
         push(key)
         return unsafe LuaType(rawValue: lua_rawget(raw, position)) ?? .none
@@ -28,13 +28,13 @@ extension LuaStack {
 
     /// Pushes `table[index]`. [-0, +1]
     @discardableResult
-    public func getElement(_ index: Int, of table: Int) -> LuaType {
+    package func getElement(_ index: Int, of table: Int) -> LuaType {
         reserve(1)
         return unsafe LuaType(rawValue: lua_rawgeti(raw, checkedTable(table), Int64(index))) ?? .none
     }
 
     /// Sets `table[key]` to the value on top. [-1, +0]
-    public func setField(_ key: StaticString, of table: Int) {
+    package func setField(_ key: StaticString, of table: Int) {
         let position = checkedTable(table)
         push(constant: key)
         unsafe lua_rotate(raw, -2, 1)
@@ -42,7 +42,7 @@ extension LuaStack {
     }
 
     /// Sets `table[key]` to the value on top. [-1, +0]
-    public func setField(named key: String, of table: Int) {
+    package func setField(named key: String, of table: Int) {
         let position = checkedTable(table)
         push(key)
         unsafe lua_rotate(raw, -2, 1)
@@ -50,18 +50,18 @@ extension LuaStack {
     }
 
     /// Sets `table[index]` to the value on top. [-1, +0]
-    public func setElement(_ index: Int, of table: Int) {
+    package func setElement(_ index: Int, of table: Int) {
         let position = checkedTable(table)
         precondition(top >= 2, "no value to set")
         unsafe lua_rawseti(raw, position, Int64(index))
     }
 
     /// The border of the table's array part: `#t` without `__len`.
-    public func length(of table: Int) -> Int { unsafe Int(lua_rawlen(raw, checkedTable(table))) }
+    package func length(of table: Int) -> Int { unsafe Int(lua_rawlen(raw, checkedTable(table))) }
 
     /// Walks a table: `body` finds the key at -2 and the value at -1 and leaves the stack as it was. The table must
     /// not be changed meanwhile, which holds as long as no script runs.
-    public func forEachMember<E: Error>(of table: Int, _ body: () throws(E) -> Void) throws(E) {
+    package func forEachMember<E: Error>(of table: Int, _ body: () throws(E) -> Void) throws(E) {
         let position = checkedTable(table)
         reserve(3)
         unsafe lua_pushnil(raw)
@@ -75,14 +75,14 @@ extension LuaStack {
     }
 
     /// Gives the table at `index` the metatable that `reference` keeps.
-    public func setMetatable(_ reference: LuaReference, of table: Int) {
+    package func setMetatable(_ reference: LuaReference, of table: Int) {
         let position = checkedTable(table)
         push(reference)
         _ = unsafe lua_setmetatable(raw, position)
     }
 
     /// True when the value at `index` is a table whose metatable is the one `reference` keeps.
-    public func hasMetatable(_ reference: LuaReference, at index: Int) -> Bool {
+    package func hasMetatable(_ reference: LuaReference, at index: Int) -> Bool {
         guard type(at: index) == .table else { return false }
         reserve(2)
         guard unsafe lua_getmetatable(raw, checked(index)) != 0 else { return false }
@@ -92,7 +92,7 @@ extension LuaStack {
     }
 
     /// What the metatable of the value at `index` calls its kind: its own field `__name`, where that is a string.
-    public func metatableName(at index: Int) -> String? {
+    package func metatableName(at index: Int) -> String? {
         reserve(3)
         guard unsafe lua_getmetatable(raw, checked(index)) != 0 else { return nil }
         defer { pop(2) }
@@ -109,7 +109,7 @@ extension LuaStack {
 
     /// Pushes the global `name`. [-0, +1]
     @discardableResult
-    public func getGlobal(_ name: StaticString) -> LuaType {
+    package func getGlobal(_ name: StaticString) -> LuaType {
         reserve(2)
         // The globals table is index 2 of the registry (LUA_RIDX_GLOBALS); read raw, so no __index runs.
         unsafe lua_rawgeti(raw, mr_registry_index(), Int64(LUA_RIDX_GLOBALS))
@@ -120,7 +120,7 @@ extension LuaStack {
     }
 
     /// Sets the global `name` to the value on top. [-1, +0]
-    public func setGlobal(_ name: StaticString) {
+    package func setGlobal(_ name: StaticString) {
         reserve(2)
         unsafe lua_rawgeti(raw, mr_registry_index(), Int64(LUA_RIDX_GLOBALS))
         unsafe lua_rotate(raw, -2, 1)
@@ -131,7 +131,7 @@ extension LuaStack {
 
 extension LuaStack {
     /// Pushes the table of loaded modules, `package.loaded` (LUA_LOADED_TABLE). [-0, +1]
-    public func pushLoadedModules() {
+    package func pushLoadedModules() {
         reserve(3)
         unsafe lua_pushvalue(raw, mr_registry_index())
         getField("_LOADED", of: -1)
@@ -140,7 +140,7 @@ extension LuaStack {
     }
 
     /// Moves the topmost `count` values to another stack of the same state. [-count, +0]
-    public func move(_ count: Int, to other: LuaStack) {
+    package func move(_ count: Int, to other: LuaStack) {
         precondition(count <= top && other.vm === vm, "only values that are there move, and only within their state")
         other.reserve(count)
         unsafe lua_xmove(raw, other.raw, Int32(count))

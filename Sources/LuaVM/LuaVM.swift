@@ -1,5 +1,5 @@
 // A Lua 5.4 state, safely held. It owns the memory, the registry, the loaded libraries and the kill switch; it knows
-// no language model and no network. Scripting is its only caller.
+// no language model and no network. Script is its only caller.
 //
 // Every Lua function runs through LuaCoroutine.resume or LuaStack.call, both protected, so no Lua error ever leaves
 // through a Swift frame.
@@ -10,14 +10,14 @@ internal import CLuaShim
 /// One Lua state. It lives on the thread that made it; nothing of it may cross to another.
 ///
 /// - SeeAlso: Lua 5.4 Reference Manual, section 4.
-@safe public final class LuaVM {
+@safe package final class LuaVM {
     let machine: OpaquePointer
     let registry: LuaRegistry
     private var reasons: [UnsafeMutablePointer<CChar>] = unsafe []
     private(set) var isClosed = false
     /// Shows an error value that is a table without `__tostring`, the value at that index: for messages to people. Nil
     /// shows its address.
-    public var describeErrorTable: ((LuaStack, Int) -> String?)?
+    package var describeErrorTable: ((LuaStack, Int) -> String?)?
     /// Kept until the state is closed: its streams hold them unretained.
     var outputs: [OutputBox] = []
     private var cancellation: LuaReference?
@@ -26,7 +26,7 @@ internal import CLuaShim
     /// - Parameter memoryLimit: bytes that scripts may hold; nil for no limit. Past it, the script (not the host)
     ///   meets Lua's "not enough memory".
     /// - Throws: ``LuaError`` when the system has no memory left.
-    public init(memoryLimit: Int? = nil) throws(LuaError) {
+    package init(memoryLimit: Int? = nil) throws(LuaError) {
         guard let machine = unsafe mr_vm_new(memoryLimit ?? 0, runHostBody, releaseHostBody) else {
             throw LuaError("not enough memory for a Lua state")
         }
@@ -41,7 +41,7 @@ internal import CLuaShim
 
     /// Opens the library `package` and the stock `require`, which can load C modules.
     /// - Throws: ``LuaError`` when memory is out.
-    public func openPackages() throws(LuaError) {
+    package func openPackages() throws(LuaError) {
         guard unsafe mr_open_packages(machine) != LUA_OK else { return }
         throw stack.popError(traceback: "")
     }
@@ -49,7 +49,7 @@ internal import CLuaShim
     deinit { close() }
 
     /// Closes the state: finalizers run, host functions are released. Further use traps. Called by deinit too.
-    public func close() {
+    package func close() {
         guard !isClosed else { return }
         isClosed = true
         registry.close()
@@ -58,16 +58,16 @@ internal import CLuaShim
     }
 
     /// The host's own stack: for building values outside any script.
-    public var stack: LuaStack { unsafe LuaStack(mr_vm_main(machine), vm: self) }
+    package var stack: LuaStack { unsafe LuaStack(mr_vm_main(machine), vm: self) }
 
     /// Bytes that Lua holds now.
-    public var memory: Int { unsafe mr_vm_memory(machine) }
+    package var memory: Int { unsafe mr_vm_memory(machine) }
 
     /// Lets the `nth` allocation that scripts make from now on fail; 0 for none. For tests of running out of memory.
-    public func failAllocation(_ nth: Int) { unsafe mr_vm_fail_allocation(machine, nth) }
+    package func failAllocation(_ nth: Int) { unsafe mr_vm_fail_allocation(machine, nth) }
 
     /// Collects all garbage, finalizers included.
-    public func collectGarbage() {
+    package func collectGarbage() {
         registry.releaseDiscarded()
         _ = stack.protected { stack in
             stack.getGlobal("collectgarbage")
@@ -77,71 +77,71 @@ internal import CLuaShim
 
     // MARK: Telling
 
-    /// How many strings the ``LuaCoroutine/tell(_:_:ends:_:)`` that runs, or the last one, has told, the one at hand
+    /// How many strings the ``LuaCoroutine/deliver(_:_:ends:_:)`` that runs, or the last one, has told, the one at hand
     /// among them.
-    public var told: Int { unsafe mr_told(machine) }
+    package var delivered: Int { unsafe mr_delivered(machine) }
 
     /// Lets the `tell` that runs tell no more.
-    public func stopTelling() { unsafe mr_stop_telling(machine) }
+    package func stopDelivery() { unsafe mr_stop_delivery(machine) }
 
     // MARK: Stopping
 
     /// Begins to stop the script in order. The error of ``setCancellation(_:)`` is raised in the coroutine that runs; the
     /// host, which is woken, cancels the others. `__close` handlers run for two seconds at most; then comes the kill.
     /// A pcall that catches the error meets it again at the next instruction.
-    public func stop(_ reason: String) { unsafe mr_stop(machine, keep(reason)) }
+    package func stop(_ reason: String) { unsafe mr_stop(machine, keep(reason)) }
 
     /// True once stopped or killed, by the host, the deadline, a signal or closed output.
-    public var isStopping: Bool { Int(unsafe mr_phase(machine)) != Int(MR_RUNNING) }
+    package var isStopping: Bool { Int(unsafe mr_phase(machine)) != Int(MR_RUNNING) }
 
     /// The host has cancelled all tasks: what is begun from now on is not stopped before its time is up.
-    public func takeStop() { unsafe mr_take_stop(machine) }
+    package func takeStop() { unsafe mr_take_stop(machine) }
 
     /// The error value that a stop raises.
-    public func setCancellation(_ value: LuaReference) {
+    package func setCancellation(_ value: LuaReference) {
         cancellation = value
         unsafe mr_set_cancellation(machine, value.index)
     }
 
     /// The eventfd that ends the host's sleep when the script is stopped.
-    public func setWake(descriptor: Int32) { unsafe mr_set_wake(machine, descriptor) }
+    package func setWake(descriptor: Int32) { unsafe mr_set_wake(machine, descriptor) }
 
     /// Makes every Lua instruction from now on raise `reason`; no pcall, handler or `__close` outlives it.
-    public func kill(_ reason: String) { unsafe mr_kill(machine, keep(reason)) }
+    package func kill(_ reason: String) { unsafe mr_kill(machine, keep(reason)) }
 
     /// True once killed, by ``kill(_:)`` or because a stop took too long.
-    public var isKilled: Bool { unsafe mr_killed(machine) }
+    package var isKilled: Bool { unsafe mr_killed(machine) }
 
     /// Why the state was killed; nil when it was not.
-    public var killReason: String? { isKilled ? stopReason : nil }
+    package var killReason: String? { isKilled ? stopReason : nil }
 
     /// Why the state was stopped or killed; nil when it was not.
-    public var stopReason: String? {
+    package var stopReason: String? {
         guard isStopping, let reason = unsafe mr_kill_reason(machine) else { return nil }
         return unsafe String(cString: reason)
     }
 
     /// Takes a stop or a kill back, so that the state can run the next script.
-    public func unkill() { unsafe mr_unkill(machine) }
+    package func unkill() { unsafe mr_unkill(machine) }
 
     /// Stops the running script after `seconds`. Costs nothing until then. Must be called on the thread that runs Lua.
     /// - Throws: ``LuaError`` when the system has no timer left.
-    public func startDeadline(seconds: Double, reason: String) throws(LuaError) {
+    package func startDeadline(seconds: Double, reason: String) throws(LuaError) {
         let error = unsafe mr_deadline_start(machine, seconds, keep(reason))
         guard error == 0 else { throw LuaError("cannot set the time limit: system error \(error)") }
     }
 
     /// Disarms the deadline.
-    public func stopDeadline() { unsafe mr_deadline_stop(machine) }
+    package func stopDeadline() { unsafe mr_deadline_stop(machine) }
 
     /// Lets signals stop the running script; a second signal ends the process at once. For the one state that a process
     /// runs in its foreground, on the thread that runs it.
-    public func catchSignals(_ signals: [Int32]) {
+    package func catchSignals(_ signals: [Int32]) {
         for signal in signals { unsafe mr_catch_signal(machine, signal) }
     }
 
     /// The signal that stopped the script; 0 if none did.
-    public var caughtSignal: Int { Int(unsafe mr_caught_signal(machine)) }
+    package var caughtSignal: Int { Int(unsafe mr_caught_signal(machine)) }
 
     private func keep(_ reason: String) -> UnsafeMutablePointer<CChar> {
         let bytes = Array(reason.utf8CString)

@@ -1,10 +1,12 @@
-// Streaming from Swift without a script: requests as AsyncSequences. The face; ChatLoop runs the engine behind it.
+// Streaming from Swift without a script: requests as AsyncSequences. The public part; ChatLoop runs the engine behind it.
 
-internal import Dialects
-public import Engine
+public import Chat
+internal import Formats
+public import HTTP
+public import JSON
 public import Logging
+internal import Providers
 internal import Synchronization
-public import Wire
 
 /// Streams replies of one model to async Swift code.
 ///
@@ -47,14 +49,14 @@ public final class ChatClient: Sendable {
         isLimited: Bool = true, logger: Logger = Logger(label: "moonrill")
     ) throws(ChatClientError) {
         let name = provider ?? (baseURL == nil ? ProcessEnvironment.defaultProvider() : nil)
-        let preset = name.flatMap(Presets.named)
-        if let dialect, DialectCatalog.named(dialect) == nil {
+        let preset = name.flatMap(ProviderCatalog.named)
+        if let dialect, FormatCatalog.named(dialect) == nil {
             throw ChatClientError(
-                message: "unknown dialect \"\(dialect)\"; known: \(DialectCatalog.names.joined(separator: ", "))")
+                message: "unknown dialect \"\(dialect)\"; known: \(FormatCatalog.names.joined(separator: ", "))")
         }
-        let face = preset?.face(dialect)
-        guard let url = baseURL ?? face?.baseURL, !url.isEmpty else {
-            let near = name.flatMap { Presets.suggestion(for: $0) }.map { " (did you mean \"\($0)\"?)" } ?? ""
+        let known = preset?.endpoint(dialect)
+        guard let url = baseURL ?? known?.baseURL, !url.isEmpty else {
+            let near = name.flatMap { ProviderCatalog.suggestion(for: $0) }.map { " (did you mean \"\($0)\"?)" } ?? ""
             throw ChatClientError(
                 message: preset.map { "\($0.title) needs a base URL here" }
                     ?? name.map { "unknown provider \"\($0)\"\(near); give a base URL to reach any other" }
@@ -69,8 +71,8 @@ public final class ChatClient: Sendable {
             throw ChatClientError(message: "no model is named for \(host)")
         }
         endpoint = Endpoint(
-            provider: name ?? host, dialect: dialect ?? face?.dialect ?? "openai", baseURL: url,
-            keyVariable: keyVariable ?? preset?.keyVariable, quirks: face?.quirks ?? Quirks(),
+            provider: name ?? host, dialect: dialect ?? known?.dialect ?? "openai", baseURL: url,
+            keyVariable: keyVariable ?? preset?.keyVariable, quirks: known?.quirks ?? Quirks(),
             headers: headers)
         self.model = model
         self.timeouts = timeouts
@@ -119,7 +121,7 @@ public struct ChatClientError: Error, Sendable, CustomStringConvertible {
 /// The events of one request, in order. `finish` is the last; a request that fails throws its `RequestFailure`.
 public struct ChatStream: AsyncSequence, Sendable {
     /// What comes: tokens, reasoning, tool calls, usage, retries, and the finished reply.
-    public typealias Element = EngineEvent
+    public typealias Element = ChatEvent
 
     let loop: ChatLoop
     let spec: RequestSpec
@@ -130,14 +132,14 @@ public struct ChatStream: AsyncSequence, Sendable {
     /// Takes the events.
     public struct Iterator: AsyncIteratorProtocol {
         private let ticket: ChatTicket
-        private var batch: [EngineEvent] = []
+        private var batch: [ChatEvent] = []
         private var index = 0
         private var isOver = false
 
         init(ticket: ChatTicket) { self.ticket = ticket }
 
         /// The next event; nil after `finish`, or when the task was cancelled.
-        public mutating func next() async throws -> EngineEvent? {
+        public mutating func next() async throws -> ChatEvent? {
             guard !isOver else { return nil }
             if index == batch.count {
                 batch = await ticket.nextBatch()

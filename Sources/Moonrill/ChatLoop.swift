@@ -1,7 +1,8 @@
 // The thread behind a ChatClient: an engine that only this thread touches, and a mailbox through which everything
 // else speaks to it. The mailbox's lock is held for a few moves, never while anything runs.
 
-internal import Dialects
+internal import Base
+internal import Chat
 internal import Dispatch
 internal import Engine
 internal import Logging
@@ -11,9 +12,9 @@ internal import Synchronization
 final class ChatLoop: Sendable {
     /// What waits to be done on the thread.
     private struct Mailbox {
-        var commands: [EngineCommand] = []
+        var commands: [RequestCommand] = []
         /// Who waits for events: at most one for each request.
-        var demands: [RequestID: CheckedContinuation<[EngineEvent], Never>] = [:]
+        var demands: [RequestID: CheckedContinuation<[ChatEvent], Never>] = [:]
         var nextID: UInt64 = 1
         var isStopping = false
         var wake: (@Sendable () -> Void)?
@@ -67,7 +68,7 @@ final class ChatLoop: Sendable {
     func cancel(_ id: RequestID) { post { $0.commands.append(.cancel(id)) } }
 
     /// The next events of a request, as soon as there is one; empty when the loop has ended.
-    func events(of id: RequestID) async -> [EngineEvent] {
+    func events(of id: RequestID) async -> [ChatEvent] {
         await withCheckedContinuation { continuation in
             let isRefused = post { mailbox in
                 if mailbox.isStopping { return true }
@@ -131,7 +132,7 @@ final class ChatTicket: Sendable {
         if let id = id.withLock({ $0 }) { loop.cancel(id) }
     }
 
-    func nextBatch() async -> [EngineEvent] {
+    func nextBatch() async -> [ChatEvent] {
         if Task.isCancelled { return [] }
         let request = id.withLock { id in
             if let id { return id }

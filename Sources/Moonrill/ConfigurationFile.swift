@@ -1,8 +1,8 @@
 // The user's configuration file: where it is, and the providers in it.
 
-public import Dialects
 internal import Glibc
-internal import Scripting
+public import Providers
+internal import Script
 
 /// The file in which users define providers of their own: Lua that calls `llm.provider{...}`.
 public enum ConfigurationFile {
@@ -17,13 +17,13 @@ public enum ConfigurationFile {
     /// The providers that the file at `path` defines; none if there is no such file. The file runs without network,
     /// files, environment or modules.
     /// - Throws: ``ScriptHostError`` that names the file and the line.
-    public static func providers(at path: String?) throws(ScriptHostError) -> [Preset] {
+    public static func providers(at path: String?) throws(ScriptHostError) -> [Provider] {
         guard let path, access(path, F_OK) == 0 else { return [] }
         let source = try ScriptFile.read(path)
         do throws(ScriptFailure) {
             return try ConfigurationScript.providers(source: source, name: path)
         } catch {
-            throw ScriptHostError(message: SyntaxErrorExcerpt.add(to: error.message, source: source))
+            throw ScriptHostError(message: SyntaxErrorSnippet.add(to: error.message, source: source))
         }
     }
 }

@@ -1,12 +1,13 @@
 // How the library sets up an engine: credentials, dialects, and its log lines sent to swift-log.
 
-internal import Dialects
+internal import Base
 internal import Engine
+internal import Formats
 internal import Logging
 
 extension EngineConfiguration {
     init(credentials: @escaping (String) -> String?, logger: Logger, caFile: String?) {
-        self.init(credentials: credentials, dialect: DialectCatalog.named)
+        self.init(credentials: credentials, dialect: FormatCatalog.named)
         self.caFile = caFile
         logLevel = LogLevel(logger.logLevel)
         log = { level, message in logger.log(level: level.loggingLevel, "\(message)") }

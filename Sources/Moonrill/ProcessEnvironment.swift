@@ -1,7 +1,7 @@
 // The process's environment: where keys are found. Values read here go to the engine, into a header, and nowhere else.
 
-public import Dialects
 internal import Glibc
+public import Providers
 
 /// Environment variables of this process.
 public enum ProcessEnvironment {
@@ -21,12 +21,13 @@ public enum ProcessEnvironment {
 
     /// The provider to use when nobody names one: `MOONRILL_PROVIDER`, else the first preset whose key is set.
     /// - Parameters:
-    ///   - providers: those there are.
+    ///   - providers: those there are; nil for the catalog.
     ///   - hasKey: whether the variable of that name holds a key.
     public static func defaultProvider(
-        among providers: [Preset] = Presets.all, hasKey: (String) -> Bool = has
+        among providers: [Provider]? = nil, hasKey: (String) -> Bool = has
     ) -> String? {
         value("MOONRILL_PROVIDER")
-            ?? providers.first { !$0.baseURL.isEmpty && $0.keyVariable.map(hasKey) ?? false }?.name
+            ?? (providers ?? ProviderCatalog.all).first { !$0.baseURL.isEmpty && $0.keyVariable.map(hasKey) ?? false }?
+            .name
     }
 }

@@ -1,10 +1,11 @@
 // Running scripts from Swift: the face of the library for whoever embeds it.
 
-public import Dialects
+internal import Base
 internal import Engine
+public import JSON
 public import Logging
-internal import Scripting
-public import Wire
+public import Providers
+internal import Script
 
 /// Runs Lua scripts that stream language models.
 ///
@@ -48,7 +49,7 @@ public struct ScriptHost {
     /// The model of clients that name none.
     public var model: String?
     /// Providers beside the presets, or in their place; ``ConfigurationFile`` reads those of the user's.
-    public var providers: [Preset] = []
+    public var providers: [Provider] = []
     /// The base URL of clients that name neither it nor a provider.
     public var baseURL: String?
     /// A base URL to which every client goes that names none itself: that of an offline provider.
@@ -255,7 +256,7 @@ extension ScriptResult.Ending {
             case .failed(let failure):
                 .failed(
                     message: failure.traceback.isEmpty
-                        ? SyntaxErrorExcerpt.add(to: failure.message, source: source) : failure.message,
+                        ? SyntaxErrorSnippet.add(to: failure.message, source: source) : failure.message,
                     traceback: failure.traceback)
             case .timedOut(let seconds): .timedOut(seconds: seconds)
             case .interrupted(let signal): .interrupted(signal: signal)

@@ -1,10 +1,10 @@
 // `moonrill ask`: one answer, streamed to the terminal. It is a Lua script like any other.
 
 internal import ArgumentParser
+internal import Base
 internal import Glibc
 internal import Moonrill
-internal import MoonrillMock
-internal import Wire
+internal import ProviderSimulator
 
 struct Ask: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,7 @@
 // The keys, taken out of the environment before any script runs. Their values go from here to the engine, and nowhere else.
 
 internal import CProcess
-internal import Dialects
+internal import Providers
 
 /// The environment as it was when the process began, and which of its variables scripts no longer see.
 final class KeyStore {
@@ -25,11 +25,11 @@ final class KeyStore {
             }
         }
         for name in names { mp_keep_variable(name) }
-        hide(Presets.all)
+        hide(ProviderCatalog.all)
     }
 
     /// Takes the key variables of providers out of the environment.
-    func hide(_ providers: [Preset]) { for provider in providers { _ = provider.keyVariable.map(hide) } }
+    func hide(_ providers: [Provider]) { for provider in providers { _ = provider.keyVariable.map(hide) } }
 
     /// Takes a variable out of the environment, and all others that hold the same key. True if it has a value.
     func hide(_ name: String) -> Bool {

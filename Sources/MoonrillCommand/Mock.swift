@@ -2,7 +2,7 @@
 
 internal import ArgumentParser
 internal import Glibc
-internal import MoonrillMock
+internal import ProviderSimulator
 
 struct Mock: ParsableCommand {
     static let configuration = CommandConfiguration(

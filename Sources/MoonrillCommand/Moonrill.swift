@@ -1,8 +1,8 @@
 // The command `moonrill`: what the program understands, and how its subcommands are called.
 
 internal import ArgumentParser
+internal import Base
 internal import CProcess
-internal import Dialects
 internal import Glibc
 
 @main

@@ -2,11 +2,12 @@
 
 internal import ArgumentParser
 internal import CProcess
-internal import Dialects
+internal import Formats
 internal import Glibc
+internal import JSON
 internal import Moonrill
-internal import MoonrillMock
-internal import Wire
+internal import ProviderSimulator
+internal import Providers
 
 struct Probe: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -67,7 +68,7 @@ struct Probe: ParsableCommand {
         let keys = try options.begin()
         let file = try save.map { (path) throws(CommandFailure) in try RecordingFile(path, overwrites: force) }
         var trials: [ProbeTrial] = []
-        for dialect in isTour ? DialectCatalog.names.map(Optional.some) : [try chosenDialect()] {
+        for dialect in isTour ? FormatCatalog.names.map(Optional.some) : [try chosenDialect()] {
             let trial = try ProbeTrial.run(self, dialect: dialect, keys)
             trials.append(trial)
             if !json { try StandardOutput.write(text(of: trial)) }
@@ -90,8 +91,8 @@ struct Probe: ParsableCommand {
     /// The dialect where neither it nor a provider is named: that of the provider whose address this is.
     private func chosenDialect() throws -> String? {
         guard options.dialect == nil, options.provider == nil, let url = options.baseURL else { return options.dialect }
-        let faces = (try ownProviders() + Presets.all).flatMap(\.faces).filter { !$0.baseURL.isEmpty }
-        let known = faces.first { url == $0.baseURL || url.hasPrefix($0.baseURL + "/") }
+        let endpoints = (try ownProviders() + ProviderCatalog.all).flatMap(\.endpoints).filter { !$0.baseURL.isEmpty }
+        let known = endpoints.first { url == $0.baseURL || url.hasPrefix($0.baseURL + "/") }
         StandardError.say(
             known.map { "no --dialect: \"\($0.dialect)\", as for the provider with that address" }
                 ?? "no --dialect: \"openai\" is tried", level: "info")

@@ -1,8 +1,9 @@
 // A probe's report for people: plain text, safe for a terminal.
 
-internal import Dialects
+internal import Base
+internal import Formats
+internal import JSON
 internal import Moonrill
-internal import Wire
 
 struct ProbeText {
     private let report: ProbeReport
@@ -128,7 +129,7 @@ struct ProbeText {
 
     /// What Moonrill reads of the format, where it came or not.
     private var format: [(String, String)] {
-        guard let dialect = DialectCatalog.named(report.dialect) else { return [] }
+        guard let dialect = FormatCatalog.named(report.dialect) else { return [] }
         var rows: [(String, String)] = []
         switch dialect.framing {
         case .serverSentEvents: rows.append(("framing", "Server-Sent Events"))

@@ -1,9 +1,9 @@
 // `moonrill providers`: the presets, and which of them have a key. Never the key.
 
 internal import ArgumentParser
-internal import Dialects
 internal import Glibc
 internal import Moonrill
+internal import Providers
 
 struct Providers: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,14 +19,14 @@ struct Providers: ParsableCommand {
         try StandardOutput.write(text)
     }
 
-    private func table(_ providers: [Preset]) -> String {
+    private func table(_ providers: [Provider]) -> String {
         let chosen = ProcessEnvironment.defaultProvider(among: providers)
         var rows = [["PROVIDER", "KEY", "VARIABLE", "DIALECTS", "MODEL", "BASE URL"]]
         for preset in providers {
             let key = preset.keyVariable.map { ProcessEnvironment.has($0) ? "set" : "-" } ?? "not needed"
             let mark = preset.name == chosen ? "\(preset.name) *" : preset.name
             rows.append([
-                mark, key, preset.keyVariable ?? "", preset.faces.map(\.dialect).joined(separator: ", "),
+                mark, key, preset.keyVariable ?? "", preset.endpoints.map(\.dialect).joined(separator: ", "),
                 preset.model ?? "", preset.baseURL.isEmpty ? "(one for each customer)" : preset.baseURL,
             ])
         }
@@ -43,8 +43,8 @@ struct Providers: ParsableCommand {
 
     private func markdownTable() -> String {
         var text = "| provider | key variable | dialects | model | base URL |\n|---|---|---|---|---|\n"
-        for preset in Presets.all {
-            let dialects = preset.faces.map { "`\($0.dialect)`" }.joined(separator: ", ")
+        for preset in ProviderCatalog.all {
+            let dialects = preset.endpoints.map { "`\($0.dialect)`" }.joined(separator: ", ")
             let variable = preset.keyVariable.map { "`\($0)`" } ?? "none needed"
             text +=
                 "| `\(preset.name)` ([\(preset.title)](\(preset.documentation))) | \(variable) | \(dialects) | \(Self.code(preset.model)) | \(Self.code(preset.baseURL)) |\n"

@@ -4,7 +4,7 @@ internal import ArgumentParser
 internal import CProcess
 internal import Glibc
 internal import Moonrill
-internal import MoonrillMock
+internal import ProviderSimulator
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(

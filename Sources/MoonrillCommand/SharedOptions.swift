@@ -1,11 +1,13 @@
 // The options that `run` and `ask` share, and the script host they describe.
 
 internal import ArgumentParser
-internal import Dialects
+internal import Base
+internal import Formats
 internal import Glibc
 internal import Logging
 internal import Moonrill
-internal import MoonrillMock
+internal import ProviderSimulator
+internal import Providers
 
 struct SharedOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: "The provider of clients that name none (moonrill providers lists them).")
@@ -46,11 +48,11 @@ struct SharedOptions: ParsableArguments {
 
     func validate() throws {
         if let timeout, !(timeout > 0) { throw ValidationError("--timeout takes a number of seconds above 0.") }
-        if let dialect, DialectCatalog.named(dialect) == nil {
-            let near = NearestName.suggestion(for: dialect, among: DialectCatalog.names)
+        if let dialect, FormatCatalog.named(dialect) == nil {
+            let near = NearestName.suggestion(for: dialect, among: FormatCatalog.names)
             throw ValidationError(
                 "Unknown dialect '\(dialect)'\(near.map { " (did you mean '\($0)'?)" } ?? ""). Known: "
-                    + DialectCatalog.names.joined(separator: ", ") + ".")
+                    + FormatCatalog.names.joined(separator: ", ") + ".")
         }
         if let rate, !(rate >= 0) { throw ValidationError("--rate takes a number of 0 or more.") }
         if rate != nil, !mock, fault == nil { throw ValidationError("--rate is for the offline provider: add --mock.") }
@@ -76,7 +78,7 @@ struct SharedOptions: ParsableArguments {
     }
 
     /// The host that the options describe. Keep the server until the run is over.
-    func host(_ output: StandardOutput, _ keys: KeyStore) throws -> (host: ScriptHost, server: MockServer?) {
+    func host(_ output: StandardOutput, _ keys: KeyStore) throws -> (host: ScriptHost, server: SimulatorServer?) {
         var host = ScriptHost(logger: StandardErrorLog.logger(level: logLevel.level, format: logFormat))
         host.provider = provider
         host.dialect = dialect
@@ -105,7 +107,7 @@ struct SharedOptions: ParsableArguments {
 
 /// The providers of the user's configuration file.
 /// - Throws: ``CommandFailure`` that names the file, the line and what is wrong there.
-func ownProviders() throws -> [Preset] {
+func ownProviders() throws -> [Provider] {
     do throws(ScriptHostError) {
         return try ConfigurationFile.providers(at: ConfigurationFile.defaultPath)
     } catch {
@@ -115,8 +117,8 @@ func ownProviders() throws -> [Preset] {
 
 /// Starts the offline provider.
 /// - Throws: ``CommandFailure`` that says what is wrong with the fault, or with the port.
-func startMock(fault: String?, rate: Double?, limit: Double? = nil, port: Int) throws -> MockServer {
-    var options = MockOptions()
+func startMock(fault: String?, rate: Double?, limit: Double? = nil, port: Int) throws -> SimulatorServer {
+    var options = SimulatorOptions()
     options.port = port
     options.limit = limit
     if let rate { options.rate = rate }
@@ -125,8 +127,8 @@ func startMock(fault: String?, rate: Double?, limit: Double? = nil, port: Int) t
     } catch {
         throw CommandFailure(message: "--fault: \(error)", status: ExitStatus.usage)
     }
-    do throws(MockError) {
-        return try MockServer.start(options)
+    do throws(SimulatorError) {
+        return try SimulatorServer.start(options)
     } catch {
         throw CommandFailure(message: "\(error)", status: ExitStatus.unavailable)
     }

@@ -1,10 +1,10 @@
 // Standard error: messages of the run, a model's reasoning, and what a terminal shows meanwhile.
 
+internal import Base
 internal import CProcess
 internal import Glibc
 internal import Moonrill
 internal import Synchronization
-internal import Wire
 
 /// Standard error, unbuffered.
 enum StandardError {

@@ -1,8 +1,9 @@
 // Log lines on standard error: for people as text, for machines as one JSON object a line.
 
+internal import Base
 internal import Glibc
+internal import JSON
 internal import Logging
-internal import Wire
 
 /// A swift-log handler that writes to standard error.
 struct StandardErrorLog: LogHandler {

@@ -1,7 +1,7 @@
 // Standard output and standard input as whole reads and writes of their descriptors.
 
+internal import Base
 internal import Glibc
-internal import Wire
 
 /// Standard output, unbuffered. Remembers why it could not be written.
 final class StandardOutput {

@@ -1,8 +1,8 @@
 // What a person at a terminal sees while nothing has arrived yet. On standard error, and gone without a trace before
 // anything else is written.
 
+internal import Base
 internal import Glibc
-internal import Wire
 
 struct WaitingIndicator {
     private var isShown = false

@@ -1,7 +1,7 @@
 // Every option of an easy handle, in one function, each with its reason. Only Multi calls it, once a transfer.
 
 internal import CCurl
-internal import Wire
+internal import HTTP
 
 extension EasyHandle {
     /// Sets the handle up for `transfer`. Throws if curl refuses an option, or out of memory.

@@ -1,6 +1,6 @@
 // Collects the header lines of an answer into its final head. Pure: bytes in, a head out; it touches no curl.
 
-internal import Wire
+internal import HTTP
 
 /// Reads header lines as curl hands them out: one a call, each with its line end.
 struct HeadReader {

@@ -3,16 +3,16 @@
 
 internal import CCurl
 internal import Glibc
-public import Wire
+package import HTTP
 
 /// Runs any number of HTTP transfers on one thread, over libcurl's multi interface and epoll.
 ///
 /// Everything happens in `turn`; between turns nothing moves. The first one of a process
 /// has SIGPIPE ignored, unless the program handles it.
 /// When a `Multi` goes, its transfers are cancelled and its connections close.
-public final class Multi {
+package final class Multi {
     /// Ends a wait from any thread and from a signal handler.
-    public let wakeHandle: WakeHandle
+    package let wakeHandle: WakeHandle
 
     private let handle: MultiHandle
     private let proxies = ProxyRules()
@@ -50,7 +50,7 @@ public final class Multi {
     private static let many = 64
 
     /// Opens epoll and curl's multi handle. Throws `.tooManyDescriptors` or `.other`.
-    public init() throws(TransportError) {
+    package init() throws(TransportError) {
         wakeHandle = try WakeHandle()
         handle = try MultiHandle(poller: Poller(waking: wakeHandle.descriptor))
     }
@@ -64,13 +64,13 @@ public final class Multi {
     }
 
     /// Names and passwords of the proxies that the environment names: what no message may show.
-    public var proxySecrets: [String] { proxies.secrets }
+    package var proxySecrets: [String] { proxies.secrets }
 
     /// Transfers started and not yet ended or cancelled.
-    public var activeCount: Int { active.count }
+    package var activeCount: Int { active.count }
 
     /// Seconds of CLOCK_MONOTONIC.
-    public static func now() -> Double {
+    package static func now() -> Double {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
@@ -78,7 +78,7 @@ public final class Multi {
 
     /// Begins a transfer; its first byte leaves in the next turn.
     /// Throws `.unsupportedURL` and `.headerInvalid` for what must not be sent, `.other` out of memory.
-    public func start(
+    package func start(
         _ request: HTTPRequest, options: TransferOptions, delegate: any TransferDelegate
     ) throws(TransportError) -> Transfer {
         try RequestCheck.check(request)
@@ -111,7 +111,7 @@ public final class Multi {
 
     /// Ends a transfer: no delegate call afterwards. Its socket is closed, or RST_STREAM sent, when this returns;
     /// called from `didReceive`, when that callback has returned. Nothing happens if it is over.
-    public func cancel(_ transfer: Transfer) {
+    package func cancel(_ transfer: Transfer) {
         transfer.delegate = nil
         guard active[transfer.id] === transfer else { return }
         guard isInsideCurl else { return release(transfer) }
@@ -121,13 +121,13 @@ public final class Multi {
 
     /// Stops the flow of body bytes. Up to one receive buffer may be read ahead; then the socket is left alone, and
     /// the server feels it.
-    public func pause(_ transfer: Transfer) {
+    package func pause(_ transfer: Transfer) {
         // Curl learns of it with the next bytes, which it then keeps.
         transfer.isPaused = true
     }
 
     /// Lets body bytes flow again, from the next turn on: the delegate is never called before this returns.
-    public func resume(_ transfer: Transfer) {
+    package func resume(_ transfer: Transfer) {
         transfer.isPaused = false
         guard transfer.curlIsPaused, !transfer.isQueuedToResume, active[transfer.id] === transfer else { return }
         transfer.isQueuedToResume = true
@@ -136,7 +136,7 @@ public final class Multi {
 
     /// Waits up to `seconds` (nil: for ever) for sockets, curl's timers, a wake or a signal; then runs what is ready
     /// and delivers ends. May return early with nothing done. Not to be called from a delegate.
-    public func turn(waitingUpTo seconds: Double?) {
+    package func turn(waitingUpTo seconds: Double?) {
         assert(!isTurning, "turn called from a delegate")
         guard !isTurning else { return }
         isTurning = true

@@ -2,7 +2,7 @@
 // files, or speak other protocols. Pure but for curl's URL parser.
 
 internal import CCurl
-internal import Wire
+internal import HTTP
 
 /// Where a request goes: what messages may name.
 struct Origin: CustomStringConvertible {

@@ -2,21 +2,21 @@
 // Nothing here calls into curl's multi handle.
 
 internal import CCurl
-internal import Wire
+internal import HTTP
 
 /// One request on its way. A name to hold on to: everything is done through its `Multi`.
-@safe public final class Transfer {
+@safe package final class Transfer {
     /// Counts up from 1 within one `Multi`.
-    public let id: UInt64
+    package let id: UInt64
     /// Whether the transfer waits for `Multi.resume`. Its end may still come: a connection that breaks, or an answer
     /// whose bytes were all delivered.
-    public internal(set) var isPaused = false
+    package internal(set) var isPaused = false
     /// Address and port really used, as "127.0.0.1:8080"; nil before a connection, and after the end.
-    public var remoteAddress: String? { easy?.remoteAddress }
+    package var remoteAddress: String? { easy?.remoteAddress }
 
     /// Address and port of an HTTP proxy that may have answered in the server's place; nil where there is none, or where
     /// the answer came through its tunnel.
-    public var answeringProxy: String? { proxy.flatMap { $0.isHTTP && !origin.isTLS ? $0.address : nil } }
+    package var answeringProxy: String? { proxy.flatMap { $0.isHTTP && !origin.isTLS ? $0.address : nil } }
 
     /// Whether an HTTP proxy is asked for a connection to the server (CONNECT).
     var isTunnelled: Bool { origin.isTLS && proxy?.isHTTP == true }

@@ -1,34 +1,34 @@
 // What a transfer is given (options) and what it tells (delegate, end). Values and one protocol: no curl here.
 
-public import Wire
+package import HTTP
 
 /// What one transfer may do and take.
-public struct TransferOptions: Sendable {
+package struct TransferOptions: Sendable {
     /// Seconds for name, TCP and TLS together. There is no other timeout here: first-byte, idle and total limits
     /// belong to the caller, who cancels.
-    public var connectTimeout: Double = 10
+    package var connectTimeout: Double = 10
     /// Bytes of curl's receive buffer, 1,024 to 524,288; nil: 64 KiB while few transfers are open, else 16 KiB.
-    public var receiveBuffer: Int?
+    package var receiveBuffer: Int?
     /// Bytes allowed for all header blocks and trailers of the answer together.
-    public var maxHeaderBytes: Int = 256 * 1024
+    package var maxHeaderBytes: Int = 256 * 1024
     /// A PEM file of trusted certificates, used instead of the system's.
-    public var caFile: String?
+    package var caFile: String?
     /// nil: the environment decides (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`, by curl's rules);
     /// empty: no proxy; else the proxy's URL.
-    public var proxy: String?
+    package var proxy: String?
     /// Whether to leave kept connections alone and open a new one: for a second try after a kept one died, which must
     /// not meet a second dead one. The new connection is kept afterwards like any other.
-    public var freshConnection = false
+    package var freshConnection = false
     /// Receives curl's own account, a line at a time: connecting, TLS, reuse. Never request headers or bodies.
     /// Called inside the turn, on the thread of the `Multi`.
-    public var trace: (@Sendable (String) -> Void)?
+    package var trace: (@Sendable (String) -> Void)?
 
     /// The defaults.
-    public init() {}
+    package init() {}
 }
 
 /// A delegate's answer to body bytes.
-public enum BodyVerdict: Sendable, Equatable {
+package enum BodyVerdict: Sendable, Equatable {
     /// The bytes are consumed.
     case taken
     /// Not now: the transfer pauses, and the same bytes come again after `Multi.resume`.
@@ -42,7 +42,7 @@ public enum BodyVerdict: Sendable, Equatable {
 ///
 /// From `didReceive` only `cancel`, `pause`, `resume` and `start` may be called on the `Multi`; they take full effect
 /// when the callback has returned, within the same turn. From `didEnd` everything but `turn` may be called.
-public protocol TransferDelegate: AnyObject {
+package protocol TransferDelegate: AnyObject {
     /// The final head arrived (1xx blocks are dropped).
     func transfer(_ transfer: Transfer, didReceive head: HTTPResponseHead)
     /// Body bytes arrived, at most 16 KiB, decoded if the server compressed unasked. The span is curl's own buffer.
@@ -52,7 +52,7 @@ public protocol TransferDelegate: AnyObject {
 }
 
 /// How a transfer came to its end.
-public enum TransferResult: Sendable, Equatable {
+package enum TransferResult: Sendable, Equatable {
     /// HTTP says the answer is whole, or it had no framing and the connection closed. Only the dialect can tell
     /// whether the reply is whole.
     case complete
@@ -63,32 +63,32 @@ public enum TransferResult: Sendable, Equatable {
 }
 
 /// The account of a transfer that is over.
-public struct TransferEnd: Sendable, Equatable {
+package struct TransferEnd: Sendable, Equatable {
     /// How it ended.
-    public var result: TransferResult
+    package var result: TransferResult
     /// Whether a status line of any block arrived.
-    public var sawHead: Bool
+    package var sawHead: Bool
     /// Whether the final header block came to its end, and so was delivered.
-    public var headComplete: Bool
+    package var headComplete: Bool
     /// Body bytes delivered and taken, after decoding.
-    public var bodyBytes: Int
+    package var bodyBytes: Int
     /// Bytes of the request, headers and body, handed to the connection. 0: the server cannot have acted on it.
-    public var requestBytesSent: Int
+    package var requestBytesSent: Int
     /// Whether the request went over a connection kept from an earlier one.
-    public var reusedConnection: Bool
+    package var reusedConnection: Bool
     /// Address and port really used, as "127.0.0.1:8080" or "[::1]:8080"; nil before a connection.
-    public var remoteAddress: String?
+    package var remoteAddress: String?
     /// The head with which a proxy refused to connect; nil where it did not.
-    public var refusingProxy: HTTPResponseHead?
+    package var refusingProxy: HTTPResponseHead?
     /// Seconds from the start until the connection stood, TLS included; 0 if kept or never.
-    public var connectSeconds: Double
+    package var connectSeconds: Double
     /// Seconds from the start until the first byte of the answer; nil if none came.
-    public var firstByteSeconds: Double?
+    package var firstByteSeconds: Double?
     /// Seconds from the start to the end.
-    public var totalSeconds: Double
+    package var totalSeconds: Double
 
     /// An end of the given parts.
-    public init(
+    package init(
         result: TransferResult, sawHead: Bool = false, headComplete: Bool = false, bodyBytes: Int = 0,
         requestBytesSent: Int = 0, reusedConnection: Bool = false, remoteAddress: String? = nil,
         refusingProxy: HTTPResponseHead? = nil, connectSeconds: Double = 0, firstByteSeconds: Double? = nil,
@@ -108,7 +108,7 @@ public struct TransferEnd: Sendable, Equatable {
     }
 
     /// The failure, if it failed.
-    public var error: TransportError? {
+    package var error: TransportError? {
         if case .failed(let error) = result { error } else { nil }
     }
 }

@@ -2,9 +2,9 @@
 // A message names host and port; it must never hold a header, a body, a query or a key.
 
 /// A failed transfer.
-public struct TransportError: Error, Sendable, Equatable {
+package struct TransportError: Error, Sendable, Equatable {
     /// The kinds of failure that call for different policies.
-    public enum Code: Sendable, Hashable, CaseIterable {
+    package enum Code: Sendable, Hashable, CaseIterable {
         /// There is no such host name, or none with an address.
         case resolve
         /// The host name could not be looked up: the resolver failed, or did not answer. Nothing was sent.
@@ -45,14 +45,14 @@ public struct TransportError: Error, Sendable, Equatable {
     }
 
     /// The kind of failure.
-    public var code: Code
+    package var code: Code
     /// One line for people: names host and port, never headers or keys.
-    public var message: String
+    package var message: String
     /// libcurl's CURLcode, or 0 where libcurl was not asked.
-    public var curlCode: Int
+    package var curlCode: Int
 
     /// An error of the given parts.
-    public init(_ code: Code, _ message: String, curlCode: Int = 0) {
+    package init(_ code: Code, _ message: String, curlCode: Int = 0) {
         self.code = code
         self.message = message
         self.curlCode = curlCode
@@ -61,5 +61,5 @@ public struct TransportError: Error, Sendable, Equatable {
 
 extension TransportError: CustomStringConvertible {
     /// The message.
-    public var description: String { message }
+    package var description: String { message }
 }

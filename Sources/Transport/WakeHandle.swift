@@ -5,10 +5,10 @@ internal import CCurl
 internal import Glibc
 
 /// Wakes a `Multi` that waits. May outlive it: waking then does nothing.
-public final class WakeHandle: Sendable {
+package final class WakeHandle: Sendable {
     /// The eventfd itself, for a C signal handler that writes eight bytes (the number 1) to it.
     /// Valid as long as this handle lives.
-    public let descriptor: Int32
+    package let descriptor: Int32
 
     init() throws(TransportError) {
         descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -19,7 +19,7 @@ public final class WakeHandle: Sendable {
 
     /// Makes the turn under way, or the next, return without waiting. Wakes before a turn count once.
     /// Safe in a signal handler: one `write`, no lock, no allocation, errno as before.
-    public func wake() {
+    package func wake() {
         let before = errno
         var one: UInt64 = 1
         // A full counter (EAGAIN) means a wake is pending already.

@@ -1,7 +1,7 @@
 // The command line through the real binary and real sockets: statuses, messages, signals, and keys that stay secret.
 
 import Foundation
-import MoonrillMock
+import ProviderSimulator
 import Support
 import Testing
 
@@ -220,7 +220,7 @@ import Testing
     }
 
     @Test func aPortInUseIsNamed() throws {
-        let server = try MockServer.start(MockOptions())
+        let server = try SimulatorServer.start(SimulatorOptions())
         defer { server.stop() }
         let result = try MoonrillBinary.run(["mock", "--port", "\(server.port)"])
         #expect(result.status == 69)

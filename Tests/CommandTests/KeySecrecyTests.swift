@@ -2,10 +2,10 @@
 // at their loudest, against a server that sends it back wherever it can.
 
 import Foundation
-import MoonrillMock
+import HTTP
+import ProviderSimulator
 import Support
 import Testing
-import Wire
 
 @Suite struct KeySecrecyTests {
     static let key = "sk-moonrill-marked-0123456789abcdef"
@@ -80,13 +80,13 @@ import Wire
     @Test(arguments: ["", "429:1@0", "cut@500", "eof@500", "bad-json@3", "html", "error-frame@2", "garbage"])
     func staysInTheHeader(fault: String) throws {
         let seen = Locked(false)
-        var options = MockOptions()
+        var options = SimulatorOptions()
         options.rate = 0
         options.onRequest = { request in
             if request.headers["Authorization"] == "Bearer \(Self.key)" { seen.withLock { $0 = true } }
         }
         if !fault.isEmpty { options.faults = try FaultPlan.parse(fault) }
-        let server = try MockServer.start(options)
+        let server = try SimulatorServer.start(options)
         defer { server.stop() }
         let script = "URL = '\(server.baseURL)'\n" + Self.dump
         let result = try MoonrillBinary.run(

@@ -2,9 +2,9 @@
 // never writes.
 
 import Foundation
+import JSON
 import Support
 import Testing
-import Wire
 
 @Suite struct ProbeTests {
     private static let key = "sk-moonrill-marked-0123456789abcdef"

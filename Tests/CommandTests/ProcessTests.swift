@@ -1,10 +1,10 @@
 // The process around a script: keys that its commands do not get, commands that end with it, and an end that needs no Lua.
 
 import Foundation
-import MoonrillMock
+import HTTP
+import ProviderSimulator
 import Support
 import Testing
-import Wire
 
 @Suite struct ProcessTests {
     static let key = "sk-moonrill-marked-0123456789abcdef"
@@ -45,10 +45,10 @@ import Wire
     /// The key is in its request all the same, also where another variable held the same.
     @Test(arguments: ["OPENAI_API_KEY", "MY_KEY", "COPY"]) func keysAreSent(variable: String) throws {
         let seen = Locked("")
-        var options = MockOptions()
+        var options = SimulatorOptions()
         options.rate = 0
         options.onRequest = { request in seen.withLock { $0 = request.headers["Authorization"] ?? "" } }
-        let server = try MockServer.start(options)
+        let server = try SimulatorServer.start(options)
         defer { server.stop() }
         let script = """
             local client = require("llm").client { base_url = "\(server.baseURL)", key_env = "\(variable)", model = "m" }

@@ -1,16 +1,17 @@
 // Streams that break after output, under each after-output policy, in a world without sockets.
 
-import Dialects
+import Chat
+import HTTP
+import JSON
 import Testing
-import Wire
 
 @testable import Engine
 
 @Suite struct AfterOutputTests {
     @Test(arguments: AfterOutput.allCases, [true, false])
     func brokenAfterOutput(policy: AfterOutput, isObserved: Bool) throws {
-        let world = World()
-        world.start(1, World.spec(retry: RetryPolicy(afterOutput: policy), isObserved: isObserved))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(retry: RetryPolicy(afterOutput: policy), isObserved: isObserved))
         world.head()
         world.send(events: "start:1", "t:The quick brown fox ")
         world.turnAndTake()
@@ -42,8 +43,8 @@ import Wire
     }
 
     @Test func aContinuationSaysNothingTwice() {
-        let world = World()
-        world.start(1, World.spec(retry: RetryPolicy(afterOutput: .continue)))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(retry: RetryPolicy(afterOutput: .continue)))
         world.head()
         world.send(events: "t:The quick brown fox")
         world.turnAndTake()
@@ -68,8 +69,8 @@ import Wire
 
     /// The limit of tokens is that of the whole reply: each further attempt asks for what is left.
     @Test func aContinuationAsksForTheTokensThatAreLeft() {
-        let world = World()
-        var spec = World.spec(retry: RetryPolicy(afterOutput: .continue))
+        let world = EngineHarness()
+        var spec = EngineHarness.spec(retry: RetryPolicy(afterOutput: .continue))
         spec.chat.parameters = ["max_tokens": 20]
         world.start(1, spec)
         var asked: [String?] = []
@@ -88,8 +89,8 @@ import Wire
     }
 
     @Test func aContinuationThatCannotBeSaysSo() {
-        let world = World()
-        world.start(1, World.spec(retry: RetryPolicy(afterOutput: .continue), continuation: .none))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(retry: RetryPolicy(afterOutput: .continue), continuation: .none))
         world.head()
         world.send(events: "t:x")
         world.turnAndTake()
@@ -99,8 +100,8 @@ import Wire
     }
 
     @Test func outputThatNobodyTookIsForgotten() {
-        let world = World()
-        world.start(1, World.spec(retry: RetryPolicy(afterOutput: .fail)))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(retry: RetryPolicy(afterOutput: .fail)))
         world.head()
         world.send(events: "start:1", "t:lost")
         world.end(.cut(how: "reset"))
@@ -125,8 +126,8 @@ import Wire
         body += "data: finish:stop\n\ndata: [DONE]\n\n"
         let bytes = Array(body.utf8)
         for cut in 0...bytes.count {
-            let world = World(random: 0)
-            world.start(1, World.spec(retry: RetryPolicy(max: 1, afterOutput: policy)))
+            let world = EngineHarness(random: 0)
+            world.start(1, EngineHarness.spec(retry: RetryPolicy(max: 1, afterOutput: policy)))
             world.head()
             if cut > 0 { world.last.incoming.append(.body(Array(bytes[..<cut]))) }
             world.turnAndTake()
@@ -154,7 +155,7 @@ import Wire
         }
     }
 
-    private func answerAgain(_ world: World, policy: AfterOutput, tokens: [String], seen: String) throws {
+    private func answerAgain(_ world: EngineHarness, policy: AfterOutput, tokens: [String], seen: String) throws {
         #expect(world.port.transfers.count == 2)
         let asked = String(decoding: world.last.request.body, as: UTF8.self)
         var rest = tokens

@@ -1,6 +1,7 @@
 // Hosts that cannot be reached, half reached, or reached through a proxy only. Loopback plays them all.
 
-import Dialects
+import Chat
+import Formats
 import Foundation
 import Support
 import Testing
@@ -9,7 +10,7 @@ import Testing
 
 @Suite(.serialized) struct ConnectFaultTests {
     static func spec(_ baseURL: String, retries: Int = 2, connect: Double = 10) -> RequestSpec {
-        World.spec(
+        EngineHarness.spec(
             dialect: "openai", baseURL: baseURL, retry: RetryPolicy(max: retries, base: 0.01),
             timeouts: Timeouts(connect: connect, first: 20, idle: 20))
     }
@@ -151,7 +152,7 @@ import Testing
             let server = Self.server()
             useProxy(9)
             for own in ["http://127.0.0.1:\(server.port)/v1", nil] {
-                var configuration = EngineConfiguration(credentials: { _ in nil }, dialect: { _ in OpenAIDialect() })
+                var configuration = EngineConfiguration(credentials: { _ in nil }, dialect: { _ in OpenAIChatFormat() })
                 configuration.ownServer = own
                 let engine = try Engine(configuration)
                 engine.submit(.start(RequestID(1), Self.spec("http://127.0.0.1:\(server.port)", retries: 0)))

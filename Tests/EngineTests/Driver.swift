@@ -1,6 +1,8 @@
 // Drives a real engine until its requests are done, and reads what came of them.
 
-import Dialects
+import Base
+import Chat
+import Formats
 import Foundation
 import Testing
 
@@ -9,12 +11,12 @@ import Testing
 /// A real engine, driven until its requests are done.
 final class Driver {
     let engine: Engine
-    var events: [RequestID: [EngineEvent]] = [:]
+    var events: [RequestID: [ChatEvent]] = [:]
 
     init(keys: [String: String] = [:], maxTransfers: Int? = nil, caFile: String? = nil) throws {
         var configuration = EngineConfiguration(
             credentials: { keys[$0] },
-            dialect: { $0 == "plain" ? PlainDialect() : $0 == "openai" ? OpenAIDialect() : nil })
+            dialect: { $0 == "plain" ? PlainFormat() : $0 == "openai" ? OpenAIChatFormat() : nil })
         if ProcessInfo.processInfo.environment["ENGINE_LOG"] != nil {
             configuration.logLevel = .trace
             configuration.log = { print(Engine.now(), $0, $1) }
@@ -56,7 +58,7 @@ struct Outcome {
     var resets = 0
     var terminals = 0
 
-    init(_ events: [EngineEvent]) {
+    init(_ events: [ChatEvent]) {
         for event in events {
             switch event {
             case .token(let piece): text += piece

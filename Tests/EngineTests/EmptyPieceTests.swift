@@ -1,6 +1,7 @@
 // Pieces of tool calls that hold nothing, sent for ever: the reply does not grow, and its clocks run on. Pieces that
 // hold something stop them.
 
+import Chat
 import Testing
 
 @testable import Engine
@@ -99,11 +100,11 @@ import Testing
         gemini(#""partialArgs":[{"jsonPath":"$.a","stringValue":""}],"willContinue":true"#),
     ]
 
-    private func ended(_ opening: [String], _ beat: String, _ dialect: String) -> World {
-        let world = World()
+    private func ended(_ opening: [String], _ beat: String, _ dialect: String) -> EngineHarness {
+        let world = EngineHarness()
         world.start(
             1,
-            World.spec(
+            EngineHarness.spec(
                 dialect: dialect, retry: RetryPolicy(max: 0), timeouts: Timeouts(first: 20, idle: 10, stall: 20)))
         world.head()
         for payload in opening { world.send(events: payload) }

@@ -1,8 +1,8 @@
 // Errors that the event which ends the reply bears itself: the reply is no success, and what came of it is kept.
 
-import Dialects
+import Chat
+import HTTP
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -103,8 +103,8 @@ import Wire
     ]
 
     @Test(arguments: cases) func isAnError(dialect: String, payloads: [String]) {
-        let world = World()
-        world.start(1, World.spec(dialect: dialect, retry: RetryPolicy(max: 0)))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(dialect: dialect, retry: RetryPolicy(max: 0)))
         let isLines = dialect == "ollama"
         world.head(200, ["Content-Type": isLines ? "application/x-ndjson" : "text/event-stream"])
         for payload in payloads { world.send(isLines ? "\(payload)\n" : "data: \(payload)\n\n") }

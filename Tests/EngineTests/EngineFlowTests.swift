@@ -1,8 +1,8 @@
 // What happens between the engine and its reader: delivery, back-pressure, pause, stop, cancel, time, and many requests.
 
-import Dialects
+import Chat
+import HTTP
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -10,7 +10,7 @@ import Wire
     // MARK: Stop and cancel
 
     @Test func stopKeepsWhatWasShown() throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(events: "r:hm", "t:one ", "t:two ", "t:three ")
@@ -33,7 +33,7 @@ import Wire
     }
 
     @Test func aReplyThatIsWholeCanStillBeStopped() throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(events: "t:one ", "t:two", "finish:stop", "[DONE]")
@@ -49,8 +49,8 @@ import Wire
 
     @Test func stopBeforeAResetIsSeenKeepsTheOldText() throws {
         for isResetTaken in [false, true] {
-            let world = World()
-            world.start(1, World.spec(retry: RetryPolicy(afterOutput: .restart)))
+            let world = EngineHarness()
+            world.start(1, EngineHarness.spec(retry: RetryPolicy(afterOutput: .restart)))
             world.head()
             world.send(events: "t:old ")
             world.turn()
@@ -69,7 +69,7 @@ import Wire
     }
 
     @Test(arguments: ["queued", "opening", "streaming", "waiting", "ended"]) func cancelAnywhere(place: String) throws {
-        let world = World(maxTransfers: 1)
+        let world = EngineHarness(maxTransfers: 1)
         if place == "queued" { world.start(2) }
         world.start()
         switch place {
@@ -105,8 +105,8 @@ import Wire
     // MARK: Back-pressure and pause
 
     @Test func anEndlessStreamIsHeldAndLetGo() {
-        let world = World()
-        var spec = World.spec()
+        let world = EngineHarness()
+        var spec = EngineHarness.spec()
         spec.limits.inboxEvents = 10
         world.start(1, spec)
         world.head()
@@ -135,8 +135,8 @@ import Wire
     }
 
     @Test func bytesCountToo() {
-        let world = World()
-        var spec = World.spec()
+        let world = EngineHarness()
+        var spec = EngineHarness.spec()
         spec.limits.inboxBytes = 1000
         world.start(1, spec)
         world.head()
@@ -147,8 +147,8 @@ import Wire
     }
 
     @Test func aPausedRequestIsSilentAndOwesNoTime() {
-        let world = World()
-        world.start(1, World.spec(timeouts: Timeouts(first: 10, idle: 10)))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(timeouts: Timeouts(first: 10, idle: 10)))
         world.head()
         world.send(events: "t:a")
         world.turn()
@@ -167,8 +167,8 @@ import Wire
 
     @Test func aPauseDoesNotOutliveCancelStopOrTheTotal() {
         for how in ["cancel", "stop", "total"] {
-            let world = World()
-            world.start(1, World.spec(timeouts: Timeouts(total: 100)))
+            let world = EngineHarness()
+            world.start(1, EngineHarness.spec(timeouts: Timeouts(total: 100)))
             world.head()
             world.send(events: "t:a")
             world.turn()
@@ -186,8 +186,8 @@ import Wire
     }
 
     @Test func aPauseBeforeTheFirstByte() {
-        let world = World()
-        world.engine.submit(.start(RequestID(1), World.spec(timeouts: Timeouts(first: 10))))
+        let world = EngineHarness()
+        world.engine.submit(.start(RequestID(1), EngineHarness.spec(timeouts: Timeouts(first: 10))))
         world.engine.submit(.pause(RequestID(1)))
         world.turn()
         world.advance(50)
@@ -208,8 +208,8 @@ import Wire
         for (payload, seconds, phase) in [
             (nil, 10.0, RequestFailure.Phase.first), (": only a comment", 10, .first), ("t:x", 5, .idle),
         ] {
-            let world = World()
-            world.start(1, World.spec(retry: RetryPolicy(max: 0), timeouts: timeouts))
+            let world = EngineHarness()
+            world.start(1, EngineHarness.spec(retry: RetryPolicy(max: 0), timeouts: timeouts))
             world.head()
             if let payload { world.send("data: \(payload)\n\n") }
             world.turn()
@@ -227,8 +227,8 @@ import Wire
     }
 
     @Test func toolOutputIsOutput() {
-        let world = World()
-        world.start(1, World.spec(timeouts: Timeouts(first: 10, idle: 50)))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(timeouts: Timeouts(first: 10, idle: 50)))
         world.head()
         world.send(events: "call:f")
         world.turn()
@@ -239,8 +239,9 @@ import Wire
     }
 
     @Test func heartbeatsAloneEndAsAStall() throws {
-        let world = World()
-        world.start(1, World.spec(retry: RetryPolicy(max: 0), timeouts: Timeouts(first: 10, idle: 5, stall: 60)))
+        let world = EngineHarness()
+        world.start(
+            1, EngineHarness.spec(retry: RetryPolicy(max: 0), timeouts: Timeouts(first: 10, idle: 5, stall: 60)))
         world.head()
         world.send(events: "t:x")
         world.turnAndTake()
@@ -266,8 +267,8 @@ import Wire
     }
 
     @Test func heartbeatsKeepAStreamAliveButNotForEver() throws {
-        let world = World()
-        world.start(1, World.spec(timeouts: Timeouts(first: 10, idle: 5, total: 60)))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(timeouts: Timeouts(first: 10, idle: 5, total: 60)))
         world.head()
         world.send(events: "t:x")
         for _ in 0..<14 {
@@ -285,7 +286,7 @@ import Wire
     }
 
     @Test func timersDoNotPileUp() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         for _ in 0..<10_000 {
@@ -299,8 +300,8 @@ import Wire
     // MARK: Many
 
     @Test func noMoreTransfersThanAllowed() {
-        let world = World(maxTransfers: 3)
-        for id in 1...10 { world.engine.submit(.start(RequestID(UInt64(id)), World.spec())) }
+        let world = EngineHarness(maxTransfers: 3)
+        for id in 1...10 { world.engine.submit(.start(RequestID(UInt64(id)), EngineHarness.spec())) }
         world.turn()
         #expect(world.port.transfers.count == 3)
         for index in 0..<10 {
@@ -318,10 +319,10 @@ import Wire
     }
 
     @Test func withoutDescriptorsRequestsWait() throws {
-        let world = World()
+        let world = EngineHarness()
         world.start(1)
         world.port.refusals = [.noDescriptors]
-        world.engine.submit(.start(RequestID(2), World.spec()))
+        world.engine.submit(.start(RequestID(2), EngineHarness.spec()))
         world.turnAndTake()
         #expect(world.port.transfers.count == 1)
         #expect(world.events.isEmpty)
@@ -335,15 +336,15 @@ import Wire
         world.end()
         world.turnAndTake()
         #expect(world.terminals == 2)
-        let alone = World()
+        let alone = EngineHarness()
         alone.port.refusals = [.noDescriptors]
-        alone.start(1, World.spec(retry: RetryPolicy(max: 0)))
+        alone.start(1, EngineHarness.spec(retry: RetryPolicy(max: 0)))
         alone.takeAll()
         #expect(try #require(alone.failure).message.contains("ulimit"))
     }
 
     @Test func readersAreServedInTurn() {
-        let world = World()
+        let world = EngineHarness()
         for id in 1...3 {
             world.start(UInt64(id))
             world.head()
@@ -359,12 +360,12 @@ import Wire
     }
 
     @Test func theTurnSleepsNoLongerThanItMay() {
-        let world = World()
+        let world = EngineHarness()
         world.engine.turn(waitingUpTo: nil)
         #expect(world.port.lastWait == .some(nil))
         world.engine.turn(waitingUpTo: 3)
         #expect(world.port.lastWait == 3)
-        world.start(1, World.spec(timeouts: Timeouts(first: 2)))
+        world.start(1, EngineHarness.spec(timeouts: Timeouts(first: 2)))
         world.engine.turn(waitingUpTo: 3)
         #expect(world.port.lastWait == 2)
         world.head()
@@ -379,7 +380,7 @@ import Wire
     func anEngineLetsGoOfItsRequests(payloads: [String]) {
         weak var attempt: Attempt?
         do {
-            let world = World()
+            let world = EngineHarness()
             world.start()
             attempt = world.last.attempt
             world.head()

@@ -1,14 +1,14 @@
 // Requests from start to end in a world without sockets: outcomes, order of events, retries, what a partial reply holds.
 
-import Dialects
+import Chat
+import HTTP
 import Testing
-import Wire
 
 @testable import Engine
 
 @Suite struct EngineLifeTests {
     @Test func aReplyFromStartToEnd() throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(
@@ -30,7 +30,7 @@ import Wire
     }
 
     @Test func callsWithBrokenArgumentsAreNotDispatched() throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(events: "call:f {\"a\":", "call:g {}", "finish:length", "[DONE]")
@@ -40,8 +40,8 @@ import Wire
     }
 
     @Test func callsOfACutStreamAreNotDispatched() throws {
-        let world = World()
-        world.start(1, World.spec(retry: RetryPolicy(max: 0)))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(retry: RetryPolicy(max: 0)))
         world.head()
         world.send(events: "t:x", "call:f {}")
         world.end()
@@ -58,8 +58,8 @@ import Wire
             (["t:x", "finish:stop", "[DONE]"], true), (["t:x", "finish:stop"], true), (["t:x", "[DONE]"], true),
             (["t:x"], false), (["finish:stop"], true), ([": "], false),
         ] {
-            let world = World()
-            world.start(1, World.spec(retry: RetryPolicy(max: 0)))
+            let world = EngineHarness()
+            world.start(1, EngineHarness.spec(retry: RetryPolicy(max: 0)))
             world.head()
             for payload in payloads { world.send(events: payload) }
             world.end(ending)
@@ -74,7 +74,7 @@ import Wire
         for (ending, word) in [
             (TransferEnding.complete, "closed cleanly"), (.cut(how: "connection reset"), "connection reset"),
         ] {
-            let world = World()
+            let world = EngineHarness()
             world.start()
             world.head()
             world.send(events: "t:ab", "t:cdé")
@@ -93,7 +93,7 @@ import Wire
     }
 
     @Test func doneFinishesAtOnceAndTheRestIsDrained() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(events: "t:x", "finish:stop", "[DONE]", "t:after the end")
@@ -108,7 +108,7 @@ import Wire
 
     @Test func aBodyThatGoesOnIsCutOff() {
         for isLong in [true, false] {
-            let world = World()
+            let world = EngineHarness()
             world.start()
             world.head()
             world.send(events: "[DONE]")
@@ -126,13 +126,13 @@ import Wire
     }
 
     @Test func aWholeReplyWhoseBodyNeverEnds() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(events: "t:x", "finish:stop")
         world.turnAndTake()
         #expect(world.finish == nil)
-        world.advance(RequestMachine.tailGrace)
+        world.advance(RequestStateMachine.tailGrace)
         world.takeAll()
         #expect(world.finish?.text == "x")
     }
@@ -155,7 +155,7 @@ import Wire
     @Test(arguments: bodies.indices) func bodiesThatAreNoStream(index: Int) throws {
         let (type, body, kind, word) = Self.bodies[index]
         for pieces in [1, body.utf8.count] {
-            let world = World()
+            let world = EngineHarness()
             world.start()
             world.head(200, ["Content-Type": type])
             if pieces == 1 {
@@ -178,8 +178,8 @@ import Wire
     }
 
     @Test func bareJSONLinesAreAStream() {
-        let world = World()
-        world.start(1, World.spec(dialect: "lines"))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(dialect: "lines"))
         world.head(200, ["Content-Type": "application/x-ndjson"])
         world.send("t:a\nt:b\r\nfin")
         world.send("ish:stop\n")
@@ -189,7 +189,7 @@ import Wire
     }
 
     @Test func bareJSONBeforeEvents() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send("{\"note\":1}\ndata: t:a\n\ndata: [DONE]\n\n")
@@ -201,7 +201,7 @@ import Wire
     // MARK: Statuses
 
     @Test(arguments: [204, 206, 301, 307, 308]) func statusesThatAreNoReply(status: Int) throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head(status, ["Location": "https://elsewhere.example/v1"])
         world.turnAndTake()
@@ -214,7 +214,7 @@ import Wire
     }
 
     @Test(arguments: [400, 401, 403, 404, 422]) func statusesThatEndARequest(status: Int) throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head(status, ["x-request-id": "r7"])
         world.send("the API's own ")
@@ -230,7 +230,7 @@ import Wire
     }
 
     @Test(arguments: [408, 409, 429, 500, 502, 503, 504, 529]) func statusesThatAreTriedAgain(status: Int) throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head(status)
         world.send("busy")
@@ -253,7 +253,7 @@ import Wire
     }
 
     @Test func retryAfterIsHonouredInTheTurnItIsDue() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head(429, ["Retry-After": "7"])
         world.end()
@@ -268,8 +268,8 @@ import Wire
     }
 
     @Test func anErrorWhoseBodyDripsIsThatError() throws {
-        let world = World()
-        world.start(1, World.spec(timeouts: Timeouts(first: 10)))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(timeouts: Timeouts(first: 10)))
         world.head(401)
         world.send("bad key")
         world.turn()
@@ -280,7 +280,7 @@ import Wire
     }
 
     @Test func anErrorBodyIsBounded() throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head(400)
         for _ in 0..<40 { world.send(String(repeating: "e", count: 10_000)) }
@@ -291,7 +291,7 @@ import Wire
     // MARK: Errors in the stream
 
     @Test func errorsInTheStreamAreJudgedLikeStatuses() throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(events: "start:1", "error:overloaded busy")
@@ -308,7 +308,7 @@ import Wire
     }
 
     @Test func anErrorBehindTheEndMarkIsNone() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(events: "t:x", "finish:stop", "[DONE]", "error:provider late")
@@ -319,8 +319,8 @@ import Wire
     // MARK: Configuration
 
     @Test func aMissingKeyNamesItsVariable() throws {
-        let world = World()
-        var spec = World.spec(baseURL: "https://api.example/v1")
+        let world = EngineHarness()
+        var spec = EngineHarness.spec(baseURL: "https://api.example/v1")
         spec.endpoint.keyVariable = "EXAMPLE_API_KEY"
         world.start(1, spec)
         world.turnAndTake()
@@ -338,8 +338,8 @@ import Wire
         ("http://127.0.0.1.example", false),
     ]) func loopback(_ row: (String, Bool)) {
         #expect(Endpoint(provider: "", baseURL: row.0).isLoopback == row.1, "\(row.0)")
-        let world = World()
-        var spec = World.spec(baseURL: row.0)
+        let world = EngineHarness()
+        var spec = EngineHarness.spec(baseURL: row.0)
         spec.endpoint.keyVariable = "K"
         world.start(1, spec)
         world.turnAndTake()
@@ -348,8 +348,8 @@ import Wire
 
     @Test func keysStayInside() throws {
         let key = "sk-very-secret-0123456789"
-        let world = World(keys: ["K": key + "\n"])
-        var spec = World.spec(baseURL: "https://api.example/v1", retry: RetryPolicy(max: 1))
+        let world = EngineHarness(keys: ["K": key + "\n"])
+        var spec = EngineHarness.spec(baseURL: "https://api.example/v1", retry: RetryPolicy(max: 1))
         spec.endpoint.keyVariable = "K"
         spec.wantsChunks = true
         world.start(1, spec)
@@ -370,8 +370,8 @@ import Wire
     }
 
     @Test func aKeyWithAControlCharacterIsRefused() throws {
-        let world = World(keys: ["K": "sk-a\r\nX-Evil: 1"])
-        var spec = World.spec()
+        let world = EngineHarness(keys: ["K": "sk-a\r\nX-Evil: 1"])
+        var spec = EngineHarness.spec()
         spec.endpoint.keyVariable = "K"
         world.start(1, spec)
         world.turnAndTake()
@@ -382,8 +382,8 @@ import Wire
 
     @Test func whatCannotBeAskedFailsAtOnce() throws {
         for dialect in ["plain", "nonesuch"] {
-            let world = World()
-            var spec = World.spec(dialect: dialect)
+            let world = EngineHarness()
+            var spec = EngineHarness.spec(dialect: dialect)
             if dialect == "plain" { spec.chat.model = "refused" }
             world.start(1, spec)
             world.turnAndTake()

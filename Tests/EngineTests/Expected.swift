@@ -1,6 +1,6 @@
 // What must come of a request that meets a fault, and how soon: what the tables of faults have in common.
 
-import Dialects
+import Chat
 import Testing
 
 @testable import Engine

@@ -1,7 +1,7 @@
 // Servers of HTTP/1.1 by value: what a connection does, step by step, and the request that meets it. For the tables of
 // faults.
 
-import Dialects
+import Chat
 import Foundation
 import Testing
 
@@ -55,7 +55,7 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
                 connection.play(step, go)
             }
         }
-        var spec = World.spec(
+        var spec = EngineHarness.spec(
             dialect: "openai", baseURL: server.baseURL, retry: RetryPolicy(max: retries, base: 0.01),
             timeouts: timeouts)
         spec.limits = limits

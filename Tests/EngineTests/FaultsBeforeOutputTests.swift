@@ -1,9 +1,10 @@
 // What can happen to a request before its first token, with the dialect of Chat Completions over real sockets: the
 // connection, the status, the headers. Each row is a fault and its one right outcome, in time.
 
-import Dialects
+import Chat
 import Foundation
 import Testing
+import Transport
 
 @testable import Engine
 

@@ -1,7 +1,7 @@
 // What can happen to a stream of Chat Completions once its head is there, over real sockets. Each row is a fault and its
 // one right outcome, in time. What was shown is kept; nothing is tried again behind it.
 
-import Dialects
+import Chat
 import Foundation
 import Testing
 
@@ -143,7 +143,7 @@ import Testing
             connection.send(Chat.head)
             while connection.send(Chat.token(String(repeating: "x", count: 1000))) {}
         }
-        var spec = World.spec(dialect: "openai", baseURL: server.baseURL)
+        var spec = EngineHarness.spec(dialect: "openai", baseURL: server.baseURL)
         spec.limits.maxBodyBytes = 1 << 20
         let (outcome, _) = try Driver().time(spec)
         #expect(outcome.failure?.kind == .truncated)
@@ -160,7 +160,7 @@ import Testing
             guard connection.readRequest() != nil else { return }
             connection.send(Chat.head + Chat.token("moon") + Chat.finish + events + Chat.done)
         }
-        let (outcome, _) = try Driver().time(World.spec(dialect: "openai", baseURL: server.baseURL))
+        let (outcome, _) = try Driver().time(EngineHarness.spec(dialect: "openai", baseURL: server.baseURL))
         #expect(outcome.reply?.usage?.outputTokens == total)
         #expect((outcome.reply?.usage == nil) == counts.isEmpty)
     }

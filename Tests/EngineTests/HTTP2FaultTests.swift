@@ -1,6 +1,6 @@
 // HTTP/2 through the engine: what a server can do to a stream, or to the connection that carries it.
 
-import Dialects
+import Chat
 import Foundation
 import Support
 import Testing
@@ -20,7 +20,7 @@ func withTLSServer(
         let server = try ChildServer(tls: scenario, in: directory)
         defer { log = server.stop().filter { $0.hasPrefix("request") } }
         let driver = try Driver(keys: ["TLS_KEY": "sk-0123456789"], caFile: isTrusted ? directory + "/cert.pem" : nil)
-        var spec = World.spec(
+        var spec = EngineHarness.spec(
             dialect: "openai", baseURL: "https://127.0.0.1:\(server.port)", retry: RetryPolicy(max: 2, base: 0.01),
             timeouts: Timeouts(connect: scenario == "handshake-stalls" ? 1 : 20, first: 20, idle: 20))
         spec.endpoint.keyVariable = "TLS_KEY"

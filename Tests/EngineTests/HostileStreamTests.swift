@@ -1,11 +1,11 @@
 // A server may send anything: no stream and no header ends the process, and every request ends with one outcome. By value,
 // through header readers, framers, decoders and the engine. MOONRILL_FUZZ_CASES sets how many streams there are in all.
 
-import Dialects
+import Chat
 import Foundation
+import JSON
 import Support
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -18,8 +18,8 @@ import Wire
 
     /// The streams that the cases are made from are whole replies (openai's and gemini's with an error behind).
     @Test(arguments: HostileStreams.dialects) func theyAreRepliesBefore(dialect: String) {
-        let world = World()
-        world.start(1, World.spec(dialect: dialect))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(dialect: dialect))
         world.head()
         world.send(HostileStreams.frames(of: dialect).filter { !$0.contains("\"late\"") }.joined())
         world.end()
@@ -33,11 +33,11 @@ import Wire
         for number in 0..<Self.casesPerDialect {
             var random = SeededGenerator(
                 seed: UInt64(number) &* 31 &+ UInt64(dialect.utf8.reduce(0) { $0 &* 31 &+ Int($1) }))
-            let world = World()
+            let world = EngineHarness()
             var timeouts = Timeouts()
             timeouts.total = 120
             let retry = RetryPolicy(max: 1)
-            world.start(1, World.spec(dialect: dialect, retry: retry, timeouts: timeouts, isObserved: false))
+            world.start(1, EngineHarness.spec(dialect: dialect, retry: retry, timeouts: timeouts, isObserved: false))
             attempt(world, dialect, &random)
             if !world.port.transfers.isEmpty, world.finish == nil, world.failure == nil {
                 world.advance(60)
@@ -57,7 +57,7 @@ import Wire
         #expect(outcomes["finished"] ?? 0 > 0 && outcomes.count > 2)
     }
 
-    private func attempt(_ world: World, _ dialect: String, _ random: inout SeededGenerator) {
+    private func attempt(_ world: EngineHarness, _ dialect: String, _ random: inout SeededGenerator) {
         world.last.incoming.append(.head(HostileStreams.head(using: &random)))
         let body = HostileStreams.body(of: dialect, using: &random)
         var start = 0

@@ -1,8 +1,8 @@
 // Streams of every dialect with numbers in every numeric place, and what a hostile server makes of them. Deterministic:
 // the same seed gives the same bytes.
 
+import HTTP
 import Support
-import Wire
 
 enum HostileStreams {
     static let dialects = ["openai", "responses", "anthropic", "gemini", "cohere", "ollama", "tgi"]

@@ -1,7 +1,8 @@
 // What gates let pass, by value: no sockets, no clocks.
 
+import Chat
+import HTTP
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -14,16 +15,16 @@ import Wire
             ("-1", nil), ("1x", nil), ("s", nil), ("1970-13-01T00:00:00Z", nil), ("inf", nil),
         ] as [(String, Double?)]) func times(text: String, seconds: Double?)
     {
-        #expect(RateReport.seconds(text, 1_000) == seconds)
+        #expect(RateLimitHeaders.seconds(text, 1_000) == seconds)
     }
 
-    private func only(_ headers: HTTPHeaders, now: Double = 1_000) -> RateReport.Allowance? {
-        let allowances = RateReport(headers, now: now).allowances
+    private func only(_ headers: HTTPHeaders, now: Double = 1_000) -> RateLimitHeaders.Allowance? {
+        let allowances = RateLimitHeaders(headers, now: now).allowances
         return allowances.count == 1 ? allowances[0] : nil
     }
 
     @Test func requestsAndTokensOfOpenAI() {
-        let report = RateReport(
+        let report = RateLimitHeaders(
             [
                 "x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "59",
                 "x-ratelimit-reset-requests": "1s", "X-RateLimit-Limit-Tokens": "150000",
@@ -134,7 +135,7 @@ import Wire
             ],
             ["x-ratelimit-over-limit": "yes", "ratelimit": "nonsense;;=", "ratelimit-policy": "100;w=60"],
         ]
-        for broken in broken { #expect(RateReport(broken, now: 0).allowances.isEmpty, "\(broken)") }
+        for broken in broken { #expect(RateLimitHeaders(broken, now: 0).allowances.isEmpty, "\(broken)") }
         #expect(
             only(["x-ratelimit-limit": "5", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "inf"])?.wait == nil)
     }
@@ -146,7 +147,7 @@ import Wire
     ]
 
     @Test func nothingIsHeldBackWithoutAReason() {
-        let gate = LimitGate()
+        let gate = RateLimiter()
         for _ in 0..<10_000 {
             #expect(gate.permission(now: 1) == .now)
             gate.begin(now: 1)
@@ -154,7 +155,7 @@ import Wire
     }
 
     @Test func singleRefusalsChangeNothing() {
-        let gate = LimitGate()
+        let gate = RateLimiter()
         for number in 1...500 {
             let now = Double(number) * 0.01
             let ticket = gate.begin(now: now)
@@ -165,7 +166,7 @@ import Wire
     }
 
     @Test func aClusterOfOverloadBoundsTheConcurrency() {
-        let gate = LimitGate()
+        let gate = RateLimiter()
         let tickets = (0..<16).map { _ in gate.begin(now: 0) }
         for ticket in tickets[8...] {
             gate.end()
@@ -179,7 +180,7 @@ import Wire
     }
 
     @Test func aClusterOfRateRefusalsSetsAPace() {
-        let gate = LimitGate()
+        let gate = RateLimiter()
         for ticket in (0..<12).map({ _ in gate.begin(now: 1) }) {
             gate.end()
             gate.refused(ticket, .rate, now: 1)
@@ -192,28 +193,28 @@ import Wire
     }
 
     @Test func whatA429WithRateHeadersAsksHoldsForTheKey() {
-        let gate = LimitGate()
-        gate.learn(RateReport([:], now: 0), retryAfter: 7, now: 10)
+        let gate = RateLimiter()
+        gate.learn(RateLimitHeaders([:], now: 0), retryAfter: 7, now: 10)
         #expect(gate.permission(now: 10) == .now)
         let some: HTTPHeaders = ["x-ratelimit-limit": "9", "x-ratelimit-remaining": "3", "x-ratelimit-reset": "60"]
-        gate.learn(RateReport(some, now: 0), retryAfter: 7, now: 10)
+        gate.learn(RateLimitHeaders(some, now: 0), retryAfter: 7, now: 10)
         #expect(gate.permission(now: 10) == .at(17) && gate.permission(now: 17) == .now)
         #expect(gate.reason(now: 10) == "the provider asks to wait")
     }
 
     @Test func aUsedUpAllowanceClosesUntilHeadersAreBetter() {
-        let gate = LimitGate()
-        gate.learn(RateReport(Self.day, now: 0), retryAfter: nil, now: 10)
+        let gate = RateLimiter()
+        gate.learn(RateLimitHeaders(Self.day, now: 0), retryAfter: nil, now: 10)
         #expect(gate.permission(now: 10) == .at(10 + 86_400.0 / 199))
         #expect(gate.reason(now: 10) == "requests per key: 0 of 200 left, back in 24 h")
         var better = Self.day
         better["x-ratelimit-remaining-requests"] = "150"
-        gate.learn(RateReport(better, now: 0), retryAfter: nil, now: 11)
+        gate.learn(RateLimitHeaders(better, now: 0), retryAfter: nil, now: 11)
         #expect(gate.permission(now: 11) == .now)
     }
 
     @Test func rulesOfScripts() {
-        let gate = LimitGate(rule: LimitRule(name: "x", concurrent: 2, requestsPerMinute: 120))
+        let gate = RateLimiter(rule: LimitRule(name: "x", concurrent: 2, requestsPerMinute: 120))
         gate.begin(now: 0)
         #expect(gate.permission(now: 0) == .at(0.5))
         gate.begin(now: 0.5)
@@ -221,7 +222,7 @@ import Wire
         #expect(gate.reason(now: 5) == "limit \"x\": 2 at once, 120 requests a minute")
         gate.end()
         #expect(gate.permission(now: 5) == .now)
-        let tokens = LimitGate(rule: LimitRule(name: "y", tokensPerMinute: 600))
+        let tokens = RateLimiter(rule: LimitRule(name: "y", tokensPerMinute: 600))
         #expect(tokens.permission(now: 0) == .now)
         tokens.spend(tokens: 150)
         guard case .at(let moment) = tokens.permission(now: 0) else {
@@ -232,7 +233,7 @@ import Wire
     }
 
     @Test(arguments: [Int.max, 1 << 40, -5, Int.min]) func anAbsurdTokenCountClosesForAMinuteAtMost(count: Int) {
-        let gate = LimitGate(rule: LimitRule(name: "y", tokensPerMinute: 600))
+        let gate = RateLimiter(rule: LimitRule(name: "y", tokensPerMinute: 600))
         #expect(gate.permission(now: 0) == .now)
         gate.spend(tokens: count)
         #expect(gate.opening(now: 0) < 60.1 && gate.permission(now: 60.1) == .now)
@@ -240,7 +241,7 @@ import Wire
 
     /// A server that answers 20 requests a second, and refuses the rest; requests take 50 ms. Simulated by value.
     @Test(arguments: [true, false], [8, 64, 1_000]) func findsTheRate(isTold: Bool, width: Int) {
-        let gate = LimitGate()
+        let gate = RateLimiter()
         var level = 20.0
         var (now, filledAt) = (0.0, 0.0)
         var pending: [(end: Double, ticket: LimiterTicket, isRefused: Bool, remaining: Double)] = []
@@ -256,7 +257,7 @@ import Wire
                         "x-ratelimit-remaining-requests": String(Int(answer.remaining)),
                         "x-ratelimit-reset-requests": "\((20 - answer.remaining) / 20)s",
                     ]
-                    gate.learn(RateReport(headers, now: 0), retryAfter: nil, now: now)
+                    gate.learn(RateLimitHeaders(headers, now: 0), retryAfter: nil, now: now)
                 }
                 if answer.isRefused {
                     refused += 1
@@ -290,10 +291,10 @@ import Wire
 
 @Suite struct PlaceTests {
     /// Two requests under a limit of one at once; the first is streaming, the second stands in line.
-    private func world() -> World {
-        let world = World()
+    private func world() -> EngineHarness {
+        let world = EngineHarness()
         for id in [1, 2] as [UInt64] {
-            var spec = World.spec()
+            var spec = EngineHarness.spec()
             spec.limit = LimitRule(name: "one", concurrent: 1)
             world.start(id, spec)
         }
@@ -304,8 +305,8 @@ import Wire
     }
 
     /// What the caller of the first waits for may be the second.
-    @Test(arguments: [EngineCommand.occupied(RequestID(1)), .pause(RequestID(1))])
-    func aRequestThatWaitsForItsCallerKeepsNoPlace(command: EngineCommand) {
+    @Test(arguments: [RequestCommand.occupied(RequestID(1)), .pause(RequestID(1))])
+    func aRequestThatWaitsForItsCallerKeepsNoPlace(command: RequestCommand) {
         let world = world()
         #expect(world.port.transfers.count == 1 && world.engine.hasRequestsInLine)
         world.engine.submit(command)
@@ -314,7 +315,7 @@ import Wire
         // It goes on without waiting, and counts again: a third waits for both.
         world.engine.submit(.reading(RequestID(1)))
         world.engine.submit(.resume(RequestID(1)))
-        var third = World.spec()
+        var third = EngineHarness.spec()
         third.limit = LimitRule(name: "one", concurrent: 1)
         world.start(3, third)
         #expect(world.port.transfers.count == 2)
@@ -335,7 +336,7 @@ import Wire
         world.engine.submit(.cancel(RequestID(1)))
         world.engine.submit(.reading(RequestID(1)))
         world.turnAndTake()
-        var third = World.spec()
+        var third = EngineHarness.spec()
         third.limit = LimitRule(name: "one", concurrent: 1)
         world.start(3, third)
         #expect(world.port.transfers.count == 2)

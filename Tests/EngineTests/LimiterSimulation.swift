@@ -1,6 +1,7 @@
 // A map over many items against a simulated server: workers, retries with backoff, the limiter. Discrete events; no clock, no
 // sockets, and random numbers from a fixed seed.
 
+import Chat
 import Support
 
 @testable import Engine
@@ -153,7 +154,7 @@ struct LimiterSimulation {
                     if left > 0 { (left, line) = (left - 1, line + 1) }
                     break
                 }
-                let span = RequestMachine.window(RetryPolicy(), retry: tries, isOverloaded: refusal == .overload)
+                let span = RequestStateMachine.window(RetryPolicy(), retry: tries, isOverloaded: refusal == .overload)
                 let delay = server.retryAfter.map { $0 * (1 + 0.1 * random.next()) } ?? random.next() * span
                 events.push(.retry(tries: tries + 1), at: now + delay)
             }

@@ -1,8 +1,8 @@
 // Waits at the rate limiter, through the engine: what is told of them, how long they may be, who goes first.
 
-import Dialects
+import Chat
+import HTTP
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -14,7 +14,7 @@ import Wire
         ]
     }
 
-    private func finish(_ world: World, _ headers: HTTPHeaders) {
+    private func finish(_ world: EngineHarness, _ headers: HTTPHeaders) {
         world.head(200, headers)
         world.send(events: "t:x", "finish:stop", "[DONE]")
         world.end()
@@ -22,7 +22,7 @@ import Wire
         world.events = []
     }
 
-    private func refuse(_ world: World, _ status: Int = 429, _ headers: HTTPHeaders = [:]) {
+    private func refuse(_ world: EngineHarness, _ status: Int = 429, _ headers: HTTPHeaders = [:]) {
         world.head(status, headers)
         world.end()
         world.turnAndTake()
@@ -35,10 +35,10 @@ import Wire
             (RetryPolicy(), 3.0, "timeout.total"), (RetryPolicy(maxWait: 5), 600, "retry.max_wait"),
         ] as [(RetryPolicy, Double?, String)])
     func aWaitThatIsTooLongFailsAtOnce(retry: RetryPolicy, total: Double?, option: String) {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         finish(world, Self.headers(limit: 200, remaining: 0, reset: "24h0m0s"))
-        world.start(2, World.spec(retry: retry, timeouts: Timeouts(total: total)))
+        world.start(2, EngineHarness.spec(retry: retry, timeouts: Timeouts(total: total)))
         world.turnAndTake()
         let failure = world.failure
         #expect(failure?.kind == .rateLimit && failure?.isRetryable == true && world.port.transfers.count == 1)
@@ -49,18 +49,18 @@ import Wire
 
     /// The request that got the 429 fails too, without a retry.
     @Test func a429WhoseResetIsTooFarFailsAtOnce() {
-        let world = World()
-        world.start(1, World.spec(retry: RetryPolicy(maxWait: 5)))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(retry: RetryPolicy(maxWait: 5)))
         refuse(world, 429, Self.headers(limit: 200, remaining: 0, reset: "24h0m0s"))
         #expect(world.failure?.kind == .rateLimit && world.retries.isEmpty)
         #expect(world.failure?.message.contains("requests per key: 0 of 200 left") == true)
     }
 
     @Test func withoutTheLimiterNothingIsHeldBack() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         finish(world, Self.headers(limit: 200, remaining: 0, reset: "24h0m0s"))
-        var spec = World.spec()
+        var spec = EngineHarness.spec()
         spec.isLimited = false
         world.start(2, spec)
         #expect(world.port.transfers.count == 2)
@@ -68,7 +68,7 @@ import Wire
 
     /// A wait of 6 seconds is told, and is as long as was told.
     @Test func aWaitIsTold() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         finish(world, Self.headers(limit: 10, remaining: 0, reset: "54s"))
         world.start(2)
@@ -87,8 +87,8 @@ import Wire
 
     /// Nobody knows how long another request takes: the wait is told after a second.
     @Test func aWaitInLineIsToldAfterASecond() {
-        let world = World()
-        var spec = World.spec()
+        let world = EngineHarness()
+        var spec = EngineHarness.spec()
         spec.limit = LimitRule(name: "one", concurrent: 1)
         world.start(1, spec)
         world.start(2, spec)
@@ -101,8 +101,8 @@ import Wire
 
     /// A closure that a later answer brings reaches those in line.
     @Test func aWaitThatBecomesTooLongFails() {
-        let world = World()
-        var spec = World.spec()
+        let world = EngineHarness()
+        var spec = EngineHarness.spec()
         spec.limit = LimitRule(name: "one", concurrent: 1)
         world.start(1, spec)
         world.start(2, spec)
@@ -113,8 +113,8 @@ import Wire
     }
 
     @Test func theTotalTimeoutInLineNamesTheLimit() {
-        let world = World()
-        var spec = World.spec(timeouts: Timeouts(total: 3))
+        let world = EngineHarness()
+        var spec = EngineHarness.spec(timeouts: Timeouts(total: 3))
         spec.limit = LimitRule(name: "one", concurrent: 1)
         var first = spec
         first.timeouts.total = nil
@@ -128,7 +128,7 @@ import Wire
 
     /// What `retry` says is when the next attempt begins, also where rate headers know more than the backoff.
     @Test func theDelayOfARetryIsTheRealOne() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         refuse(world, 429, Self.headers(limit: 10, remaining: 0, reset: "54s"))
         let delay = world.retries.first?.delay ?? 0
@@ -141,8 +141,8 @@ import Wire
 
     /// A retry whose delay is over starts before those that came after it.
     @Test func aRetryGoesToTheFront() {
-        let world = World()
-        var spec = World.spec(retry: RetryPolicy(base: 1))
+        let world = EngineHarness()
+        var spec = EngineHarness.spec(retry: RetryPolicy(base: 1))
         spec.limit = LimitRule(name: "one", concurrent: 1)
         world.start(1, spec)
         refuse(world, 500)
@@ -162,8 +162,8 @@ import Wire
 
     /// OpenRouter: the rate headers stand in the error's body, the reset in milliseconds since 1970.
     @Test func aResetInTheBodyIsWaitedFor() {
-        let world = World()
-        world.start(1, World.spec(dialect: "openai"))
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(dialect: "openai"))
         world.head(429, ["Content-Type": "application/json"])
         world.send(
             #"{"error":{"message":"Rate limit exceeded: free-models-per-min","code":429,"metadata":{"headers":"#

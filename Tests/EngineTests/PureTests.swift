@@ -1,5 +1,6 @@
 // The engine's smaller values: timers, the scrubber, the seam, the estimate.
 
+import Chat
 import Testing
 
 @testable import Engine
@@ -164,7 +165,7 @@ import Testing
         ("the lazy cat", "the lazy cat"), ("The quick brown bear", "The quick brown bear"),
     ]) func trims(_ row: (String, String)) {
         for size in [1, 2, 3, 7, 1000] {
-            var seam = SeamTrimmer(after: Self.before, sent: Self.before)
+            var seam = OverlapTrimmer(after: Self.before, sent: Self.before)
             var text = ""
             var rest = row.0[...]
             while !rest.isEmpty {
@@ -184,7 +185,7 @@ import Testing
         ("", " world", " world"), ("\n", "the lazy dog. 量子力学\nis next", "is next"),
     ]) func dropsWhatWasNotSent(_ unsent: String, _ continuation: String, _ expected: String) {
         for size in [1, 2, 3, 1000] {
-            var seam = SeamTrimmer(after: Self.before + unsent, sent: Self.before)
+            var seam = OverlapTrimmer(after: Self.before + unsent, sent: Self.before)
             var text = ""
             var rest = continuation[...]
             while !rest.isEmpty {
@@ -208,5 +209,5 @@ import Testing
         (.infinity, "inf"),
     ]) func secondsForPeople(_ row: (Double, String)) { #expect(brief(row.0) == row.1) }
 
-    @Test func eventsStaySmall() { #expect(MemoryLayout<EngineEvent>.size <= 17) }
+    @Test func eventsStaySmall() { #expect(MemoryLayout<ChatEvent>.size <= 17) }
 }

@@ -1,8 +1,9 @@
 // Keys in what a server sends back, wherever the engine shortens it: no message, log line or chunk shows them.
 
-import Dialects
+import Chat
+import HTTP
+import JSON
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -20,8 +21,8 @@ import Wire
                 "{\"error\":{\"message\":\"x\",\"metadata\":{\"raw\":\"\(lead)\(lead)\(escaped(key))\"}}}"
             ),
         ] {
-            let world = World(keys: ["KEY": key])
-            var spec = World.spec(dialect: "openai", retry: RetryPolicy(max: 0))
+            let world = EngineHarness(keys: ["KEY": key])
+            var spec = EngineHarness.spec(dialect: "openai", retry: RetryPolicy(max: 0))
             spec.endpoint.keyVariable = "KEY"
             world.start(1, spec)
             world.head(status, ["Content-Type": type, "Location": "http://login.example/?\(lead)\(key)"])
@@ -76,8 +77,8 @@ import Wire
         ),
     ]) func noMessageShowsAKeyBesideItsText(dialect: String, payloads: [String]) throws {
         let key = "sk-canary-0123456789abcdefghij"
-        let world = World(keys: ["KEY": key])
-        var spec = World.spec(dialect: dialect, retry: RetryPolicy(max: 0))
+        let world = EngineHarness(keys: ["KEY": key])
+        var spec = EngineHarness.spec(dialect: dialect, retry: RetryPolicy(max: 0))
         spec.endpoint.keyVariable = "KEY"
         world.start(1, spec)
         world.head()

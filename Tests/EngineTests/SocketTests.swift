@@ -1,9 +1,9 @@
 // The engine over real sockets: what HTTP/1.1 can do to a stream, byte for byte, and what the server sees of it.
 
-import Dialects
+import Chat
 import Foundation
 import Testing
-import Wire
+import Transport
 
 @testable import Engine
 
@@ -37,7 +37,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         }
         let driver = try Driver()
         for _ in 0..<3 {
-            let outcome = driver.ask(World.spec(baseURL: server.baseURL))
+            let outcome = driver.ask(EngineHarness.spec(baseURL: server.baseURL))
             #expect(outcome.reply?.text == "Hello, moon")
             #expect(outcome.text == "Hello, moon")
             // The end of the body is right behind: the connection goes back to the pool within its grace.
@@ -51,7 +51,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
     @Test func nothingListens() throws {
         let closed = try #require(closedPort())
         let outcome = try Driver().ask(
-            World.spec(baseURL: "http://127.0.0.1:\(closed)", retry: RetryPolicy(max: 2, base: 0.01)))
+            EngineHarness.spec(baseURL: "http://127.0.0.1:\(closed)", retry: RetryPolicy(max: 2, base: 0.01)))
         #expect(outcome.failure?.kind == .network)
         #expect(outcome.retries.count == 2)
         #expect(outcome.failure?.attempts == 3)
@@ -78,7 +78,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         let server = LoopbackServer { $0.waitForClose() }
         let start = Engine.now()
         let outcome = try Driver().ask(
-            World.spec(baseURL: server.baseURL, retry: once, timeouts: Timeouts(first: 0.2)))
+            EngineHarness.spec(baseURL: server.baseURL, retry: once, timeouts: Timeouts(first: 0.2)))
         #expect(outcome.failure?.kind == .timeout)
         #expect(outcome.failure?.phase == .first)
         #expect((0.19...0.6).contains(Engine.now() - start))
@@ -93,7 +93,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             }
         }
         let outcome = try Driver().ask(
-            World.spec(baseURL: server.baseURL, retry: once, timeouts: Timeouts(first: 0.2)))
+            EngineHarness.spec(baseURL: server.baseURL, retry: once, timeouts: Timeouts(first: 0.2)))
         #expect(outcome.failure?.phase == .first)
     }
 
@@ -122,7 +122,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         let row = Self.heads[index]
         let server = server([row.answer])
         let outcome = try Driver().ask(
-            World.spec(baseURL: server.baseURL, retry: RetryPolicy(max: 2, base: 0.01)))
+            EngineHarness.spec(baseURL: server.baseURL, retry: RetryPolicy(max: 2, base: 0.01)))
         let failure = try #require(outcome.failure, "\(row.name): \(String(describing: outcome.reply))")
         #expect(failure.kind == row.kind, "\(row.name): \(failure.message)")
         #expect(failure.attempts == row.attempts, "\(row.name): \(failure.message)")
@@ -134,12 +134,12 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
 
     @Test func earlyHintsAndBothFramings() throws {
         let hinted = server(["HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + chunked("t:x", "[DONE]")])
-        #expect(try Driver().ask(World.spec(baseURL: hinted.baseURL)).reply?.text == "x")
+        #expect(try Driver().ask(EngineHarness.spec(baseURL: hinted.baseURL)).reply?.text == "x")
         let smuggled = server([
             streamHead + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk("data: t:x\n\n")
                 + chunk("data: [DONE]\n\n") + "0\r\n\r\n"
         ])
-        #expect(try Driver().ask(World.spec(baseURL: smuggled.baseURL, retry: once)).reply?.text == "x")
+        #expect(try Driver().ask(EngineHarness.spec(baseURL: smuggled.baseURL, retry: once)).reply?.text == "x")
     }
 
     @Test func retryAfterThenSuccess() throws {
@@ -148,7 +148,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             chunked("t:x", "[DONE]"),
         ])
         let start = Engine.now()
-        let outcome = try Driver().ask(World.spec(baseURL: server.baseURL))
+        let outcome = try Driver().ask(EngineHarness.spec(baseURL: server.baseURL))
         #expect(outcome.reply?.text == "x")
         #expect(outcome.retries.first?.delay == 0.3)
         #expect((0.3...0.8).contains(Engine.now() - start))
@@ -187,7 +187,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         }
         let driver = try Driver(maxTransfers: 32)
         for cut in 0...bytes.count {
-            let spec = World.spec(
+            let spec = EngineHarness.spec(
                 baseURL: server.baseURL + "/\(cut)", retry: RetryPolicy(max: 1, base: 0, afterOutput: policy))
             driver.engine.submit(.start(RequestID(UInt64(cut)), spec))
         }
@@ -218,7 +218,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             connection.waitForClose()
         }
         let outcome = try Driver().ask(
-            World.spec(baseURL: server.baseURL, timeouts: Timeouts(first: 5, idle: 0.2)))
+            EngineHarness.spec(baseURL: server.baseURL, timeouts: Timeouts(first: 5, idle: 0.2)))
         #expect(outcome.failure?.phase == .idle)
         #expect(outcome.failure?.partial?.text == "x")
     }
@@ -235,7 +235,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         }
         let driver = try Driver()
         let id = RequestID(1)
-        driver.engine.submit(.start(id, World.spec(baseURL: server.baseURL)))
+        driver.engine.submit(.start(id, EngineHarness.spec(baseURL: server.baseURL)))
         driver.run { $0.events[id]?.count ?? 0 >= 2 }
         driver.engine.submit(isStop ? .stop(id, undelivered: Undelivered([.token("two")])) : .cancel(id))
         driver.run()
@@ -254,7 +254,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         }
         let driver = try Driver()
         let id = RequestID(1)
-        driver.engine.submit(.start(id, World.spec(baseURL: server.baseURL)))
+        driver.engine.submit(.start(id, EngineHarness.spec(baseURL: server.baseURL)))
         // Nobody takes: the server comes to stand once the inbox and the kernel's buffers are full.
         var last = -1
         var still = 0
@@ -288,7 +288,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         let driver = try Driver()
         let id = RequestID(1)
         driver.engine.submit(
-            .start(id, World.spec(baseURL: server.baseURL, timeouts: Timeouts(first: 0.3, idle: 0.3))))
+            .start(id, EngineHarness.spec(baseURL: server.baseURL, timeouts: Timeouts(first: 0.3, idle: 0.3))))
         driver.run { $0.events[id]?.count ?? 0 >= 1 }
         driver.engine.submit(.pause(id))
         go.put(1)
@@ -309,14 +309,14 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
                 usleep(300)
             }
         }
-        #expect(try Driver().ask(World.spec(baseURL: server.baseURL)).reply?.text == "é量")
+        #expect(try Driver().ask(EngineHarness.spec(baseURL: server.baseURL)).reply?.text == "é量")
     }
 
     @Test func tenThousandEventsInOnePacket() throws {
         let server = server([
             streamHead + "\r\n" + (0..<10_000).map { "data: t:\($0),\n\n" }.joined() + "data: [DONE]\n\n"
         ])
-        let outcome = try Driver().ask(World.spec(baseURL: server.baseURL))
+        let outcome = try Driver().ask(EngineHarness.spec(baseURL: server.baseURL))
         #expect(outcome.reply?.text == (0..<10_000).map { "\($0)," }.joined())
         #expect(outcome.reply?.text == outcome.text)
     }
@@ -327,7 +327,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             connection.send(streamHead + "\r\ndata: ")
             while connection.send(String(repeating: "x", count: 65536)) {}
         }
-        var spec = World.spec(baseURL: server.baseURL)
+        var spec = EngineHarness.spec(baseURL: server.baseURL)
         spec.limits.maxEventBytes = 1 << 20
         let outcome = try Driver().ask(spec)
         #expect(outcome.failure?.kind == .protocol)
@@ -340,7 +340,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             connection.send(streamHead + "\r\n")
             while connection.send("data: t:" + String(repeating: "x", count: 1000) + "\n\n") {}
         }
-        var spec = World.spec(baseURL: server.baseURL)
+        var spec = EngineHarness.spec(baseURL: server.baseURL)
         spec.limits.maxBodyBytes = 1 << 20
         let outcome = try Driver().ask(spec)
         #expect(outcome.failure?.kind == .truncated)
@@ -353,7 +353,9 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             while connection.readRequest() != nil { connection.send(chunked("t:a", "t:b", "[DONE]")) }
         }
         let driver = try Driver(maxTransfers: 50)
-        for id in 0..<500 { driver.engine.submit(.start(RequestID(UInt64(id)), World.spec(baseURL: server.baseURL))) }
+        for id in 0..<500 {
+            driver.engine.submit(.start(RequestID(UInt64(id)), EngineHarness.spec(baseURL: server.baseURL)))
+        }
         driver.run()
         #expect(driver.events.count == 500)
         #expect(driver.events.values.allSatisfy { Outcome($0).reply?.text == "ab" })

@@ -1,5 +1,6 @@
 // Kept connections that died: what the next request pays for them, over real sockets.
 
+import Chat
 import Foundation
 import Testing
 
@@ -15,9 +16,9 @@ import Testing
             posts.put(connection.number)
         }
         let driver = try Driver()
-        let first = driver.ask(World.spec(baseURL: server.baseURL))
+        let first = driver.ask(EngineHarness.spec(baseURL: server.baseURL))
         _ = posts.wait(for: 1)
-        let second = driver.ask(World.spec(baseURL: server.baseURL), id: 2)
+        let second = driver.ask(EngineHarness.spec(baseURL: server.baseURL), id: 2)
         #expect(first.reply?.text == "0")
         #expect(second.reply?.text == "1")
         #expect(posts.wait(for: 2) == [0, 1])
@@ -33,9 +34,10 @@ import Testing
             if connection.number == 0, connection.readRequest() != nil { posts.put(connection.number) }
         }
         let driver = try Driver()
-        _ = driver.ask(World.spec(baseURL: server.baseURL))
+        _ = driver.ask(EngineHarness.spec(baseURL: server.baseURL))
         driver.run { $0.engine.transferCount == 0 }
-        let outcome = driver.ask(World.spec(baseURL: server.baseURL, retry: RetryPolicy(max: 4, base: 0.01)), id: 2)
+        let outcome = driver.ask(
+            EngineHarness.spec(baseURL: server.baseURL, retry: RetryPolicy(max: 4, base: 0.01)), id: 2)
         #expect(outcome.retries.count == 1)
         #expect(outcome.reply?.attempts == 2)
         #expect(outcome.reply?.text != "0")
@@ -58,11 +60,11 @@ import Testing
         }
         let driver = try Driver()
         for id in 0..<kept {
-            driver.engine.submit(.start(RequestID(UInt64(id)), World.spec(baseURL: server.baseURL)))
+            driver.engine.submit(.start(RequestID(UInt64(id)), EngineHarness.spec(baseURL: server.baseURL)))
         }
         driver.run { $0.engine.activeCount == 0 && $0.engine.transferCount == 0 }
         #expect(server.connectionCount == kept)
-        let spec = World.spec(baseURL: server.baseURL, retry: RetryPolicy(max: 4, base: 0.01))
+        let spec = EngineHarness.spec(baseURL: server.baseURL, retry: RetryPolicy(max: 4, base: 0.01))
         let outcome = driver.ask(spec, id: 10)
         let number = try #require(outcome.reply.flatMap { Int($0.text) }, "\(outcome)")
         #expect(number >= kept)

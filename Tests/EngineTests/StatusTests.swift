@@ -1,8 +1,7 @@
 // Which statuses can be a reply.
 
-import Dialects
+import Chat
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -10,7 +9,7 @@ import Wire
     /// Only 200 is a reply, whatever follows the head.
     @Test(arguments: [101, 102, 199, 201, 202, 203, 204, 205, 206, 207, 208, 226, 299, 0])
     func noOtherStatusIsAReply(status: Int) throws {
-        let world = World()
+        let world = EngineHarness()
         world.start(1)
         world.head(status)
         world.send(events: "t:x", "finish:stop", "[DONE]")

@@ -1,8 +1,9 @@
 // How a stream of each dialect ends, and what that makes of the reply: through framers, decoders and the engine.
 
-import Dialects
+import Chat
+import HTTP
+import Providers
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -11,9 +12,9 @@ import Wire
 
     private func run(
         _ dialect: String, _ body: String, ending: TransferEnding? = .complete, type: String? = nil
-    ) -> World {
-        let world = World()
-        world.start(1, World.spec(dialect: dialect, retry: RetryPolicy(max: 0)))
+    ) -> EngineHarness {
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(dialect: dialect, retry: RetryPolicy(max: 0)))
         world.head(200, ["Content-Type": type ?? (dialect == "ollama" ? "application/x-ndjson" : "text/event-stream")])
         world.send(body)
         if let ending { world.end(ending) }
@@ -246,7 +247,7 @@ import Wire
 
     /// Counts may follow the error, so it stands at the end of the body: at its end marker, its end or its last word.
     @Test(arguments: [0, 1, 2]) func anErrorBehindTheFinishReasonIsOne(ending: Int) throws {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(events: "t:x", "finish:stop", "error:provider late", "t:y")
@@ -257,7 +258,7 @@ import Wire
         switch ending {
         case 0: world.send(events: "[DONE]")
         case 1: world.end()
-        default: world.advance(RequestMachine.tailGrace + 1)
+        default: world.advance(RequestStateMachine.tailGrace + 1)
         }
         world.turnAndTake()
         let failure = try #require(world.failure)
@@ -268,7 +269,7 @@ import Wire
     }
 
     @Test func anErrorThatRepeatsTheLimitIsNone() {
-        let world = World()
+        let world = EngineHarness()
         world.start()
         world.head()
         world.send(events: "t:x", "finish:length", "error:provider Token limit reached", "usage:3 4", "[DONE]")

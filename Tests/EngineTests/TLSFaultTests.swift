@@ -1,6 +1,6 @@
 // Certificates that are not to be trusted, and handshakes that fail, through the engine.
 
-import Dialects
+import Chat
 import Foundation
 import Support
 import Testing

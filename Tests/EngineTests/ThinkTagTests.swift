@@ -1,8 +1,8 @@
 // Reasoning in tags is parted from the text wherever the stream is cut, and nothing else is touched.
 
-import Dialects
+import Chat
+import HTTP
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -112,13 +112,13 @@ import Wire
     // MARK: Over attempts
 
     private static func spec(_ policy: AfterOutput) -> RequestSpec {
-        var spec = World.spec(retry: RetryPolicy(afterOutput: policy))
+        var spec = EngineHarness.spec(retry: RetryPolicy(afterOutput: policy))
         spec.thinkTags = .open
         return spec
     }
 
     @Test func anAttemptThatBeginsAnewBeginsInside() {
-        let world = World()
+        let world = EngineHarness()
         world.start(1, Self.spec(.restart))
         world.head()
         world.send(events: "t:because</thi", "t:nk>so")
@@ -135,7 +135,7 @@ import Wire
     }
 
     @Test func anAttemptThatGoesOnIsInTheText() {
-        let world = World()
+        let world = EngineHarness()
         world.start(1, Self.spec(.continue))
         world.head()
         world.send(events: "t:because</think>", "t:so it is, then")
@@ -153,7 +153,7 @@ import Wire
 
     /// Nothing but reasoning has come: there is no text to go on from.
     @Test func anAttemptThatIsCutInsideBeginsAnew() {
-        let world = World()
+        let world = EngineHarness()
         world.start(1, Self.spec(.continue))
         world.head()
         world.send(events: "t:because")
@@ -170,7 +170,7 @@ import Wire
     }
 
     @Test func theQuirkOfAProviderIsTheDefault() {
-        var endpoint = World.spec().endpoint
+        var endpoint = EngineHarness.spec().endpoint
         endpoint.quirks.thinkTags = .open
         let chat = ChatRequest(model: "m", messages: [])
         #expect(RequestSpec(chat: chat, endpoint: endpoint).thinkTags == .open)

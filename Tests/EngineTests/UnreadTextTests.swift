@@ -1,9 +1,9 @@
 // Replies whose text stands where the dialect does not have it: an error that names the place, in each framing. And empty
 // replies, which stay replies.
 
-import Dialects
+import Chat
+import HTTP
 import Testing
-import Wire
 
 @testable import Engine
 
@@ -11,9 +11,9 @@ import Wire
     private func run(
         _ dialect: String, _ body: String, type: String? = nil, wantsChunks: Bool = false,
         retry: RetryPolicy = RetryPolicy(max: 3, base: 0)
-    ) -> World {
-        let world = World()
-        var spec = World.spec(dialect: dialect, retry: retry)
+    ) -> EngineHarness {
+        let world = EngineHarness()
+        var spec = EngineHarness.spec(dialect: dialect, retry: retry)
         spec.wantsChunks = wantsChunks
         world.start(1, spec)
         world.head(200, ["Content-Type": type ?? (dialect == "ollama" ? "application/x-ndjson" : "text/event-stream")])
@@ -191,8 +191,8 @@ import Wire
 
     @Test func theKeyIsRemovedBeforeTheFrameIsShortened() throws {
         let key = "sk-marked-" + String(repeating: "0123456789abcdef", count: 4)
-        let world = World(keys: ["K": key])
-        var spec = World.spec(dialect: "openai", retry: RetryPolicy(max: 0))
+        let world = EngineHarness(keys: ["K": key])
+        var spec = EngineHarness.spec(dialect: "openai", retry: RetryPolicy(max: 0))
         spec.endpoint.keyVariable = "K"
         world.start(1, spec)
         world.head()

@@ -14,8 +14,8 @@ import Testing
         func text(_ path: String) throws -> String {
             try String(contentsOfFile: MoonrillBinary.packageRoot + "/" + path, encoding: .utf8)
         }
-        module = try text("Sources/Scripting/Lua/llm.lua")
-        tables = try text("Sources/Scripting/Values/ReplyTables.swift")
+        module = try text("Sources/Script/Lua/llm.lua")
+        tables = try text("Sources/Script/Values/ReplyTables.swift")
         annotations = try text("types/llm.lua")
     }
 
@@ -61,7 +61,7 @@ import Testing
 
     @Test(arguments: [("reply", "reply"), ("error", "err")])
     func fieldsAddedInLuaAreThere(_ name: String, _ variable: String) throws {
-        let folder = MoonrillBinary.packageRoot + "/Sources/Scripting/Lua/"
+        let folder = MoonrillBinary.packageRoot + "/Sources/Script/Lua/"
         let modules = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".lua") }
             .map { try String(contentsOfFile: folder + $0, encoding: .utf8) }.joined()
         for field in try #require(Self.addedInLua[name]) {
@@ -75,7 +75,7 @@ import Testing
             $0.formUnion(try fields(of: $1))
         }
         // A chunk goes to on_chunk as it is, never to a script as an event.
-        let keys = try keys(setBy: "push(_ event: EngineEvent").subtracting(["raw"])
+        let keys = try keys(setBy: "push(_ event: ChatEvent").subtracting(["raw"])
         #expect(try fields(of: "event") == keys.union(members).union(["type"]))
         let types = Set(tables.matches(of: /set\(type: "(\w+)"\)/).map { String($0.output.1) })
         let line = try #require(annotations.firstMatch(of: /@field type ("start".*)/))
@@ -97,7 +97,7 @@ import Testing
         func text(_ path: String) throws -> String {
             try String(contentsOfFile: MoonrillBinary.packageRoot + "/" + path, encoding: .utf8)
         }
-        let flow = try text("Sources/Scripting/Lua/flow.lua") + text("Sources/Scripting/Lua/many.lua")
+        let flow = try text("Sources/Script/Lua/flow.lua") + text("Sources/Script/Lua/parallel.lua")
         let annotatedFlow = try text("types/flow.lua")
         let pattern = /\nfunction (?:flow|many)\.(\w+)\(/
         #expect(try names(in: annotatedFlow, pattern) == names(in: flow, pattern))

@@ -5,7 +5,7 @@ import Testing
 @testable import LuaVM
 
 /// A state, and one coroutine to run test scripts in.
-struct Bench {
+struct VMHarness {
     let vm: LuaVM
     let coroutine: LuaCoroutine
 
@@ -64,12 +64,12 @@ struct Bench {
         ("return select('#', table.unpack({}, 1, 3))", "3"),
     ])
     func runs(source: String, expected: String) throws {
-        let bench = try Bench()
+        let bench = try VMHarness()
         #expect(bench.run(source).hasPrefix(expected))
     }
 
     @Test func hostFunctionsReturnRaiseAndKeepTheirState() throws {
-        let bench = try Bench()
+        let bench = try VMHarness()
         var calls = 0
         bench.define("twice") { call throws(LuaError) in
             calls += 1
@@ -87,7 +87,7 @@ struct Bench {
         final class Token {}
         weak var seen: Token?
         do {
-            let bench = try Bench()
+            let bench = try VMHarness()
             let token = Token()
             seen = token
             bench.define("f") { _ throws(LuaError) in
@@ -114,7 +114,7 @@ struct Bench {
         "return load('return wait()')()",
     ])
     func waitsAnywhere(source: String) throws {
-        let bench = try Bench()
+        let bench = try VMHarness()
         bench.define("wait") { call throws(LuaError) in
             try call.requireWait("wait")
             return .waits
@@ -135,7 +135,7 @@ struct Bench {
         ("table.sort({1, 2}, function() coroutine.wrap(function() wait() end)() end)", "cannot wait inside"),
     ])
     func namesWhatCannotWait(source: String, cause: String) throws {
-        let bench = try Bench()
+        let bench = try VMHarness()
         bench.define("wait") { call throws(LuaError) in
             try call.requireWait("wait")
             return .waits
@@ -146,7 +146,7 @@ struct Bench {
     }
 
     @Test func aWaitingCoroutineCannotBeResumedByTheScript() throws {
-        let bench = try Bench()
+        let bench = try VMHarness()
         let other = LuaCoroutine(bench.vm)
         bench.define("wait") { call throws(LuaError) in
             try call.requireWait("wait")
@@ -162,7 +162,7 @@ struct Bench {
     }
 
     @Test func yieldingFromATaskIsAnError() throws {
-        let bench = try Bench()
+        let bench = try VMHarness()
         #expect(bench.run("coroutine.yield(1)").contains("outside a coroutine"))
         #expect(bench.run("return coroutine.wrap(function() coroutine.yield(1) end)()") == "1")
     }
@@ -180,17 +180,17 @@ struct Bench {
         "table.sort({3, 2, 1}, function() while true do end end)",
     ])
     func deadlineStops(source: String) throws {
-        let bench = try Bench()
+        let bench = try VMHarness()
         try bench.vm.startDeadline(seconds: 0.02, reason: "out of time")
         let result = bench.run(source)
         #expect(result.contains("out of time"))
         bench.vm.stopDeadline()
         bench.vm.unkill()
-        #expect(Bench(sharing: bench.vm).run("local n = 0 for i = 1, 1e5 do n = n + 1 end return n") == "100000")
+        #expect(VMHarness(sharing: bench.vm).run("local n = 0 for i = 1, 1e5 do n = n + 1 end return n") == "100000")
     }
 
     @Test func memoryCapIsTheScriptsErrorAndTheHostGoesOn() throws {
-        let bench = try Bench(memoryLimit: 2 << 20)
+        let bench = try VMHarness(memoryLimit: 2 << 20)
         #expect(bench.run("local t = {} for i = 1, 1e8 do t[i] = 'x' .. i end") == "error: not enough memory")
         #expect(bench.run("return pcall(string.rep, 'x', 1 << 24)") == "false not enough memory")
         #expect(bench.run("return 'alive'") == "alive")
@@ -224,7 +224,7 @@ struct Bench {
             collectgarbage()
             return "kept"
             """
-        let bench = try Bench(memoryLimit: 64 << 20)
+        let bench = try VMHarness(memoryLimit: 64 << 20)
         #expect(bench.run("collectgarbage() return ''").isEmpty)
         let before = bench.vm.memory
         #expect(bench.run(source) == "kept")
@@ -245,7 +245,7 @@ struct Bench {
             """
         var failures = 0
         for nth in 1...400 {
-            let bench = try Bench()
+            let bench = try VMHarness()
             bench.define("wait") { call throws(LuaError) in
                 try call.requireWait("wait")
                 return .waits
@@ -278,7 +278,7 @@ struct Bench {
     }
 
     @Test func tablesAreReadWithoutMetamethods() throws {
-        let bench = try Bench()
+        let bench = try VMHarness()
         var seen = ""
         bench.define("look") { call throws(LuaError) in
             call.stack.getField("missing", of: 1)
@@ -291,7 +291,7 @@ struct Bench {
 
     @Test(arguments: [("function(a, b) end", 2), ("function() end", 0), ("function(...) end", -1), ("print", 0)])
     func countsParameters(function: String, expected: Int) throws {
-        let bench = try Bench()
+        let bench = try VMHarness()
         var seen: Int?
         bench.define("look") { call throws(LuaError) in
             seen = call.stack.parameterCount(at: 1) ?? -1

@@ -1,14 +1,13 @@
 // The library as an embedding program uses it: scripts with captured output, Swift functions, and streams as
 // AsyncSequences.
 
-import Dialects
+import Chat
 import Engine
 import Foundation
 import Moonrill
-import MoonrillMock
+import ProviderSimulator
 import Support
 import Testing
-import Wire
 
 @Suite struct ScriptHostTests {
     @Test func capturesOutputAndPassesArguments() throws {
@@ -109,11 +108,11 @@ import Wire
         #expect(try host.run(source: script).output == "5\n")
     }
 
-    static func server(_ faults: String = "", rate: Double = 0) throws -> MockServer {
-        var options = MockOptions()
+    static func server(_ faults: String = "", rate: Double = 0) throws -> SimulatorServer {
+        var options = SimulatorOptions()
         options.rate = rate
         options.faults = try FaultPlan.parse(faults.isEmpty ? "" : faults)
-        return try MockServer.start(options)
+        return try SimulatorServer.start(options)
     }
 }
 

@@ -1,9 +1,10 @@
 // What a recorded response is said to be: by value, without a server.
 
-import Dialects
+import Chat
 import Engine
+import Formats
+import HTTP
 import Testing
-import Wire
 
 @testable import Moonrill
 

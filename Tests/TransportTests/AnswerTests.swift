@@ -1,10 +1,10 @@
 // Answers whole and broken: what each becomes in heads, bytes and ends.
 
 import Foundation
+import HTTP
 import Support
 import Testing
 import Transport
-import Wire
 
 @Suite struct AnswerTests {
     @Test func wholeAnswer() throws {

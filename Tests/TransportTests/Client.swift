@@ -1,10 +1,10 @@
 // What the tests of this target share: a delegate that writes down what it hears, and a loop with a deadline.
 
 import Foundation
+import HTTP
 import Support
 import Testing
 import Transport
-import Wire
 
 /// Writes down what one transfer tells.
 final class Recorder: TransferDelegate {

@@ -1,10 +1,10 @@
 // Connections: reuse, the hidden resend that must not happen, proxies, descriptors.
 
 import Foundation
+import HTTP
 import Support
 import Testing
 import Transport
-import Wire
 
 @Suite struct ConnectionTests {
     @Test func secondRequestReusesTheConnection() throws {

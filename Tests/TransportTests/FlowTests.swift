@@ -4,7 +4,6 @@ import Foundation
 import Support
 import Testing
 import Transport
-import Wire
 
 @Suite struct FlowTests {
     /// Bytes that tell where they belong: any loss, doubling or swap shows.

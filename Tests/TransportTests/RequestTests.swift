@@ -1,9 +1,9 @@
 // Requests that must not leave the house.
 
+import HTTP
 import Support
 import Testing
 import Transport
-import Wire
 
 @Suite struct RequestTests {
     /// The error that `start` throws; nothing may reach a server.

@@ -1,10 +1,10 @@
 // TLS and HTTP/2, against OpenSSL's and nghttp2's own servers.
 
 import Foundation
+import HTTP
 import Support
 import Testing
 import Transport
-import Wire
 
 @Suite(.enabled(if: ChildServer.isInstalled("openssl"), "openssl is not installed")) struct TLSTests {
     /// Runs `body` with an HTTPS server whose certificate is for `name`.

@@ -4,7 +4,6 @@ import Foundation
 import Support
 import Testing
 import Transport
-import Wire
 
 @Suite struct TurnTests {
     /// Work that takes long leaves the turn after a share of it, and comes to its end all the same.

@@ -9,39 +9,46 @@ in review, beside the code that needs it.
 ARROWS = {
     "CLua": [],
     "CCurl": [],
-    "CFrameScan": [],
+    "CFrameMatch": [],
     "CSimdJSON": [],
     "CProcess": [],
     "CLuaShim": ["CLua", "CProcess"],
-    "Wire": ["CFrameScan", "CSimdJSON"],
-    "Dialects": ["Wire"],
+    "Base": ["CFrameMatch", "CSimdJSON"],
+    "JSON": ["Base", "CFrameMatch", "CSimdJSON"],
+    "JSONSchema": ["Base", "JSON"],
+    "HTTP": ["Base", "JSON"],
+    "Chat": ["Base", "JSON", "HTTP"],
+    "Formats": ["Base", "JSON", "JSONSchema", "HTTP", "Chat"],
+    "Providers": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "LuaVM": ["CLua", "CLuaShim"],
-    "Transport": ["CCurl", "Wire"],
-    "Engine": ["Transport", "Dialects", "Wire"],
-    "Scripting": ["LuaVM", "Engine", "Dialects", "Wire"],
-    "Moonrill": ["Scripting", "Engine", "Dialects", "Wire"],
-    "MoonrillMock": ["Wire"],
-    "MoonrillCommand": ["Moonrill", "MoonrillMock", "Dialects", "Wire", "CProcess"],
+    "Transport": ["CCurl", "Base", "HTTP"],
+    "Engine": ["Base", "JSON", "HTTP", "Chat", "Formats", "Transport"],
+    "Script": ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "Engine", "LuaVM"],
+    "Moonrill": ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script"],
+    "ProviderSimulator": ["Base", "JSON", "HTTP"],
+    "MoonrillCommand": [
+        "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Moonrill", "ProviderSimulator", "CProcess",
+    ],
     "EmbedExample": ["Moonrill"],
 }
 
 # Modules of other packages, by the target that may import them.
 PACKAGES = {
     "Moonrill": ["Logging"],
-    "MoonrillMock": ["NIOCore", "NIOPosix", "NIOHTTP1"],
+    "ProviderSimulator": ["NIOCore", "NIOPosix", "NIOHTTP1"],
     "MoonrillCommand": ["ArgumentParser", "Logging"],
 }
 
 # System modules: module -> {target or file: reason}. Foundation has no entry: it costs startup time and size.
 SYSTEM = {
     "Glibc": {
-        "Sources/Wire/ByteScan.swift": "memchr, memcmp: finding line ends at the speed of the C library",
+        "Sources/Base/ByteScan.swift": "memchr, memcmp: finding line ends at the speed of the C library",
         "LuaVM": "C string and memory functions at the Lua boundary",
         "Transport": "epoll, eventfd, timerfd, and C memory at the libcurl boundary",
         "Engine": "clock_gettime (CLOCK_MONOTONIC), getenv for keys, jitter",
-        "Scripting": "clocks of llm.now and llm.time, writes to standard output",
+        "Script": "clocks of llm.now and llm.time, writes to standard output",
         "Moonrill": "the mailbox's eventfd and the host's clocks",
-        "MoonrillMock": "clocks, and the signals that end the mock",
+        "ProviderSimulator": "clocks, and the signals that end the mock",
         "MoonrillCommand": "exit codes, signals, isatty, reading the script's file",
     },
     "Synchronization": {
@@ -49,11 +56,11 @@ SYSTEM = {
         "Sources/Transport/NameCheck.swift": "the answer of a resolver's thread",
         "Moonrill": "the bridge from async callers to the one thread",
         "Sources/MoonrillCommand/StandardError.swift": "what standard error shows, written by whoever logs",
-        "MoonrillMock": "counters shared by NIO's threads",
+        "ProviderSimulator": "counters shared by NIO's threads",
     },
     "Dispatch": {
         "Moonrill": "a queue of its own is ChatClient's thread: threads without Foundation or pointers",
-        "Sources/MoonrillMock/SanitizedMutex.swift": "a lock that the thread sanitizer can see, in its builds alone",
+        "Sources/Base/SanitizedMutex.swift": "a lock that the thread sanitizer can see, in its builds alone",
     },
     "Foundation": {},
 }
@@ -62,14 +69,15 @@ SYSTEM = {
 TEST_MODULES = ["Testing", "Support", "Foundation", "Glibc", "Synchronization"]
 # Test target -> further modules, where a test needs more than its own target reaches.
 TEST_EXTRAS = {
-    "TransportTests": ["MoonrillMock"],
-    "EngineTests": ["MoonrillMock"],
-    "ScriptingTests": ["Moonrill", "MoonrillMock", "Logging"],
-    "MoonrillTests": ["MoonrillMock", "Logging"],
-    "MoonrillMockTests": ["Dialects", "NIOCore", "NIOPosix", "NIOHTTP1"],
-    "CommandTests": ["Moonrill", "MoonrillMock", "Wire"],
-    "ExampleTests": ["Moonrill", "MoonrillMock"],
-    "Support": ["Wire", "Dialects"],
+    "TransportTests": ["ProviderSimulator"],
+    "EngineTests": ["ProviderSimulator", "Providers"],
+    "FormatsTests": ["Providers"],
+    "ScriptTests": ["Moonrill", "ProviderSimulator", "Logging"],
+    "MoonrillTests": ["ProviderSimulator", "Logging"],
+    "ProviderSimulatorTests": ["Chat", "Formats", "Providers", "NIOCore", "NIOPosix", "NIOHTTP1"],
+    "CommandTests": ["Moonrill", "ProviderSimulator", "Base", "JSON", "HTTP"],
+    "ExampleTests": ["Moonrill", "ProviderSimulator"],
+    "Support": ["JSON", "Formats"],
 }
 
 # C headers: prefix of the #include -> the targets whose C sources may include it.
@@ -94,10 +102,10 @@ C_NAMES = [
 POINTER_TARGETS = ["LuaVM", "Transport"]
 # Single files elsewhere that may: path -> reason.
 POINTER_FILES = {
-    "Sources/Wire/JSONReader.swift": "owns the parser of the simdjson shim",
-    "Sources/Wire/JSONNode.swift": "walks the result of the simdjson shim, each pointer inside one expression",
-    "Sources/Wire/FrameScan.swift": "hands templates and bytes to the scanner of frames, each pointer inside one expression",
-    "Sources/Wire/ByteScan.swift": "memchr, memcmp and UTF-8 validation over spans, each pointer inside one expression",
+    "Sources/JSON/JSONReader.swift": "owns the parser of the simdjson shim",
+    "Sources/JSON/JSONNode.swift": "walks the result of the simdjson shim, each pointer inside one expression",
+    "Sources/JSON/FrameMatch.swift": "hands templates and bytes to the scanner of frames, each pointer inside one expression",
+    "Sources/Base/ByteScan.swift": "memchr, memcmp and UTF-8 validation over spans, each pointer inside one expression",
 }
 
 # Longest file in lines; longer ones give the reason in a header line that starts with "// Length:".

@@ -90,16 +90,16 @@ int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults, int *flags);
 void mr_push_noted_traceback(mr_vm *vm, lua_State *L);
 /// Runs the function that the registry keeps at `function` with each of some strings, one after the other, on a
 /// coroutine that runs nothing: string i is what lies between `ends[i - 1]` (0 for the first) and `ends[i]`, and those
-/// from `from` to below `to` are told. It is over when all were, when mr_stop_telling was called, or when one call
+/// from `from` to below `to` are told. It is over when all were, when mr_stop_delivery was called, or when one call
 /// returned `false`, waits or raised: as in mr_resume, but what calls return is dropped, and `stops` says whether the
 /// last of them returned `false`.
-int mr_tell(
+int mr_deliver_batch(
     mr_vm *vm, lua_State *L, int function, const char *_Nullable bytes, const uint32_t *_Nullable ends, size_t from,
     size_t to, bool *stops, int *flags);
-/// How many strings the present mr_tell, or the last one, has told, the one whose call runs among them.
-size_t mr_told(const mr_vm *vm);
-/// Lets the present mr_tell tell no more.
-void mr_stop_telling(mr_vm *vm);
+/// How many strings the present mr_deliver_batch, or the last one, has told, the one whose call runs among them.
+size_t mr_delivered(const mr_vm *vm);
+/// Lets the present mr_deliver_batch tell no more.
+void mr_stop_delivery(mr_vm *vm);
 /// Pushes the mark that makes the next resume raise the value pushed after it.
 void mr_push_raise_mark(lua_State *L);
 /// lua_pcall with the memory cap in force and the kill switch armed. Never yields.

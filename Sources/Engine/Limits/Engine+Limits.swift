@@ -1,11 +1,13 @@
 // Requests at their gates: one for each provider, key and model, and those that scripts name. Called by the engine's turn.
 
-internal import Dialects
-internal import Wire
+internal import Base
+internal import Chat
+internal import Formats
+internal import HTTP
 
 extension Engine {
     /// The gates that a request passes.
-    private func gates(of request: Request) -> [LimitGate] {
+    private func gates(of request: Request) -> [RateLimiter] {
         guard request.spec.isLimited else { return [] }
         let endpoint = request.spec.endpoint
         let provider = "\(endpoint.baseURL) \(endpoint.keyVariable ?? "") \(request.spec.chat.model)"
@@ -18,9 +20,9 @@ extension Engine {
         return result
     }
 
-    private func gate(_ key: String) -> LimitGate {
+    private func gate(_ key: String) -> RateLimiter {
         if let gate = gates[key] { return gate }
-        let gate = LimitGate()
+        let gate = RateLimiter()
         gates[key] = gate
         return gate
     }
@@ -77,7 +79,7 @@ extension Engine {
     }
 
     /// Requests stand in line.
-    public var hasRequestsInLine: Bool { !waitingGates.isEmpty }
+    package var hasRequestsInLine: Bool { !waitingGates.isEmpty }
 
     /// Lets those in line pass whose gates are open by now.
     func openGates() {
@@ -112,12 +114,12 @@ extension Engine {
     // MARK: Waits
 
     /// How long time alone holds the request's next attempt back; nil where nothing does.
-    func limiterWait(_ request: Request, now: Double) -> RequestMachine.LimiterWait? {
+    func limiterWait(_ request: Request, now: Double) -> RequestStateMachine.LimiterWait? {
         guard let gate = latestGate(request, now) else { return nil }
-        return RequestMachine.LimiterWait(seconds: gate.opening(now: now) - now, reason: gate.reason(now: now))
+        return RequestStateMachine.LimiterWait(seconds: gate.opening(now: now) - now, reason: gate.reason(now: now))
     }
 
-    private func latestGate(_ request: Request, _ now: Double) -> LimitGate? {
+    private func latestGate(_ request: Request, _ now: Double) -> RateLimiter? {
         (request.gates ?? []).filter { $0.opening(now: now) > now }.max { $0.opening(now: now) < $1.opening(now: now) }
     }
 
@@ -135,7 +137,7 @@ extension Engine {
         let reason = gate.reason(now: now)
         log(
             .info,
-            "request \(request.id.raw): waits \(LimitGate.span(seconds)) after \(brief(now - since)) s: \(reason)")
+            "request \(request.id.raw): waits \(RateLimiter.span(seconds)) after \(brief(now - since)) s: \(reason)")
         request.push(.wait(WaitInfo(seconds: seconds, reason: reason)))
         list(request)
         // A wait that lasts longer than announced is announced again.
@@ -150,7 +152,7 @@ extension Engine {
         let (bound, option) = request.machine.waitBound(now: now)
         guard wait > bound, !request.isEnded else { return false }
         let message =
-            "\(gate.reason(now: now)); the next request may start in \(LimitGate.span(wait)), and \(option) allows "
+            "\(gate.reason(now: now)); the next request may start in \(RateLimiter.span(wait)), and \(option) allows "
             + "\(brief(max(0, bound))) s"
         fail(request, message, retryAfter: wait, phase: nil, now)
         return true
@@ -172,14 +174,14 @@ extension Engine {
         leaveLine(request)
         let error = APIError(kind: .rateLimit, message: message, retryAfter: retryAfter)
         log(.debug, "request \(request.id.raw): \(message)")
-        request.fail(Fault(error, phase: phase, retry: .backoff), note: nil, now: now)
+        request.fail(AttemptError(error, phase: phase, retry: .backoff), note: nil, now: now)
         list(request)
     }
 
     // MARK: Ends
 
     /// How an attempt ended, for its gates.
-    enum GateOutcome { case answered(Usage?), refused(Fault), given }
+    enum GateOutcome { case answered(Usage?), refused(AttemptError), given }
 
     /// The request's attempt is over: others may pass.
     func leaveGates(_ request: Request, _ outcome: GateOutcome) {
@@ -187,7 +189,7 @@ extension Engine {
         leaveGates(request, outcome, report)
     }
 
-    private func leaveGates(_ request: Request, _ outcome: GateOutcome, _ report: RateReport?) {
+    private func leaveGates(_ request: Request, _ outcome: GateOutcome, _ report: RateLimitHeaders?) {
         leaveLine(request)
         guard request.isAdmitted else { return }
         request.isAdmitted = false
@@ -215,16 +217,16 @@ extension Engine {
         }
     }
 
-    private func rateReport(_ request: Request, _ outcome: GateOutcome) -> RateReport? {
+    private func rateReport(_ request: Request, _ outcome: GateOutcome) -> RateLimitHeaders? {
         var headers = request.attempt?.head?.headers ?? HTTPHeaders()
         if case .refused(let fault) = outcome {
             for field in fault.error.rateHeaders { headers.add(field.name, field.value) }
         }
-        return headers.fields.isEmpty ? nil : RateReport(headers, now: configuration.unixTime())
+        return headers.fields.isEmpty ? nil : RateLimitHeaders(headers, now: configuration.unixTime())
     }
 
     /// Reports a failed attempt to the gates. Returns the fault with the wait that its rate headers ask for.
-    func refused(_ request: Request, _ fault: Fault, now: Double) -> Fault {
+    func refused(_ request: Request, _ fault: AttemptError, now: Double) -> AttemptError {
         guard fault.error.kind == .rateLimit || fault.error.kind == .overloaded else {
             leaveGates(request, .given)
             return fault
@@ -238,7 +240,7 @@ extension Engine {
         var fault = fault
         fault.error.retryAfter = wait
         if !request.spec.isLimited, let allowance = report?.allowances.max(by: { $0.wait ?? 0 < $1.wait ?? 0 }) {
-            fault.error.message += " (\(LimitGate.reason(allowance, backIn: allowance.reset ?? wait)))"
+            fault.error.message += " (\(RateLimiter.reason(allowance, backIn: allowance.reset ?? wait)))"
         }
         return fault
     }

@@ -1,6 +1,6 @@
 // A probe's report as JSON. Its keys are documented in the command's help and stay.
 
-public import Wire
+public import JSON
 
 extension ProbeReport {
     /// The report as an object.

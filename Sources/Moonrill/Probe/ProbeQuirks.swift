@@ -1,7 +1,8 @@
 // What a reader of a format must know of a server's own way to write it. Used by WireRecorder.report.
 
-internal import Dialects
-internal import Wire
+internal import Formats
+internal import HTTP
+internal import JSON
 
 /// Looks for quirks in what was recorded.
 struct ProbeQuirks {
@@ -31,7 +32,7 @@ struct ProbeQuirks {
         for row in table.unread {
             quirks.append("text not read at \(row.path): \(row.example)")
         }
-        if quirks.isEmpty, recorder.outputs == 0, let dialect = DialectCatalog.named(dialect),
+        if quirks.isEmpty, recorder.outputs == 0, let dialect = FormatCatalog.named(dialect),
             let found = UnreadText.find(
                 in: recorder.frames.filter { $0.kind != .comment }.map { ($0.name, $0.payload) }, of: dialect)
         {
@@ -54,7 +55,7 @@ struct ProbeQuirks {
         var quirks: [String] = []
         let type = head.headers["Content-Type"]?.lowercased() ?? ""
         let frames = recorder.frames
-        let isLines = DialectCatalog.named(dialect)?.framing == .newlineDelimitedJSON
+        let isLines = FormatCatalog.named(dialect)?.framing == .newlineDelimitedJSON
         if frames.contains(where: { $0.kind == .body }) {
             quirks.append("a whole body where a stream was asked for")
         } else if !isLines, dialect != "gemini", recorder.body.first == UInt8(ascii: "{"), !frames.isEmpty {
@@ -102,7 +103,7 @@ struct ProbeQuirks {
 
     /// How many frames count tokens, and whether the only one is the last; nil if none does.
     private var usageFrames: (count: Int, isLast: Bool)? {
-        let fields = DialectCatalog.named(dialect)?.fields ?? FrameFields()
+        let fields = FormatCatalog.named(dialect)?.fields ?? FrameFields()
         var count = 0
         var isLast = false
         for frame in recorder.frames where frame.kind != .comment && !frame.payload.elementsEqual("[DONE]".utf8) {

@@ -1,7 +1,8 @@
 // What a recorded response says about its server and its format. Pure values: `moonrill probe` prints them.
 
-internal import Dialects
-public import Wire
+internal import Formats
+internal import HTTP
+public import JSON
 
 /// What came of one request, explained.
 public struct ProbeReport: Sendable {
@@ -115,7 +116,7 @@ extension WireRecorder {
     ///   - dialect: the name of the dialect that was asked in.
     ///   - reply: the reply as scripts see it; nil where the request failed.
     public func report(dialect name: String, reply: JSONValue?) -> ProbeReport {
-        let fields = DialectCatalog.named(name)?.fields ?? FrameFields()
+        let fields = FormatCatalog.named(name)?.fields ?? FrameFields()
         var table = PathTable(fields)
         var documents: [(eventName: String, document: JSONValue)] = []
         for frame in documentFrames {

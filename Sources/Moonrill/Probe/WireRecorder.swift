@@ -1,8 +1,9 @@
 // Takes down one request's last attempt as it comes over the wire. ScriptHost feeds it; ProbeReport explains it.
 
-internal import Dialects
 internal import Engine
-public import Wire
+internal import Formats
+internal import HTTP
+public import JSON
 
 /// Records what comes over the wire while a ``ScriptHost`` runs: of several attempts the last one.
 ///

@@ -1,0 +1,100 @@
+// Control characters made visible, so that text of strangers cannot drive a terminal or forge a log line.
+
+/// Escapes the control characters C0, DEL and C1 (ISO 6429) as `\x1b`, also where C1 is encoded in UTF-8 (U+0080 to
+/// U+009F). Tabs stay. A value takes a stream of UTF-8 whose pieces may end inside a character.
+package struct ControlCharacters: Sendable {
+    /// What happens to what breaks a line.
+    package enum Lines: Sendable {
+        /// Newlines stay.
+        case kept
+        /// Newlines stay and the lines after the first are indented by two spaces, so that none looks like a new message.
+        case indented
+        /// Newlines, U+2028 and U+2029 are escaped: the result is one line.
+        case escaped
+    }
+
+    /// Bytes of a character of UTF-8 that are still to come.
+    private var missing = 0
+    private var isAfterC2 = false
+
+    /// An escaper at the start of a text.
+    package init() {}
+
+    /// The bytes with their controls escaped; newlines and tabs stay. A last 0xC2 is held back until the next piece.
+    package mutating func escape(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.underestimatedCount)
+        for byte in bytes { add(byte, to: &result) }
+        return result
+    }
+
+    /// What is held back at the end of the text.
+    package mutating func finish() -> [UInt8] {
+        defer { self = ControlCharacters() }
+        return isAfterC2 ? [0xC2] : []
+    }
+
+    private mutating func add(_ byte: UInt8, to result: inout [UInt8]) {
+        if isAfterC2 {
+            isAfterC2 = false
+            if (0x80...0x9F).contains(byte) { return Self.append(byte, to: &result) }
+            result.append(0xC2)
+            if (0xA0...0xBF).contains(byte) { return result.append(byte) }
+        }
+        switch byte {
+        case 0x09, 0x0A, 0x20...0x7E:
+            missing = 0
+            result.append(byte)
+        case 0x80...0xBF where missing > 0:
+            missing -= 1
+            result.append(byte)
+        case 0xC2:
+            missing = 0
+            isAfterC2 = true
+        case 0xA0...0xFF:
+            missing = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : byte >= 0xC0 ? 1 : 0
+            result.append(byte)
+        default:
+            // A C0 control, DEL, or a C1 control as a byte of its own, which is no UTF-8.
+            missing = 0
+            Self.append(byte, to: &result)
+        }
+    }
+
+    private static func append(_ byte: UInt8, to result: inout [UInt8]) {
+        let digits = Array("0123456789abcdef".utf8)
+        result += byte == 0x0D ? Array("\\r".utf8) : [0x5C, 0x78, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+    }
+
+    /// A message or log line with its controls escaped, and the characters that reorder text (Unicode Standard Annex 9,
+    /// embeddings, overrides and isolates), which could show a line as what it is not.
+    package static func escaped(_ text: String, lines: Lines) -> String {
+        guard text.unicodeScalars.contains(where: isSpecial) else { return text }
+        var escaper = ControlCharacters()
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\n" where lines == .escaped: result += "\\n"
+            case "\n" where lines == .indented: result += "\n  "
+            case "\u{2028}" where lines != .escaped, "\u{2029}" where lines != .escaped:
+                result.unicodeScalars.append(scalar)
+            case _ where isReordering(scalar): result += "\\u{\(String(scalar.value, radix: 16))}"
+            default: result += String(decoding: escaper.escape(Array(String(scalar).utf8)), as: UTF8.self)
+            }
+        }
+        return result
+    }
+
+    /// True for what ``escaped(_:lines:)`` may escape: controls, tabs and newlines too, and what reorders text or breaks
+    /// lines.
+    package static func isSpecial(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || isReordering(scalar)
+    }
+
+    private static func isReordering(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x202A...0x202E, 0x2066...0x2069, 0x2028, 0x2029: true
+        default: false
+        }
+    }
+}

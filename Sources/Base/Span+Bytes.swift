@@ -1,0 +1,32 @@
+// Looks at borrowed payload bytes without copying them. For decoders: what needs a String makes one itself.
+
+extension Span<UInt8> {
+    /// Where the payload stands without white space at either end.
+    package var trimmed: Range<Int> {
+        var start = 0
+        var end = count
+        while start < end, self[start] <= 0x20 { start += 1 }
+        while end > start, self[end - 1] <= 0x20 { end -= 1 }
+        return start..<end
+    }
+
+    /// The last byte.
+    package var last: UInt8? { isEmpty ? nil : self[count - 1] }
+
+    /// True when these are exactly the bytes of `text`.
+    package func equals(_ text: StaticString) -> Bool { count == text.utf8CodeUnitCount && hasPrefix(text) }
+
+    /// True when these begin with the bytes of `text`.
+    package func hasPrefix(_ text: StaticString) -> Bool {
+        guard count >= text.utf8CodeUnitCount else { return false }
+        var matches = true
+        text.withUTF8Buffer { for index in $0.indices where $0[index] != self[index] { matches = false } }
+        return matches
+    }
+
+    /// True when `byte` is among these.
+    package func contains(_ byte: UInt8) -> Bool {
+        for index in indices where self[index] == byte { return true }
+        return false
+    }
+}

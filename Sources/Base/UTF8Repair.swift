@@ -1,0 +1,38 @@
+// Bytes that may not be UTF-8 as text, and how much of them was not. For text from files, tools and standard input.
+
+/// The text of bytes with U+FFFD in place of each maximal invalid subsequence (Unicode 3.9, "U+FFFD Substitution of
+/// Maximal Subparts"; WHATWG Encoding, "UTF-8 decode without BOM").
+package struct UTF8Repair: Sendable, Equatable {
+    /// The text; valid UTF-8.
+    package let text: String
+    /// How many bytes were replaced; 0 for bytes that are UTF-8.
+    package let replacedBytes: Int
+    /// Offset of the first byte that was replaced; nil for bytes that are UTF-8.
+    package let firstInvalidOffset: Int?
+
+    /// Repairs bytes.
+    package init(_ bytes: [UInt8]) {
+        text = String(decoding: bytes.span)
+        guard !bytes.span.isUTF8 else {
+            replacedBytes = 0
+            firstInvalidOffset = nil
+            return
+        }
+        var parser = Unicode.UTF8.ForwardParser()
+        var input = bytes.makeIterator()
+        var (offset, replaced, first) = (0, 0, Int?.none)
+        while true {
+            switch parser.parseScalar(from: &input) {
+            case .valid(let scalar): offset += scalar.count
+            case .error(let length):
+                first = first ?? offset
+                replaced += length
+                offset += length
+            case .emptyInput:
+                replacedBytes = replaced
+                firstInvalidOffset = first
+                return
+            }
+        }
+    }
+}

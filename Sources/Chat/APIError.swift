@@ -1,0 +1,45 @@
+// An error as a provider reports it, classified once for the whole program.
+
+package import HTTP
+
+/// What kind of failure this is: `err.kind` of the Lua API.
+public enum ErrorKind: String, Sendable {
+    case config, auth, permission
+    case invalidRequest = "invalid_request"
+    case rateLimit = "rate_limit"
+    case quota, overloaded, timeout, network, truncated, `protocol`, provider, cancelled, budget
+}
+
+/// An error that a provider reported: in a status, in a body, or inside the stream.
+package struct APIError: Error, Sendable, Equatable {
+    /// The classified kind.
+    package var kind: ErrorKind
+    /// The provider's own message, or ours where it sent none. Never empty.
+    package var message: String
+    /// The HTTP status, if the error came with one (or named one in-band).
+    package var status: Int?
+    /// The provider's code or type string, as sent.
+    package var code: String?
+    /// Whether the same request may succeed later.
+    package var isRetryable: Bool
+    /// Seconds the provider asks to wait.
+    package var retryAfter: Double?
+    /// Rate headers that stand in the error's body (OpenRouter: `error.metadata.headers`).
+    package var rateHeaders = HTTPHeaders()
+    /// The provider's id of the request, for its support.
+    package var requestID: String?
+
+    /// An error of the given parts.
+    package init(
+        kind: ErrorKind, message: String, status: Int? = nil, code: String? = nil, isRetryable: Bool = false,
+        retryAfter: Double? = nil, requestID: String? = nil
+    ) {
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.code = code
+        self.isRetryable = isRetryable
+        self.retryAfter = retryAfter
+        self.requestID = requestID
+    }
+}

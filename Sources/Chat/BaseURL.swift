@@ -1,0 +1,132 @@
+// The root address of an API, checked before a key goes anywhere near it. Dialects join their paths to it; the host
+// asks it whether it is loopback. It resolves no name and opens no connection.
+
+/// An absolute http or https URL without user information: where a dialect's paths begin (RFC 3986 section 3).
+package struct BaseURL: Sendable, Equatable {
+    /// "http" or "https".
+    package let scheme: String
+    /// The host in lower case; an IPv6 address without its brackets.
+    package let host: String
+    /// The port, if the URL names one.
+    package let port: Int?
+    /// The path without a final slash: "" or "/v1".
+    package private(set) var path: String
+    /// What follows "?", without it: gateways such as Azure's want `api-version` on every call.
+    package let query: String?
+
+    /// Reads and checks a base URL.
+    /// - Throws: an `APIError` of kind `config` that says what is wrong; user information is never repeated.
+    package init(_ text: String) throws(APIError) {
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw Self.wrong("holds a space, a control character or a letter outside ASCII")
+        }
+        guard let mark = text.range(ofFirst: "://") else {
+            throw Self.wrong("must begin with http:// or https://")
+        }
+        scheme = text[..<mark.lowerBound].lowercased()
+        guard scheme == "http" || scheme == "https" else {
+            throw Self.wrong("must begin with http:// or https://, not \(scheme)://")
+        }
+        let rest = text[mark.upperBound...]
+        guard !rest.utf8.contains(UInt8(ascii: "#")) else { throw Self.wrong("must not hold a fragment (#)") }
+        let authorityEnd = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "\\" } ?? rest.endIndex
+        guard authorityEnd == rest.endIndex || rest[authorityEnd] != "\\" else { throw Self.wrong("holds a backslash") }
+        (host, port) = try Self.authority(rest[..<authorityEnd])
+        let tail = rest[authorityEnd...]
+        let question = tail.firstIndex(of: "?")
+        query = question.map { String(tail[tail.index(after: $0)...]) }
+        var path = tail[..<(question ?? tail.endIndex)]
+        while path.last == "/" { path.removeLast() }
+        self.path = String(path)
+    }
+
+    /// The root above one of these endings of the path, the first that it has: people copy addresses that say more.
+    package func without(_ endings: [String]) -> BaseURL {
+        guard let ending = endings.first(where: path.hasSuffix) else { return self }
+        var root = self
+        root.path.removeLast(ending.count)
+        return root
+    }
+
+    /// True where requests stay on this machine: 127.0.0.0/8, ::1 and "localhost" (RFC 6761 section 6.3).
+    package var isLoopback: Bool {
+        if host == "localhost" || host == "::1" || host.hasSuffix(".localhost") { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+
+    /// Scheme, host and port, the port always named: what a key is bound to.
+    package var origin: String { "\(scheme)://\(bracketedHost):\(port ?? (scheme == "https" ? 443 : 80))" }
+
+    /// The URL of `suffix` ("/chat/completions") under this root. A root that already ends in it is taken as it is.
+    /// - Parameter extra: a query that is added to the root's own.
+    package func appending(_ suffix: String, query extra: String? = nil) -> String {
+        let full = path.hasSuffix(suffix) ? path : path + suffix
+        let portPart = port.map { ":\($0)" } ?? ""
+        let queries = [query, extra].compactMap(\.self).filter { !$0.isEmpty }
+        return "\(scheme)://\(bracketedHost)\(portPart)\(full)"
+            + (queries.isEmpty ? "" : "?" + queries.joined(separator: "&"))
+    }
+
+    /// The text as one segment of a path: all but unreserved characters percent-encoded (RFC 3986 section 2).
+    /// - Parameter kept: further characters that stay.
+    package static func segment(_ text: String, keeping kept: String = "") -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        let keptBytes = Array(kept.utf8)
+        var out: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: out.append(byte)
+            case let byte where keptBytes.contains(byte): out.append(byte)
+            default: out += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    private var bracketedHost: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host }
+
+    private static func authority(_ text: Substring) throws(APIError) -> (host: String, port: Int?) {
+        guard !text.utf8.contains(UInt8(ascii: "@")) else {
+            throw wrong("must not hold a user name or password; name the key's variable in key_env")
+        }
+        var host = text
+        var port: Int?
+        if text.first == "[" {
+            guard let close = text.firstIndex(of: "]") else { throw wrong("has a bracket that is never closed") }
+            host = text[text.index(after: text.startIndex)..<close]
+            port = try portNumber(text[text.index(after: close)...])
+        } else if let colon = text.firstIndex(of: ":") {
+            host = text[..<colon]
+            port = try portNumber(text[colon...])
+        }
+        guard !host.isEmpty else { throw wrong("names no host") }
+        return (host.lowercased(), port)
+    }
+
+    private static func portNumber(_ text: Substring) throws(APIError) -> Int? {
+        guard let colon = text.first else { return nil }
+        let digits = text.dropFirst()
+        if colon == ":", digits.isEmpty { return nil }
+        guard colon == ":", digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = Int(digits),
+            (1...65535).contains(port)
+        else { throw wrong("has a port that is no number from 1 to 65535") }
+        return port
+    }
+
+    private static func wrong(_ what: String) -> APIError {
+        APIError(kind: .config, message: "base_url \(what)")
+    }
+}
+
+extension String {
+    /// Where `needle` first stands; nil where it does not.
+    fileprivate func range(ofFirst needle: String) -> Range<String.Index>? {
+        var start = startIndex
+        while start < endIndex {
+            if self[start...].hasPrefix(needle) { return start..<index(start, offsetBy: needle.count) }
+            start = index(after: start)
+        }
+        return nil
+    }
+}

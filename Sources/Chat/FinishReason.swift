@@ -1,0 +1,17 @@
+// Why a model stopped.
+
+/// Why a model stopped, in the one vocabulary that scripts see.
+public enum FinishReason: String, Sendable {
+    /// A natural end, or a stop sequence.
+    case stop
+    /// The token limit was reached.
+    case length
+    /// The model waits for tool results.
+    case toolCalls = "tool_calls"
+    /// The provider withheld the rest.
+    case contentFilter = "content_filter"
+    /// The script stopped the stream.
+    case cancelled
+    /// Anything else; an unknown reason is never called `stop`.
+    case other
+}

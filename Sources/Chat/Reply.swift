@@ -1,0 +1,68 @@
+// A model's reply.
+
+public import JSON
+
+/// A model's reply.
+public struct Reply: Sendable {
+    /// The text.
+    public var text: String
+    /// The reasoning; empty if the provider shows none.
+    public var reasoning: String
+    /// The tool calls, in order. Empty in a partial reply: a cut call must never be run.
+    public var toolCalls: [ToolCall]
+    /// Calls in the provider's own form that wait for the client (`computer_call`, `mcp_approval_request`), as they came.
+    /// Empty in a partial reply.
+    public var nativeCalls: [JSONValue] = []
+    /// Why it ended. In a partial reply nil.
+    public var finishReason: FinishReason?
+    /// The reason as the provider sent it.
+    public var finishReasonRaw: String?
+    /// Token counts; nil if unknown. `Usage.estimated` marks numbers counted here.
+    public var usage: Usage?
+    /// The model that answered, or the one asked for.
+    public var model: String
+    /// The provider's id of the reply.
+    public var id: String?
+    /// The provider's name.
+    public var provider: String
+    /// How many attempts it took.
+    public var attempts: Int
+    /// Seconds from the request's start to its first output; nil if none came.
+    public var firstTokenTime: Double?
+    /// Seconds from the request's start to its end.
+    public var totalTime: Double
+    /// How long the server says its own work took, where it does.
+    public var serverTimings: ServerTimings?
+    /// The assistant's message to append to a conversation.
+    public var message: JSONValue
+    /// The refusal's text, where the provider sends one apart from the content.
+    public var refusal: String?
+    /// What the provider says of how the reply ended, beside the reason (Gemini, Anthropic).
+    public var finishMessage: String?
+
+    /// A value of the given parts.
+    package init(
+        text: String, reasoning: String, toolCalls: [ToolCall], nativeCalls: [JSONValue] = [],
+        finishReason: FinishReason? = nil, finishReasonRaw: String? = nil, usage: Usage? = nil, model: String,
+        id: String? = nil, provider: String, attempts: Int, firstTokenTime: Double? = nil, totalTime: Double,
+        serverTimings: ServerTimings? = nil, message: JSONValue, refusal: String? = nil, finishMessage: String? = nil
+    ) {
+        self.text = text
+        self.reasoning = reasoning
+        self.toolCalls = toolCalls
+        self.nativeCalls = nativeCalls
+        self.finishReason = finishReason
+        self.finishReasonRaw = finishReasonRaw
+        self.usage = usage
+        self.model = model
+        self.id = id
+        self.provider = provider
+        self.attempts = attempts
+        self.firstTokenTime = firstTokenTime
+        self.totalTime = totalTime
+        self.serverTimings = serverTimings
+        self.message = message
+        self.refusal = refusal
+        self.finishMessage = finishMessage
+    }
+}

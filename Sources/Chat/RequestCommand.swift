@@ -1,0 +1,70 @@
+// What a client of an engine, or of another broker, asks of it.
+
+package import Base
+
+/// The name of one request. The caller chooses it; no two live requests of one engine may share it.
+package struct RequestID: Hashable, Sendable {
+    /// The number.
+    package var raw: UInt64
+
+    /// The request of that number.
+    package init(_ raw: UInt64) { self.raw = raw }
+}
+
+/// What a caller may tell the engine. Applied, in order, at the beginning of the next turn.
+package enum RequestCommand: Sendable {
+    /// Begin a request.
+    case start(RequestID, RequestSpec)
+    /// End it as a success, finish reason `cancelled`. Events not yet taken are dropped; the reply holds what was
+    /// taken, less what the caller says it has taken and not shown to anyone.
+    case stop(RequestID, undelivered: Undelivered = Undelivered())
+    /// End it as a failure of kind `cancelled`. Waiting events are dropped as for `stop`.
+    case cancel(RequestID, undelivered: Undelivered = Undelivered())
+    /// Hold it: the socket is read no more, no event is handed over, `first`, `idle` and `stall` stand still.
+    case pause(RequestID)
+    /// Let it go on.
+    case resume(RequestID)
+    /// The caller waits for something else before it reads on. Until `reading` the request does not count against the
+    /// limits on requests at once, as while it is paused: what the caller waits for may be another request.
+    case occupied(RequestID)
+    /// The caller reads on.
+    case reading(RequestID)
+}
+
+/// Output that a caller took from the engine and did not pass on: `reply.text` must not contain it.
+package struct Undelivered: Sendable, Equatable {
+    /// UTF-8 bytes of text.
+    package var textBytes = 0
+    /// UTF-8 bytes of reasoning.
+    package var reasoningBytes = 0
+    /// Whether a `reset` is among it: then what was passed on belongs to the reply before the reset, and so do the
+    /// counts.
+    package var spansReset = false
+
+    /// Nothing: all that was taken was passed on.
+    package init() {}
+
+    /// The output in `events`, the tail of what was taken last.
+    package init(_ events: some Sequence<ChatEvent>) {
+        for event in events { count(event) }
+    }
+
+    /// Adds what an event holds.
+    package mutating func count(_ event: ChatEvent) {
+        guard !spansReset else { return }
+        switch event {
+        case .reset: spansReset = true
+        case .token(let text): textBytes += text.utf8.count
+        case .reasoning(let text): reasoningBytes += text.utf8.count
+        case .run(let run): count(run, from: 0)
+        default: break
+        }
+    }
+
+    /// Adds the pieces of a run from that one on.
+    package mutating func count(_ run: TextBatch, from index: Int) {
+        guard !spansReset else { return }
+        let bytes = run.bytes.count - run.start(of: index)
+        if run.isReasoning { reasoningBytes += bytes } else { textBytes += bytes }
+    }
+}

@@ -1,0 +1,16 @@
+// Times that the server measured.
+
+/// How long parts of the work took by the server's own clock, in seconds (Ollama, llama.cpp, Groq and Cerebras tell).
+public struct ServerTimings: Sendable, Equatable {
+    /// Waiting in the server's queue.
+    public var queue: Double?
+    /// Loading the model.
+    public var load: Double?
+    /// Reading the prompt.
+    public var promptEval: Double?
+    /// Writing the reply.
+    public var eval: Double?
+
+    /// Nothing told.
+    public init() {}
+}

@@ -1,0 +1,80 @@
+// One attempt's failure, judged: what to tell the caller, and whether trying again can help. Pure values.
+
+internal import Chat
+
+/// Why an attempt failed, and what the machine may do about it.
+struct AttemptError: Error, Equatable {
+    /// Whether trying again can help.
+    enum Retry: Sendable, Equatable {
+        /// The same answer would come again.
+        case never
+        /// After a growing wait, as often as the policy allows.
+        case backoff
+        /// At most once: the provider may have done, and charged for, the work already.
+        case once
+        /// At once and unseen: not a byte of the request had been sent.
+        case unsent
+    }
+
+    /// What is told to the caller.
+    var error: APIError
+    /// For timeouts: which.
+    var phase: RequestFailure.Phase?
+    /// Whether to try again.
+    var retry: Retry
+    /// A kept connection died: the next attempt must not meet another that has died as quietly.
+    var wantsFreshConnection = false
+
+    init(_ error: APIError, phase: RequestFailure.Phase? = nil, retry: Retry) {
+        self.error = error
+        self.error.isRetryable = retry != .never
+        self.phase = phase
+        self.retry = retry
+    }
+
+    init(_ kind: ErrorKind, _ message: String, status: Int? = nil, retry: Retry = .never) {
+        self.init(APIError(kind: kind, message: message, status: status), retry: retry)
+    }
+
+    /// An error the provider reported: it says itself whether to come back.
+    static func reported(_ error: APIError) -> AttemptError {
+        AttemptError(error, retry: error.isRetryable ? .backoff : .never)
+    }
+
+    static func timeout(_ phase: RequestFailure.Phase, after seconds: Double) -> AttemptError {
+        let message =
+            switch phase {
+            case .connect: "no connection within \(brief(seconds)) s"
+            case .first: "no output within \(brief(seconds)) s of the request"
+            case .idle: "the stream fell silent for \(brief(seconds)) s"
+            case .stall: "the stream brought no output for \(brief(seconds)) s, though it was not silent"
+            case .total: "the request was not done within \(brief(seconds)) s"
+            }
+        return AttemptError(
+            APIError(kind: .timeout, message: message), phase: phase, retry: phase == .total ? .never : .backoff)
+    }
+}
+
+extension APIError {
+    /// Whether an error behind that finish reason says only what the reason says: that the token limit was reached. Some
+    /// servers report it so (OpenRouter: "Token limit reached", code 400).
+    func repeatsLimit(of reason: FinishReason?) -> Bool {
+        guard reason == .length, kind == .invalidRequest || kind == .provider else { return false }
+        let message = message.lowercased()
+        return ["token", "length", "context"].contains(where: message.contains)
+            && ["limit", "max", "reached", "exceed", "too long"].contains(where: message.contains)
+    }
+}
+
+/// Seconds for people: at most three decimals, no trailing zeros.
+func brief(_ seconds: Double) -> String {
+    guard seconds.isFinite, abs(seconds) < 1e12 else { return "\(seconds)" }
+    let thousandths = Int((abs(seconds) * 1000).rounded())
+    var text = (seconds < 0 && thousandths > 0 ? "-" : "") + "\(thousandths / 1000)"
+    let rest = thousandths % 1000
+    guard rest > 0 else { return text }
+    var digits = "\(1000 + rest)".dropFirst()
+    while digits.last == "0" { digits.removeLast() }
+    text += "." + digits
+    return text
+}

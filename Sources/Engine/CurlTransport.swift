@@ -1,0 +1,163 @@
+// The real transport behind the engine's port: hands bytes to attempts, and translates how a transfer ended into what a
+// retry policy can judge. The only file of this room that knows Transport.
+
+internal import Chat
+internal import HTTP
+internal import Transport
+
+extension Engine {
+    /// An engine with no request, on the network.
+    /// - Throws: an `EngineError` if the operating system refuses the descriptors for waiting.
+    package convenience init(_ configuration: EngineConfiguration) throws(EngineError) {
+        do throws(TransportError) {
+            let multi = try Multi()
+            self.init(
+                configuration, port: CurlTransport(multi, caFile: configuration.caFile), wakeHandle: multi.wakeHandle)
+            for secret in multi.proxySecrets { context.secrets.add(secret) }
+        } catch {
+            throw EngineError(message: "the transport cannot start: \(error.message)")
+        }
+    }
+}
+
+/// Carries attempts through libcurl.
+final class CurlTransport: Transport {
+    private let multi: Multi
+    private let caFile: String?
+    private var transfers: [UInt64: Transfer] = [:]
+
+    init(_ multi: Multi, caFile: String?) {
+        self.multi = multi
+        self.caFile = caFile
+    }
+
+    func start(_ request: HTTPRequest, _ route: TransferRoute, for attempt: Attempt) throws(TransferRefusal)
+        -> TransferHandle
+    {
+        var options = TransferOptions()
+        options.connectTimeout = route.connectTimeout
+        options.freshConnection = route.isFresh
+        options.caFile = caFile
+        if route.isDirect { options.proxy = "" }
+        do throws(TransportError) {
+            let transfer = try multi.start(request, options: options, delegate: Courier(attempt, self))
+            transfers[transfer.id] = transfer
+            return TransferHandle(raw: transfer.id)
+        } catch {
+            let end = TransferEnd(result: .failed(error))
+            switch TransferEnding(error, of: end, connectTimeout: route.connectTimeout) {
+            case .noDescriptors: throw .noDescriptors
+            case .failed(let fault): throw .fault(fault)
+            case .refusedByProxy(_, let message): throw .fault(AttemptError(.network, message))
+            case .complete, .cut: throw .fault(AttemptError(.network, error.message))
+            }
+        }
+    }
+
+    func cancel(_ transfer: TransferHandle) {
+        if let transfer = transfers.removeValue(forKey: transfer.raw) { multi.cancel(transfer) }
+    }
+
+    func pause(_ transfer: TransferHandle) {
+        if let transfer = transfers[transfer.raw] { multi.pause(transfer) }
+    }
+
+    func resume(_ transfer: TransferHandle) {
+        if let transfer = transfers[transfer.raw] { multi.resume(transfer) }
+    }
+
+    func turn(waitingUpTo seconds: Double?) { multi.turn(waitingUpTo: seconds) }
+
+    fileprivate func hold(_ transfer: Transfer) { multi.pause(transfer) }
+    fileprivate func forget(_ transfer: Transfer) { transfers[transfer.id] = nil }
+}
+
+/// Brings a transfer's news to its attempt.
+private final class Courier: TransferDelegate {
+    private let attempt: Attempt
+    private let connectTimeout: Double
+    private unowned let port: CurlTransport
+
+    init(_ attempt: Attempt, _ port: CurlTransport) {
+        self.attempt = attempt
+        self.port = port
+        connectTimeout = attempt.owner?.spec.timeouts.connect ?? 0
+    }
+
+    func transfer(_ transfer: Transfer, didReceive head: HTTPResponseHead) {
+        attempt.receive(head, proxy: transfer.answeringProxy)
+    }
+
+    func transfer(_ transfer: Transfer, didReceive bytes: Span<UInt8>) -> BodyVerdict {
+        // A piece that comes while the request is held is left with the transport, to come again.
+        if attempt.isHeld { return .pause }
+        switch attempt.receive(bytes) {
+        case .go: return .taken
+        case .stop: return .stop
+        case .hold:
+            port.hold(transfer)
+            return .taken
+        }
+    }
+
+    func transfer(_ transfer: Transfer, didEnd end: TransferEnd) {
+        port.forget(transfer)
+        switch end.result {
+        case .complete: attempt.ended(.complete)
+        case .stopped: attempt.ended(.cut(how: "stopped"))
+        case .failed(let error): attempt.ended(TransferEnding(error, of: end, connectTimeout: connectTimeout))
+        }
+    }
+}
+
+extension TransferEnding {
+    /// What a transport's error means for the request.
+    init(_ error: TransportError, of end: TransferEnd, connectTimeout: Double) {
+        func failed(_ kind: ErrorKind, _ retry: AttemptError.Retry) -> TransferEnding {
+            var fault = AttemptError(kind, error.message, retry: retry)
+            fault.wantsFreshConnection = end.reusedConnection
+            return .failed(fault)
+        }
+        // Where not a byte of the request had left, the provider cannot have acted on it.
+        let silent: AttemptError.Retry =
+            end.requestBytesSent > 0 ? .once : end.reusedConnection ? .unsent : .backoff
+        self =
+            switch error.code {
+            case .tls: .failed(.distrust(error.message))
+            case .proxy where end.refusingProxy != nil:
+                .refusedByProxy(end.refusingProxy ?? HTTPResponseHead(status: 0), error.message)
+            case .resolve, .proxy: failed(.network, .never)
+            case .proxyAddress: failed(.config, .never)
+            case .connect, .resolver, .tlsHandshake: failed(.network, .backoff)
+            case .connectTimeout: .failed(.connectTimeout(after: connectTimeout, error.message))
+            case .emptyReply, .sendFailed: failed(.network, silent)
+            case .receive, .partialBody, .http2Stream:
+                if end.headComplete {
+                    .cut(how: error.message)
+                } else if end.sawHead || error.code == .http2Stream {
+                    failed(.network, .backoff)
+                } else {
+                    failed(.network, silent)
+                }
+            case .badResponse: failed(.protocol, .never)
+            case .unsupportedURL: failed(.config, .never)
+            case .headerInvalid: failed(.invalidRequest, .never)
+            case .tooManyDescriptors: .noDescriptors
+            case .other: failed(.network, .once)
+            }
+    }
+}
+
+extension AttemptError {
+    /// A certificate that is not to be trusted: behind a company's proxy, or at a server of one's own, the usual reason is
+    /// an issuer that the system does not know.
+    fileprivate static func distrust(_ message: String) -> AttemptError {
+        AttemptError(.network, "\(message); SSL_CERT_FILE can name a PEM file with the certificates to trust")
+    }
+
+    fileprivate static func connectTimeout(after seconds: Double, _ message: String) -> AttemptError {
+        var fault = AttemptError.timeout(.connect, after: seconds)
+        fault.error.message += ": \(message)"
+        return fault
+    }
+}

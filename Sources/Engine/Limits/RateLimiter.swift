@@ -1,0 +1,274 @@
+// The rate limiter of one provider and key, or of one llm.limit: announced limits (rate headers, rules of scripts) and
+// limits found from refusals. Knows no clock and no request's content.
+
+internal import Chat
+
+/// Whether a request may start, and the requests that wait for it.
+final class RateLimiter {
+    /// Whether a request may start.
+    enum Permission: Equatable {
+        case now
+        /// Not before this moment.
+        case at(Double)
+        /// Once another has ended.
+        case afterAnother
+    }
+
+    /// Which bound an attempt ran into.
+    enum Refusal { case rate, concurrency }
+
+    /// No request starts before `until`: the provider asked for that.
+    private struct Closure {
+        var until: Double
+        var allowance: RateLimitHeaders.Allowance?
+        /// When all of the allowance is back.
+        var resetAt = 0.0
+    }
+
+    /// The rule of an llm.limit; nil for the gate of a provider.
+    var rule: LimitRule?
+    /// Requests under way.
+    private(set) var inFlight = 0
+    private var rate = RateController()
+    private var concurrency = ConcurrencyController()
+    /// By the name of what is used up.
+    private var closures: [String: Closure] = [:]
+    private(set) var closedUntil = 0.0
+    /// Requests a second by rate headers, and the allowance.
+    private var announced: (rate: Double, allowance: RateLimitHeaders.Allowance)?
+    /// The next start by rate headers, and by the rule.
+    private var nextByHeaders = 0.0
+    private var nextByRule = 0.0
+    /// Tokens that may be spent now; below zero after more were spent than there were.
+    private var tokens = 0.0
+    private var tokensAt: Double?
+
+    // The line. Nested requests first: the caller of another request waits for them, which would never end otherwise. Then
+    // retries, whose own delay is over, then the rest, each in order.
+    private var nested = FIFO<Request>()
+    private var retries = FIFO<Request>()
+    private var waiting = FIFO<Request>()
+    /// Requests that left the front of the line, for places in it; and how often, for estimates.
+    private(set) var passed = 0
+    private var joined = 0
+    private var passTimes = (last: 0.0, interval: 0.0)
+
+    init(rule: LimitRule? = nil) { self.rule = rule }
+
+    // MARK: The line
+
+    /// Nobody waits.
+    var hasNoLine: Bool { nested.isEmpty && retries.isEmpty && waiting.isEmpty }
+    /// The next to start.
+    var firstInLine: Request? { nested.first ?? retries.first ?? waiting.first }
+
+    /// Whether a new request would be the first in line.
+    func isFirst(_ request: Request) -> Bool {
+        guard nested.isEmpty else { return false }
+        if request.spec.isInside { return true }
+        return retries.isEmpty && (request.isRetry || waiting.isEmpty)
+    }
+
+    func line(up request: Request) {
+        if request.spec.isInside {
+            nested.append(request)
+        } else if request.isRetry {
+            retries.append(request)
+        } else {
+            waiting.append(request)
+        }
+        joined += 1
+        request.place = request.spec.isInside || request.isRetry ? passed : joined - 1
+        lineBound.seconds = min(lineBound.seconds, request.machine.longestWait)
+        lineBound.deadline = min(lineBound.deadline, request.machine.totalDeadline)
+    }
+
+    func dropFirstInLine() {
+        if nested.popFirst() == nil, retries.popFirst() == nil { _ = waiting.popFirst() }
+        passed += 1
+        if hasNoLine { lineBound = (.infinity, .infinity) }
+    }
+
+    func dropLine() { (nested, retries, waiting) = (FIFO(), FIFO(), FIFO()) }
+
+    /// The shortest wait and the earliest deadline that a request in line has or has had.
+    private var lineBound = (seconds: Double.infinity, deadline: Double.infinity)
+
+    /// Requests whose wait has become too long. Looks through the line only where there may be some.
+    func overdue(now: Double) -> [Request] {
+        guard closedUntil - now > lineBound.seconds || closedUntil > lineBound.deadline else { return [] }
+        var result: [Request] = []
+        lineBound = (.infinity, .infinity)
+        for queue in [nested, retries, waiting] {
+            queue.forEach { request in
+                guard request.machine.state == .queued else { return }
+                if closedUntil - now > request.machine.waitBound(now: now).seconds {
+                    result.append(request)
+                } else {
+                    lineBound.seconds = min(lineBound.seconds, request.machine.longestWait)
+                    lineBound.deadline = min(lineBound.deadline, request.machine.totalDeadline)
+                }
+            }
+        }
+        return result
+    }
+
+    /// Seconds until a request in line starts, about.
+    func estimate(_ request: Request, now: Double) -> Double {
+        let ahead = Double(max(0, request.place - passed))
+        let pace = interval(now) ?? (concurrency.limit == nil && rule == nil ? 0 : passTimes.interval)
+        let opens = if case .at(let moment) = permission(now: now) { moment - now } else { 0.0 }
+        return max(opens + ahead * pace, 0)
+    }
+
+    // MARK: Permission
+
+    func permission(now: Double) -> Permission {
+        let opens = opening(now: now)
+        if opens > now { return .at(opens) }
+        if inFlight >= concurrency.limit ?? .max || inFlight >= rule?.concurrent ?? .max { return .afterAnother }
+        return .now
+    }
+
+    /// The earliest start that time alone allows.
+    func opening(now: Double) -> Double {
+        var moment = max(now, closedUntil)
+        if let next = rate.nextStart { moment = max(moment, next) }
+        if announced != nil { moment = max(moment, nextByHeaders) }
+        if rule?.requestsPerMinute != nil { moment = max(moment, nextByRule) }
+        if let refill = rule?.tokensPerMinute.map({ $0 / 60 }) {
+            refillTokens(refill, now)
+            if tokens <= 0 { moment = max(moment, now - tokens / refill + 0.001) }
+        }
+        return moment
+    }
+
+    /// Seconds between two starts; nil without a rate.
+    private func interval(_ now: Double) -> Double? {
+        [rate.rate(now: now).map { 1 / $0 }, announced.map { 1 / $0.rate }, rule?.requestsPerMinute.map { 60 / $0 }]
+            .compactMap { $0 }.max()
+    }
+
+    /// What holds requests back, for messages: the limit's name and its bound.
+    func reason(now: Double) -> String {
+        if let rule { return Self.reason(rule, isOutOfTokens: tokens <= 0 && rule.tokensPerMinute != nil) }
+        if closedUntil > now, let closure = closures.values.max(by: { $0.until < $1.until }) {
+            guard let allowance = closure.allowance else { return "the provider asks to wait" }
+            return Self.reason(allowance, backIn: closure.resetAt - now)
+        }
+        if let announced, nextByHeaders > now {
+            return Self.reason(announced.allowance, backIn: announced.allowance.reset ?? 0)
+        }
+        if let rate = rate.rate(now: now) {
+            return "rate limiter: at most \(Self.rounded(rate)) requests a second after refusals (429)"
+        }
+        if let limit = concurrency.limit { return "rate limiter: at most \(limit) requests at once after refusals" }
+        return "rate limiter"
+    }
+
+    private static func reason(_ rule: LimitRule, isOutOfTokens: Bool) -> String {
+        var parts: [String] = []
+        if let limit = rule.concurrent { parts.append("\(limit) at once") }
+        if let limit = rule.requestsPerMinute { parts.append("\(brief(limit)) requests a minute") }
+        if let limit = rule.tokensPerMinute { parts.append("\(brief(limit)) tokens a minute") }
+        if isOutOfTokens, let last = parts.last { parts = [last] }
+        return "limit \"\(rule.name)\": \(parts.joined(separator: ", "))"
+    }
+
+    static func reason(_ allowance: RateLimitHeaders.Allowance, backIn seconds: Double) -> String {
+        let all = allowance.limit.map { " of \(brief($0))" } ?? ""
+        return "\(allowance.name): \(brief(allowance.remaining))\(all) left, back in \(span(max(0, seconds)))"
+    }
+
+    private static func rounded(_ rate: Double) -> String { brief((rate * 10).rounded() / 10) }
+
+    /// "24 h", "7 min", "6 s".
+    static func span(_ seconds: Double) -> String {
+        switch seconds {
+        case 7_200...: brief((seconds / 3_600).rounded()) + " h"
+        case 120...: brief((seconds / 60).rounded()) + " min"
+        case 10...: brief(seconds.rounded()) + " s"
+        default: brief((seconds * 10).rounded() / 10) + " s"
+        }
+    }
+
+    private func refillTokens(_ refill: Double, _ now: Double) {
+        // Ten seconds' worth may be spent at once.
+        let most = refill * 10
+        tokens = min(most, tokensAt.map { tokens + (now - $0) * refill } ?? most)
+        tokensAt = now
+    }
+
+    // MARK: Starts and ends
+
+    /// A request starts.
+    @discardableResult
+    func begin(now: Double) -> LimiterTicket {
+        inFlight += 1
+        passTimes = (now, passTimes.interval * 0.8 + min(60, now - passTimes.last) * 0.2)
+        if let announced { nextByHeaders = max(now, nextByHeaders) + 1 / announced.rate }
+        if let limit = rule?.requestsPerMinute { nextByRule = max(now, nextByRule) + 60 / limit }
+        concurrency.started()
+        return rate.started(now: now)
+    }
+
+    /// One counts again that did not while its caller was occupied.
+    func goOn() { inFlight += 1 }
+
+    /// One is over, or was given up, or does not count for a while.
+    func end() { inFlight -= 1 }
+
+    /// Tokens were spent by one that is over. The debt is at most a minute's worth: a count that makes no sense must not
+    /// close the limit for good.
+    func spend(tokens spent: Int) {
+        guard let limit = rule?.tokensPerMinute else { return }
+        tokens = max(tokens - Double(max(0, spent)), -limit)
+    }
+
+    /// One was answered.
+    func answered() { concurrency.answered() }
+
+    /// One was refused for being too much.
+    func refused(_ ticket: LimiterTicket, _ refusal: Refusal, now: Double) {
+        switch refusal {
+        case .rate: rate.refused(ticket, now: now)
+        case .concurrency: concurrency.refused(ticket, inFlight: inFlight)
+        }
+    }
+
+    // MARK: Announced limits
+
+    /// Takes an answer's rate headers.
+    /// - Parameter retryAfter: what a 429 with such headers asks to wait: it holds for the key.
+    func learn(_ report: RateLimitHeaders, retryAfter: Double?, now: Double) {
+        guard !report.allowances.isEmpty else { return }
+        closures = closures.filter { $0.value.until > now }
+        for allowance in report.allowances { learn(allowance, now) }
+        if let retryAfter, retryAfter > 0 {
+            closures["", default: Closure(until: 0)].until = max(closures[""]?.until ?? 0, now + retryAfter)
+        }
+        closedUntil = closures.values.map(\.until).max() ?? 0
+    }
+
+    private func learn(_ allowance: RateLimitHeaders.Allowance, _ now: Double) {
+        if let wait = allowance.wait {
+            closures[allowance.name] = Closure(
+                until: now + wait, allowance: allowance, resetAt: now + (allowance.reset ?? 0))
+        } else {
+            closures[allowance.name] = nil
+        }
+        guard allowance.isContinuous, !allowance.isTokens, let limit = allowance.limit, let reset = allowance.reset,
+            reset > 0, limit - allowance.remaining > 1
+        else { return }
+        // Those under way may not have been counted yet.
+        if allowance.remaining - Double(inFlight) <= 1 {
+            let refill = allowance.refill(reset, limit)
+            announced = (refill, allowance)
+            nextByHeaders = max(nextByHeaders, now + 1 / refill)
+        } else if let announced {
+            // Some are left beyond those under way: one may start at once. In quiet time the pace is forgotten.
+            if now > nextByHeaders + 2 / announced.rate, allowance.remaining > limit / 2 { self.announced = nil }
+            nextByHeaders = min(nextByHeaders, now)
+        }
+    }
+}

@@ -1,0 +1,210 @@
+// Bytes of one response's body -> frames, whatever kind of body it turns out to be. Knows Wire's framers and nothing of
+// what the frames say; it must never hold more than one event or one bounded document.
+
+internal import Base
+internal import Chat
+internal import Formats
+internal import HTTP
+internal import JSON
+
+/// Cuts a body into frames.
+struct ResponseReader {
+    /// Takes a frame: its kind, its SSE event name, its payload.
+    typealias Sink = (FrameKind, String, borrowing Span<UInt8>) throws(AttemptError) -> Void
+    /// Reads frames that repeat the last one: see ``StreamDecoder/repeats(_:behind:into:_:)``.
+    typealias Skim = (borrowing Span<UInt8>, FramePlace) -> Int
+
+    private enum Mode {
+        case sniffing(BodySniffer)
+        case events(SSEParser)
+        case lines(NDJSONParser)
+        case elements(JSONArrayParser)
+    }
+
+    private static let sampleLength = 200
+
+    private let framing: Framing
+    private let streamsArrays: Bool
+    private let maxEventBytes: Int
+    private let secrets: Secrets
+    private var mode: Mode
+    /// The body's beginning, for messages. Given up with the first frame.
+    private var sample: [UInt8] = []
+    private var hasFrames = false
+    /// A whole line came that belongs to no event.
+    private var hasStrays = false
+
+    init(framing: Framing, streamsArrays: Bool = false, maxEventBytes: Int, secrets: Secrets) {
+        self.framing = framing
+        self.streamsArrays = streamsArrays
+        self.maxEventBytes = maxEventBytes
+        self.secrets = secrets
+        mode = .sniffing(BodySniffer(framing: framing, streamsArrays: streamsArrays))
+    }
+
+    /// Cuts the next bytes into frames.
+    /// - Throws: what the sink throws, or a fault of kind `protocol` for a body that is no stream.
+    mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ skim: Skim) throws(AttemptError) {
+        if !hasFrames, sample.count < 2 * Self.sampleLength {
+            sample.append(copying: bytes.extracting(first: 2 * Self.sampleLength - sample.count))
+        }
+        guard case .sniffing(var sniffer) = mode else { return try cut(bytes, sink, skim) }
+        mode = .sniffing(BodySniffer(framing: framing))
+        switch sniffer.feed(bytes, isWholeJSON: { Self.isWholeJSON([UInt8](copying: $0)) }) {
+        case .undecided:
+            guard sniffer.held.count <= maxEventBytes else {
+                throw AttemptError(.protocol, "a JSON document is longer than the limit of \(maxEventBytes) bytes")
+            }
+            mode = .sniffing(sniffer)
+        case .html: throw noStream("text/html")
+        case .compressed:
+            throw AttemptError(.protocol, "the body is compressed (gzip), though compression was not asked for")
+        case .stream(.serverSentEvents):
+            mode = .events(SSEParser(maxEventBytes: maxEventBytes))
+            try cut(sniffer.held.span, sink, skim)
+        case .stream(.newlineDelimitedJSON):
+            mode = .lines(NDJSONParser(maxLineBytes: maxEventBytes))
+            try cut(sniffer.held.span, sink, skim)
+        case .stream(.jsonArray):
+            mode = .elements(JSONArrayParser(maxElementBytes: maxEventBytes))
+            try cut(sniffer.held.span, sink, skim)
+        }
+    }
+
+    /// True as long as nothing but white space has come.
+    var isBlank: Bool {
+        if case .sniffing(let sniffer) = mode { !sniffer.isDocument } else { false }
+    }
+
+    private mutating func cut(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ skim: Skim) throws(AttemptError) {
+        var sawFrame = hasFrames
+        var sawStray = hasStrays
+        do throws(FramingError<AttemptError>) {
+            switch mode {
+            case .events(var parser):
+                // The parser is taken out of its place while it works: two owners would mean a copy of its buffers.
+                mode = .sniffing(BodySniffer(framing: framing))
+                defer { mode = .events(parser) }
+                try parser.feed(bytes) { (frame, payload) throws(AttemptError) in
+                    if frame.kind == .stray { sawStray = true } else { sawFrame = true }
+                    try sink(FrameKind(frame.kind), frame.name, payload)
+                } skim: {
+                    skim($0, $1)
+                }
+            case .lines(var parser):
+                mode = .sniffing(BodySniffer(framing: framing))
+                defer { mode = .lines(parser) }
+                try parser.feed(bytes) { (payload) throws(AttemptError) in
+                    sawFrame = true
+                    try sink(.data, "", payload)
+                } skim: {
+                    skim($0, $1)
+                }
+            case .elements(var parser):
+                mode = .sniffing(BodySniffer(framing: framing))
+                defer { mode = .elements(parser) }
+                try parser.feed(bytes) { (payload) throws(AttemptError) in
+                    sawFrame = true
+                    try sink(.data, "", payload)
+                }
+            case .sniffing: break
+            }
+        } catch {
+            throw AttemptError(error)
+        }
+        hasStrays = sawStray
+        if sawFrame, !hasFrames {
+            hasFrames = true
+            sample = []
+        }
+    }
+
+    /// Offers what is left at the end of a complete body: a document, or a last event without its blank line.
+    mutating func finish(contentType: String?, _ sink: Sink) throws(AttemptError) {
+        switch mode {
+        case .sniffing(let sniffer):
+            if sniffer.isDocument, Self.isCut(sniffer.held) { return }
+            if sniffer.isDocument {
+                hasFrames = true
+                try sink(.body, "", sniffer.held.span)
+            }
+        case .events(let parser):
+            if let (name, payload) = parser.pending, Self.isWhole(payload) {
+                hasFrames = true
+                try sink(.data, name, payload.span)
+            } else if let stray = parser.pendingStray, stray.last == UInt8(ascii: "}") {
+                try sink(.stray, "", stray.span)
+            }
+        case .lines(var parser):
+            // A line that ends inside its value was cut; one that is whole lacks nothing but its newline.
+            var isCut = false
+            do throws(FramingError<AttemptError>) {
+                try parser.finish { (payload) throws(AttemptError) in
+                    isCut = Self.isCut([UInt8](copying: payload))
+                    if !isCut { try sink(.data, "", payload) }
+                }
+            } catch {
+                throw AttemptError(error)
+            }
+            if isCut { return }
+        // An element that is not whole is no frame, and the array a stream that was cut.
+        case .elements: return
+        }
+        // A stream cut inside its first event has no frames either.
+        let saysStream = contentType?.lowercased().utf8.starts(with: wantedType.utf8) ?? false
+        if !hasFrames, hasStrays || !saysStream, sample.contains(where: { $0 > 0x20 }) { throw noStream(contentType) }
+    }
+
+    private var wantedType: String { framing == .serverSentEvents ? "text/event-stream" : "application/x-ndjson" }
+
+    private func noStream(_ contentType: String?) -> AttemptError {
+        let text = secrets.excerpt(sample, limit: Self.sampleLength)
+        return AttemptError(.protocol, "expected \(wantedType), got \(contentType ?? "a body without a type"): \(text)")
+    }
+
+    private static func isWhole(_ payload: [UInt8]) -> Bool { payload == Array("[DONE]".utf8) || isWholeJSON(payload) }
+
+    /// Whether bytes that begin like a JSON object or array end inside it.
+    private static func isCut(_ bytes: [UInt8]) -> Bool { JSONBoundary(bytes).isInside }
+
+    private static func isWholeJSON(_ bytes: [UInt8]) -> Bool {
+        do throws(JSONError) {
+            _ = try JSONReader.value(bytes)
+            return true
+        } catch {
+            return false
+        }
+    }
+}
+
+extension AttemptError {
+    /// What a framer's failure means for the attempt.
+    fileprivate init(_ error: FramingError<AttemptError>) {
+        switch error {
+        case .tooLong(let excess): self.init(.protocol, "\(excess)")
+        case .consumer(let fault): self = fault
+        }
+    }
+}
+
+extension FrameKind {
+    fileprivate init(_ kind: SSEFrame.Kind) {
+        switch kind {
+        case .event: self = .data
+        case .comment: self = .comment
+        case .stray: self = .stray
+        }
+    }
+}
+
+extension [UInt8] {
+    /// A copy of the bytes.
+    init(copying span: borrowing Span<UInt8>) {
+        self.init()
+        append(copying: span)
+    }
+
+    mutating func append(copying span: borrowing Span<UInt8>) {
+        for index in span.indices { append(span[index]) }
+    }
+}

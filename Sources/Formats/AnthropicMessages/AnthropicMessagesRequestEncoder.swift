@@ -1,0 +1,141 @@
+// How Messages are asked for: the body, the address, the headers. Called by AnthropicMessagesFormat alone. The conversation is
+// written by AnthropicMessagesHistory.swift, thinking by AnthropicMessagesThinking.swift.
+
+internal import Chat
+internal import HTTP
+internal import JSON
+
+/// One request on its way to the wire.
+struct AnthropicMessagesRequestEncoder {
+    /// How many tokens a reply may have where the script says nothing: Messages has no default of its own. Every model
+    /// since Claude 3.5 takes it.
+    static let defaultMaxTokens: Int64 = 8192
+    /// The same where the model thinks, because its thinking counts: the least that a thinking model of Claude's allows.
+    static let defaultMaxTokensThinking: Int64 = 32_000
+    /// The version of the format that is spoken (https://docs.anthropic.com/en/api/versioning).
+    static let version = "2023-06-01"
+
+    private let request: ChatRequest
+    private let endpoint: Endpoint
+    private let context: RequestContext
+
+    init(_ request: ChatRequest, endpoint: Endpoint) {
+        self.request = request
+        self.endpoint = endpoint
+        context = RequestContext(request, endpoint: endpoint)
+    }
+
+    func encoded(key: String?) throws(APIError) -> HTTPRequest {
+        var headers: HTTPHeaders = ["anthropic-version": Self.version]
+        for field in try RequestHeaders.make(for: endpoint, key: key, keyField: .header("x-api-key")) {
+            if field.name.lowercased() == "anthropic-version" { headers["anthropic-version"] = nil }
+            headers.add(field.name, field.value)
+        }
+        return HTTPRequest(
+            method: "POST", url: try root().appending("/messages"), headers: headers,
+            body: JSONWriter.bytes(.object(try body())))
+    }
+
+    /// People write the root that Anthropic's own libraries want, which put "/v1" behind it.
+    private func root() throws(APIError) -> BaseURL {
+        let root = try BaseURL(endpoint.baseURL)
+        guard root.path.isEmpty || root.path.hasSuffix("/anthropic") else { return root }
+        return try BaseURL(root.appending("/v1"))
+    }
+
+    private func body() throws(APIError) -> JSONObject {
+        guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
+        var options = try RequestOptions(request, endpoint: endpoint)
+        let conversation = try AnthropicMessagesHistory(context: context).conversation(of: request)
+        let thinking = AnthropicMessagesThinking(
+            try options.takeThinking(), model: request.model, maxTokens: try options.takeMaxTokens(), context: context)
+        var body: JSONObject = ["model": .string(request.model)]
+        body["max_tokens"] = .int(
+            thinking.isMaxGiven ? thinking.maxTokens : max(1, thinking.maxTokens - request.arrivedTokens))
+        body["system"] = conversation.system
+        body["messages"] = .array(conversation.messages + (try partialReply(isThinking: thinking.isOn)))
+        body["stream"] = true
+        body["container"] = conversation.container
+        if let thinking = try thinking.written() { body.merge(thinking) }
+        try addTools(&options, to: &body)
+        if let format = try options.takeResponseFormat() { try add(format, to: &body) }
+        if let stop = try options.takeStop() { body["stop_sequences"] = .array(stop) }
+        if let user = options.take(.user) { body["metadata"] = ["user_id": user] }
+        options.move([(.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k")], to: &body)
+        // One reply is what there is, and its usage always comes.
+        if options.take(.n).map({ $0 != 1 }) == true { try context.cannotExpress("n") }
+        _ = options.take(.streamOptions)
+        try options.finish(into: &body)
+        return body
+    }
+
+    // MARK: Tools
+
+    private func addTools(_ options: inout RequestOptions, to body: inout JSONObject) throws(APIError) {
+        let tools = try options.takeTools()
+        if !tools.isEmpty { body["tools"] = .array(tools.map(Self.tool)) }
+        var choice: JSONObject? =
+            switch try options.takeToolChoice() {
+            case nil: nil
+            case .auto: ["type": "auto"]
+            case .some(.none): ["type": "none"]
+            case .required: ["type": "any"]
+            case .function(let name): ["type": "tool", "name": .string(name)]
+            case .native(let object): object
+            }
+        if options.take(.parallelToolCalls) == false, !tools.isEmpty, choice?["type"] != "none" {
+            var one = choice ?? ["type": "auto"]
+            one["disable_parallel_tool_use"] = true
+            choice = one
+        }
+        body["tool_choice"] = choice.map { .object($0) }
+    }
+
+    private static func tool(_ tool: Tool) -> JSONValue {
+        switch tool {
+        case .native(let object): return .object(object)
+        case .function(let function):
+            var form: JSONObject = ["name": .string(function.name)]
+            if let description = function.description { form["description"] = .string(description) }
+            form["input_schema"] = .object(function.parameters)
+            if let strict = function.strict { form["strict"] = .bool(strict) }
+            form.merge(function.extra)
+            return .object(form)
+        }
+    }
+
+    // MARK: The form of the answer
+
+    /// https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs
+    private func add(_ format: ResponseFormat, to body: inout JSONObject) throws(APIError) {
+        let form: JSONObject
+        switch format {
+        case .text: return
+        case .jsonObject:
+            return try context.cannotExpress("response_format", because: "it takes JSON of a schema alone")
+        case .native(let object): form = object
+        case .jsonSchema(let format):
+            guard endpoint.quirks.takesSchema else {
+                return try context.cannotExpress("response_format", because: "it takes no JSON schema")
+            }
+            form = ["type": "json_schema", "schema": .object(format.schema)]
+        }
+        body.merge(["output_config": ["format": .object(form)]])
+    }
+
+    // MARK: Going on
+
+    /// The reply so far as a last message of the assistant's, which the model goes on with. The provider takes none that
+    /// ends in white space, and none before thinking.
+    private func partialReply(isThinking: Bool) throws(APIError) -> [JSONValue] {
+        guard let text = request.continuing else { return [] }
+        guard endpoint.quirks.continuation == .prefill, !AnthropicMessagesModel.isSinceClaude46(request.model) else {
+            throw context.invalid("\(endpoint.provider) (\(request.model))", "cannot go on from a partial reply")
+        }
+        guard !isThinking else {
+            throw context.invalid(endpoint.provider, "cannot go on from a partial reply while the model thinks")
+        }
+        let resumed = AnthropicMessagesFormat().resumed(text)
+        return resumed.isEmpty ? [] : [["role": "assistant", "content": .string(resumed)]]
+    }
+}

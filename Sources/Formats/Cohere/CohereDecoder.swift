@@ -1,0 +1,229 @@
+// Reads one stream of Cohere's, of either version: v2's typed events here, v1's lines in CohereLegacy.swift. Only
+// CohereFormat makes one.
+
+internal import Base
+internal import Chat
+internal import HTTP
+internal import JSON
+
+/// The state of one stream.
+final class CohereDecoder: DocumentDecoder {
+    static let replyName = "reply of Cohere's"
+    static let eventNames: Set<String> = [
+        "message-start", "content-start", "content-delta", "content-end", "tool-plan-delta", "tool-call-start",
+        "tool-call-delta", "tool-call-end", "citation-start", "citation-end", "message-end",
+    ]
+
+    private static let keys = JSONKeys("type", "delta", "index", "id", "event_type", "message", "text", "logprobs")
+    private static let messageKeys = JSONKeys("content", "tool_plan", "tool_calls", "citations")
+
+    let reader: JSONReader
+    var strays = StrayLines()
+    var hasOutput = false { didSet { outputCount &+= 1 } }
+    private(set) var outputCount = 0
+    var isDone = false
+    var known = ReplySummary()
+    var tools = ToolCallAssembler()
+    /// What the model means to do with its tools; it goes back with the calls.
+    var plan = ""
+    private var hasStarted = false
+    private var repetition = Repetition<CoherePlace>()
+    var natives = NativeFields()
+
+    init(reader: JSONReader) { self.reader = reader }
+
+    var hasCleanEnd: Bool { isDone || known.finishReason != nil }
+
+    var summary: ReplySummary {
+        var summary = known
+        summary.take(calls: tools.calls(reader: reader))
+        return summary
+    }
+
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        guard !isDone else { return }
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = repetition.mayBe(kind, name: name)
+        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
+            return events.append(DecodedEvent(piece: piece, isReasoning: place == .thinking))
+        }
+        let before = events.count
+        try sort(kind, name: name, text, into: &events)
+        if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
+    }
+
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextBatch, end: Int)? {
+        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
+        read.run.isReasoning = read.place == .thinking
+        return (read.run, read.end)
+    }
+
+    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+        var message: JSONObject = ["role": "assistant", "content": .string(text)]
+        if !tools.isEmpty { message["tool_calls"] = .array(tools.calls(reader: reader).map(\.messagePart)) }
+        var native: JSONObject = ["dialect": "cohere"]
+        if !plan.isEmpty { native["tool_plan"] = .string(plan) }
+        if !reasoning.isEmpty { native["thinking"] = .string(reasoning) }
+        if native.count > 1 { message["native"] = .object(native) }
+        return .object(message)
+    }
+
+    // MARK: Documents
+
+    /// `[DONE]` follows `message-end`; before it, it says nothing.
+    func markDone() { isDone = hasCleanEnd }
+    func finish() { isDone = hasCleanEnd }
+
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        ["message", "text", "event_type", "type", "error"].contains { node[$0] != nil } || ErrorShape.isError(node)
+    }
+
+    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+        let parts = node.pick(Self.keys)
+        if isError {
+            takeUsage(node["usage"] ?? node["meta"], into: &events)
+            throw APIError(ErrorReport(node.value))
+        }
+        let before = events.count
+        if let type = parts[4]?.string {
+            try legacy(type, node, into: &events)
+        } else if parts[0]?.isString("content-delta") == true {
+            // The usual event first: a piece of text.
+            contentDelta(parts[1]?["message"]?["content"], into: &events)
+        } else if let type = parts[0]?.string, type != "error" {
+            try event(type, node, parts, into: &events)
+        } else if let message = parts[5], message.kind == .object {
+            try whole(node, message, into: &events)
+        } else if parts[6] != nil {
+            try legacyWhole(node, into: &events)
+        } else if ErrorShape.isError(node) || node["error"] != nil || parts[5]?.string != nil {
+            takeUsage(node["usage"] ?? node["meta"], into: &events)
+            throw APIError(ErrorReport(node.value))
+        }
+        // Of the tokens of this event, or of all (https://docs.cohere.com/v2/reference/chat-stream, `logprobs`).
+        NativeFields.showEach("logprobs", parts[7], into: &events)
+        if events.count == before { Self.beat(&events) }
+    }
+
+    private func event(
+        _ type: String, _ node: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        let message = parts[1]?["message"]
+        switch type {
+        case "message-start":
+            start(parts[3], into: &events)
+        case "content-start": contentDelta(message?["content"], into: &events)
+        case "tool-plan-delta":
+            guard let piece = message?["tool_plan"]?.string, !piece.isEmpty else { return }
+            plan += piece
+            hasOutput = true
+            events.append(.native(name: type, .string(piece)))
+        case "tool-call-start":
+            let call = message?["tool_calls"]
+            let function = call?["function"]
+            tools.beginDelta()
+            tools.add(
+                .init(
+                    index: parts[2]?.natural, id: call?["id"]?.string ?? "", name: function?["name"]?.string ?? "",
+                    arguments: function?["arguments"]?.string ?? ""))
+            if tools.hasGrown { hasOutput = true }
+        case "tool-call-delta":
+            guard let piece = message?["tool_calls"]?["function"]?["arguments"]?.string, !piece.isEmpty else { return }
+            tools.beginDelta()
+            tools.add(.init(index: parts[2]?.natural, arguments: piece))
+            hasOutput = true
+        case "citation-start":
+            if let citation = message?["citations"] { events.append(.native(name: "citation", citation.value)) }
+        case "message-end":
+            let delta = parts[1]
+            takeUsage(delta?["usage"], into: &events)
+            try finish(delta?["finish_reason"]?.string, error: delta?["error"] ?? node["error"])
+        default: break
+        }
+    }
+
+    /// The reply is named; once is enough.
+    func start(_ id: JSONNode?, into events: inout [DecodedEvent]) {
+        guard !hasStarted else { return }
+        hasStarted = true
+        known.id = id?.string
+        events.append(.start)
+    }
+
+    private func contentDelta(_ content: JSONNode?, into events: inout [DecodedEvent]) {
+        if let text = content?["text"]?.string, !text.isEmpty {
+            hasOutput = true
+            events.append(.token(text))
+        } else if let text = content?["thinking"]?.string, !text.isEmpty {
+            hasOutput = true
+            events.append(.reasoning(text))
+        }
+    }
+
+    /// An answer that was not streamed.
+    private func whole(_ node: JSONNode, _ message: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
+        let parts = message.pick(Self.messageKeys)
+        start(node["id"], into: &events)
+        parts[0]?.forEachElement { contentDelta($0, into: &events) }
+        plan = parts[1]?.string ?? ""
+        var index: Int64 = 0
+        parts[2]?.forEachElement { call in
+            tools.beginDelta()
+            tools.add(
+                .init(
+                    index: index, id: call["id"]?.string ?? "", name: call["function"]?["name"]?.string ?? "",
+                    arguments: call["function"]?["arguments"]?.string ?? ""))
+            if tools.hasGrown { hasOutput = true }
+            index += 1
+        }
+        parts[3]?.forEachElement { events.append(.native(name: "citation", $0.value)) }
+        takeUsage(node["usage"], into: &events)
+        try finish(node["finish_reason"]?.string, error: node["error"])
+    }
+
+    // MARK: The end
+
+    func takeUsage(_ node: JSONNode?, into events: inout [DecodedEvent]) {
+        // What is billed (search units, classifications), and warnings of the first version's `meta`.
+        natives.show("usage", node, beyond: ["tokens", "cached_tokens", "api_version"], into: &events)
+        // What was read and written; what is billed leaves out the provider's own preamble.
+        let tokens = node?["tokens"] ?? node?["billed_units"]
+        var usage = Usage()
+        usage.inputTokens = Usage.count(tokens?["input_tokens"])
+        usage.outputTokens = Usage.count(tokens?["output_tokens"])
+        usage.cachedTokens = Usage.count(node?["cached_tokens"])
+        guard usage.inputTokens != nil || usage.outputTokens != nil else { return }
+        if let input = usage.inputTokens, let output = usage.outputTokens {
+            usage.totalTokens = WireNumber.sum(input, output)
+        }
+        known.usage = usage
+        events.append(.usage(usage))
+    }
+
+    /// Some reasons are failures in disguise: the reply was cut, and is no success. So is one with an error beside it,
+    /// whatever the reason (https://docs.cohere.com/v2/reference/chat-stream, `message-end`).
+    func finish(_ raw: String?, error: JSONNode?) throws(APIError) {
+        known.finishReasonRaw = raw
+        let error = error.flatMap { ErrorShape.says($0) ? ErrorReport($0.value) : nil }
+        switch raw {
+        case "ERROR", "TIMEOUT":
+            throw APIError(
+                kind: .provider,
+                message: error?.message ?? "the provider broke off the reply (finish_reason \"\(raw ?? "")\")",
+                code: raw, isRetryable: true)
+        case _ where error != nil:
+            throw APIError(
+                kind: .provider, message: error?.message ?? "the provider broke off the reply", code: error?.code,
+                isRetryable: true)
+        case "COMPLETE", "STOP_SEQUENCE": known.finishReason = .stop
+        case "MAX_TOKENS", "ERROR_LIMIT": known.finishReason = .length
+        case "TOOL_CALL": known.finishReason = .toolCalls
+        case "ERROR_TOXIC": known.finishReason = .contentFilter
+        default: known.finishReason = .other
+        }
+    }
+}

@@ -1,0 +1,69 @@
+// Cohere's first version of the chat stream: JSON lines with an `event_type`. An extension of CohereDecoder, which calls
+// it for such lines; nothing else does.
+
+internal import Chat
+internal import JSON
+
+extension CohereDecoder {
+    /// What a reply with documents or a search rests on.
+    private static let legacyMembers: [StaticString] = ["documents", "search_results"]
+
+    func legacy(_ type: String, _ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
+        switch type {
+        case "stream-start":
+            start(node["generation_id"], into: &events)
+        case "text-generation":
+            guard let text = node["text"]?.string, !text.isEmpty else { return }
+            hasOutput = true
+            events.append(.token(text))
+        case "tool-calls-generation": legacyCalls(node["tool_calls"])
+        case "citation-generation":
+            node["citations"]?.forEachElement { events.append(.native(name: "citation", $0.value)) }
+        case "search-queries-generation", "search-results":
+            events.append(.native(name: type, node.value))
+        case "stream-end":
+            let response = node["response"]
+            // The reply's own id; the one at the beginning names the generation.
+            if let id = response?["response_id"]?.string { known.id = id }
+            if tools.isEmpty { legacyCalls(response?["tool_calls"]) }
+            let raw = node["finish_reason"]?.string ?? response?["finish_reason"]?.string
+            for name in Self.legacyMembers { natives.show("\(name)", response?[name], into: &events) }
+            takeUsage(response?["meta"], into: &events)
+            try finish(
+                tools.isEmpty || raw != "COMPLETE" ? raw : "TOOL_CALL", error: node["error"] ?? response?["error"])
+            known.finishReasonRaw = raw
+        default: break
+        }
+    }
+
+    /// An answer that was not streamed.
+    func legacyWhole(_ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
+        start(node["response_id"] ?? node["generation_id"], into: &events)
+        if let text = node["text"]?.string, !text.isEmpty {
+            hasOutput = true
+            events.append(.token(text))
+        }
+        legacyCalls(node["tool_calls"])
+        node["citations"]?.forEachElement { events.append(.native(name: "citation", $0.value)) }
+        for name in Self.legacyMembers { natives.show("\(name)", node[name], into: &events) }
+        takeUsage(node["meta"], into: &events)
+        try finish(node["finish_reason"]?.string ?? "COMPLETE", error: node["error"])
+    }
+
+    /// Calls come whole, without ids, their arguments as an object.
+    private func legacyCalls(_ calls: JSONNode?) {
+        // Each event has all of them.
+        if calls?.first != nil { tools = ToolCallAssembler() }
+        var index: Int64 = 0
+        calls?.forEachElement { call in
+            guard let name = call["name"]?.string else { return }
+            tools.beginDelta()
+            tools.add(
+                .init(
+                    index: index, id: call["id"]?.string ?? "", name: name,
+                    arguments: (call["parameters"] ?? call["arguments"]).map { JSONWriter.text($0.value) } ?? ""))
+            if tools.hasGrown { hasOutput = true }
+            index += 1
+        }
+    }
+}

@@ -1,0 +1,179 @@
+// What a failure means, decided in one place for statuses, error bodies and errors inside a stream alike. Every
+// dialect asks here; nothing else in the program looks at provider error codes.
+
+package import Chat
+
+/// Sorts a provider's error into a kind, and says whether the same request may succeed later.
+package enum ErrorClassifier {
+    /// The kind of an error, and whether it may heal.
+    package struct Verdict: Sendable, Equatable {
+        /// What kind of failure it is.
+        package var kind: ErrorKind
+        /// Whether the same request may succeed later.
+        package var isRetryable: Bool
+
+        /// A verdict of the given parts.
+        package init(_ kind: ErrorKind, isRetryable: Bool = false) {
+            self.kind = kind
+            self.isRetryable = isRetryable
+        }
+    }
+
+    /// Classifies by status, refined by the provider's words. A code that says more than the status wins: quota under
+    /// a 429 never heals, an unknown key under a 400 is no malformed request.
+    /// - Parameters:
+    ///   - status: the HTTP status, or the one the error names inside a stream; nil where neither is known.
+    ///   - words: the provider's code and type strings, as sent.
+    ///   - message: the provider's message; read only for what some providers say in prose alone.
+    ///   - isLongQuota: whether the body says that a quota of a day or more is used up.
+    package static func classify(
+        status: Int?, words: [String], message: String, isLongQuota: Bool = false
+    ) -> Verdict {
+        let words = words.map(normalised)
+        if isLongQuota, status == nil || status == 429 { return Verdict(.quota) }
+        if let verdict = byCode(words, status: status) { return verdict }
+        if let verdict = byProse(message.lowercased(), status: status, words: words) { return verdict }
+        if let status, let verdict = byStatus(status) { return verdict }
+        return words.lazy.compactMap(byType).first ?? Verdict(.provider)
+    }
+
+    // MARK: Codes that outweigh the status
+
+    private static let quotaCodes: Set<String> = [
+        "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error",
+        "payment_required", "payment_required_error", "insufficient_balance", "insufficient_credits",
+        "credit_balance_too_low",
+        "exceeded_current_quota_error",  // Moonshot, under 429
+        "arrearage",  // DashScope, under 400
+        "1113",  // Zhipu, under 429: the account is in arrears
+    ]
+    private static let keyCodes: Set<String> = [
+        "invalid_api_key", "api_key_invalid", "incorrect_api_key", "invalid_authentication_error",
+        "authentication_error", "unauthenticated", "unauthorized", "missing_api_key",
+    ]
+    private static let overloadCodes: Set<String> = [
+        "overloaded", "overloaded_error", "engine_overloaded_error", "engine_overloaded", "model_overloaded",
+        "server_overloaded", "server_busy", "unavailable", "service_unavailable", "service_unavailable_error",
+    ]
+
+    private static func byCode(_ words: [String], status: Int?) -> Verdict? {
+        let mayOutweigh = status.map { (400...599).contains($0) || $0 < 300 } ?? true
+        guard mayOutweigh else { return nil }
+        if words.contains(where: quotaCodes.contains) { return Verdict(.quota) }
+        if status != 403, words.contains(where: keyCodes.contains) { return Verdict(.auth) }
+        if words.contains(where: overloadCodes.contains) { return Verdict(.overloaded, isRetryable: true) }
+        return nil
+    }
+
+    // MARK: What is said in prose alone
+
+    private static let quotaProse = [
+        "insufficient balance", "insufficient quota", "insufficient credits", "credit balance is too low",
+        "out of credits", "used all available credits", "exceeded your current quota", "billing hard limit",
+    ]
+    // Limits that do not heal within any wait: OpenRouter "free-models-per-day", OpenAI and Groq "requests per day (RPD)",
+    // Cohere "1000 API calls / month". Under 429, or in a stream.
+    private static let longQuotaProse = [
+        "per day", "per-day", "per_day", "/day", "/ day", "(rpd)", "(tpd)", "daily limit", "daily quota",
+        "daily request",
+        "daily token", "daily rate", "daily usage", "per month", "per-month", "/month", "/ month", "monthly limit",
+        "monthly quota", "monthly usage",
+    ]
+    fileprivate static let concurrencyProse = [
+        "concurren", "simultaneous", "parallel request", "too many connections",
+    ]
+    private static let keyProse = [
+        "incorrect api key", "invalid api key", "api key not valid", "invalid x-api-key", "no api key",
+    ]
+    // Ollama has no code for it.
+    private static let overloadProse = ["overloaded", "server busy", "server is busy"]
+
+    private static func byProse(_ message: String, status: Int?, words: [String]) -> Verdict? {
+        // Google calls each per-minute limit an exceeded quota (and sends a RetryInfo); those heal.
+        let isGoogleLimit = words.contains("resource_exhausted")
+        if !isGoogleLimit, status.map({ [400, 402, 403, 429].contains($0) }) ?? true,
+            quotaProse.contains(where: message.contains)
+        {
+            return Verdict(.quota)
+        }
+        if status == 429 || (status == nil && words.contains { byType($0)?.kind == .rateLimit }),
+            longQuotaProse.contains(where: message.contains)
+        {
+            return Verdict(.quota)
+        }
+        // xAI answers a wrong key with 400 and code "invalid-argument".
+        if status == 400 || status == nil, keyProse.contains(where: message.contains) { return Verdict(.auth) }
+        if status.map({ $0 >= 500 }) ?? true, overloadProse.contains(where: message.contains) {
+            return Verdict(.overloaded, isRetryable: true)
+        }
+        return nil
+    }
+
+    // MARK: Statuses and types
+
+    private static func byStatus(_ status: Int) -> Verdict? {
+        switch status {
+        case 401: Verdict(.auth)
+        case 402: Verdict(.quota)
+        case 403: Verdict(.permission)
+        case 407: Verdict(.network)
+        case 408, 409, 425, 499: Verdict(.provider, isRetryable: true)
+        case 429: Verdict(.rateLimit, isRetryable: true)
+        case 400..<500: Verdict(.invalidRequest)
+        case 503, 529: Verdict(.overloaded, isRetryable: true)
+        case 500..<600: Verdict(.provider, isRetryable: true)
+        case 300..<400: Verdict(.config)
+        default: nil
+        }
+    }
+
+    private static func byType(_ word: String) -> Verdict? {
+        switch word {
+        case "invalid_request_error", "invalid_request", "bad_request", "invalid_argument", "failed_precondition",
+            "not_found_error", "not_found", "model_not_found", "request_too_large", "context_length_exceeded",
+            "unprocessable_entity", "invalid_model", "tool_use_failed", "validation_error", "validation":
+            Verdict(.invalidRequest)
+        // The codes of a failed response (https://platform.openai.com/docs/api-reference/responses/object).
+        case "invalid_prompt", "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
+            "image_too_large", "image_too_small", "image_parse_error", "image_content_policy_violation",
+            "invalid_image_mode", "image_file_too_large", "unsupported_image_media_type", "empty_image_file",
+            "failed_to_download_image", "image_file_not_found":
+            Verdict(.invalidRequest)
+        case "permission_error", "permission_denied", "forbidden", "access_denied": Verdict(.permission)
+        case "rate_limit_error", "rate_limit_exceeded", "rate_limit", "rate_limit_reached", "resource_exhausted",
+            "too_many_requests", "throttling", "1302", "1303", "1305":
+            Verdict(.rateLimit, isRetryable: true)
+        case "api_error", "server_error", "internal_server_error", "internal_error", "internal", "timeout_error",
+            "timeout", "vector_store_timeout", "deadline_exceeded", "aborted", "upstream_error", "bad_gateway",
+            "gateway_timeout":
+            Verdict(.provider, isRetryable: true)
+        default: nil
+        }
+    }
+
+    /// "InvalidApiKey" and "invalid-argument" as "invalid_api_key" and "invalid_argument".
+    private static func normalised(_ word: String) -> String {
+        var out: [UInt8] = []
+        var previousIsLower = false
+        for byte in word.utf8 {
+            let isUpper = (0x41...0x5A).contains(byte)
+            if isUpper, previousIsLower { out.append(UInt8(ascii: "_")) }
+            previousIsLower = (0x61...0x7A).contains(byte)
+            switch byte {
+            case UInt8(ascii: "-"), UInt8(ascii: " "), UInt8(ascii: "."): out.append(UInt8(ascii: "_"))
+            default: out.append(isUpper ? byte | 0x20 : byte)
+            }
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+}
+
+extension APIError {
+    /// True for a limit on requests at once, and not in a time: 503 and 529, and a 429 with such words (Mistral, Z.ai
+    /// "concurrency"; Anthropic "concurrent connections").
+    package var isAboutConcurrency: Bool {
+        if kind == .overloaded { return true }
+        let words = (message + " " + (code ?? "")).lowercased()
+        return ErrorClassifier.concurrencyProse.contains(where: words.contains)
+    }
+}

@@ -1,0 +1,238 @@
+// Places in JSON frames, and patterns of them: `choices[0].delta.content` and `choices[].delta.content`.
+
+internal import Base
+package import JSON
+
+/// A place in a JSON document: member names and positions from its root.
+package struct FieldPath: Sendable, Hashable, CustomStringConvertible {
+    /// One step down.
+    package enum Step: Sendable, Hashable {
+        case member(String)
+        case element(Int)
+    }
+
+    /// The steps from the root; none for the root itself.
+    package var steps: [Step]
+
+    /// The place after those steps.
+    package init(_ steps: [Step] = []) { self.steps = steps }
+
+    /// "choices[0].delta.answer"; "the whole frame" for the root. Names that are no plain words are quoted.
+    package var description: String { written { "[\($0)]" } }
+
+    /// The same without positions: "choices[].delta.answer".
+    package var general: String { written { _ in "[]" } }
+
+    /// Names longer than this are shortened, in characters: a server may put anything into them.
+    private static let nameLimit = 64
+
+    private func written(_ element: (Int) -> String) -> String {
+        guard !steps.isEmpty else { return "the whole frame" }
+        var text = ""
+        for step in steps {
+            switch step {
+            case .element(let index): text += element(index)
+            case .member(let name):
+                if !text.isEmpty { text += "." }
+                text += Self.isPlain(name) ? name : JSONWriter.text(.string(Snippet.of(name, limit: Self.nameLimit)))
+            }
+        }
+        return text
+    }
+
+    private static func isPlain(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= nameLimit
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "$"),
+                    UInt8(ascii: "/"):
+                    true
+                default: false
+                }
+            }
+    }
+}
+
+/// One value of a document that is neither array nor object, with its place.
+package struct FieldPlace: Sendable {
+    /// Where it is.
+    package var path: FieldPath
+    /// The values on the way, from the document to this one: one more than the path has steps.
+    var values: [JSONValue]
+    /// The SSE event's name: the type of a document that does not say it.
+    var eventName: String
+
+    /// The value.
+    package var value: JSONValue { values.last ?? .null }
+
+    /// What kind of document it stands in, where that says its type.
+    package var documentType: String? {
+        guard let document = values.first else { return nil }
+        return document["type"]?.string ?? document["event_type"]?.string ?? (eventName.isEmpty ? nil : eventName)
+    }
+
+    /// Calls `body` with each value of a document that is neither array nor object, in order.
+    /// - Parameter document: a frame's JSON; of an array each element is a document of its own.
+    package static func forEach(in document: JSONValue, eventName: String = "", _ body: (FieldPlace) -> Void) {
+        if case .array(let elements) = document {
+            for (index, element) in elements.enumerated() {
+                walk([.element(index)], [element], eventName, body)
+            }
+        } else {
+            walk([], [document], eventName, body)
+        }
+    }
+
+    private static func walk(
+        _ steps: [FieldPath.Step], _ values: [JSONValue], _ eventName: String, _ body: (FieldPlace) -> Void
+    ) {
+        switch values.last {
+        case .object(let object):
+            for member in object { walk(steps + [.member(member.key)], values + [member.value], eventName, body) }
+        case .array(let elements):
+            for (index, element) in elements.enumerated() {
+                walk(steps + [.element(index)], values + [element], eventName, body)
+            }
+        default: body(FieldPlace(path: FieldPath(steps), values: values, eventName: eventName))
+        }
+    }
+
+    /// The path inside the document: without the position of a document in an array.
+    var steps: ArraySlice<FieldPath.Step> { path.steps.suffix(max(0, values.count - 1)) }
+}
+
+/// A pattern of places.
+///
+/// Steps are joined by dots: a name, names to choose from (`(delta|message)`) or to leave out (`(!choices)`), `[]` for any element, `*` for any member,
+/// and, last, `**` for the value and all that is in it. Behind a step, or first for the document itself, a condition in
+/// braces holds a member of the value there against words: `{type=a|b}`, `{type!=text}`, or `{type?=text}`, which also holds
+/// where the member is missing; a word may end in `*`.
+struct FieldPattern: Sendable {
+    private enum Step: Sendable {
+        case names([String])
+        case namesBut([String])
+        case element, member
+    }
+
+    private struct Condition: Sendable {
+        var member: String
+        var words: [String]
+        var isNegated = false
+        var mayBeMissing = false
+
+        /// - Parameter eventName: what stands for the type of a document that does not say it.
+        func holds(for value: JSONValue, eventName: String?) -> Bool {
+            let said = value[member].map { value in
+                if case .bool(let flag) = value { flag ? "true" : "false" } else { value.string ?? "" }
+            }
+            guard let text = said ?? (member == "type" ? eventName : nil) else { return isNegated || mayBeMissing }
+            let isOne = words.contains { word in
+                word.hasSuffix("*") ? text.hasPrefix(word.dropLast()) : text == word
+            }
+            return isOne != isNegated
+        }
+    }
+
+    private var steps: [Step] = []
+    /// By the number of steps before the value that they are about.
+    private var conditions: [(depth: Int, condition: Condition)] = []
+    private var isSubtree = false
+
+    /// Nil where the text is no pattern.
+    init?(_ text: String) {
+        var rest = Substring(text)
+        while !rest.isEmpty {
+            switch rest.first {
+            case "{":
+                guard let end = rest.firstIndex(of: "}"),
+                    let condition = Self.condition(rest[rest.index(after: rest.startIndex)..<end])
+                else { return nil }
+                conditions.append((steps.count, condition))
+                rest = rest[rest.index(after: end)...]
+            case ".": rest.removeFirst()
+            case "[":
+                guard rest.hasPrefix("[]") else { return nil }
+                steps.append(.element)
+                rest.removeFirst(2)
+            case "(":
+                guard let end = rest.firstIndex(of: ")") else { return nil }
+                let names = rest[rest.index(after: rest.startIndex)..<end]
+                steps.append(
+                    names.hasPrefix("!") ? .namesBut(Self.words(names.dropFirst())) : .names(Self.words(names)))
+                rest = rest[rest.index(after: end)...]
+            default:
+                let word = rest.prefix { !".[{(".contains($0) }
+                rest = rest.dropFirst(word.count)
+                if word == "**" {
+                    guard rest.isEmpty else { return nil }
+                    isSubtree = true
+                } else {
+                    steps.append(word == "*" ? .member : .names([String(word)]))
+                }
+            }
+        }
+    }
+
+    private static func words(_ text: Substring) -> [String] { text.split(separator: "|").map(String.init) }
+
+    private static func condition(_ text: Substring) -> Condition? {
+        guard let equals = text.firstIndex(of: "=") else { return nil }
+        var member = text[..<equals]
+        let mark = member.last
+        if mark == "!" || mark == "?" { member.removeLast() }
+        guard !member.isEmpty else { return nil }
+        return Condition(
+            member: String(member), words: words(text[text.index(after: equals)...]), isNegated: mark == "!",
+            mayBeMissing: mark == "?")
+    }
+
+    /// The least documents that hold `leaf` at such a place: one for each of the names to choose from.
+    func documents(holding leaf: JSONValue) -> [JSONValue] { documents(from: 0, leaf) }
+
+    private func documents(from depth: Int, _ leaf: JSONValue) -> [JSONValue] {
+        guard depth < steps.count else { return [leaf] }
+        let inner = documents(from: depth + 1, leaf)
+        switch steps[depth] {
+        case .element: return inner.map { .array([$0]) }
+        case .member, .namesBut: return inner.map { .object(conditioned(["x": $0], at: depth)) }
+        case .names(let names):
+            return names.flatMap { name in
+                inner.map { value in
+                    var object = conditioned([:], at: depth)
+                    object[name] = value
+                    return .object(object)
+                }
+            }
+        }
+    }
+
+    /// The members that conditions on the value at that depth ask for.
+    private func conditioned(_ object: JSONObject, at depth: Int) -> JSONObject {
+        var object = object
+        for (own, condition) in conditions where own == depth {
+            let word = condition.words.first ?? ""
+            let said = word.hasSuffix("*") ? word.dropLast() + "x" : word[...]
+            object[condition.member] = condition.isNegated ? "other" : said == "true" ? true : .string(String(said))
+        }
+        return object
+    }
+
+    func matches(_ place: FieldPlace) -> Bool {
+        let path = place.steps
+        guard isSubtree ? path.count >= steps.count : path.count == steps.count else { return false }
+        for (step, own) in zip(steps, path) {
+            switch (step, own) {
+            case (.element, .element), (.member, .member): continue
+            case (.names(let names), .member(let name)) where names.contains(name): continue
+            case (.namesBut(let names), .member(let name)) where !names.contains(name): continue
+            default: return false
+            }
+        }
+        return conditions.allSatisfy { depth, condition in
+            // An event's name stands for the type of its document alone.
+            let name = depth == 0 && !place.eventName.isEmpty ? place.eventName : nil
+            return condition.holds(for: place.values[depth], eventName: name)
+        }
+    }
+}

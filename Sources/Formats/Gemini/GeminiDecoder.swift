@@ -1,0 +1,198 @@
+// Reads one stream of Gemini's: chunks that each look like a whole answer. This file sorts chunks and ends; what a part
+// says is in GeminiParts.swift. Only GeminiFormat makes one.
+
+internal import Base
+internal import Chat
+internal import HTTP
+internal import JSON
+
+/// The state of one stream.
+final class GeminiDecoder: DocumentDecoder {
+    static let replyName = "generated content"
+    static let eventNames: Set<String> = []
+
+    private static let keys = JSONKeys(
+        "candidates", "usageMetadata", "modelVersion", "responseId", "error", "promptFeedback", "modelStatus")
+    private static let candidateKeys = JSONKeys(
+        "content", "index", "finishReason", "finishMessage", "groundingMetadata", "citationMetadata",
+        "urlContextMetadata", "safetyRatings", "logprobsResult", "avgLogprobs", "groundingAttributions",
+        "urlRetrievalMetadata")
+    /// Those that are shown as they come (https://ai.google.dev/api/generate-content, `Candidate`; Vertex AI's
+    /// `GenerateContentResponse`).
+    private static let nativeMembers: [(key: Int, name: String)] = [
+        (3, "finishMessage"), (4, "groundingMetadata"), (5, "citationMetadata"), (6, "urlContextMetadata"),
+        (7, "safetyRatings"), (8, "logprobsResult"), (9, "avgLogprobs"), (10, "groundingAttributions"),
+        (11, "urlRetrievalMetadata"),
+    ]
+
+    let reader: JSONReader
+    var strays = StrayLines()
+    var parts = GeminiParts()
+    private(set) var known = ReplySummary()
+    private var hasStarted = false
+    /// More has come behind a chunk that named a finish reason: the reply ends with the next one that does.
+    private var continues = false
+    private var repetition = Repetition<GeminiPlace>()
+    private var natives = NativeFields()
+
+    init(reader: JSONReader) { self.reader = reader }
+
+    var hasOutput: Bool { parts.hasOutput }
+    var outputCount: Int { parts.outputCount }
+    var hasCleanEnd: Bool { known.finishReason != nil && !continues }
+    /// Text may follow a chunk that names a finish reason: only the body's end ends the stream.
+    var isDone: Bool { false }
+
+    var summary: ReplySummary {
+        var summary = known
+        summary.take(calls: parts.calls)
+        return summary
+    }
+
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = repetition.mayBe(kind, name: name)
+        // Behind a finish reason each chunk is parsed: it may name one, or go on without.
+        if mayRepeat, known.finishReason == nil, let (place, piece, match) = repetition.read(text, reader) {
+            parts.take(piece, isThought: place.isThought, signature: nil, into: &events)
+            if let usage = place.usage(match) { take(usage, into: &events) }
+            return
+        }
+        let before = events.count
+        try sort(kind, name: name, text, into: &events)
+        if natives.takeChange() { repetition.forget() }
+        if mayRepeat, events.count > before { repetition.learn(text, events[before...], reader) }
+    }
+
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextBatch, end: Int)? {
+        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
+        read.run.isReasoning = read.place.isThought
+        parts.append(read.run)
+        if let usage = read.place.usage(read.last) { take(usage, into: &events) }
+        return (read.run, read.end)
+    }
+
+    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+        var message: JSONObject = ["role": "assistant", "content": .string(text)]
+        if !parts.calls.isEmpty { message["tool_calls"] = .array(parts.calls.map(\.messagePart)) }
+        // Of a reply that was stopped or cut the parts would say more than was read.
+        if let native = parts.native(text: text) { message["native"] = ["dialect": "gemini", "parts": native] }
+        return .object(message)
+    }
+
+    // MARK: Documents
+
+    /// A proxy's mark: it adds nothing to a stream that has ended, and ends none that has not.
+    func markDone() {}
+    func finish() {}
+
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        ["candidates", "promptFeedback", "usageMetadata", "error"].contains { node[$0] != nil }
+            || ErrorShape.isError(node)
+    }
+
+    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+        let top = node.pick(Self.keys)
+        let isChunk = top[0] != nil || top[1] != nil || top[5] != nil
+        if isError || top[4].map(ErrorShape.says) == true || (!isChunk && ErrorShape.isError(node)) {
+            if let usage = top[1] { take(Usage(gemini: usage), into: &events) }
+            throw APIError(ErrorReport(node.value))
+        }
+        let before = events.count
+        let hadOutput = hasOutput
+        if !hadOutput { known.take(id: top[3], model: top[2], isOutput: false) }
+        if !hasStarted, isChunk {
+            hasStarted = true
+            events.append(.start)
+        }
+        var position: Int64 = 0
+        try top[0]?.forEachElement { (candidate: JSONNode) throws(APIError) in
+            try take(candidate, position: position, into: &events)
+            position += 1
+        }
+        if !hadOutput, hasOutput { known.take(id: top[3], model: top[2], isOutput: true) }
+        if let feedback = top[5] {
+            natives.show("promptFeedback", feedback, into: &events)
+            if feedback["blockReason"]?.isNull == false {
+                // A prompt that was refused has no candidates, and no finish reason. Vertex AI says more of it.
+                known.finishReason = .contentFilter
+                take(finishMessage: feedback["blockReasonMessage"])
+            }
+        }
+        natives.show("modelStatus", top[6], into: &events)
+        if let usage = top[1] { take(Usage(gemini: usage), into: &events) }
+        if events.count == before { Self.beat(&events) }
+    }
+
+    /// One candidate. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
+    private func take(
+        _ candidate: JSONNode, position: Int64, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        let members = candidate.pick(Self.candidateKeys)
+        guard members[1]?.natural ?? position == 0 else { return }
+        let before = (events.count, parts.calls.count)
+        members[0]?["parts"]?.forEachElement { parts.take($0, into: &events) }
+        if (events.count, parts.calls.count) != before || parts.unfinishedCall != nil {
+            continues = known.finishReason != nil
+        }
+        for (key, name) in Self.nativeMembers { natives.show(name, members[key], into: &events) }
+        take(finishMessage: members[3])
+        if let reason = members[2], !reason.isNull { try take(finishReason: reason) }
+    }
+
+    /// Counts are cumulative, and the last report wins as a whole.
+    private func take(_ usage: Usage, into events: inout [DecodedEvent]) {
+        guard usage != Usage(), usage != known.usage else { return }
+        known.usage = usage
+        events.append(.usage(usage))
+    }
+
+    // MARK: The end
+
+    private func take(finishMessage node: JSONNode?) {
+        guard let words = node?.string, !words.isEmpty else { return }
+        known.finishMessage = words
+    }
+
+    /// The last reason sent counts. Some servers send the enum's number in place of its name.
+    /// - Throws: an `APIError` for a reply that is said to be whole, and ends inside a call.
+    private func take(finishReason node: JSONNode) throws(APIError) {
+        guard let raw = node.string ?? node.int.map(String.init), !raw.isEmpty, raw != "0" else { return }
+        guard raw != "FINISH_REASON_UNSPECIFIED" else { return }
+        if raw == "STOP" || raw == "1", let call = parts.unfinishedCall {
+            let words = known.finishMessage.map { ": \($0)" } ?? ""
+            throw APIError(kind: .protocol, message: "the reply ended inside the arguments of \"\(call)\"\(words)")
+        }
+        continues = false
+        known.finishReasonRaw = raw
+        known.finishReason =
+            switch raw {
+            case "STOP", "1": .stop
+            case "MAX_TOKENS", "2": .length
+            case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "IMAGE_SAFETY",
+                "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "3", "4", "6", "7", "8":
+                .contentFilter
+            default: .other
+            }
+    }
+}
+
+extension Usage {
+    private static let geminiKeys = JSONKeys(
+        "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "totalTokenCount")
+
+    /// What `usageMetadata` says. Gemini counts thoughts apart from the candidates.
+    init(gemini node: JSONNode) {
+        self.init()
+        let counts = node.pick(Self.geminiKeys)
+        inputTokens = Self.count(counts[0])
+        outputTokens = Self.count(counts[1])
+        reasoningTokens = Self.count(counts[2])
+        cachedTokens = Self.count(counts[3])
+        totalTokens = Self.count(counts[4])
+    }
+}

@@ -1,0 +1,114 @@
+// How generateContent is asked: the address with the model in it, the body, the key in its own header. What becomes of
+// messages is in GeminiHistory.swift. Called by GeminiFormat alone.
+
+internal import Chat
+internal import HTTP
+internal import JSON
+
+/// One request on its way to the wire.
+struct GeminiRequestEncoder {
+    private let request: ChatRequest
+    private let endpoint: Endpoint
+    private let context: RequestContext
+
+    init(_ request: ChatRequest, endpoint: Endpoint) {
+        self.request = request
+        self.endpoint = endpoint
+        context = RequestContext(request, endpoint: endpoint)
+    }
+
+    func encoded(key: String?) throws(APIError) -> HTTPRequest {
+        guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
+        let path = "/\(modelPath):streamGenerateContent"
+        let headers = try RequestHeaders.make(for: endpoint, key: key, keyField: .header("x-goog-api-key"))
+        return HTTPRequest(
+            method: "POST", url: try BaseURL(endpoint.baseURL).appending(path, query: "alt=sse"), headers: headers,
+            body: JSONWriter.bytes(.object(try body())))
+    }
+
+    /// "gemini-2.5-flash" and "models/gemini-2.5-flash" are the same; other resources (tunedModels/..., endpoints/...)
+    /// are addressed in full.
+    private var modelPath: String {
+        request.model.utf8.contains(UInt8(ascii: "/"))
+            ? BaseURL.segment(request.model, keeping: "/@") : "models/" + BaseURL.segment(request.model, keeping: "@")
+    }
+
+    private func body() throws(APIError) -> JSONObject {
+        if request.continuing != nil { throw context.invalid(endpoint.provider, "cannot go on from a partial reply") }
+        var options = try RequestOptions(request, endpoint: endpoint)
+        let messages = try MessageReader(context: context, callIDs: .ordered).messages(of: request)
+        let legal = LegalCalls(.gemini, messages: messages, tools: request.parameters["tools"])
+        let contents = GeminiHistory(model: request.model, context: context, legal: legal)
+        var body: JSONObject = ["contents": .array(try contents.contents(messages))]
+        let instructions = messages.filter { $0.role == .system || $0.role == .developer }
+        for message in instructions { try context.refuseImages(in: message, because: "its system prompt is text") }
+        let system = instructions.map(\.text)
+        if !system.isEmpty {
+            body["systemInstruction"] = ["parts": .array(system.map { ["text": .string($0)] })]
+        }
+        let tools = try options.takeTools()
+        if !tools.isEmpty { body["tools"] = .array(Self.tools(tools)) }
+        if let choice = try options.takeToolChoice() { body["toolConfig"] = Self.config(choice) }
+        let generation = try self.generation(&options)
+        if !generation.isEmpty { body["generationConfig"] = .object(generation) }
+        try options.finish(into: &body)
+        return body
+    }
+
+    // MARK: Tools
+
+    /// The functions in one group, the provider's own tools beside it.
+    private static func tools(_ tools: [Tool]) -> [JSONValue] {
+        var functions: [JSONValue] = []
+        var own: [JSONValue] = []
+        for tool in tools {
+            switch tool {
+            case .native(let object): own.append(.object(object))
+            case .function(let function):
+                var form: JSONObject = ["name": .string(function.name)]
+                if let description = function.description { form["description"] = .string(description) }
+                form["parametersJsonSchema"] = .object(function.parameters)
+                form.merge(function.extra)
+                functions.append(.object(form))
+            }
+        }
+        return (functions.isEmpty ? [] : [["functionDeclarations": .array(functions)]]) + own
+    }
+
+    private static func config(_ choice: ToolChoice) -> JSONValue {
+        let calling: JSONValue
+        switch choice {
+        case .auto: calling = ["mode": "AUTO"]
+        case .none: calling = ["mode": "NONE"]
+        case .required: calling = ["mode": "ANY"]
+        case .function(let name): calling = ["mode": "ANY", "allowedFunctionNames": [.string(name)]]
+        case .native(let object): return .object(object)
+        }
+        return ["functionCallingConfig": calling]
+    }
+
+    // MARK: Generation
+
+    private func generation(_ options: inout RequestOptions) throws(APIError) -> JSONObject {
+        var config: JSONObject = [:]
+        if let count = try options.takeMaxTokens() { config["maxOutputTokens"] = .int(count) }
+        if let stop = try options.takeStop() { config["stopSequences"] = .array(stop) }
+        options.move(
+            [
+                (.temperature, "temperature"), (.topP, "topP"), (.topK, "topK"), (.seed, "seed"),
+                (.presencePenalty, "presencePenalty"), (.frequencyPenalty, "frequencyPenalty"),
+                (.n, "candidateCount"), (.logprobs, "responseLogprobs"), (.topLogprobs, "logprobs"),
+            ], to: &config)
+        switch try options.takeResponseFormat() {
+        case nil, .text: break
+        case .jsonObject: config["responseMimeType"] = "application/json"
+        case .jsonSchema(let format):
+            config["responseMimeType"] = "application/json"
+            config["responseJsonSchema"] = .object(format.schema)
+        case .native(let object): config.merge(object)
+        }
+        let thinking = GeminiThinking(thinking: try options.takeThinking(), model: request.model, context: context)
+        if let thinking = try thinking.written() { config["thinkingConfig"] = .object(thinking) }
+        return config
+    }
+}

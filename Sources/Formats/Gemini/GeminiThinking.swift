@@ -1,0 +1,54 @@
+// Thinking on its way into a body of generateContent: models before Gemini 3 are given a number of tokens, later ones a
+// level, and each refuses what the other takes. Called by GeminiRequestEncoder alone.
+
+internal import Chat
+internal import JSON
+
+/// What a request says about thinking.
+/// https://ai.google.dev/gemini-api/docs/thinking
+struct GeminiThinking {
+    /// The levels in tokens, as Google's own layer for Chat Completions has them.
+    /// https://ai.google.dev/gemini-api/docs/openai#thinking
+    private static let budgets: [String: Int64] = ["minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576]
+
+    let thinking: Thinking
+    let model: String
+    let context: RequestContext
+
+    /// `thinkingConfig`; nil where there is nothing to say.
+    /// - Throws: an `APIError` that names the option.
+    func written() throws(APIError) -> JSONObject? {
+        switch thinking {
+        case .unsaid: return nil
+        case .native(let object, _): return object
+        case .off: return try off()
+        case .on(let budget?, let effort):
+            if effort != nil {
+                try context.cannotExpress(
+                    "reasoning_effort", because: "it takes a number of tokens or a level, not both")
+            }
+            return ["includeThoughts": true, "thinkingBudget": .int(budget)]
+        case .on(nil, nil): return ["includeThoughts": true]
+        case .on(nil, let effort?):
+            guard let version = GeminiModel.version(of: model), version < (3, 0) else {
+                return ["includeThoughts": true, "thinkingLevel": .string(effort)]
+            }
+            guard let budget = Self.budgets[effort] else {
+                throw context.invalid(
+                    "reasoning_effort", "must be one of minimal, low, medium, high for \(model); got \"\(effort)\"")
+            }
+            return ["includeThoughts": true, "thinkingBudget": .int(budget)]
+        }
+    }
+
+    private func off() throws(APIError) -> JSONObject? {
+        guard let version = GeminiModel.version(of: model) else { return ["thinkingBudget": 0] }
+        // Those before 2.5 never think, and refuse to be told so.
+        guard version >= (2, 5) else { return nil }
+        if model.lowercased().contains("-pro") {
+            try context.cannotExpress("thinking", because: "\(model) always thinks; reasoning_effort says how hard")
+            return nil
+        }
+        return version < (3, 0) ? ["thinkingBudget": 0] : ["thinkingLevel": "minimal"]
+    }
+}

@@ -1,0 +1,190 @@
+// Reads one stream of Ollama's: a line a piece, the last one with `done` and the numbers. `/api/generate` differs in the
+// name of its text and is read too. Only OllamaFormat makes one.
+
+internal import Base
+internal import Chat
+internal import HTTP
+internal import JSON
+
+/// The state of one stream.
+final class OllamaDecoder: DocumentDecoder {
+    static let replyName = "reply of Ollama's"
+    static let eventNames: Set<String> = []
+
+    private static let keys = JSONKeys(
+        "message", "response", "thinking", "done", "error", "model", "done_reason", "prompt_eval_count", "eval_count",
+        "load_duration", "prompt_eval_duration", "eval_duration", "logprobs", "context", "remote_model", "remote_host")
+    private static let messageKeys = JSONKeys("content", "thinking", "tool_calls", "images")
+    /// Members that are shown as they come (https://docs.ollama.com/api/chat, https://docs.ollama.com/api/generate).
+    private static let nativeMembers: [(key: Int, name: String)] = [
+        (13, "context"), (14, "remote_model"), (15, "remote_host"),
+    ]
+
+    let reader: JSONReader
+    var strays = StrayLines()
+    private(set) var hasOutput = false { didSet { outputCount &+= 1 } }
+    private(set) var outputCount = 0
+    private(set) var isDone = false
+    private(set) var known = ReplySummary()
+    private var hasStarted = false
+    private var calls: [ToolCall] = []
+    private var callIDs = WholeCallIDs()
+    /// The calls that came with an id or an index: proxies repeat calls in later lines.
+    private var callPlaces: [String: Int] = [:]
+    private var repetition = Repetition<OllamaPlace>()
+    private var natives = NativeFields()
+
+    init(reader: JSONReader) { self.reader = reader }
+
+    var hasCleanEnd: Bool { isDone }
+
+    /// A proxy may leave out `done` behind a `done_reason`.
+    func bodyEnded() {
+        if known.finishReasonRaw != nil { isDone = true }
+    }
+
+    var summary: ReplySummary {
+        var summary = known
+        summary.take(calls: calls)
+        return summary
+    }
+
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        guard !isDone else { return }
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = repetition.mayBe(kind, name: name)
+        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
+            return events.append(DecodedEvent(piece: piece, isReasoning: place.isReasoning))
+        }
+        let before = events.count
+        try sort(kind, name: name, text, into: &events)
+        if natives.takeChange() { repetition.forget() }
+        if mayRepeat, events.count == before + 1, !isDone { repetition.learn(text, events[before], reader) }
+    }
+
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextBatch, end: Int)? {
+        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
+        read.run.isReasoning = read.place.isReasoning
+        return (read.run, read.end)
+    }
+
+    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+        var message: JSONObject = ["role": "assistant", "content": .string(text)]
+        if !calls.isEmpty { message["tool_calls"] = .array(calls.map(\.messagePart)) }
+        if !reasoning.isEmpty { message["native"] = ["dialect": "ollama", "thinking": .string(reasoning)] }
+        return .object(message)
+    }
+
+    // MARK: Documents
+
+    /// A stray `[DONE]` of a proxy ends nothing: the line with `done` does.
+    func markDone() {}
+    func finish() {}
+
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        ["message", "response", "done", "error"].contains { node[$0] != nil } || ErrorShape.isError(node)
+    }
+
+    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+        let parts = node.pick(Self.keys)
+        if isError || parts[4].map(ErrorShape.says) ?? (parts[0] == nil && parts[3] == nil && ErrorShape.isError(node))
+        {
+            takeUsage(parts, into: &events)
+            throw APIError(ErrorReport(node.value))
+        }
+        let before = events.count
+        let hadOutput = hasOutput
+        if !hadOutput {
+            known.take(id: nil, model: parts[5], isOutput: false)
+            if !hasStarted, known.model != nil {
+                hasStarted = true
+                events.append(.start)
+            }
+        }
+        if let message = parts[0], message.kind == .object {
+            let inner = message.pick(Self.messageKeys)
+            take(thinking: inner[1], content: inner[0], into: &events)
+            inner[2]?.forEachElement { take(call: $0) }
+            natives.show("images", inner[3], into: &events)
+        } else {
+            take(thinking: parts[2], content: parts[1], into: &events)
+        }
+        if !hadOutput, hasOutput { known.take(id: nil, model: parts[5], isOutput: true) }
+        NativeFields.showEach("logprobs", parts[12], into: &events)
+        for (key, name) in Self.nativeMembers { natives.show(name, parts[key], into: &events) }
+        if let raw = parts[6]?.string, !raw.isEmpty { take(finishReason: raw) }
+        if parts[3]?.bool == true { finish(parts, into: &events) }
+        if events.count == before { Self.beat(&events) }
+    }
+
+    private func take(thinking: JSONNode?, content: JSONNode?, into events: inout [DecodedEvent]) {
+        if let text = thinking?.string, !text.isEmpty {
+            hasOutput = true
+            events.append(.reasoning(text))
+        }
+        if let text = content?.string, !text.isEmpty {
+            hasOutput = true
+            events.append(.token(text))
+        }
+    }
+
+    /// A call comes whole, its arguments as an object. One with the id or the index of an earlier call is that call, if
+    /// it says the same.
+    private func take(call: JSONNode) {
+        guard let function = call["function"], let name = function["name"]?.string else { return }
+        if !name.isEmpty { hasOutput = true }
+        let id = call["id"]?.string ?? function["id"]?.string ?? ""
+        let arguments = function["arguments"].map(\.value) ?? [:]
+        let value = arguments.string.map { ToolCall.arguments($0, reader: reader) } ?? arguments
+        let text = arguments.string ?? JSONWriter.text(arguments)
+        let key = id.isEmpty ? function["index"]?.natural.map { "\($0)" } : "id \(id)"
+        if let key, let place = callPlaces.updateValue(calls.count, forKey: key), calls[place].name == name,
+            calls[place].argumentsJSON == text
+        {
+            callPlaces[key] = place
+            return
+        }
+        calls.append(ToolCall(id: callIDs.next(id), name: name, argumentsJSON: text, arguments: value))
+    }
+
+    private func finish(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
+        isDone = true
+        if known.finishReason == nil { known.finishReason = .stop }
+        takeUsage(parts, into: &events)
+        var timings = ServerTimings()
+        timings.load = Self.seconds(parts[9])
+        timings.promptEval = Self.seconds(parts[10])
+        timings.eval = Self.seconds(parts[11])
+        if timings != ServerTimings() { known.timings = timings }
+    }
+
+    private func take(finishReason raw: String) {
+        known.finishReasonRaw = raw
+        known.finishReason =
+            switch raw {
+            case "stop": .stop
+            case "length": .length
+            default: .other
+            }
+    }
+
+    private func takeUsage(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
+        var usage = Usage()
+        usage.inputTokens = Usage.count(parts[7])
+        usage.outputTokens = Usage.count(parts[8])
+        if let input = usage.inputTokens, let output = usage.outputTokens {
+            usage.totalTokens = WireNumber.sum(input, output)
+        }
+        if usage != Usage() {
+            known.usage = usage
+            events.append(.usage(usage))
+        }
+    }
+
+    /// Times are nanoseconds on the wire.
+    private static func seconds(_ node: JSONNode?) -> Double? { node?.double.flatMap { WireNumber.delay($0 / 1e9) } }
+}

@@ -1,0 +1,127 @@
+// What single providers add to the format, as `native` events: an extension of OpenAIChatDecoder, which calls it where an
+// object has members that the format does not define.
+
+internal import JSON
+
+/// The values of such members that have been emitted.
+struct OpenAIChatAdditions {
+    /// The object that holds such a member.
+    enum Place: Equatable {
+        case chunk, choice
+        case container(OpenAIChatPlace.Container)
+        /// A part of the content of a message beside deltas; the member's name is its type.
+        case heldPart
+    }
+
+    /// Maximum names whose values are kept. Values under further names are told each time.
+    private static let limit = 64
+
+    /// The last value of each name in each place that has had it.
+    private var last: [String: [(place: Place, value: JSONValue)]] = [:]
+    /// The transcript of the audio is the reply's text, since the content has none.
+    var isTranscriptText = false
+    var audioID: String?
+
+    /// Whether a value is not the one that its name had last, here or elsewhere: Perplexity repeats `citations` in every
+    /// chunk, and servers have one value in several places.
+    mutating func isNew(_ name: String, _ value: JSONValue, at place: Place) -> Bool {
+        guard let values = last[name] else {
+            if last.count < Self.limit { last[name] = [(place, value)] }
+            return true
+        }
+        let index = values.firstIndex { $0.place == place }
+        if let index, values[index].value == value { return false }
+        if let index {
+            last[name]?[index].value = value
+        } else {
+            last[name]?.append((place, value))
+        }
+        return !values.contains { $0.value == value }
+    }
+}
+
+private enum AudioKey {
+    static let table = JSONKeys("id", "data", "transcript", "expires_at")
+    static let id = 0
+    static let data = 1
+    static let transcript = 2
+    static let expiresAt = 3
+}
+
+extension OpenAIChatDecoder {
+    /// Members of a delta or message that repeat its reasoning (LiteLLM).
+    private static let repetitions: Set<String> = ["thinking_blocks"]
+    /// Members of a delta or message that are output: Gemini's images through OpenRouter, Groq's own tools.
+    private static let outputs: Set<String> = ["images", "executed_tools"]
+
+    /// Tells members that the format does not define and whose values are arrays or objects: `citations`,
+    /// `search_results` (Perplexity), `annotations` (OpenAI, OpenRouter), `executed_tools` (Groq), `prompt_filter_results`,
+    /// `content_filter_results` (Azure). Single strings and numbers are not told: most are identifiers and padding.
+    func takeAdditions(
+        to node: JSONNode, at place: OpenAIChatAdditions.Place, besides keys: JSONKeys,
+        into events: inout [DecodedEvent]
+    ) {
+        node.forEachOther(than: keys) { name, node in
+            guard node.isFilled, !Self.repetitions.contains(name) else { return }
+            let value = node.value
+            guard additions.isNew(name, value, at: place) else { return }
+            // The template may hold an earlier value.
+            repetition.forget()
+            if case .container = place, Self.outputs.contains(name) { hasOutput = true }
+            events.append(.native(name: name, value))
+        }
+    }
+
+    /// Emits what a choice holds beside its text. Log probabilities belong to the text of their chunk, so equal ones are
+    /// emitted again.
+    func takeAdditions(to choice: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]) {
+        if let logprobs = parts[ChoiceKey.logprobs], logprobs.isFilled {
+            events.append(.native(name: "logprobs", logprobs.value))
+        }
+        if parts.hasOthers { takeAdditions(to: choice, at: .choice, besides: ChoiceKey.table, into: &events) }
+        // A message beside a delta repeats its text, and may be the only one to hold annotations.
+        guard let message = parts[ChoiceKey.message], message.pick(DeltaKey.table).hasOthers else { return }
+        takeAdditions(to: message, at: .container(.message), besides: DeltaKey.table, into: &events)
+    }
+
+    /// Spoken output. Its transcript is the text, unless the content has text.
+    /// https://platform.openai.com/docs/guides/audio
+    func take(
+        audio: JSONNode, _ wanted: OpenAIChatOutput, _ found: inout OpenAIChatOutput, into events: inout [DecodedEvent]
+    ) {
+        guard audio.kind == .object else { return }
+        let parts = audio.pick(AudioKey.table)
+        let isText =
+            wanted.contains(.text) && (additions.isTranscriptText || !deltaOutput.union(nestedOutput).contains(.text))
+        var isTold = true
+        if let transcript = parts[AudioKey.transcript]?.string, !transcript.isEmpty {
+            isTold = isText
+            if isText {
+                additions.isTranscriptText = true
+                hasOutput = true
+                found.insert(.text)
+                events.append(.token(transcript))
+            }
+        }
+        let id = parts[AudioKey.id]?.string ?? additions.audioID
+        let hasData = parts[AudioKey.data]?.isFilled == true
+        if isTold, !hasData, id == additions.audioID, parts[AudioKey.expiresAt]?.isNull ?? true, !parts.hasOthers {
+            return
+        }
+        guard audio.isFilled else { return }
+        additions.audioID = id
+        if hasData { hasOutput = true }
+        events.append(.native(name: "audio", audio.value))
+    }
+
+    /// Emits a content part without text as a native event named by its type: Mistral's `reference`, an image. A part with
+    /// no other member than its type is skipped.
+    func take(part: JSONNode, type: String?, into events: inout [DecodedEvent]) {
+        guard let type, !type.isEmpty, type != "refusal", !type.contains("text") else { return }
+        var hasMembers = false
+        part.forEachMember { name, value in if name != "type", value.isFilled { hasMembers = true } }
+        guard hasMembers else { return }
+        if ["image", "audio", "video", "file"].contains(where: type.contains) { hasOutput = true }
+        events.append(.native(name: type, part.value))
+    }
+}

@@ -1,0 +1,378 @@
+// What one chunk of a Chat Completions stream says: the choices, their deltas, the usage. An extension of
+// OpenAIChatDecoder, which calls it for each chunk; nothing else does. Here is the hot path: a delta costs its String.
+
+internal import Chat
+internal import JSON
+
+/// The members of a chunk that matter.
+enum ChunkKey {
+    static let table = JSONKeys("choices", "id", "model", "usage", "error", "x_groq", "timings", "time_info")
+    static let choices = 0
+    static let id = 1
+    static let model = 2
+    static let usage = 3
+    static let error = 4
+    static let groq = 5
+    static let timings = 6
+    static let timeInfo = 7
+}
+
+enum ChoiceKey {
+    static let table = JSONKeys(
+        "delta", "index", "finish_reason", "message", "text", "usage", "error", "logprobs", "reasoning_content",
+        "reasoning", "reasoning_text", "thinking")
+    static let delta = 0
+    static let index = 1
+    static let finishReason = 2
+    static let message = 3
+    static let text = 4
+    static let usage = 5
+    static let error = 6
+    static let logprobs = 7
+    static let reasoningContent = 8
+    static let reasoning = 9
+    static let reasoningText = 10
+    static let thinking = 11
+}
+
+/// Members of a delta and of a message. Those that hold text and reasoning are listed in OpenAIChatPlace.
+enum DeltaKey {
+    static let table = JSONKeys(
+        "content", "reasoning_content", "reasoning", "tool_calls", "refusal", "function_call", "reasoning_details",
+        "text", "message", "reasoning_text", "thinking", "finish_reason", "delta", "audio")
+    static let content = 0
+    static let reasoningContent = 1
+    static let reasoning = 2
+    static let toolCalls = 3
+    static let refusal = 4
+    static let functionCall = 5
+    static let reasoningDetails = 6
+    static let text = 7
+    static let message = 8
+    static let reasoningText = 9
+    static let thinking = 10
+    static let finishReason = 11
+    static let delta = 12
+    static let audio = 13
+}
+
+/// The kinds of output.
+struct OpenAIChatOutput: OptionSet {
+    let rawValue: UInt8
+
+    static let text = Self(rawValue: 1)
+    static let reasoning = Self(rawValue: 2)
+    static let refusal = Self(rawValue: 4)
+    static let calls = Self(rawValue: 8)
+}
+
+/// What the containers of one choice hold.
+struct ChoiceContent {
+    /// The kinds of output that have been read; another container of the choice repeats them.
+    var kinds = OpenAIChatOutput()
+    /// The finish reason that stands inside a container.
+    var finishReason: String?
+}
+
+extension OpenAIChatDecoder {
+    /// A chunk that repeats an earlier one with another piece of text, and so changes nothing else that is known.
+    func take(_ text: String, at place: OpenAIChatPlace, into events: inout [DecodedEvent]) {
+        if let field = place.field {
+            emit(reasoning: text, as: field, into: &events)
+        } else {
+            events.append(.token(text))
+        }
+    }
+
+    /// One choice. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
+    func choice(_ choice: JSONNode, position: Int64, into events: inout [DecodedEvent]) throws(APIError) {
+        let parts = choice.pick(ChoiceKey.table)
+        guard parts[ChoiceKey.index]?.natural ?? position == 0 else { return }
+        if let error = parts[ChoiceKey.error], ErrorShape.says(error) {
+            if let usage = parts[ChoiceKey.usage] { take(usage: usage, into: &events) }
+            throw APIError(ErrorReport(error.value))
+        }
+        var content = ChoiceContent()
+        if let delta = parts[ChoiceKey.delta] { read(delta, in: .delta, &content, into: &events) }
+        if let message = parts[ChoiceKey.message], !message.isNull {
+            read(message: message, delta: parts[ChoiceKey.delta], &content, into: &events)
+        }
+        readLegacy(parts, &content, into: &events)
+        takeAdditions(to: choice, parts, into: &events)
+        if let usage = parts[ChoiceKey.usage] { take(usage: usage, into: &events) }
+        let reason = parts[ChoiceKey.finishReason]?.string
+        guard let reason = reason?.isEmpty == false ? reason : content.finishReason else { return }
+        try take(finishReason: reason)
+        if known.finishReason != nil { takeHeldMessage(into: &events) }
+    }
+
+    /// The legacy completions have text, and OpenRouter's reasoning, in the choice itself.
+    private func readLegacy(_ parts: JSONPicked, _ content: inout ChoiceContent, into events: inout [DecodedEvent]) {
+        guard
+            parts[ChoiceKey.text] != nil || parts[ChoiceKey.reasoningContent] != nil
+                || parts[ChoiceKey.reasoning] != nil || parts[ChoiceKey.reasoningText] != nil
+                || parts[ChoiceKey.thinking] != nil
+        else { return }
+        let wanted = wanted(in: .choice, besides: content.kinds)
+        var found = OpenAIChatOutput()
+        if wanted.contains(.reasoning) {
+            read(OpenAIChatPlace.choiceReasoningKeys, .reasoning, parts, .choice, wanted, &found, &events)
+        }
+        if wanted.contains(.text) {
+            read([OpenAIChatPlace.choiceText], .text, parts, .choice, wanted.subtracting(found), &found, &events)
+        }
+        content.kinds.formUnion(found)
+    }
+
+    // MARK: Containers
+
+    /// A delta or a message.
+    func read(
+        _ node: JSONNode, in container: OpenAIChatPlace.Container, _ content: inout ChoiceContent,
+        into events: inout [DecodedEvent]
+    ) {
+        guard node.kind == .object else { return readItself(node, in: container, &content, into: &events) }
+        let parts = node.pick(DeltaKey.table)
+        let wanted = wanted(in: container, besides: content.kinds)
+        var found = OpenAIChatOutput()
+        // Several names in one delta hold the same text; so do `reasoning_details`, which are kept to be sent back.
+        if wanted.contains(.reasoning) {
+            read(OpenAIChatPlace.reasoningKeys, .reasoning, parts, container, wanted, &found, &events)
+        }
+        if wanted.contains(.text) {
+            // Reasoning among the parts of a content repeats the reasoning beside it.
+            read(OpenAIChatPlace.textKeys, .text, parts, container, wanted.subtracting(found), &found, &events)
+        }
+        if wanted.contains(.refusal), let refusal = parts[DeltaKey.refusal]?.string, !refusal.isEmpty {
+            take(refusal: refusal)
+            found.insert(.refusal)
+        }
+        // A message beside deltas may repeat all that it has said.
+        if let details = parts[DeltaKey.reasoningDetails], container != .message || held == nil {
+            memory.take(details: details)
+        }
+        if wanted.contains(.calls), readCalls(parts, in: container) { found.insert(.calls) }
+        if let audio = parts[DeltaKey.audio] { take(audio: audio, wanted.subtracting(found), &found, into: &events) }
+        note(found, in: container)
+        content.kinds.formUnion(found)
+        // Those of a message are told with the choice's.
+        if parts.hasOthers, container != .message {
+            takeAdditions(to: node, at: .container(container), besides: DeltaKey.table, into: &events)
+        }
+        if content.finishReason == nil, let reason = parts[DeltaKey.finishReason]?.string, !reason.isEmpty {
+            content.finishReason = reason
+        }
+        // Some servers nest a message in the delta. Only a delta has containers, so the nesting is bounded.
+        guard container == .delta else { return }
+        if let message = parts[DeltaKey.message] { read(message, in: .deltaMessage, &content, into: &events) }
+        if let delta = parts[DeltaKey.delta] { read(delta, in: .deltaDelta, &content, into: &events) }
+    }
+
+    /// The first of `keys` that holds output of the kind.
+    private func read(
+        _ keys: [OpenAIChatPlace.Key], _ kind: OpenAIChatOutput, _ parts: JSONPicked,
+        _ container: OpenAIChatPlace.Container,
+        _ wanted: OpenAIChatOutput, _ found: inout OpenAIChatOutput, _ events: inout [DecodedEvent]
+    ) {
+        for key in keys {
+            guard let node = parts[key.index], !node.isNull else { continue }
+            let output = read(node, as: key.field, wanted, into: &events)
+            guard !output.isEmpty else { continue }
+            lastPlace = OpenAIChatPlace(container: container, key: key)
+            found.formUnion(output)
+            if output.contains(kind) { return }
+        }
+    }
+
+    /// A container that is itself the text: a message or a delta.
+    private func readItself(
+        _ node: JSONNode, in container: OpenAIChatPlace.Container, _ content: inout ChoiceContent,
+        into events: inout [DecodedEvent]
+    ) {
+        guard !node.isNull else { return }
+        let found = read(node, as: nil, wanted(in: container, besides: content.kinds), into: &events)
+        lastPlace = OpenAIChatPlace(container: container, key: .itself)
+        note(found, in: container)
+        content.kinds.formUnion(found)
+    }
+
+    /// The kinds of output that a container may add. A message after deltas, or beside them, repeats them.
+    private func wanted(in container: OpenAIChatPlace.Container, besides kinds: OpenAIChatOutput) -> OpenAIChatOutput {
+        let known: OpenAIChatOutput =
+            switch container {
+            case .delta: []
+            case .deltaMessage, .deltaDelta: deltaOutput
+            case .message: deltaOutput.union(nestedOutput)
+            case .choice: deltaOutput.union(nestedOutput).union(messageOutput)
+            }
+        return OpenAIChatOutput(rawValue: ~known.union(kinds).rawValue)
+    }
+
+    /// A template of a container that is no longer read would go on telling its text.
+    private func note(_ found: OpenAIChatOutput, in container: OpenAIChatPlace.Container) {
+        switch container {
+        case .delta where !deltaOutput.isSuperset(of: found):
+            deltaOutput.formUnion(found)
+            repetition.forget()
+        case .deltaMessage where !nestedOutput.isSuperset(of: found),
+            .deltaDelta where !nestedOutput.isSuperset(of: found):
+            nestedOutput.formUnion(found)
+            repetition.forget()
+        case .message where !messageOutput.isSuperset(of: found):
+            messageOutput.formUnion(found)
+            repetition.forget()
+        default: break
+        }
+    }
+
+    private func readCalls(_ parts: JSONPicked, in container: OpenAIChatPlace.Container) -> Bool {
+        var found = false
+        if held != nil { prepareCalls(parts, in: container) }
+        if let calls = parts[DeltaKey.toolCalls], calls.count > 0, tools.take(calls) { found = true }
+        if let call = parts[DeltaKey.functionCall], call.kind == .object, tools.take(functionCall: call) {
+            found = true
+        }
+        if found { hasOutput = true }
+        return found
+    }
+
+    // MARK: Values
+
+    /// Text or reasoning in one of its forms: a string, parts in an array, or an object that holds it.
+    /// - Parameters:
+    ///   - field: where the reasoning stands; nil for text.
+    ///   - wanted: the kinds that are no repetition.
+    private func read(
+        _ node: JSONNode, as field: OpenAIChatReasoningMemory.Field?, _ wanted: OpenAIChatOutput,
+        into events: inout [DecodedEvent]
+    ) -> OpenAIChatOutput {
+        switch node.kind {
+        case .string:
+            guard wanted.contains(field == nil ? .text : .reasoning), let text = node.string, !text.isEmpty else {
+                return []
+            }
+            if let field {
+                emit(reasoning: text, as: field, into: &events)
+                return .reasoning
+            }
+            hasOutput = true
+            events.append(.token(text))
+            return .text
+        case .array:
+            var found = OpenAIChatOutput()
+            node.forEachElement { found.formUnion(read($0, as: field, wanted, into: &events)) }
+            return found
+        case .object: return read(part: node, as: field, wanted, into: &events)
+        default: return []
+        }
+    }
+
+    /// A part of the content. Its type, or the name of its text, says whether it is reasoning (Mistral's `thinking`,
+    /// Responses' `reasoning` and `summary_text`).
+    private func read(
+        part: JSONNode, as field: OpenAIChatReasoningMemory.Field?, _ wanted: OpenAIChatOutput,
+        into events: inout [DecodedEvent]
+    ) -> OpenAIChatOutput {
+        let parts = part.pick(PartKey.table)
+        let isReasoning =
+            parts[PartKey.type].map(PartKey.isReasoning(type:)) == true || parts[PartKey.thought]?.bool == true
+        for key in PartKey.reasoning {
+            guard let node = parts[key] else { continue }
+            let found = read(node, as: field ?? .parts, wanted, into: &events)
+            if !found.isEmpty { return found }
+        }
+        for key in PartKey.text {
+            guard let node = parts[key] else { continue }
+            let found = read(node, as: field ?? (isReasoning ? .parts : nil), wanted, into: &events)
+            if !found.isEmpty { return found }
+        }
+        if wanted.contains(.refusal), let refusal = parts[PartKey.refusal]?.string, !refusal.isEmpty {
+            take(refusal: refusal)
+            return .refusal
+        }
+        if field == nil, !isReasoning, wanted.contains(.text) {
+            take(part: part, type: parts[PartKey.type]?.string, into: &events)
+        }
+        return []
+    }
+
+    func take(refusal: String) {
+        known.refusal = (known.refusal.take() ?? "") + refusal
+        hasOutput = true
+    }
+
+    private func emit(reasoning: String, as field: OpenAIChatReasoningMemory.Field, into events: inout [DecodedEvent]) {
+        memory.field = field
+        hasOutput = true
+        events.append(.reasoning(reasoning))
+    }
+
+    /// Usage may come in every chunk, counting up; only a change is told.
+    func take(usage node: JSONNode, cost: Double? = nil, into events: inout [DecodedEvent]) {
+        guard var usage = Usage(openAI: node) else { return }
+        // The cost may come apart from the counts.
+        usage.cost = usage.cost ?? cost ?? known.usage?.cost
+        if usage.inputTokens == nil, usage.outputTokens == nil, usage.totalTokens == nil, let counts = known.usage {
+            let cost = usage.cost
+            usage = counts
+            usage.cost = cost
+        }
+        guard usage != known.usage else { return }
+        known.usage = usage
+        events.append(.usage(usage))
+    }
+
+    /// The last reason sent counts. Some of them are failures in disguise: the reply was cut, and is no success.
+    private func take(finishReason raw: String) throws(APIError) {
+        guard !raw.isEmpty, raw != "null" else { return }
+        known.finishReasonRaw = raw
+        switch raw {
+        case "error", "network_error":  // OpenRouter; Zhipu
+            throw APIError(
+                kind: .provider, message: "the provider broke off the reply (finish_reason \"\(raw)\")", code: raw,
+                isRetryable: true)
+        case "insufficient_system_resource":  // DeepSeek
+            throw APIError(
+                kind: .overloaded, message: "the provider broke off the reply for want of capacity", code: raw,
+                isRetryable: true)
+        default: known.finishReason = FinishReason(openAI: raw)
+        }
+    }
+}
+
+/// Members of a content part.
+enum PartKey {
+    static let table = JSONKeys(
+        "type", "text", "content", "value", "thinking", "reasoning", "reasoning_content", "reasoning_text", "summary",
+        "refusal", "thought")
+    static let type = 0
+    static let refusal = 9
+    static let thought = 10
+    /// Members that hold text.
+    static let text = [1, 2, 3]
+    /// Members that hold reasoning.
+    static let reasoning = [4, 5, 6, 7, 8]
+
+    /// Whether a part of this type is reasoning: "thinking", "reasoning", "reasoning_text", "summary_text".
+    static func isReasoning(type: JSONNode) -> Bool {
+        guard let name = type.string else { return false }
+        return name.hasPrefix("thinking") || name.hasPrefix("reasoning") || name.hasPrefix("summary")
+            || name == "thought"
+    }
+}
+
+extension FinishReason {
+    /// The common word for a reason as Chat Completions servers send it. An unknown one is `other`.
+    init(openAI raw: String) {
+        self =
+            switch raw.lowercased() {
+            case "stop", "eos", "eos_token", "stop_sequence", "end_turn": .stop
+            case "length", "max_tokens", "max_length", "model_length", "model_context_window_exceeded": .length
+            case "tool_calls", "function_call", "tool_call", "tool_use": .toolCalls
+            case "content_filter", "content_filtered", "safety", "sensitive", "recitation", "prohibited_content",
+                "blocklist", "spii", "refusal", "moderation":
+                .contentFilter
+            default: .other
+            }
+    }
+}

@@ -1,0 +1,83 @@
+// Reads the tool calls of Chat Completions deltas. Held by OpenAIChatDecoder, which hands it each delta's `tool_calls`; the
+// rules for pieces are in ToolCallAssembler.
+
+internal import Base
+internal import Chat
+internal import JSON
+
+/// The tool calls of one reply, while they come.
+struct OpenAIChatToolCalls {
+    private static let callKeys = JSONKeys("index", "id", "function", "extra_content", "name", "arguments")
+    private static let functionKeys = JSONKeys("name", "arguments")
+
+    private var assembler = ToolCallAssembler()
+
+    /// Takes a delta's `tool_calls`: an array, or the one call that TGI sends in its place.
+    /// - Returns: whether they say anything that was not known: servers send empty pieces while they wait.
+    mutating func take(_ calls: JSONNode) -> Bool {
+        assembler.beginDelta()
+        if calls.kind == .object {
+            add(calls)
+        } else {
+            calls.forEachElement { add($0) }
+        }
+        return assembler.hasGrown
+    }
+
+    private mutating func add(_ call: JSONNode) {
+        let parts = call.pick(Self.callKeys)
+        var piece = ToolCallAssembler.Piece(index: Self.index(parts[0]), id: Self.id(parts[1]))
+        let function = parts[2].flatMap { $0.kind == .object ? $0.pick(Self.functionKeys) : nil }
+        let (name, arguments) = function.map { ($0[0], $0[1]) } ?? (parts[4], parts[5])
+        piece.name = name?.string ?? ""
+        piece.arguments = Self.text(arguments)
+        let place = assembler.add(piece)
+        if let extra = parts[3], !extra.isNull { assembler.set(extra: extra.value, at: place) }
+    }
+
+    /// Takes a delta's legacy `function_call`: one call, without index and id.
+    /// - Returns: as above.
+    mutating func take(functionCall call: JSONNode) -> Bool {
+        assembler.beginDelta()
+        let parts = call.pick(Self.functionKeys)
+        assembler.add(.init(index: 0, name: parts[0]?.string ?? "", arguments: Self.text(parts[1])))
+        return assembler.hasGrown
+    }
+
+    /// Some servers send the index as text.
+    private static func index(_ node: JSONNode?) -> Int64? {
+        node?.natural ?? node?.string.flatMap { WireNumber.count($0) }
+    }
+
+    private static func id(_ node: JSONNode?) -> String {
+        node?.string ?? node?.int.map(String.init) ?? ""
+    }
+
+    private static func text(_ arguments: JSONNode?) -> String {
+        guard let arguments, !arguments.isNull else { return "" }
+        return arguments.string ?? JSONWriter.text(arguments.value)
+    }
+
+    // MARK: What came of it
+
+    /// Whether the arguments of some call end inside a value.
+    var hasCutCall: Bool { assembler.hasCutCall }
+
+    /// Whether there are calls, each with whole arguments.
+    var areAllWhole: Bool { assembler.areAllWhole }
+
+    /// The calls so far, by index where they have one.
+    func calls(reader: JSONReader) -> [ToolCall] { assembler.calls(reader: reader) }
+
+    /// The calls as an assistant message carries them.
+    var messageParts: [JSONValue] {
+        assembler.inOrder.map { slot in
+            let known = slot.arguments.text
+            let text = Snippet.trimmed(known).isEmpty ? "{}" : known
+            var call: JSONObject = ["id": .string(slot.id), "type": "function"]
+            call["function"] = ["name": .string(slot.name), "arguments": .string(text)]
+            if let extra = slot.extra { call["extra_content"] = extra }
+            return .object(call)
+        }
+    }
+}

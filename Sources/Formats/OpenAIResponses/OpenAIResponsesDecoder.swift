@@ -1,0 +1,286 @@
+// Reads one Responses stream. This file tells events from errors and whole responses, and ends the stream; what the
+// events inside say is in ResponsesEvents.swift. Only OpenAIResponsesFormat makes one.
+
+internal import Base
+internal import Chat
+internal import HTTP
+internal import JSON
+
+/// The members of an event that matter.
+enum OpenAIResponsesKey {
+    static let table = JSONKeys(
+        "type", "delta", "sequence_number", "output_index", "content_index", "summary_index", "item_id", "text",
+        "item", "part", "response", "error", "object", "logprobs")
+    static let type = 0
+    static let delta = 1
+    static let number = 2
+    static let output = 3
+    static let content = 4
+    static let summary = 5
+    static let itemID = 6
+    static let text = 7
+    static let item = 8
+    static let part = 9
+    static let response = 10
+    static let error = 11
+    static let object = 12
+    static let logprobs = 13
+}
+
+/// The state of one stream.
+final class OpenAIResponsesDecoder: DocumentDecoder {
+    static let replyName = "response"
+    static let eventNames: Set<String> = [
+        "response.created", "response.in_progress", "response.queued", "response.completed", "response.incomplete",
+        "response.failed", "response.output_item.added", "response.output_item.done", "response.content_part.added",
+        "response.content_part.done", "response.output_text.delta", "response.output_text.done",
+        "response.refusal.delta", "response.refusal.done", "response.function_call_arguments.delta",
+        "response.function_call_arguments.done", "response.custom_tool_call_input.delta",
+        "response.custom_tool_call_input.done", "response.reasoning_summary_part.added",
+        "response.reasoning_summary_part.done", "response.reasoning_summary_text.delta",
+        "response.reasoning_summary_text.done", "response.reasoning_text.delta", "response.reasoning_text.done",
+    ]
+
+    let reader: JSONReader
+    var strays = StrayLines()
+    /// What is known; its tool calls are kept in `items`.
+    var known = ReplySummary()
+    var items = OpenAIResponsesItems()
+    var order = OpenAIResponsesOrder()
+    var texts = InlineArray<4, OpenAIResponsesText>(repeating: OpenAIResponsesText())
+    /// The phase of the message whose text was shown last.
+    var phase: String?
+    var hasOutput = false { didSet { outputCount &+= 1 } }
+    private(set) var outputCount = 0
+    private var repetition = Repetition<OpenAIResponsesPlace>()
+    /// The piece of text in the frame that is being read, if that says where it belongs.
+    private var lastPiece: OpenAIResponsesPiece?
+    private(set) var isDone = false
+    /// The provider says that it keeps nothing of the response, be that the request's wish or not.
+    private var isUnstored = false
+    private var hasStarted = false
+    /// The name of the frame that is being read: the event's type, where its payload does not say it.
+    private var frameName = ""
+
+    init(reader: JSONReader) { self.reader = reader }
+
+    /// `[DONE]`, which some gateways add, is no end: it says nothing of how the response ended.
+    var hasCleanEnd: Bool { isDone }
+
+    /// Its status says how a response ended, and nothing of what is in it.
+    var isBlank: Bool {
+        guard !hasOutput, known.usage == nil, known.refusal == nil else { return false }
+        return known.finishReason != .length && known.finishReason != .contentFilter
+    }
+
+    var summary: ReplySummary {
+        var summary = known
+        summary.toolCalls = items.calls(reader: reader)
+        summary.nativeCalls = items.nativeCalls
+        if known.finishReason == .stop, !summary.toolCalls.isEmpty || !summary.nativeCalls.isEmpty {
+            summary.finishReason = .toolCalls
+        }
+        return summary
+    }
+
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        guard !isDone else { return }
+        let text = bytes.extracting(bytes.trimmed)
+        let mayRepeat = repetition.mayBe(kind, name: name)
+        if mayRepeat, let piece = repetition.piece(text, reader) {
+            let verdict = order.take(piece.number)
+            return verdict == .repeated ? Self.beat(&events) : try show(piece, verdict, into: &events)
+        }
+        frameName = name
+        lastPiece = nil
+        try sort(kind, name: name, text, into: &events)
+        if mayRepeat, let piece = lastPiece { repetition.learn(text, piece, reader) }
+    }
+
+    func repeats(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> (run: TextBatch, end: Int)? {
+        guard var read = repetition.read(chunk, behind: place, reader, counting: (0, order.last)) else { return nil }
+        let number = read.last.count(0)
+        let kind = read.place.kind
+        order.advance(to: number)
+        texts[kind.rawValue].add(read.run.bytes, lastNumber: number)
+        read.run.isReasoning = kind != .output
+        return (read.run, read.end)
+    }
+
+    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+        let calls = items.messageParts
+        var message: JSONObject = ["role": "assistant"]
+        message["content"] = text.isEmpty && !calls.isEmpty ? .null : .string(text)
+        if let refusal = known.refusal { message["refusal"] = .string(refusal) }
+        if !calls.isEmpty { message["tool_calls"] = .array(calls) }
+        if let native = native(text: text) { message["native"] = .object(native) }
+        return .object(message)
+    }
+
+    /// The items as they came, if they say what was delivered. Reasoning at the end of a response that was cut by its
+    /// token limit is left out: the provider takes none back without what it led to.
+    private func native(text: String) -> JSONObject? {
+        guard isDone, texts[OpenAIResponsesText.Kind.output.rawValue].isAll(text), var output = items.whole else {
+            return nil
+        }
+        while known.finishReason != .stop, output.last?["type"]?.string == "reasoning" { output.removeLast() }
+        guard !output.isEmpty, OpenAIResponsesItems.say(text, output) else { return nil }
+        var native: JSONObject = ["dialect": .string(OpenAIResponsesFormat.name)]
+        if let id = known.id { native["id"] = .string(id) }
+        if isUnstored { native["store"] = false }
+        native["output"] = .array(output)
+        return native
+    }
+
+    func markDone() {}
+
+    func finish() { isDone = true }
+
+    // MARK: Documents
+
+    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+        guard !isDone else { return }
+        let before = events.count
+        let top = node.pick(OpenAIResponsesKey.table)
+        let verdict = order.take(top[OpenAIResponsesKey.number]?.natural)
+        if let kind = Self.kind(ofDelta: top[OpenAIResponsesKey.type]) {
+            start(&events)
+            if let piece = piece(kind, top) {
+                try show(piece, verdict, into: &events)
+                if let probabilities = top[OpenAIResponsesKey.logprobs], probabilities.first != nil {
+                    // Those of each piece are shown with it: such an event is more than its text.
+                    if verdict != .repeated { events.append(.native(name: "logprobs", probabilities.value)) }
+                } else if top[OpenAIResponsesKey.output] != nil {
+                    lastPiece = piece
+                }
+            }
+        } else {
+            let type = top[OpenAIResponsesKey.type]?.string ?? frameName
+            if type.hasPrefix("response.") {
+                try event(type, node, top, verdict, into: &events)
+            } else if top[OpenAIResponsesKey.object]?.isString("response") == true {
+                try end(node, status: node["status"]?.string ?? "completed", into: &events)
+            } else if isError || Self.isError(node, top) {
+                takeUsage(node["usage"] ?? top[OpenAIResponsesKey.response]?["usage"], into: &events)
+                throw APIError(ErrorReport(node.value))
+            }
+        }
+        if events.count == before { Self.beat(&events) }
+    }
+
+    func isReplyOrError(_ node: JSONNode) -> Bool {
+        node["object"]?.isString("response") == true || Self.isError(node, node.pick(OpenAIResponsesKey.table))
+    }
+
+    private static func isError(_ node: JSONNode, _ top: JSONPicked) -> Bool {
+        if let error = top[OpenAIResponsesKey.error], ErrorShape.says(error) { return true }
+        return ErrorShape.isError(node)
+    }
+
+    private func event(
+        _ type: String, _ node: JSONNode, _ top: JSONPicked, _ verdict: OpenAIResponsesOrder.Verdict,
+        into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        let response = top[OpenAIResponsesKey.response]
+        if let response { take(names: response) }
+        start(&events)
+        switch type {
+        case "response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done":
+            let ending = String(type.dropFirst("response.".count))
+            let said = response?["status"]?.string ?? ""
+            // Some servers call every end completed, and say in the response how it ended.
+            let outweighs = ["incomplete", "failed", "cancelled"].contains(said)
+            // llama.cpp's server puts its `timings` beside the response, not into it.
+            if let timings = node["timings"].flatMap(ServerTimings.init(llama:)) { known.timings = timings }
+            try end(
+                response, status: outweighs ? said : ending == "done" ? "completed" : ending,
+                error: top[OpenAIResponsesKey.error], into: &events)
+        case "response.error":
+            takeUsage(node["usage"] ?? response?["usage"], into: &events)
+            throw APIError(ErrorReport(node.value))
+        default: try inner(type, node, top, verdict, into: &events)
+        }
+    }
+
+    private func start(_ events: inout [DecodedEvent]) {
+        guard !hasStarted else { return }
+        hasStarted = true
+        events.append(.start)
+    }
+
+    private func take(names response: JSONNode) {
+        if known.id == nil, let id = response["id"]?.string, !id.isEmpty { known.id = id }
+        if known.model == nil, let model = response["model"]?.string, !model.isEmpty { known.model = model }
+    }
+
+    // MARK: The end
+
+    /// The response has ended. It comes whole once more: what was missing is taken from it.
+    /// - Parameter error: what stands beside the response; one may stand in it as well, whatever its status.
+    private func end(
+        _ response: JSONNode?, status: String, error: JSONNode? = nil, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        if let response { take(names: response) }
+        start(&events)
+        takeUsage(response?["usage"], into: &events)
+        switch status {
+        case "completed", "incomplete": break
+        case "failed": throw Self.failure(response)
+        case "cancelled":
+            throw APIError(kind: .provider, message: "the response was cancelled at the provider", code: status)
+        default:
+            throw APIError(
+                kind: .protocol, message: "the response is not finished (status \"\(Snippet.of(status))\")")
+        }
+        if let error = [response?["error"], error].lazy.compactMap(\.self).first(where: ErrorShape.says) {
+            do throws(APIError) {
+                if let output = response?["output"] { try complete(with: output, into: &events) }
+            } catch {
+                // That its text is damaged besides matters no more.
+            }
+            throw APIError(ErrorReport(error.value))
+        }
+        if let output = response?["output"] { try complete(with: output, into: &events) }
+        isUnstored = response?["store"]?.bool == false
+        try checkCalls()
+        known.finishReasonRaw = status
+        known.finishReason =
+            status == "completed"
+            ? .stop : FinishReason(incomplete: response?["incomplete_details"]?["reason"]?.string)
+        isDone = true
+    }
+
+    private func takeUsage(_ node: JSONNode?, into events: inout [DecodedEvent]) {
+        guard let node, let usage = Usage(responses: node), usage != known.usage else { return }
+        known.usage = usage
+        events.append(.usage(usage))
+    }
+
+    private static func failure(_ response: JSONNode?) -> APIError {
+        guard let error = response?["error"], ErrorShape.says(error) else {
+            return APIError(kind: .provider, message: "the response failed, and the provider does not say why")
+        }
+        return APIError(ErrorReport(error.value))
+    }
+}
+
+extension FinishReason {
+    /// Why a response is incomplete: `incomplete_details.reason`.
+    fileprivate init(incomplete reason: String?) {
+        self =
+            switch reason {
+            case "max_output_tokens": .length
+            case let reason?:
+                switch FinishReason(openAI: reason) {
+                case .length: .length
+                case .contentFilter: .contentFilter
+                default: .other
+                }
+            case nil: .other
+            }
+    }
+}

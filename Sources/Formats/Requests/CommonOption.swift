@@ -1,0 +1,145 @@
+// The options that mean the same whoever is asked, and what a dialect does with them: it takes each one it has a place
+// for; what is left over it cannot express. All other parameters are the provider's own and go through untouched.
+
+internal import Chat
+internal import JSON
+
+/// An option of the common vocabulary, under the name that scripts use.
+package enum CommonOption: String, Sendable, CaseIterable {
+    case maxTokens = "max_tokens"
+    /// The newer name of the same in Chat Completions.
+    case maxCompletionTokens = "max_completion_tokens"
+    case temperature
+    case topP = "top_p"
+    case topK = "top_k"
+    case minP = "min_p"
+    case stop, seed
+    case presencePenalty = "presence_penalty"
+    case frequencyPenalty = "frequency_penalty"
+    case logitBias = "logit_bias"
+    case logprobs
+    case topLogprobs = "top_logprobs"
+    case n, user, tools
+    case toolChoice = "tool_choice"
+    case parallelToolCalls = "parallel_tool_calls"
+    case responseFormat = "response_format"
+    case reasoningEffort = "reasoning_effort"
+    case thinking
+    case streamOptions = "stream_options"
+}
+
+/// The parameters of one request, as a dialect takes them apart.
+struct RequestOptions {
+    let context: RequestContext
+    private var common: [CommonOption: JSONValue] = [:]
+    private var others = JSONObject()
+
+    /// - Throws: an `APIError` for a parameter that is the request's own affair, or that JSON cannot say.
+    init(_ request: ChatRequest, endpoint: Endpoint) throws(APIError) {
+        context = RequestContext(request, endpoint: endpoint)
+        for member in request.parameters {
+            guard try context.mayBeParameter(member) else { continue }
+            if let option = CommonOption(rawValue: member.key) {
+                if !member.value.isNull { common[option] = member.value }
+            } else {
+                others[member.key] = member.value
+            }
+        }
+        if let newer = common.removeValue(forKey: .maxCompletionTokens) { common[.maxTokens] = newer }
+    }
+
+    /// The option's value, which is then the dialect's to place; nil where none was given.
+    mutating func take(_ option: CommonOption) -> JSONValue? { common.removeValue(forKey: option) }
+
+    /// Moves options into the body (or a part of it) as they are, under the provider's names.
+    mutating func move(_ options: [(CommonOption, String)], to body: inout JSONObject) {
+        for (option, name) in options {
+            if let value = take(option) { body[name] = value }
+        }
+    }
+
+    /// `max_tokens` as a number.
+    mutating func takeMaxTokens() throws(APIError) -> Int64? {
+        guard let value = take(.maxTokens) else { return nil }
+        guard let count = value.int, count > 0 else {
+            throw context.invalid("max_tokens", "must be an integer above 0")
+        }
+        return count
+    }
+
+    /// `stop` as an array.
+    mutating func takeStop() throws(APIError) -> [JSONValue]? {
+        switch take(.stop) {
+        case nil: return nil
+        case .string(let text): return [.string(text)]
+        case .array(let texts) where texts.allSatisfy({ $0.string != nil }): return texts
+        default: throw context.invalid("stop", "must be a string or an array of strings")
+        }
+    }
+
+    mutating func takeTools() throws(APIError) -> [Tool] {
+        guard let value = take(.tools) else { return [] }
+        return try ToolReader(context: context).tools(value)
+    }
+
+    mutating func takeToolChoice() throws(APIError) -> ToolChoice? {
+        guard let value = take(.toolChoice) else { return nil }
+        return try ToolReader(context: context).choice(value)
+    }
+
+    mutating func takeResponseFormat() throws(APIError) -> ResponseFormat? {
+        guard let value = take(.responseFormat) else { return nil }
+        return try ResponseFormat(value, context: context)
+    }
+
+    /// `thinking` and `reasoning_effort`, which ask for the same thing in two ways.
+    mutating func takeThinking() throws(APIError) -> Thinking {
+        let effort = take(.reasoningEffort)
+        if let effort, effort.string == nil { throw context.invalid("reasoning_effort", "must be a string") }
+        return try Thinking(take(.thinking), effort: effort?.string, context: context)
+    }
+
+    /// Puts what is left into the body: the provider's own parameters as they are, where both sides write an object
+    /// member by member.
+    /// - Throws: the error for a common option that the dialect did not take.
+    mutating func finish(into body: inout JSONObject) throws(APIError) {
+        for option in CommonOption.allCases where common[option] != nil {
+            try context.cannotExpress(option.rawValue)
+        }
+        common = [:]
+        body.merge(others)
+    }
+}
+
+extension RequestContext {
+    /// False for a parameter that says what is so anyhow.
+    /// - Throws: an `APIError` for one that would change what the request is made of, or that JSON cannot say.
+    func mayBeParameter(_ member: JSONObject.Member) throws(APIError) -> Bool {
+        switch member.key {
+        case "model", "messages":
+            throw invalid(member.key, "is set by the request itself and cannot be a parameter")
+        case "stream":
+            guard member.value == true else {
+                throw invalid("stream", "must not be set: replies are always streamed")
+            }
+            return false
+        default:
+            try checkFinite(member.value, at: member.key)
+            return true
+        }
+    }
+}
+
+extension JSONObject {
+    /// Takes over the other's members; where both have an object, its members in turn.
+    mutating func merge(_ other: JSONObject) {
+        for member in other {
+            if case .object(let theirs) = member.value, case .object(var ours)? = self[member.key] {
+                ours.merge(theirs)
+                self[member.key] = .object(ours)
+            } else {
+                self[member.key] = member.value
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+// Members of frames that only their provider has, as `native` events. Held by decoders, which name the members.
+
+internal import JSON
+
+/// Shows such members once, and again when they have changed: servers repeat them in every frame, and send them empty.
+struct NativeFields {
+    private var last: [String: JSONValue] = [:]
+    /// One has been shown since ``takeChange()``.
+    private var hasChanged = false
+
+    /// Whether one has been shown since the last call. A template that was learnt before holds the earlier value then, and
+    /// would take a return to it for no change.
+    mutating func takeChange() -> Bool {
+        defer { hasChanged = false }
+        return hasChanged
+    }
+
+    /// Shows a member under its name.
+    mutating func show(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
+        guard let node, !node.isNull else { return }
+        show(name, node.value, into: &events)
+    }
+
+    private mutating func show(_ name: String, _ value: JSONValue, into events: inout [DecodedEvent]) {
+        guard !Self.isHollow(value), last[name] != value else { return }
+        last[name] = value
+        hasChanged = true
+        events.append(.native(name: name, value))
+    }
+
+    /// Shows a member that belongs to the text of its frame, equal or not to the one before.
+    static func showEach(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
+        guard let node, node.isFilled else { return }
+        events.append(.native(name: name, node.value))
+    }
+
+    /// Shows the whole object if it has more to say than the members in `known`.
+    mutating func show(
+        _ name: String, _ node: JSONNode?, beyond known: Set<String>, into events: inout [DecodedEvent]
+    ) {
+        guard let node, node.kind == .object, let object = node.value.object,
+            object.contains(where: { !known.contains($0.key) && !Self.isHollow($0.value) })
+        else { return }
+        show(name, .object(object), into: &events)
+    }
+
+    /// Null, zero, false, empty, or nothing but such values.
+    private static func isHollow(_ value: JSONValue) -> Bool {
+        switch value {
+        case .null: true
+        case .bool(let flag): !flag
+        case .int(let number): number == 0
+        case .double(let number): number == 0
+        case .string(let text): text.isEmpty
+        case .array(let elements): elements.allSatisfy(isHollow)
+        case .object(let object): object.allSatisfy { isHollow($0.value) }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// The assistant message of a partial reply: one that its reader stopped, or that failed.
+
+package import JSON
+
+extension StreamDecoder {
+    /// The assistant message of a partial reply. It holds no calls, as the reply does not: nobody runs them, and every
+    /// format refuses a call without its result.
+    package func partialMessage(text: String, reasoning: String) -> JSONValue {
+        let whole = assistantMessage(text: text, reasoning: reasoning)
+        guard var message = whole.object else { return whole }
+        message["tool_calls"] = nil
+        if message["content"]?.isNull != false { message["content"] = .string(text) }
+        message["native"] = message["native"]?.object.flatMap(PartialReply.withoutCalls).map { .object($0) }
+        return .object(message)
+    }
+}
+
+/// What of a reply's own parts stays when it is partial.
+private enum PartialReply {
+    /// Nil where nothing may go back.
+    static func withoutCalls(_ native: JSONObject) -> JSONObject? {
+        var native = native
+        if let blocks = native["content"]?.array {
+            // A use of the provider's own tools goes back with its result or not at all.
+            let answered = Set(blocks.compactMap { $0["tool_use_id"]?.string })
+            let kept = blocks.filter { block in
+                guard let type = block["type"]?.string, type.hasSuffix("tool_use") else { return true }
+                return type != "tool_use" && answered.contains(block["id"]?.string ?? "")
+            }
+            guard !kept.isEmpty else { return nil }
+            native["content"] = .array(kept)
+        }
+        if let parts = native["parts"]?.array {
+            let kept = parts.filter { $0["functionCall"] == nil }
+            guard !kept.isEmpty else { return nil }
+            native["parts"] = .array(kept)
+        }
+        // Items refer to each other: reasoning is refused without the call that followed it.
+        if native["output"]?.array?.contains(where: OpenAIResponsesItems.waitsForClient) == true { return nil }
+        return native
+    }
+}

@@ -1,0 +1,24 @@
+// The places of text-generation-inference's frames, as TGIDecoder reads them. A reading that is added there is added here:
+// FrameFieldsTests holds the two together.
+
+extension FrameFields {
+    static let tgi = FrameFields([
+        (.ignored, ["token{special=true}.text"]),
+        (.text, ["token.text", "generated_text"]),
+        (.native, ["top_tokens.**"]),
+        (.usage, ["details.(generated_tokens|input_length)", "details.prefill.**"]),
+        (.finish, ["details.finish_reason"]),
+        (.error, ["error.**", "error_type"]),
+        (
+            .ignored,
+            [
+                "index", "token.(id|logprob|special)", "details.(seed|tokens|best_of_sequences|top_tokens).**",
+            ]
+        ),
+    ])
+}
+
+extension TGIFormat {
+    /// The places of its frames.
+    package var fields: FrameFields { .tgi }
+}

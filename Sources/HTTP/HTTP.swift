@@ -1,0 +1,115 @@
+// HTTP messages as values: what a dialect asks for, and what a transport brings back.
+
+/// Header fields in the order sent. Names compare without case (RFC 9110 section 5.1).
+public struct HTTPHeaders: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral {
+    /// One field line.
+    public struct Field: Sendable, Equatable {
+        /// The field's name, as written.
+        public var name: String
+        /// The field's value, without surrounding white space.
+        public var value: String
+    }
+
+    /// The field lines, in order.
+    public private(set) var fields: [Field] = []
+
+    /// No fields.
+    public init() {}
+
+    /// The given fields, in order.
+    public init(dictionaryLiteral elements: (String, String)...) {
+        fields = elements.map { Field(name: $0.0, value: $0.1) }
+    }
+
+    /// The first value of the field `name`; setting replaces every line of that name, nil removes them.
+    public subscript(name: String) -> String? {
+        get { fields.first { Self.same($0.name, name) }?.value }
+        set {
+            guard let newValue else { return fields.removeAll { Self.same($0.name, name) } }
+            if let index = fields.firstIndex(where: { Self.same($0.name, name) }) {
+                fields[index].value = newValue
+                var seen = 0
+                fields.removeAll { field in
+                    guard Self.same(field.name, name) else { return false }
+                    seen += 1
+                    return seen > 1
+                }
+            } else {
+                fields.append(Field(name: name, value: newValue))
+            }
+        }
+    }
+
+    /// Adds a line, whether or not the name is there already.
+    public mutating func add(_ name: String, _ value: String) { fields.append(Field(name: name, value: value)) }
+
+    /// Walks the lines in order.
+    public func makeIterator() -> IndexingIterator<[Field]> { fields.makeIterator() }
+
+    /// What is wrong with a field line that came from outside, if anything: a name that is no token (RFC 9110 section
+    /// 5.6.2), or a value that holds CR, LF or NUL (section 5.5), with which a value could smuggle in a second field.
+    /// The sentence names the field and never its value, which may be a secret.
+    public static func validate(name: String, value: String) -> String? {
+        if name.isEmpty { return "a header field without a name" }
+        guard name.utf8.allSatisfy(isTokenByte) else {
+            let shown = name.utf8.prefix(64).map { isTokenByte($0) ? Character(Unicode.Scalar($0)) : "?" }
+            return "the header name \"\(String(shown))\" holds a character that no header name may hold"
+        }
+        guard value.utf8.allSatisfy({ $0 != 0x0D && $0 != 0x0A && $0 != 0 }) else {
+            return "the value of the header \"\(name)\" holds a line break or a NUL"
+        }
+        return nil
+    }
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+
+    private static func same(_ a: String, _ b: String) -> Bool {
+        a.utf8.count == b.utf8.count && zip(a.utf8, b.utf8).allSatisfy { lower($0) == lower($1) }
+    }
+
+    private static func lower(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte | 0x20 : byte }
+}
+
+/// A request, ready to be sent.
+package struct HTTPRequest: Sendable, Equatable {
+    /// The method, in capitals: "POST".
+    package var method: String
+    /// An absolute http or https URL.
+    package var url: String
+    /// Header fields. The transport adds Host, Accept-Encoding and Content-Length.
+    package var headers: HTTPHeaders
+    /// The body's bytes.
+    package var body: [UInt8]
+
+    /// A request of the given parts.
+    package init(method: String, url: String, headers: HTTPHeaders = [:], body: [UInt8] = []) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// A final response's status and headers. Interim responses (1xx) never show here.
+package struct HTTPResponseHead: Sendable, Equatable {
+    /// The status code: 200, 429, ...
+    package var status: Int
+    /// Header fields, in order of arrival.
+    package var headers: HTTPHeaders
+    /// "1.1" or "2".
+    package var version: String
+
+    /// A head of the given parts.
+    package init(status: Int, headers: HTTPHeaders = [:], version: String = "1.1") {
+        self.status = status
+        self.headers = headers
+        self.version = version
+    }
+}

@@ -1,0 +1,59 @@
+// Dates as HTTP headers write them, read without Foundation. RetryAfter calls it; the calendar serves rate headers too.
+
+/// Reads HTTP dates (RFC 9110 section 5.6.7): the fixed form, and the two old ones a recipient must still read.
+package enum HTTPDate {
+    /// Seconds since 1970 of "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT" or
+    /// "Sun Nov  6 08:49:37 1994"; nil for anything else. `now` says which century a two-digit year means.
+    package static func parse(_ text: String, now: UnixTime) -> UnixTime? {
+        let words = text.split { $0 == " " || $0 == "," || $0 == "\t" }
+        guard words.count >= 4, words.count <= 6 else { return nil }
+        if words.count == 6, words[5] == "GMT" || words[5] == "UTC" {
+            return seconds(day: words[1], month: words[2], year: words[3], clock: words[4])
+        }
+        if words.count == 4, words[3] == "GMT" || words[3] == "UTC" {
+            let date = words[1].split(separator: "-")
+            guard date.count == 3, date[2].count == 2, let short = Int(date[2]), short >= 0 else { return nil }
+            return seconds(day: date[0], month: date[1], year: "\(century(short, now: now))", clock: words[2])
+        }
+        if words.count == 5 {
+            return seconds(day: words[2], month: words[1], year: words[4], clock: words[3])
+        }
+        return nil
+    }
+
+    private static let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+
+    /// A year more than 50 years ahead is the past one with the same last digits.
+    private static func century(_ short: Int, now: UnixTime) -> Int {
+        let thisYear = 1970 + Int(now / 31_556_952)
+        let year = thisYear / 100 * 100 + short
+        return year > thisYear + 50 ? year - 100 : year
+    }
+
+    private static func seconds(
+        day: some StringProtocol, month: some StringProtocol, year: some StringProtocol, clock: some StringProtocol
+    ) -> UnixTime? {
+        let time = clock.split(separator: ":").map { Int($0) ?? -1 }
+        guard let day = Int(day), let year = Int(year), let month = months.firstIndex(of: String(month)),
+            time.count == 3,
+            (0...23).contains(time[0]), (0...59).contains(time[1]), (0...60).contains(time[2])
+        else { return nil }
+        guard let days = daysSince1970(year: year, month: month + 1, day: day) else { return nil }
+        return Double(days * 86_400 + time[0] * 3_600 + time[1] * 60 + time[2])
+    }
+
+    /// Days of the proleptic Gregorian calendar, counted in eras of 400 years that begin in March, so that the leap
+    /// day comes last.
+    /// - Returns: nil for a year outside 1601...9999, and for what is no month or no day of one.
+    package static func daysSince1970(year: Int, month: Int, day: Int) -> Int? {
+        guard (1601...9999).contains(year), (1...12).contains(month), (1...31).contains(day) else { return nil }
+        let shifted = month <= 2 ? year - 1 : year
+        let era = shifted / 400
+        let yearOfEra = shifted - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
+    }
+}

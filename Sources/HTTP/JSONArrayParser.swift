@@ -1,0 +1,143 @@
+// Cuts one JSON array that is streamed as a body into its elements, as they become whole. The engine feeds it what the
+// transport brings and hands the elements to a dialect. It looks at brackets and strings, and at nothing else.
+
+internal import Base
+
+/// An incremental parser of a top-level JSON array (RFC 8259, section 5). Whatever follows the array is not looked at.
+package struct JSONArrayParser: Sendable {
+    private enum State: Sendable { case before, between, element, scalar, over }
+
+    private let limit: Int
+    private var state = State.before
+    /// Brackets open inside the element.
+    private var depth = 0
+    private var isInString = false
+    private var isEscaped = false
+    /// Bytes fed before the present chunk.
+    private var offset = 0
+    /// The beginning of an element whose end has not come.
+    private var held: [UInt8] = []
+
+    /// A parser at the start of a body.
+    /// - Parameter maxElementBytes: the bound on an element, in bytes.
+    package init(maxElementBytes: Int = 16 * 1024 * 1024) { limit = maxElementBytes }
+
+    /// True once the array's closing bracket has come.
+    package var isOver: Bool { state == .over }
+
+    /// Takes the next bytes of the body, cut anywhere, and hands out each element they complete, in order.
+    /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
+    package mutating func feed<E: Error>(
+        _ bytes: Span<UInt8>, _ emit: (Span<UInt8>) throws(E) -> Void
+    ) throws(FramingError<E>) {
+        var start = 0
+        var index = 0
+        while index < bytes.count, state != .over {
+            let byte = bytes[index]
+            switch state {
+            case .before:
+                if byte == UInt8(ascii: "[") { state = .between }
+                index += 1
+            case .between:
+                guard begins(with: byte) else {
+                    index += 1
+                    continue
+                }
+                start = index
+                if state == .element { index += 1 }
+            case .element:
+                index += 1
+                guard closes(byte) else { continue }
+                try hand(bytes.extracting(start..<index), from: start, emit)
+                state = .between
+            case .scalar:
+                guard byte == UInt8(ascii: ",") || byte == UInt8(ascii: "]") || Self.isBlank(byte) else {
+                    index += 1
+                    continue
+                }
+                try hand(bytes.extracting(start..<index), from: start, emit)
+                state = .between
+            case .over: break
+            }
+        }
+        if state == .element || state == .scalar {
+            let rest = bytes.extracting(start..<bytes.count)
+            if held.count + rest.count > limit { throw .tooLong(excess(from: start)) }
+            held.append(rest)
+        }
+        offset += bytes.count
+    }
+
+    /// Looks at a byte between elements.
+    /// - Returns: whether an element begins with it.
+    private mutating func begins(with byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "]"):
+            state = .over
+            return false
+        case UInt8(ascii: "{"), UInt8(ascii: "["):
+            state = .element
+            depth = 1
+            return true
+        case UInt8(ascii: "\""):
+            state = .element
+            depth = 0
+            isInString = true
+            return true
+        case UInt8(ascii: ","): return false
+        default:
+            guard !Self.isBlank(byte) else { return false }
+            state = .scalar
+            return true
+        }
+    }
+
+    /// Looks at a byte inside an element.
+    /// - Returns: whether the element ends with it.
+    private mutating func closes(_ byte: UInt8) -> Bool {
+        if isInString {
+            if isEscaped {
+                isEscaped = false
+            } else if byte == UInt8(ascii: "\\") {
+                isEscaped = true
+            } else if byte == UInt8(ascii: "\"") {
+                isInString = false
+                return depth == 0
+            }
+            return false
+        }
+        switch byte {
+        case UInt8(ascii: "\""): isInString = true
+        case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+        case UInt8(ascii: "}"), UInt8(ascii: "]"):
+            depth -= 1
+            return depth == 0
+        default: break
+        }
+        return false
+    }
+
+    private mutating func hand<E: Error>(
+        _ rest: Span<UInt8>, from place: Int, _ emit: (Span<UInt8>) throws(E) -> Void
+    ) throws(FramingError<E>) {
+        if held.count + rest.count > limit { throw .tooLong(excess(from: place)) }
+        guard !held.isEmpty else {
+            do throws(E) { try emit(rest) } catch { throw .consumer(error) }
+            return
+        }
+        held.append(rest)
+        var whole: [UInt8] = []
+        swap(&whole, &held)
+        do throws(E) { try emit(whole.span) } catch { throw .consumer(error) }
+        whole.drain()
+        swap(&whole, &held)
+    }
+
+    private func excess(from place: Int) -> FrameTooLong {
+        FrameTooLong(limit: limit, position: offset + place - held.count)
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
+    }
+}

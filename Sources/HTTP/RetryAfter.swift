@@ -1,0 +1,45 @@
+// How long a provider asks to wait, read from an answer's headers. Dialects put it into an APIError; the engine
+// decides whether the wait fits. Nonsense is no wait at all: the engine then backs off as usual.
+
+internal import JSON
+
+/// Reads `retry-after-ms` and `Retry-After` (RFC 9110 section 10.2.3).
+package enum RetryAfter {
+    /// Seconds to wait, zero or more; nil where no header says so, or one that makes no sense does.
+    ///
+    /// `retry-after-ms` is finer and comes first, unless it says 0 beside a `Retry-After` (Azure sends
+    /// "retry-after: 1, retry-after-ms: 0"). A date is held against the answer's own `Date`, because our clock may be
+    /// wrong, and against `now` where there is none. A date that has passed is 0.
+    package static func seconds(_ headers: HTTPHeaders, now: UnixTime) -> Double? {
+        let milliseconds = single("retry-after-ms", in: headers).flatMap(number).flatMap { WireNumber.delay($0 / 1000) }
+        if let milliseconds, milliseconds > 0 { return milliseconds }
+        return single("retry-after", in: headers).flatMap { value in
+            number(value).flatMap { WireNumber.delay($0) } ?? wait(until: value, headers: headers, now: now)
+        } ?? milliseconds
+    }
+
+    private static func wait(until date: String, headers: HTTPHeaders, now: UnixTime) -> Double? {
+        guard let date = HTTPDate.parse(date, now: now) else { return nil }
+        let sent = headers["date"].flatMap { HTTPDate.parse($0, now: now) }
+        return WireNumber.delay(max(0, date - (sent ?? now)))
+    }
+
+    /// The header's value where there is exactly one: two that differ contradict each other.
+    private static func single(_ name: String, in headers: HTTPHeaders) -> String? {
+        var found: String?
+        for field in headers where field.name.lowercased() == name {
+            if let found, found != field.value { return nil }
+            found = field.value
+        }
+        return found
+    }
+
+    /// Digits, perhaps with a fraction. Signs, exponents, words and lists are no delay.
+    private static func number(_ text: String) -> Double? {
+        guard let first = text.utf8.first, (0x30...0x39).contains(first),
+            text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }),
+            let value = Double(text)
+        else { return nil }
+        return value
+    }
+}

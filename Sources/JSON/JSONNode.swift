@@ -1,0 +1,235 @@
+// One value inside the document a JSONReader holds: what dialects read stream frames through. It copies nothing
+// until a String or a JSONValue is asked for. Pointers stay inside one expression; see JSONReader.swift.
+
+internal import Base
+internal import CSimdJSON
+
+/// A JSON value inside a parsed document. Trivial to copy; valid until its reader's next parse, null afterwards.
+package struct JSONNode {
+    /// What sort of value it is.
+    package enum Kind: Sendable {
+        case null, bool, int, double, string, array, object
+    }
+
+    private let place: csj_node
+
+    internal init(_ place: csj_node) { self.place = place }
+
+    /// What sort of value it is. Integers above Int64.max are doubles.
+    package var kind: Kind {
+        switch csj_type(place) {
+        case UInt8(ascii: "\""): .string
+        case UInt8(ascii: "{"): .object
+        case UInt8(ascii: "["): .array
+        case UInt8(ascii: "l"): .int
+        case UInt8(ascii: "d"), UInt8(ascii: "u"): .double
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): .bool
+        default: .null
+        }
+    }
+
+    /// True for `null`.
+    package var isNull: Bool { kind == .null }
+
+    /// The string, if this is one.
+    package var string: String? {
+        guard kind == .string else { return nil }
+        return text(of: place)
+    }
+
+    /// The integer, if this is one (or a double that is a whole number).
+    package var int: Int64? {
+        switch kind {
+        case .int: Int64(bitPattern: csj_bits(place))
+        case .double: double.flatMap { Int64(exactly: $0) }
+        default: nil
+        }
+    }
+
+    /// The number as a double, if this is one.
+    package var double: Double? {
+        switch csj_type(place) {
+        case UInt8(ascii: "d"): Double(bitPattern: csj_bits(place))
+        case UInt8(ascii: "l"): Double(Int64(bitPattern: csj_bits(place)))
+        case UInt8(ascii: "u"): Double(csj_bits(place))
+        default: nil
+        }
+    }
+
+    /// The truth value, if this is one.
+    package var bool: Bool? {
+        switch csj_type(place) {
+        case UInt8(ascii: "t"): true
+        case UInt8(ascii: "f"): false
+        default: nil
+        }
+    }
+
+    /// The member `key`, if this is an object that has it. Of equal members the last one counts.
+    package subscript(key: StaticString) -> JSONNode? {
+        guard kind == .object else { return nil }
+        return key.withUTF8Buffer { bytes in
+            var entry = csj_key_make(bytes.baseAddress, UInt32(bytes.count))
+            var index: UInt32 = 0
+            return csj_pick(place, &entry, 1, &index) & 1 == 0 ? nil : JSONNode(csj_at(place, index))
+        }
+    }
+
+    /// Looks for several members in one walk, without allocating. Nothing is found in what is no object; of equal
+    /// members the last one counts.
+    package func pick(_ keys: JSONKeys) -> JSONPicked {
+        var picked = JSONPicked(found: 0, places: InlineArray(repeating: 0), object: place)
+        var places = picked.places.mutableSpan
+        picked.found = keys.table.withUnsafeBufferPointer { table in
+            places.withUnsafeMutableBufferPointer { out in
+                csj_pick(place, table.baseAddress, UInt32(table.count), out.baseAddress)
+            }
+        }
+        return picked
+    }
+
+    /// Calls `body` with each member that `keys` does not name and whose value is an array or object with something in
+    /// it. See ``JSONPicked/hasOthers``.
+    package func forEachOther(than keys: JSONKeys, _ body: (String, JSONNode) -> Void) {
+        keys.table.withUnsafeBufferPointer { table in
+            var from = csj_begin(place)
+            while true {
+                let name = csj_other(place, table.baseAddress, UInt32(table.count), from)
+                guard name != 0 else { return }
+                let value = csj_at(place, name + 1)
+                let next = csj_after(value)
+                body(text(of: csj_at(place, name)), JSONNode(value))
+                from = next
+            }
+        }
+    }
+
+    /// True for a number, a boolean, a string that is not empty, and an array or object with one of these at any depth.
+    package var isFilled: Bool {
+        switch kind {
+        case .null: return false
+        case .string: return !isString("")
+        case .bool, .int, .double: return true
+        case .array, .object:
+            let end = csj_end(place)
+            let isObject = kind == .object
+            var child = csj_at(place, csj_begin(place))
+            while child.index < end {
+                if isObject { child = csj_at(child, child.index + 1) }
+                if JSONNode(child).isFilled { return true }
+                child = csj_at(child, csj_after(child))
+            }
+            return false
+        }
+    }
+
+    /// Calls `body` with each element of an array, in order; with nothing if this is no array.
+    /// - Throws: what `body` throws.
+    package func forEachElement<E: Error>(_ body: (JSONNode) throws(E) -> Void) throws(E) {
+        guard kind == .array else { return }
+        let end = csj_end(place)
+        var element = csj_at(place, csj_begin(place))
+        while element.index < end {
+            let next = csj_after(element)
+            try body(JSONNode(element))
+            element = csj_at(element, next)
+        }
+    }
+
+    /// Calls `body` with each member of an object, in order, repeated ones too; with nothing if this is no object.
+    /// - Throws: what `body` throws.
+    package func forEachMember<E: Error>(_ body: (String, JSONNode) throws(E) -> Void) throws(E) {
+        guard kind == .object else { return }
+        let end = csj_end(place)
+        var key = csj_at(place, csj_begin(place))
+        while key.index < end {
+            let value = csj_at(key, key.index + 1)
+            let next = csj_after(value)
+            try body(text(of: key), JSONNode(value))
+            key = csj_at(key, next)
+        }
+    }
+
+    /// The first element, if this is an array that has one.
+    package var first: JSONNode? {
+        guard kind == .array, csj_begin(place) < csj_end(place) else { return nil }
+        return JSONNode(csj_at(place, csj_begin(place)))
+    }
+
+    /// How many elements or members there are (repeated members counted each); 0 for what is neither.
+    package var count: Int {
+        let type = kind
+        guard type == .array || type == .object else { return 0 }
+        let end = csj_end(place)
+        var total = 0
+        var child = csj_at(place, csj_begin(place))
+        while child.index < end {
+            if type == .object { child = csj_at(child, child.index + 1) }
+            child = csj_at(child, csj_after(child))
+            total += 1
+        }
+        return total
+    }
+
+    /// True when this is a string of exactly these bytes; makes no String.
+    package func isString(_ string: StaticString) -> Bool {
+        string.withUTF8Buffer { csj_equals(place, $0.baseAddress, $0.count) }
+    }
+
+    /// A deep copy that outlives the reader. Of equal members the last value counts, at the first one's place.
+    package var value: JSONValue {
+        switch kind {
+        case .null: return .null
+        case .bool: return .bool(bool ?? false)
+        case .int: return .int(int ?? 0)
+        case .double: return .double(double ?? 0)
+        case .string: return .string(text(of: place))
+        case .array:
+            var elements: [JSONValue] = []
+            forEachElement { elements.append($0.value) }
+            return .array(elements)
+        case .object: return .object(objectValue)
+        }
+    }
+
+    /// Names are told apart by their bytes, not by Swift's `==`, which takes "é" and "e" + accent for the same;
+    /// and through a table, because a document of many equal names must not cost quadratic time.
+    private var objectValue: JSONObject {
+        var members: [(key: String, node: JSONNode)] = []
+        forEachMember { members.append(($0, $1)) }
+        var places: [ExactName: Int] = [:]
+        var kept = 0
+        if members.count > 1 { places.reserveCapacity(members.count) }
+        for index in members.indices {
+            if members.count > 1, let earlier = places.updateValue(kept, forKey: ExactName(text: members[index].key)) {
+                places[ExactName(text: members[index].key)] = earlier
+                members[earlier].node = members[index].node
+            } else {
+                members.swapAt(kept, index)
+                kept += 1
+            }
+        }
+        var object = JSONObject()
+        for member in members.prefix(kept) { object.append(uncheckedKey: member.key, member.node.value) }
+        return object
+    }
+
+    private func text(of node: csj_node) -> String {
+        guard csj_type(node) == UInt8(ascii: "\"") else { return "" }
+        var length: UInt32 = 0
+        let start = csj_string(node, &length)
+        return String(decoding: UnsafeBufferPointer(start: start, count: Int(length)).span)
+    }
+}
+
+/// A member's name, compared byte by byte.
+private struct ExactName: Hashable {
+    let text: String
+
+    static func == (a: ExactName, b: ExactName) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
+
+    func hash(into hasher: inout Hasher) {
+        var text = text
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
+}

@@ -1,0 +1,137 @@
+// The faults that the offline provider shows, and the little language in which they are asked for.
+// Pure values: which request a fault falls on is FaultQueue's work, its bytes are FaultyBodyWriter's.
+
+/// An ordered list of faults.
+///
+/// Written as parts with commas between them: `429:2@1.5,cut@4000`. `FaultPlan.help` is the grammar, for people.
+///
+/// Status faults are used up in the order written, one request each, before any request gets a reply; the other
+/// faults fall on the replies that get through. Offsets count decoded body bytes: chunk framing is not counted.
+package struct FaultPlan: Sendable, Equatable {
+    /// The faults, in the order written.
+    package private(set) var faults: [Fault]
+
+    /// The given faults; none by default.
+    package init(_ faults: [Fault] = []) { self.faults = faults }
+
+    /// True when nothing goes wrong.
+    package var isEmpty: Bool { faults.isEmpty }
+
+    /// Reads the grammar of `help`. An empty string is an empty plan.
+    /// - Throws: a `FaultPlanError` that names the part that cannot be read.
+    package static func parse(_ text: String) throws(FaultPlanError) -> FaultPlan {
+        var faults: [Fault] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let part = part.trimmed
+            if part.isEmpty {
+                if text.trimmed.isEmpty { return FaultPlan() }
+                throw FaultPlanError(part: "", reason: "there is nothing between two commas")
+            }
+            faults.append(try FaultParser(part).fault())
+        }
+        return FaultPlan(faults)
+    }
+
+    /// The grammar, one form a line, for `--help`.
+    package static let help = """
+        FAULTS = FAULT,FAULT,...   B, E, N: whole numbers; S: seconds, 0.5 is fine
+        Before the reply: the first N requests (all without :N), used up in the order written
+          STATUS[:N][@RETRY]  answer 400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504 or 529;
+                              RETRY = S, + (1 second), ms:M, date:S (an HTTP date S seconds ahead), raw:TEXT
+          quota[:N]           429 with insufficient_quota
+        In each reply that gets through; xN at the end keeps a fault to the first N of them (cut@400x1)
+          cut@B               reset the connection (RST) after B body bytes
+          eof@B               close cleanly (FIN) after B bytes of a body without any framing
+          chunkcut@B          close inside a chunk after B bytes
+          short-length@B      send B bytes of a body whose Content-Length promises more, then close
+          stall@B:S           pause S seconds after B bytes
+          slow-head:S         pause S seconds before the status line
+          drip:N              write N bytes at a time
+          split-utf8          write in pieces that end inside characters and inside lines
+          comments:S          an SSE comment (Messages: a ping; Ollama, and arrays: white space) every S seconds
+          error-frame@E       after E events an error object (overloaded), then the end
+          bad-json@E          after E events one event whose JSON is broken
+          no-done             leave out [DONE] (Messages: message_stop; Responses: response.completed; others:
+                              the last event or line)
+          no-finish           leave out finish_reason (Messages: stop_reason; Gemini: finishReason; Ollama:
+                              done_reason; TGI: details; Responses: [DONE] in place of response.completed)
+          whole               one JSON body although a stream was asked for
+          garbage             bytes that are not HTTP
+          html                200 with an HTML page, as a captive portal
+          empty               200 with an empty body
+        """
+}
+
+/// One fault, and how many requests it falls on.
+package struct Fault: Sendable, Equatable {
+    /// What goes wrong.
+    package var kind: Kind
+    /// On how many requests; nil means all.
+    package var times: Int?
+
+    /// A fault that falls on `times` requests, or on all of them.
+    package init(_ kind: Kind, times: Int? = nil) {
+        self.kind = kind
+        self.times = times
+    }
+
+    /// What goes wrong. Offsets are decoded body bytes, times are seconds.
+    package enum Kind: Sendable, Equatable {
+        case status(Int, retry: RetryHint?)
+        case quota
+        case cut(at: Int)
+        case eof(at: Int)
+        case chunkCut(at: Int)
+        case shortLength(at: Int)
+        case stall(at: Int, seconds: Double)
+        case slowHead(seconds: Double)
+        case drip(bytes: Int)
+        case splitUTF8
+        case comments(seconds: Double)
+        case errorFrame(after: Int)
+        case badJSON(after: Int)
+        case noDone
+        case noFinish
+        case whole
+        case garbage
+        case html
+        case empty
+    }
+
+    /// True for the faults that answer in place of a reply.
+    package var isStatus: Bool {
+        switch kind {
+        case .status, .quota: true
+        default: false
+        }
+    }
+}
+
+/// When the client is told to come back.
+package enum RetryHint: Sendable, Equatable {
+    /// `Retry-After` with this very text: seconds, or nonsense.
+    case text(String)
+    /// `retry-after-ms`.
+    case milliseconds(Int)
+    /// `Retry-After` with an HTTP date this many seconds ahead of the response's own `Date`.
+    case date(seconds: Int)
+}
+
+/// A part of a fault plan that cannot be read.
+package struct FaultPlanError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The part, as written.
+    package var part: String
+    /// What is wrong with it.
+    package var reason: String
+
+    /// The part, the reason, and the valid forms.
+    package var description: String {
+        "fault \"\(part)\": \(reason). Valid forms: \(Self.forms)"
+    }
+
+    /// Every form, in one line.
+    package static let forms =
+        "STATUS[:N][@S|+|ms:M|date:S|raw:TEXT], quota[:N], cut@B, eof@B, chunkcut@B, short-length@B, stall@B:S, "
+        + "slow-head:S, drip:N, split-utf8, comments:S, error-frame@E, bad-json@E, no-done, no-finish, whole, "
+        + "garbage, html, empty; xN after any but STATUS and quota limits it to the first N replies"
+}

@@ -1,0 +1,93 @@
+// Host primitives for requests.
+
+internal import Chat
+internal import LuaVM
+
+extension ScriptRuntime {
+    func setCallFunctions(_ stack: LuaStack) {
+        stack.set("endpoint") { [unowned self] call throws(LuaError) in
+            let resolved = try EndpointTable.resolve(
+                at: 1, of: call.stack, defaults: configuration.defaults, providers: providers)
+            // The offline provider needs no key, and the variable that the script names holds one all the same.
+            let named = call.stack.field("key_env", of: 1) { $0.string(at: -1) }
+            (named ?? resolved.keyVariable).map(hideVariable)
+            EndpointTable.push(resolved, to: call.stack)
+            return .returned(1)
+        }
+        stack.set("call_start") { [unowned self] call throws(LuaError) in
+            let mode: Call.Mode =
+                switch call.stack.string(at: 2) {
+                case "ask": .ask
+                case "stream": .stream
+                default: .start
+                }
+            let reader = RequestReader(coder: coder, providers: providers)
+            let parsed = try reader.request(at: 1, of: call.stack, mode: mode)
+            var spec = parsed.spec
+            if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }
+            let coalesce = call.stack.field("coalesce", of: 1) { $0.double(at: -1) } ?? 0
+            let id = try requests().start(
+                spec, fault: parsed.fault, mode: mode, callbacks: callbacks(at: 1, of: call.stack), coalesce: coalesce,
+                price: price(at: 1, of: call.stack))
+            call.stack.push(id)
+            return .returned(1)
+        }
+        stack.set("call_wait") { [unowned self] call throws(LuaError) in
+            try requests().wait(call.stack.int(at: 1) ?? 0, owned: call.stack.bool(at: 2) ?? false, call)
+        }
+        stack.set("call_next") { [unowned self] call throws(LuaError) in
+            try requests().pull(call.stack.int(at: 1) ?? 0, call)
+        }
+        stack.set("call_status") { [unowned self] call throws(LuaError) in
+            call.stack.push(try requests().calls[call.requestID]?.status ?? "finished")
+            return .returned(1)
+        }
+        setCallActions(stack)
+    }
+
+    private func setCallActions(_ stack: LuaStack) {
+        let actions: [(StaticString, (CallRegistry) -> (Call) -> Void)] = [
+            ("call_cancel", CallRegistry.cancel), ("call_leave", CallRegistry.leave),
+            ("call_pause", CallRegistry.pause),
+            ("call_resume", CallRegistry.resume),
+        ]
+        for (name, action) in actions {
+            stack.set(name) { [unowned self] call throws(LuaError) in
+                let center = try requests()
+                if let request = center.calls[call.requestID] { action(center)(request) }
+                return .returned(0)
+            }
+        }
+        stack.set("call_release") { [unowned self] call throws(LuaError) in
+            center?.release(call.stack.int(at: 1) ?? 0)
+            return .returned(0)
+        }
+    }
+
+    private func requests() throws(LuaError) -> CallRegistry {
+        guard let center else { throw .misuse("requests are made by scripts, not while the host starts") }
+        return center
+    }
+
+    private func callbacks(at table: Int, of stack: LuaStack) -> Call.Callbacks {
+        func callback(_ name: StaticString) -> Call.Callback? {
+            stack.getField(name, of: table)
+            defer { stack.pop(1) }
+            guard stack.type(at: -1) == .function else { return nil }
+            let wantsEvent = stack.parameterCount(at: -1).map { $0 > 1 } ?? true
+            return Call.Callback(function: stack.reference(to: -1), wantsEvent: wantsEvent)
+        }
+        func plain(_ name: StaticString) -> Call.Callback? {
+            callback(name).map { Call.Callback(function: $0.function, wantsEvent: false) }
+        }
+        return Call.Callbacks(
+            token: callback("on_token"), reasoning: callback("on_reasoning"), toolCall: plain("on_tool_call"),
+            usage: plain("on_usage"), retry: plain("on_retry"), wait: plain("on_wait"), reset: plain("on_reset"),
+            event: plain("on_event"),
+            chunk: plain("on_chunk"), finish: plain("on_finish"), error: plain("on_error"))
+    }
+}
+
+extension HostCall {
+    fileprivate var requestID: RequestID { RequestID(UInt64(clamping: stack.int(at: 1) ?? 0)) }
+}

@@ -1,0 +1,154 @@
+// The primitives that llm.lua and require.lua are written over: a table of host functions, handed to those chunks and
+// to nobody else. Adding a word to the script's API begins here only when it needs Swift.
+
+internal import Base
+internal import Chat
+internal import LuaVM
+internal import Providers
+
+extension ScriptRuntime {
+    /// Opens everything a script finds: output, globals, `require`, `llm`, `host`, `arg`.
+    func open() throws(LuaError) {
+        try vm.setOutput(
+            standard: { [unowned self] bytes in write(bytes, to: configuration.output) },
+            error: { [unowned self] bytes in write(bytes, to: configuration.errorOutput) })
+        providers.all.compactMap(\.keyVariable).forEach(hideVariable)
+        let stack = vm.stack
+        stack.pushTable(fields: 40)
+        setTaskFunctions(stack)
+        setScopeFunctions(stack)
+        setBudgetFunctions(stack)
+        setSchemaFunctions(stack)
+        setCallFunctions(stack)
+        setValueFunctions(stack)
+        setSystemFunctions(stack)
+        setFileFunctions(stack)
+        // part(name) -> the chunk of a part of `llm` that is loaded when it is first named.
+        stack.set("part") { call throws(LuaError) in
+            let name = call.stack.string(at: 1) ?? ""
+            guard let source = Self.part(name) else { throw .misuse("llm has no part '\(name)'") }
+            try call.stack.load(source, name: "=[llm.\(name)]")
+            return .returned(1)
+        }
+        let host = stack.popReference()
+        replaceSystemCalls(stack)
+        try vm.openPackages()
+        vm.describeErrorTable = { [coder] in ErrorTable.description(at: $1, of: $0, coder) }
+        try runEmbedded(PackageResources.require_lua, "=[require]", host, results: 0)
+        try runEmbedded(PackageResources.llm_lua, "=[llm]", host, results: 1)
+        setLoaded("llm", stack)
+        makeCenter()
+        setRegisteredFunctions(stack)
+        setArguments(stack)
+    }
+
+    // A switch, so that only the part that is asked for is copied out of the binary.
+    private static func part(_ name: String) -> [UInt8]? {
+        switch name {
+        case "budget": PackageResources.budget_lua
+        case "chat": PackageResources.chat_lua
+        case "flow": PackageResources.flow_lua
+        case "images": PackageResources.images_lua
+        case "limit": PackageResources.limit_lua
+        case "parallel": PackageResources.parallel_lua
+        case "prices": PackageResources.prices_lua
+        case "prompt": PackageResources.prompt_lua
+        case "schema": PackageResources.schema_lua
+        case "scope": PackageResources.scope_lua
+        case "step": PackageResources.step_lua
+        case "structured": PackageResources.structured_lua
+        case "tools": PackageResources.tools_lua
+        case "usage": PackageResources.usage_lua
+        default: nil
+        }
+    }
+
+    private func write(_ bytes: [UInt8], to sink: OutputSink) -> Bool {
+        configuration.indicator?(nil)
+        if sink(bytes) { return true }
+        isOutputClosed = true
+        return false
+    }
+
+    private func runEmbedded(
+        _ source: [UInt8], _ name: String, _ host: LuaReference, results: Int
+    ) throws(LuaError) {
+        let stack = vm.stack
+        try stack.load(source, name: name)
+        stack.push(host)
+        try stack.call(arguments: 1, results: results)
+    }
+
+    private func makeCenter() {
+        guard let replyMetatable, let errorMetatable else { return }
+        let tables = ReplyTables(coder: coder, replyMetatable: replyMetatable, errorMetatable: errorMetatable)
+        let center = CallRegistry(vm: vm, engine: engine, scheduler: scheduler, tables: tables)
+        center.warn = { [configuration] in configuration.log(.warning, $0) }
+        center.retryNotice = configuration.retryNotice
+        center.waitNotice = configuration.waitNotice
+        self.center = center
+        scheduler.onCancelWait = { [unowned center] in center.cancelWait($0, by: $1) }
+        scheduler.onCallback = { [unowned center] in center.callbackOver($0, $1) }
+        scheduler.cancellation = { [unowned self] in cancellation(tables) }
+        scheduler.returnedError = { [unowned self] in returnedError($0, tables) }
+        scheduler.warn = center.warn
+        if let value = cancellation(tables).value { vm.setCancellation(value) }
+    }
+
+    private func cancellation(_ tables: ReplyTables) -> LuaError {
+        let stack = vm.stack
+        stack.pushTable(fields: 4)
+        stack.set("kind", ErrorKind.cancelled.rawValue)
+        stack.set("message", "the task was cancelled")
+        stack.set("retryable", false)
+        stack.setMetatable(tables.errorMetatable, of: -1)
+        return LuaError("the task was cancelled", value: stack.popReference())
+    }
+
+    private func returnedError(_ results: [LuaReference], _ tables: ReplyTables) -> LuaError? {
+        let stack = vm.stack
+        let top = stack.top
+        defer { stack.setTop(top) }
+        stack.push(results[0])
+        stack.push(results[1])
+        guard stack.isNil(at: -2), stack.hasMetatable(tables.errorMetatable, at: -1) else { return nil }
+        return LuaError(stack.display(at: -1), value: results[1])
+    }
+
+    /// Sets `package.loaded[name]` to the value on top. [-1, +0]
+    private func setLoaded(_ name: String, _ stack: LuaStack) {
+        stack.getGlobal("package")
+        stack.getField("loaded", of: -1)
+        stack.pushCopy(of: -3)
+        stack.setField(named: name, of: -2)
+        stack.pop(3)
+    }
+
+    private func setRegisteredFunctions(_ stack: LuaStack) {
+        stack.pushTable(fields: functions.count)
+        for function in functions {
+            stack.pushFunction(function.body)
+            stack.setField(named: function.name, of: -2)
+        }
+        setLoaded("host", stack)
+    }
+
+    private func setArguments(_ stack: LuaStack) {
+        stack.pushTable(array: configuration.arguments.count, fields: 1)
+        stack.push(configuration.argumentZero ?? configuration.name)
+        stack.setElement(0, of: -2)
+        for (index, argument) in configuration.arguments.enumerated() {
+            stack.push(argument)
+            stack.setElement(index + 1, of: -2)
+        }
+        stack.setGlobal("arg")
+    }
+}
+
+extension LuaStack {
+    /// Sets a field of the table on top to a host function. [-0, +0]
+    func set(_ name: StaticString, _ body: @escaping HostBody) {
+        pushFunction(body)
+        setField(name, of: -2)
+    }
+}

@@ -1,0 +1,114 @@
+// Host primitives for schemas: values of Lua held against a JSON Schema.
+
+internal import JSON
+internal import JSONSchema
+internal import LuaVM
+
+extension ScriptRuntime {
+    func setSchemaFunctions(_ stack: LuaStack) {
+        setJSONReaders(stack)
+        let coder = self.coder
+        // schema_problem(schema) -> why it cannot be used | nil
+        stack.set("schema_problem") { call throws(LuaError) in
+            let value = try coder.value(at: 1, of: call.stack, place: "schema")
+            do throws(JSONSchema.Problem) {
+                _ = try JSONSchema(value)
+                return .returned(0)
+            } catch {
+                call.stack.push("\(error)")
+                return .returned(1)
+            }
+        }
+        // schema_violations(schema, value) -> in words | nil, the first one's place
+        stack.set("schema_violations") { call throws(LuaError) in
+            let schema = try coder.value(at: 1, of: call.stack, place: "schema")
+            let value: JSONValue
+            do throws(LuaCoder.Problem) {
+                value = try coder.encoded(at: 2, of: call.stack, place: "value")
+            } catch {
+                // What a model sends may nest deeper than Lua's tables are written.
+                call.stack.push(error.message)
+                return .returned(1)
+            }
+            do throws(JSONSchema.Problem) {
+                let violations = try JSONSchema(schema).violations(of: value)
+                guard let first = violations.first else { return .returned(0) }
+                let words = violations.map { violation in
+                    violation.path.isEmpty ? violation.message : "\(Self.place(violation.path)): \(violation.message)"
+                }
+                call.stack.push(words.joined(separator: "; "))
+                call.stack.push(Self.place(first.path))
+                return .returned(2)
+            } catch {
+                throw .misuse("schema: \(error)")
+            }
+        }
+    }
+
+    private func setJSONReaders(_ stack: LuaStack) {
+        let coder = self.coder
+        // json_document(text, root) -> the JSON inside it | nil, why there is none; root is its type, where that is known
+        stack.set("json_document") { call throws(LuaError) in
+            var reader = IncrementalJSONReader(root: call.stack.string(at: 2))
+            do throws(IncrementalJSONReader.Problem) {
+                try reader.feed(call.stack.string(at: 1) ?? "") { _ in }
+            } catch {
+                call.stack.pushNil()
+                call.stack.push("it is not JSON: \(error)")
+                return .returned(2)
+            }
+            guard let value = reader.value else {
+                call.stack.pushNil()
+                call.stack.push("it holds no whole JSON document")
+                return .returned(2)
+            }
+            coder.push(value, to: call.stack)
+            return .returned(1)
+        }
+        stack.set("json_reader") { [unowned self] call throws(LuaError) in
+            lastJSONReader += 1
+            jsonReaders[lastJSONReader] = IncrementalJSONReader(root: call.stack.string(at: 1))
+            call.stack.push(lastJSONReader)
+            return .returned(1)
+        }
+        // json_feed(reader, text) -> { path, value, path, value, ... } of what it closes
+        stack.set("json_feed") { [unowned self] call throws(LuaError) in
+            let id = call.stack.int(at: 1) ?? 0
+            var closed: [IncrementalJSONReader.Closed] = []
+            do throws(IncrementalJSONReader.Problem) {
+                try jsonReaders[id]?.feed(call.stack.string(at: 2) ?? "") { closed.append($0) }
+            } catch {
+                // What is no JSON closes nothing more; the whole answer is judged at its end.
+                jsonReaders[id] = nil
+            }
+            call.stack.pushTable(array: closed.count * 2)
+            for (index, event) in closed.enumerated() {
+                call.stack.push(Self.place(event.path))
+                call.stack.setElement(index * 2 + 1, of: -2)
+                coder.push(event.value, to: call.stack)
+                call.stack.setElement(index * 2 + 2, of: -2)
+            }
+            return .returned(1)
+        }
+        stack.set("json_restart") { [unowned self] call throws(LuaError) in
+            jsonReaders[call.stack.int(at: 1) ?? 0] = IncrementalJSONReader(root: call.stack.string(at: 2))
+            return .returned(0)
+        }
+        stack.set("json_release") { [unowned self] call throws(LuaError) in
+            jsonReaders[call.stack.int(at: 1) ?? 0] = nil
+            return .returned(0)
+        }
+    }
+
+    /// A path as a script would write it, elements from 1: "people[2].age".
+    private static func place(_ path: [JSONSchema.Step]) -> String {
+        var text = ""
+        for step in path {
+            switch step {
+            case .member(let name): text += text.isEmpty ? name : "." + name
+            case .element(let index): text += "[\(index + 1)]"
+            }
+        }
+        return text
+    }
+}

@@ -1,0 +1,103 @@
+// Host primitives for scopes: what flow.lua builds structured concurrency from.
+
+internal import Chat
+internal import Engine
+internal import LuaVM
+
+extension ScriptRuntime {
+    func setScopeFunctions(_ stack: LuaStack) {
+        let scheduler = self.scheduler
+        // scope_enter(budget, characters, seconds) -> scope: what the running task begins from now on belongs to it.
+        stack.set("scope_enter") { [unowned self] call throws(LuaError) in
+            guard let task = scheduler.current else { throw .misuse("a flow runs in scripts, not at the host's start") }
+            let stack = call.stack
+            let hold = stack.int(at: 2).map { OutputHold(characters: $0, seconds: stack.double(at: 3) ?? .infinity) }
+            stack.push(
+                scheduler.enter(task, budget: stack.int(at: 1).flatMap { budgets[$0] }, holdBack: hold))
+            return .returned(1)
+        }
+        // shield(number): the running task enters (1) or leaves (-1) a block that cancelling does not interrupt. Entering
+        // makes the present scope, which is the block's own, keep its members when the script is stopped.
+        stack.set("shield") { call throws(LuaError) in
+            guard let task = scheduler.current else {
+                throw .misuse("llm.shield runs in scripts, not at the host's start")
+            }
+            let depth = call.stack.int(at: 1) ?? 0
+            scheduler.shield(task, by: depth)
+            if depth > 0 { task.scope?.isShielded = true }
+            return .returned(0)
+        }
+        // scope_leave(scope): cancels what is left of it, and waits until that is over, cancelled or not.
+        stack.set("scope_leave") { [unowned self] call throws(LuaError) in
+            guard let scope = scheduler.takeScope(call.stack.int(at: 1) ?? 0) else { return .returned(0) }
+            if let task = scheduler.current { task.scope = scope.outer }
+            return try end(scope, call)
+        }
+        // scope_next(scope, seconds) -> task id | nil: the next branch that is over; nil once the time is out.
+        stack.set("scope_next") { call throws(LuaError) in
+            guard let scope = scheduler.scope(call.stack.int(at: 1) ?? 0) else { throw .misuse("the scope is gone") }
+            if !scope.finished.isEmpty {
+                call.stack.push(scope.finished.removeFirst())
+                return .returned(1)
+            }
+            try scheduler.suspend(.scope(scope), call, action: "a flow")
+            scope.waiter = scheduler.current
+            if let seconds = call.stack.double(at: 2) { scheduler.setTimer(at: Engine.now() + seconds) }
+            return .waits
+        }
+        // scope_has_output(scope) -> whether a request inside has brought text.
+        stack.set("scope_has_output") { call throws(LuaError) in
+            call.stack.push(scheduler.scope(call.stack.int(at: 1) ?? 0)?.hasOutput ?? false)
+            return .returned(1)
+        }
+        // scope_partial(scope, value): what has been done so far. scope_partial(scope) -> that of it, or of a scope inside.
+        stack.set("scope_partial") { call throws(LuaError) in
+            guard let scope = scheduler.scope(call.stack.int(at: 1) ?? 0) else { return .returned(0) }
+            if call.argumentCount > 1 {
+                scope.partial = call.stack.reference(to: 2)
+                return .returned(0)
+            }
+            guard let partial = scheduler.partial(of: scope) else { return .returned(0) }
+            call.stack.push(partial)
+            return .returned(1)
+        }
+        // branch(body, ...) -> task id: a task whose end scope_next tells.
+        stack.set("branch") { call throws(LuaError) in
+            let task = scheduler.makeTask(.spawned)
+            task.isBranch = true
+            call.stack.move(call.argumentCount, to: task.coroutine.stack)
+            scheduler.begin(task, arguments: call.argumentCount - 1)
+            call.stack.push(task.id)
+            return .returned(1)
+        }
+        // traceback() -> the running task's: for message handlers.
+        stack.set("traceback") { call throws(LuaError) in
+            call.stack.push(scheduler.current?.coroutine.traceback() ?? "")
+            return .returned(1)
+        }
+        // trace(error, step): for message handlers; see Scheduler.trace.
+        stack.set("trace") { call throws(LuaError) in
+            // The combinator raises the error again: until then, and after it, a cancelled task cleans up.
+            if let task = scheduler.current, task.isCancelled { task.coroutine.isUnwinding = true }
+            let text = call.stack.string(at: 1)
+            let error =
+                text.map { LuaError($0) } ?? LuaError(call.stack.display(at: 1), value: call.stack.reference(to: 1))
+            scheduler.trace(error, step: call.stack.string(at: 2) ?? "llm.flow")
+            return .returned(0)
+        }
+    }
+
+    private func end(_ scope: TaskScope, _ call: HostCall) throws(LuaError) -> HostOutcome {
+        scheduler.beginLeaving(scope)
+        for id in scope.calls.keys.sorted(by: { $0.raw < $1.raw }) {
+            guard let request = scope.calls[id] else { continue }
+            center?.cancel(request)
+            // A callback that waits would hold the end of its request back.
+            if let task = request.task, request.isBusy { scheduler.cancel(task) }
+        }
+        guard !scope.isEmpty else { return .returned(0) }
+        try scheduler.suspend(.scope(scope), call, action: "a flow", isShielded: true)
+        scope.waiter = scheduler.current
+        return .waits
+    }
+}

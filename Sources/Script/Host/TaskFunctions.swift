@@ -1,0 +1,57 @@
+// Host primitives for tasks and time.
+
+internal import Engine
+internal import LuaVM
+
+extension ScriptRuntime {
+    func setTaskFunctions(_ stack: LuaStack) {
+        let scheduler = self.scheduler
+        stack.set("spawn") { call throws(LuaError) in
+            let task = scheduler.makeTask(.spawned)
+            call.stack.move(call.argumentCount, to: task.coroutine.stack)
+            scheduler.begin(task, arguments: call.argumentCount - 1)
+            call.stack.push(task.id)
+            return .returned(1)
+        }
+        stack.set("task_wait") { call throws(LuaError) in
+            guard let task = scheduler.task(call.stack.int(at: 1) ?? 0) else { throw .misuse("the task is gone") }
+            if task.isOver {
+                let outcome = scheduler.outcome(of: task)
+                if case .failure(let error) = outcome { scheduler.note(error) }
+                return .returned(try outcome.get()(call.stack))
+            }
+            guard task !== scheduler.current else { throw .misuse("a task cannot wait for itself") }
+            try scheduler.suspend(.task(task), call, action: "task:wait")
+            if let waiter = scheduler.current { task.waiters.append(waiter) }
+            return .waits
+        }
+        stack.set("task_cancel") { call throws(LuaError) in
+            if let task = scheduler.task(call.stack.int(at: 1) ?? 0) {
+                guard task !== scheduler.current else { throw .misuse("a task cannot cancel itself; return instead") }
+                scheduler.cancel(task)
+            }
+            return .returned(0)
+        }
+        stack.set("task_status") { call throws(LuaError) in
+            call.stack.push(scheduler.task(call.stack.int(at: 1) ?? 0)?.state.rawValue ?? "done")
+            return .returned(1)
+        }
+        stack.set("task_release") { call throws(LuaError) in
+            scheduler.release(call.stack.int(at: 1) ?? 0)
+            return .returned(0)
+        }
+        stack.set("sleep") { call throws(LuaError) in
+            try scheduler.suspend(.timer, call, action: "llm.sleep")
+            scheduler.setTimer(at: Engine.now() + (call.stack.double(at: 1) ?? 0))
+            return .waits
+        }
+        stack.set("now") { call throws(LuaError) in
+            call.stack.push(Engine.now())
+            return .returned(1)
+        }
+        stack.set("time") { call throws(LuaError) in
+            call.stack.push(SystemClock.unixTime())
+            return .returned(1)
+        }
+    }
+}

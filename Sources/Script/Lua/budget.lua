@@ -1,0 +1,78 @@
+-- llm.budget: a cap on what a scope may cost. Loaded when a script first says llm.budget.
+local host, llm, internal, _ENV = ...
+local check, describe, Failure, scope = internal.check, internal.describe, internal.Failure, internal.scope
+
+local Budget = { __name = "llm.budget" }
+local methods = {}
+local OPTIONS = { tokens = "count", usd = "span", seconds = "seconds" }
+
+local function failure(message)
+  return setmetatable({ kind = "budget", message = message, retryable = false }, Failure)
+end
+
+-- What run returns once fn is over: its results, or the budget's error where the cap was reached meanwhile, whatever fn
+-- made of the errors. Nothing that fn returned is lost: err.partial and err.errors, or err.others.
+local function outcome(self, results)
+  local value, err = results[1], results[2]
+  local why = select(3, host.budget_spent(self._id))
+  local has_failed = scope.failed(value, err)
+  if not why or (has_failed and getmetatable(err) == Failure and err.kind == "budget") then return scope.unpack(results) end
+  local spent = failure(why)
+  if has_failed then spent.others = { err } else spent.partial, spent.errors = value, err end
+  return nil, spent
+end
+
+-- Runs fn(...) inside the budget: whatever is asked there, by tasks and combinators too, counts. Returns what fn returns;
+-- nil and an error of kind "budget" once the cap is reached, at which every request inside is ended.
+function methods:run(fn, ...)
+  if getmetatable(self) ~= Budget then host.misuse("budget:run is a method: write budget:run(fn, ...)") end
+  if not internal.step.is_callable(fn) then host.misuse("budget:run takes a function, not " .. describe(fn)) end
+  local arguments = table.pack(...)
+  return scope.run(function() return "llm.budget" end, function(inner)
+    local running = {}
+    scope.begin(running, "budget", function() return fn(scope.unpack(arguments)) end)
+    local name, results = scope.next(inner, running, self._deadline)
+    if name then return outcome(self, results) end
+    host.budget_expire(self._id, self._seconds)
+    return nil, scope.with_partial(failure(select(3, host.budget_spent(self._id))), inner)
+  end, self._id)
+end
+
+Budget.__call = methods.run
+Budget.__gc = function(self) host.budget_release(self._id) end
+Budget.__index = function(self, name)
+  if methods[name] then return methods[name] end
+  local tokens, usd, exhausted = host.budget_spent(self._id)
+  if name == "tokens" then return math.ceil(tokens) end
+  if name == "usd" then return usd end
+  if name == "spent" then return exhausted ~= nil end
+end
+
+-- Names, once a script, the usual models without a price of the providers whose key is here: a request to one inside a
+-- budget of dollars raises.
+local is_told = false
+local function tell_missing_prices()
+  if is_told then return end
+  is_told = true
+  local missing = {}
+  for _, provider in ipairs(host.providers()) do
+    if provider.key_env and provider.has_key and provider.model and not llm.prices[provider.model] then
+      missing[#missing + 1] = provider.model .. " (" .. provider.name .. ")"
+    end
+  end
+  if #missing > 0 then
+    llm.log.warning("llm.budget: no price is known of " .. table.concat(missing, ", ")
+      .. "; to ask one of these, write llm.prices[\"MODEL\"] = { input = ..., output = ... }, in dollars for a million tokens")
+  end
+end
+
+-- llm.budget{ tokens =, usd =, seconds = }: the time runs from here.
+return function(options)
+  check("llm.budget", options, OPTIONS)
+  if next(options) == nil then host.misuse("llm.budget needs tokens, usd or seconds") end
+  if options.usd then tell_missing_prices() end
+  local seconds = options.seconds
+  return setmetatable({
+    _id = host.budget(options.tokens, options.usd), _seconds = seconds, _deadline = seconds and host.now() + seconds,
+  }, Budget)
+end

@@ -1,0 +1,219 @@
+-- client:chat: a conversation that remembers. Loaded when a script first begins one.
+local host, llm, internal, _ENV = ...
+local check, describe, Failure, Reply, fail = internal.check, internal.describe, internal.Failure, internal.Reply, host.misuse
+
+local Chat = { __name = "llm.chat" }
+local methods = {}
+Chat.__index = methods
+Chat.__tostring = function(self) return "chat (" .. #self._messages .. " messages)" end
+
+local FORMAT, VERSION = "moonrill-chat", 1
+local OPTIONS = { messages = "table", load = "string" }
+for name, kind in next, internal.REQUEST do OPTIONS[name] = kind end
+
+local function self_of(self, where)
+  if getmetatable(self) ~= Chat then fail(where .. " is a method: write " .. where .. "(...)") end
+  return self
+end
+
+local function path_of(where, path)
+  if type(path) ~= "string" or path == "" then fail(where .. " takes a file's name, not " .. describe(path)) end
+  return path
+end
+
+local function failure(kind, message) return setmetatable({ kind = kind, message = message, retryable = false }, Failure) end
+
+-- A copy whose tables are its own. Tools, null and other objects are not data: they are internal.
+local ARRAY = getmetatable(llm.json.array {})
+local function copied(value, seen)
+  if type(value) ~= "table" then return value end
+  local metatable = getmetatable(value)
+  if metatable ~= nil and metatable ~= ARRAY then return value end
+  seen = seen or {}
+  if seen[value] then return seen[value] end
+  local copy = setmetatable({}, metatable)
+  seen[value] = copy
+  for name, member in next, value do copy[name] = copied(member, seen) end
+  return copy
+end
+
+-- What a prompt adds to the conversation.
+local function prompt_messages(prompt)
+  if getmetatable(prompt) == Reply then prompt = prompt.text end
+  if type(prompt) == "string" then return { { role = "user", content = prompt } } end
+  if type(prompt) ~= "table" or getmetatable(prompt) == Failure or next(prompt) == nil then
+    fail("chat:send takes a string, a message or an array of parts, not " .. describe(prompt))
+  end
+  if prompt.role ~= nil then return { prompt } end
+  local first = prompt[1]
+  if type(first) == "table" and (first.role ~= nil or getmetatable(first) == Reply) then return prompt end
+  return { { role = "user", content = prompt } }
+end
+
+-- The calls that no message answers: every provider refuses a history with one.
+local function unanswered(messages)
+  local open, order, nameless = {}, {}, {}
+  for _, message in ipairs(messages) do
+    if message.role == "assistant" and type(message.tool_calls) == "table" then
+      for _, call in ipairs(message.tool_calls) do
+        local form = type(call) == "table" and call["function"]
+        local id = type(call) == "table" and call.id
+        local name = type(call) == "table" and (call.name or (type(form) == "table" and form.name)) or "?"
+        if type(id) == "string" and id ~= "" then
+          if not open[id] then order[#order + 1] = id end
+          open[id] = name
+        else
+          -- Ollama's calls may have no ids: results answer them in order.
+          nameless[#nameless + 1] = { id = "", name = name }
+        end
+      end
+    elseif message.role == "tool" then
+      local id = message.tool_call_id
+      if type(id) == "string" and id ~= "" then open[id] = nil else table.remove(nameless, 1) end
+    end
+  end
+  local list = {}
+  for _, id in ipairs(order) do if open[id] then list[#list + 1] = { id = id, name = open[id] } end end
+  return table.move(nameless, 1, #nameless, #list + 1, list)
+end
+
+-- Asks with all that was said before. What was asked and answered is remembered once the answer is whole.
+function methods:send(prompt, options)
+  self_of(self, "chat:send")
+  if options ~= nil then check("chat:send", options, internal.REQUEST) end
+  if self._busy then fail("chat:send: this chat waits for an answer; fork() it to ask side by side") end
+  local messages = table.move(self._messages, 1, #self._messages, 1, {})
+  for _, message in ipairs(internal.prompt.checked("chat:send", "the prompt", prompt_messages(prompt))) do
+    messages[#messages + 1] = copied(message)
+  end
+  local open = unanswered(messages)
+  if #open > 0 then
+    return nil, failure("invalid_request", "chat:send: the model's call '" .. open[1].name .. "' (id " .. open[1].id
+      .. ") has no answer yet; send { role = \"tool\", tool_call_id = id, content = result } for it, or an array of these for "
+      .. "several calls")
+  end
+  self._busy = true
+  local guard <close> = setmetatable({}, { __close = function() self._busy = false end })
+  local request = {}
+  for name, value in next, self._options do request[name] = value end
+  for name, value in next, options or {} do request[name] = value end
+  local reply, err = internal.ask("chat:send", self._client, messages, request)
+  if not reply then return nil, err end
+  if reply.messages then
+    messages = table.move(reply.messages, 1, #reply.messages, 1, {})
+  else
+    messages[#messages + 1] = reply.message
+  end
+  self._messages = messages
+  return reply
+end
+
+-- A conversation of its own that begins with what was said so far.
+function methods:fork()
+  self_of(self, "chat:fork")
+  return setmetatable({
+    _client = self._client, _options = copied(self._options), _messages = copied(self._messages), _busy = false,
+  }, Chat)
+end
+
+function methods:messages() return copied(self_of(self, "chat:messages")._messages) end
+
+-- Writes the conversation to a file, whole or not at all: true, or nil and an error.
+function methods:save(path)
+  self_of(self, "chat:save")
+  path_of("chat:save", path)
+  local text, problem = host.json_text({
+    format = FORMAT, version = VERSION, model = self._client.model, system = self._options.system,
+    messages = llm.json.array(copied(self._messages)),
+  }, "the chat", true)
+  local why = problem
+  if text then
+    local is_written
+    is_written, why = host.write_file(path, text .. "\n")
+    if is_written then return true end
+  end
+  return nil, failure("config", "the chat cannot be saved: " .. why)
+end
+
+-- What a saved file says: a table, or nil and why it holds no chat.
+local function loaded(path)
+  local file, why = io.open(path, "rb")
+  if not file then return nil, "the chat cannot be loaded: " .. why end
+  local text, problem = file:read("a")
+  file:close()
+  if not text then return nil, "the chat cannot be loaded: " .. path .. ": " .. tostring(problem) end
+  local saved
+  saved, problem = llm.json.decode(text)
+  if type(saved) ~= "table" or saved.format ~= FORMAT then
+    return nil, path .. " holds no chat" .. (problem and ": " .. tostring(problem) or "")
+  end
+  if math.type(saved.version) ~= "integer" or saved.version > VERSION then
+    return nil, path .. " was saved by a later moonrill (version " .. tostring(saved.version) .. ")"
+  end
+  if saved.system == llm.json.null then saved.system = nil end
+  if saved.system ~= nil and type(saved.system) ~= "string" then return nil, path .. " holds no chat: system is no string" end
+  if getmetatable(saved.messages) ~= ARRAY then return nil, path .. " holds no chat: messages is no array" end
+  for index, message in ipairs(saved.messages) do
+    local wrong = internal.prompt.message_problem(message)
+    if wrong then return nil, path .. " holds no chat: message " .. index .. wrong end
+  end
+  return saved
+end
+
+-- Goes on with what another wrote with save, in place of what was said here: true, or nil and an error, and nothing changed.
+function methods:load(path)
+  self_of(self, "chat:load")
+  path_of("chat:load", path)
+  if self._busy then fail("chat:load: this chat waits for an answer") end
+  local saved, problem = loaded(path)
+  if not saved then return nil, failure("config", problem) end
+  self._messages = saved.messages
+  if self._options.system == nil then self._options.system = saved.system end
+  return true
+end
+
+-- Tokens of all that a message holds, about; an image's bytes do not count.
+local function tokens_of(value)
+  if type(value) == "string" then return host.estimated_tokens(value) end
+  local sum = 0
+  if type(value) == "table" then
+    for name, part in next, value do if name ~= "data" then sum = sum + tokens_of(part) end end
+  end
+  return sum
+end
+
+-- Forgets the oldest exchanges until the rest has at most max_tokens, by estimate. An exchange is a message of the user's
+-- and all that follows it, calls and results included; the last one stays. Returns how many messages went.
+function methods:trim(options)
+  self_of(self, "chat:trim")
+  check("chat:trim", options, { max_tokens = "count" })
+  if not options.max_tokens then fail("chat:trim needs max_tokens") end
+  if self._busy then fail("chat:trim: this chat waits for an answer") end
+  local messages, sum, starts = self._messages, tokens_of(self._options.system), {}
+  for index, message in ipairs(messages) do
+    sum = sum + 4 + tokens_of(message)
+    if message.role == "user" then starts[#starts + 1] = index end
+  end
+  local first = 1
+  for _, start in ipairs(starts) do
+    for index = first, start - 1 do sum = sum - 4 - tokens_of(messages[index]) end
+    first = start
+    if sum <= options.max_tokens then break end
+  end
+  self._messages = table.move(messages, first, #messages, 1, {})
+  return first - 1
+end
+
+-- client:chat{ system =, messages =, load = path, ... }: further options are those of every send. All are checked here.
+return function(client, options)
+  options = options == nil and {} or options
+  internal.check_request("client:chat", options, OPTIONS)
+  local messages = internal.prompt.checked("client:chat", "messages", options.messages or {})
+  local own = copied(options)
+  own.messages, own.load = nil, nil
+  local chat = setmetatable({ _client = client, _options = own, _messages = copied(messages), _busy = false }, Chat)
+  if options.load == nil then return chat end
+  local ok, err = chat:load(options.load)
+  if not ok then return nil, err end
+  return chat
+end

@@ -1,0 +1,441 @@
+-- The module `llm`, as scripts see it: options checked and merged here, everything that waits or sends done by the
+-- host. Run once a state with the host's primitives as its argument; returns the module. Every function of the module has
+-- its face here; what few scripts need is in parts that are loaded later (internal.NAME is what NAME.lua returns).
+-- Length: the schemas of all options stand in one file, which types/llm.lua is held to.
+local host = ...
+local llm = { version = host.version }
+-- A script may write over globals and over what is in their tables; the module and its parts go on with the originals.
+-- Methods of strings are looked up in the script's table: here they are called as functions.
+local originals = {}
+for name, value in next, _G do
+  if type(value) == "table" and value ~= _G then
+    local copy = {}
+    for member, it in next, value do copy[member] = it end
+    value = copy
+  end
+  originals[name] = value
+end
+local _ENV = originals
+
+-- Misuse -----------------------------------------------------------------------------------------------------------
+
+-- Raises with the position of the script's own line (level 0 here: the host finds the line).
+local fail = host.misuse
+
+local function describe(value)
+  local kind = type(value)
+  if kind == "string" then return string.format("%q", #value > 40 and string.sub(value, 1, 40) .. "..." or value) end
+  if kind == "number" or kind == "boolean" then return tostring(value) end
+  return kind == "nil" and "nil" or "a " .. kind
+end
+
+-- Replies and errors ------------------------------------------------------------------------------------------------
+
+local Reply = { __name = "llm.reply", __tostring = function(self) return self.text end }
+local Failure = { __name = "llm.error", __tostring = function(self) return self._display or self.message end }
+host.metatables { reply = Reply, error = Failure }
+
+-- "A: " .. reply and "failed: " .. err: both stand for what tostring says of them.
+local function joined(a, b)
+  local function text(value)
+    local kind = type(value)
+    if kind == "string" or kind == "number" then return value end
+    local metatable = getmetatable(value)
+    if metatable == Reply or metatable == Failure or (type(metatable) == "table" and metatable.__tostring) then
+      return tostring(value)
+    end
+    local other = (getmetatable(a) == Failure or getmetatable(b) == Failure) and "an error" or "a reply"
+    return fail("attempt to concatenate a " .. kind .. " value with " .. other)
+  end
+  return text(a) .. text(b)
+end
+Reply.__concat, Failure.__concat = joined, joined
+
+-- Checks -----------------------------------------------------------------------------------------------------------
+
+-- Schemas: option name -> what it must be. "any" is passed on as it is.
+local CALLBACKS = {
+  on_token = "function", on_reasoning = "function", on_tool_call = "function", on_tool_result = "function",
+  on_value = "function", on_usage = "function",
+  on_retry = "function", on_wait = "function", on_reset = "function", on_event = "function", on_chunk = "function",
+  on_finish = "function", on_error = "function",
+}
+
+-- Body fields that most providers share; any other field goes through `params`.
+local SAMPLING = {
+  temperature = "number", top_p = "number", top_k = "number", min_p = "number", max_tokens = "integer",
+  max_completion_tokens = "integer", stop = "any", seed = "integer", n = "integer", presence_penalty = "number",
+  frequency_penalty = "number", logit_bias = "table", logprobs = "any", top_logprobs = "integer", user = "string",
+  tools = "table", tool_choice = "any", parallel_tool_calls = "boolean", response_format = "form",
+  reasoning_effort = "string", thinking = "any", service_tier = "string", stream_options = "table",
+}
+
+local SHARED = {
+  model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
+  coalesce = "span", lenient = "boolean", think_tags = "tags", limit = "any",
+  max_rounds = "count", schema = "table",
+}
+
+local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", stall = "seconds", total = "seconds" }
+local RETRY = { max = "count", base = "seconds", cap = "seconds", max_wait = "seconds", after_output = "string" }
+local AFTER_OUTPUT = { fail = true, restart = true, continue = true, auto = true }
+
+local function union(...)
+  local all = {}
+  for _, schema in ipairs { ... } do for name, kind in pairs(schema) do all[name] = kind end end
+  return all
+end
+
+local REQUEST = union(SHARED, CALLBACKS, SAMPLING)
+local CLIENT = union(SHARED, CALLBACKS, { provider = "string", base_url = "string", dialect = "string", key_env = "string" })
+
+local CHECKS = {
+  any = function() return true end,
+  number = function(v) return type(v) == "number" and v == v end,
+  integer = function(v) return math.type(v) == "integer" or (type(v) == "number" and v % 1 == 0) end,
+  seconds = function(v) return type(v) == "number" and v > 0 end,
+  span = function(v) return type(v) == "number" and v >= 0 end,
+  count = function(v) return type(v) == "number" and v >= 0 and v % 1 == 0 end,
+  form = function(v) return type(v) == "string" or type(v) == "table" end,
+  tags = function(v) return type(v) == "boolean" or v == "open" end,
+}
+local KIND_NAMES = {
+  integer = "an integer", number = "a number", seconds = "a number of seconds above 0",
+  span = "a number of seconds of 0 or more", count = "an integer of 0 or more",
+  form = "\"json\" or a table", tags = "true, false or \"open\"",
+  string = "a string", table = "a table", ["function"] = "a function", boolean = "true or false",
+}
+
+local function names(schema)
+  local list = {}
+  for name in pairs(schema) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+-- Reading an unknown name raises and suggests the nearest one; rawget detects a name without raising.
+local function named(where, exports, also)
+  return setmetatable(exports, {
+    __index = function(_, name)
+      if type(name) ~= "string" then return nil end
+      local known = names(exports)
+      for _, other in next, also or {} do known[#known + 1] = other end
+      local near = host.nearest(name, known)
+      fail(where .. " has no '" .. name .. "'" .. (near and " (did you mean '" .. near .. "'?)" or ""))
+    end,
+  })
+end
+
+-- Names under which other libraries take a key.
+local KEYS = {
+  api_key = true, apikey = true, apiKey = true, key = true, token = true, api_token = true, access_token = true,
+  auth_token = true, auth = true, authorization = true, bearer = true, secret = true, secret_key = true, password = true,
+}
+local KEY_HINT = "; a key's value never enters Lua: key_env = \"NAME\" on the client names the environment variable that holds it"
+
+local function check(where, options, schema, hint)
+  if type(options) ~= "table" then fail(where .. " takes a table of options, not " .. describe(options)) end
+  for name, value in next, options do
+    local kind = schema[name]
+    if kind == nil then
+      if type(name) ~= "string" then fail(where .. ": options are named; there is a value at " .. describe(name)) end
+      local near = host.nearest(name, names(schema))
+      if schema.on_token and KEYS[name] then near, hint = nil, KEY_HINT end
+      fail(where .. ": unknown option '" .. name .. "'"
+        .. (near and " (did you mean '" .. near .. "'?)" or "") .. (hint or ""))
+    end
+    local valid = CHECKS[kind]
+    local good
+    if valid then good = valid(value) else good = type(value) == kind end
+    if not good then fail(where .. ": option '" .. name .. "' must be " .. KIND_NAMES[kind] .. ", not " .. describe(value)) end
+  end
+end
+
+local function check_timeout(where, timeout)
+  if type(timeout) == "number" then timeout = { total = timeout } end
+  if timeout ~= nil then check(where .. ": timeout", timeout, TIMEOUT) end
+  return timeout
+end
+
+local function check_retry(where, retry)
+  if retry == nil then return end
+  check(where .. ": retry", retry, RETRY)
+  local policy = retry.after_output
+  if policy ~= nil and not AFTER_OUTPUT[policy] then
+    local near = host.nearest(policy, names(AFTER_OUTPUT))
+    fail(where .. ": retry.after_output must be \"fail\", \"restart\", \"continue\" or \"auto\", not "
+      .. describe(policy) .. (near and " (did you mean \"" .. near .. "\"?)" or ""))
+  end
+end
+
+local function check_headers(where, headers)
+  if headers == nil then return end
+  for name, value in next, headers do
+    local problem = host.header_problem(name, value)
+    if problem then fail(where .. ": " .. problem) end
+  end
+end
+
+local function check_common(where, options)
+  check_retry(where, options.retry)
+  check_headers(where, options.headers)
+  return check_timeout(where, options.timeout)
+end
+
+-- Parts of this module that few scripts need are compiled when they are first asked for. Their globals are the originals.
+local internal = setmetatable({
+  check = check, describe = describe, named = named, names = names, Failure = Failure, Reply = Reply, REQUEST = REQUEST,
+}, {
+  __index = function(self, name)
+    local part = host.part(name)(host, llm, self, originals)
+    rawset(self, name, part)
+    return part
+  end,
+})
+
+-- Merging ----------------------------------------------------------------------------------------------------------
+
+-- `over` wins; neither table is changed.
+local function merged(under, over)
+  if not under then return over end
+  if not over then return under end
+  local result = {}
+  for name, value in next, under do result[name] = value end
+  for name, value in next, over do result[name] = value end
+  return result
+end
+
+-- Clients ----------------------------------------------------------------------------------------------------------
+
+local Client = { __name = "llm.client" }
+Client.__index = Client
+Client.__tostring = function(self) return "client (" .. self.provider .. ", " .. tostring(self.model) .. ")" end
+
+function llm.client(options)
+  options = options or {}
+  check("llm.client", options, CLIENT, "; fields of the request's body go into params = {...}")
+  local timeout = check_common("llm.client", options)
+  if options.limit then internal.limit.check("llm.client", options.limit) end
+  local endpoint = host.endpoint(options)
+  return setmetatable({
+    provider = endpoint.provider, model = endpoint.model, base_url = endpoint.base_url, dialect = endpoint.dialect,
+    _options = merged(options, { timeout = timeout }), _endpoint = endpoint,
+  }, Client)
+end
+
+function llm.limit(options) return internal.limit.make(options) end
+
+-- What tells that a tool is left to the script. One that is made by llm.tool has a function that client:ask runs.
+llm.defer = setmetatable({}, { __name = "llm.defer", __tostring = function() return "llm.defer" end })
+function llm.tool(options) return internal.tools.make(options) end
+
+local PARAMS_HINT = "; fields that only this provider knows go into params = {...}"
+
+local function specification(where, self, prompt, options)
+  if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. string.match(where, "[^:]+$") .. "(...)") end
+  options = options or {}
+  check(where, options, REQUEST, PARAMS_HINT)
+  local timeout = check_common(where, options)
+  if options.limit then internal.limit.check(where, options.limit) end
+  local defaults = self._options
+  local params = merged(merged(defaults.params, options.params), nil) or {}
+  local own
+  for name in next, SAMPLING do
+    if options[name] ~= nil then
+      if not own then own = merged({}, params) end
+      own[name] = options[name]
+    end
+  end
+  local model = options.model or self.model
+  if model == nil then
+    fail(where .. ": no model is named; write llm.client { model = \"...\" } or pass model = \"...\"")
+  end
+  local messages, fault = internal.prompt.messages(where, prompt)
+  local specified = {
+    endpoint = self._endpoint, model = model, system = options.system or defaults.system,
+    messages = messages, fault = fault, params = own or params, headers = merged(defaults.headers, options.headers),
+    timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
+    coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
+    limit = options.limit,
+  }
+  if specified.limit == nil then specified.limit = defaults.limit end
+  for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
+  local form = options.schema or defaults.schema
+  if form then
+    specified.params, specified.schema = internal.structured.params(where, specified.params, form)
+  elseif specified.on_value then
+    fail(where .. ": on_value needs the option schema")
+  end
+  local tools = specified.params.tools
+  if tools then specified.params, specified.known_tools = internal.tools.params(specified.params, tools) end
+  specified.max_rounds = options.max_rounds or defaults.max_rounds
+  if specified.lenient == nil then specified.lenient = defaults.lenient end
+  if specified.think_tags == nil then specified.think_tags = defaults.think_tags end
+  if host.counts_dollars() then
+    specified.price = llm.prices[model]
+    if type(specified.price) ~= "table" then
+      fail(where .. ": the price of " .. model .. " is not known, and a budget of dollars counts here; write llm.prices[\""
+        .. model .. "\"] = { input = ..., output = ... }, in dollars for a million tokens")
+    end
+  end
+  return specified
+end
+
+-- Calls: a request that runs in the background ---------------------------------------------------------------------
+
+local Call = { __name = "llm.call" }
+local call_methods = {}
+Call.__index = function(self, name)
+  if name == "status" then return host.call_status(self._id) end
+  return call_methods[name]
+end
+Call.__tostring = function(self) return "call (" .. host.call_status(self._id) .. ")" end
+Call.__gc = function(self) host.call_release(self._id) end
+Call.__close = function(self) host.call_leave(self._id) end
+
+local function id_of(self, class, where)
+  if getmetatable(self) ~= class then fail(where .. " is a method: write " .. where .. "()") end
+  return self._id
+end
+
+function call_methods:wait() return host.call_wait(id_of(self, Call, "call:wait"), false) end
+function call_methods:cancel() host.call_cancel(id_of(self, Call, "call:cancel")) end
+function call_methods:pause() host.call_pause(id_of(self, Call, "call:pause")) end
+function call_methods:resume() host.call_resume(id_of(self, Call, "call:resume")) end
+
+local function ask_once(specified) return host.call_wait(host.call_start(specified, "ask"), true) end
+
+local function ask(where, client, prompt, options)
+  local specified = specification(where, client, prompt, options)
+  local once = ask_once
+  if specified.known_tools then
+    once = function(request) return internal.tools.ask(request, request.known_tools, ask_once) end
+  end
+  if specified.schema then return internal.structured.ask(specified, once) end
+  return once(specified)
+end
+internal.ask = ask
+
+-- Checks the options of a conversation as those of a request are checked, before anything is asked.
+function internal.check_request(where, options, schema)
+  check(where, options, schema, PARAMS_HINT)
+  check_common(where, options)
+  if options.limit then internal.limit.check(where, options.limit) end
+  if options.schema then internal.structured.params(where, {}, options.schema) end
+  if options.tools then internal.tools.params({}, options.tools) end
+end
+
+function Client:ask(prompt, options) return ask("client:ask", self, prompt, options) end
+
+function Client:chat(options)
+  if getmetatable(self) ~= Client then fail("client:chat is a method: write client:chat(...)") end
+  return internal.chat(self, options)
+end
+
+function Client:start(prompt, options)
+  return setmetatable({ _id = host.call_start(specification("client:start", self, prompt, options), "start") }, Call)
+end
+
+function Client:stream(prompt, options)
+  local id = host.call_start(specification("client:stream", self, prompt, options), "stream")
+  local call = setmetatable({ _id = id }, Call)
+  -- The generic for closes its fourth value however the loop is left, and that cancels the request.
+  return function() return host.call_next(call._id) end, nil, nil, call
+end
+
+-- Tasks ------------------------------------------------------------------------------------------------------------
+
+local Task = { __name = "llm.task" }
+local task_methods = {}
+Task.__index = function(self, name)
+  if name == "status" then return host.task_status(self._id) end
+  return task_methods[name]
+end
+Task.__tostring = function(self) return "task (" .. host.task_status(self._id) .. ")" end
+Task.__gc = function(self) host.task_release(self._id) end
+
+function task_methods:wait() return host.task_wait(id_of(self, Task, "task:wait")) end
+function task_methods:cancel() host.task_cancel(id_of(self, Task, "task:cancel")) end
+
+function llm.spawn(body, ...)
+  if type(body) ~= "function" then fail("llm.spawn takes a function, not " .. describe(body)) end
+  return setmetatable({ _id = host.spawn(body, ...) }, Task)
+end
+
+function llm.sleep(seconds)
+  if type(seconds) ~= "number" or seconds ~= seconds or seconds < 0 then
+    fail("llm.sleep takes a number of seconds of 0 or more, not " .. describe(seconds))
+  end
+  return host.sleep(seconds)
+end
+
+local SHIELD = { __close = function(self)
+  host.shield(-1)
+  host.scope_leave(self[1])
+end }
+
+-- Runs fn(...) to its end even if the task is cancelled meanwhile: its waits go on, and the cancellation is raised at the
+-- first wait after it. What is begun inside is over when it ends, as in llm.flow.
+function llm.shield(fn, ...)
+  if type(fn) ~= "function" then fail("llm.shield takes a function, not " .. describe(fn)) end
+  local scope = host.scope_enter()
+  host.shield(1)
+  local guard <close> = setmetatable({ scope }, SHIELD)
+  return fn(...)
+end
+
+llm.now = host.now
+llm.time = host.time
+
+-- Values -----------------------------------------------------------------------------------------------------------
+
+llm.json = host.json
+local ENCODE = { pretty = "boolean" }
+local encode = host.json.encode
+named("llm.json", llm.json)
+function llm.json.encode(value, options)
+  if options ~= nil then check("llm.json.encode", options, ENCODE) end
+  return encode(value, options and options.pretty or false)
+end
+
+-- Other ------------------------------------------------------------------------------------------------------------
+
+llm.log = {}
+for _, level in ipairs { "trace", "debug", "info", "warning", "error" } do
+  llm.log[level] = function(...)
+    local parts = table.pack(...)
+    for index = 1, parts.n do parts[index] = tostring(parts[index]) end
+    host.log(level, table.concat(parts, " "))
+  end
+end
+llm.log.warn = llm.log.warning
+named("llm.log", llm.log)
+
+-- A string with U+FFFD in place of what is not UTF-8, and how many bytes that was.
+function llm.utf8(text)
+  if type(text) ~= "string" then fail("llm.utf8 takes a string, not " .. describe(text)) end
+  local repaired, replaced = host.utf8(text)
+  return repaired, replaced
+end
+
+function llm.providers() return host.providers() end
+
+local PROVIDER = {
+  name = "string", title = "string", dialect = "string", base_url = "string", key_env = "any", model = "string",
+  documentation = "string", quirks = "table", dialects = "table",
+}
+function llm.provider(definition)
+  check("llm.provider", definition, PROVIDER)
+  host.define_provider(definition)
+end
+
+-- Parts that few scripts need are compiled when they are first named.
+local LATER = { flow = true, budget = true, prices = true }
+named("llm", llm, { "flow", "budget", "prices" })
+local unknown = getmetatable(llm).__index
+getmetatable(llm).__index = function(self, name)
+  if not LATER[name] then return unknown(self, name) end
+  rawset(self, name, internal[name])
+  return rawget(self, name)
+end
+return llm

@@ -1,0 +1,78 @@
+-- Prompts: what a script asks with, as the messages that are sent. Used by every request and by conversations.
+local host, llm, internal, _ENV = ...
+local describe, Failure, Reply, fail = internal.describe, internal.Failure, internal.Reply, host.misuse
+local prompt = {}
+
+local ROLES = { system = true, developer = true, user = true, assistant = true, tool = true, ["function"] = true }
+
+-- The problem of a message, to follow its place ("message 2") in an error; nil if it is valid.
+function prompt.message_problem(message)
+  if type(message) ~= "table" then return " must be a table with role and content, not " .. describe(message) end
+  if message.role == nil and message.type ~= nil then return " is a part: parts go into the content of a message" end
+  if not ROLES[message.role] then
+    local near = type(message.role) == "string" and host.nearest(message.role, internal.names(ROLES))
+    return ": unknown role " .. describe(message.role) .. (near and " (did you mean '" .. near .. "'?)" or "")
+  end
+  local content = message.content
+  if content ~= nil and type(content) ~= "string" and type(content) ~= "table" and content ~= llm.json.null then
+    return ": content must be a string or an array of parts, not " .. describe(content)
+  end
+  if message.tool_calls ~= nil and type(message.tool_calls) ~= "table" and message.tool_calls ~= llm.json.null then
+    return ": tool_calls must be an array, not " .. describe(message.tool_calls)
+  end
+end
+
+-- A reply stands for the message that it is, and for its text where a text is wanted.
+local function message_of(message)
+  if getmetatable(message) == Reply then return message.message end
+  if type(message) == "table" and getmetatable(message.content) == Reply then
+    local copy = {}
+    for name, value in next, message do copy[name] = value end
+    copy.content = message.content.text
+    return copy
+  end
+  return message
+end
+
+-- The messages of an array, each a table that may be sent. `what` is the array's name in errors.
+function prompt.checked(where, what, array)
+  if type(array) ~= "table" then fail(where .. ": " .. what .. " must be an array of messages, not " .. describe(array)) end
+  local last, messages = 0, {}
+  for place in next, array do
+    if math.type(place) == "integer" and place > 0 then
+      last = math.max(last, place)
+    elseif place ~= "n" then
+      fail(where .. ": " .. what .. " must be an array of messages; there is a value at " .. describe(place))
+    end
+  end
+  for place = 1, last do
+    local message = message_of(array[place])
+    local problem = prompt.message_problem(message)
+    if problem then fail(where .. ": message " .. place .. problem) end
+    messages[place] = message
+  end
+  return messages
+end
+
+-- The messages of a prompt, and what of their data cannot be sent: a file that cannot be read is no misuse of the API.
+function prompt.messages(where, given)
+  if getmetatable(given) == Reply then given = given.text end
+  if type(given) == "string" then return { { role = "user", content = given } } end
+  if type(given) ~= "table" or getmetatable(given) == Failure then
+    fail(where .. ": the prompt must be a string or an array of messages, not "
+      .. (type(given) == "table" and "an error: " .. tostring(given) or describe(given)))
+  end
+  if given.role ~= nil then given = { given } end
+  if next(given) == nil then fail(where .. ": the array of messages is empty") end
+  local messages, fault = prompt.checked(where, "the prompt", given), nil
+  for index, message in ipairs(messages) do
+    if type(message.content) == "table" then
+      local problem
+      messages[index], problem = internal.images(where, "messages[" .. index .. "]", message)
+      fault = fault or problem
+    end
+  end
+  return messages, fault
+end
+
+return prompt

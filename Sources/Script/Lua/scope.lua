@@ -1,0 +1,59 @@
+-- Scopes, as flow.lua and budget.lua use them: whatever is begun inside is over when the scope is left.
+local host, _, internal, _ENV = ...
+local Failure = internal.Failure
+local scope = {}
+
+-- Whether a step failed: nil, and why.
+local function failed(value, err) return value == nil and err ~= nil end
+scope.failed = failed
+
+-- Runs body(number) inside a scope, which counts in a budget, and holds first tokens back, where they are given. `where()` names the step that is at
+-- work, for tracebacks. An llm error that body raises is returned as nil, err.
+function scope.run(where, body, budget, hold)
+  local number = host.scope_enter(budget, hold and (hold.chars or math.maxinteger), hold and hold.seconds)
+  local result = table.pack(xpcall(body, function(err) host.trace(err, where()) return err end, number))
+  host.scope_leave(number)
+  if not result[1] then
+    if getmetatable(result[2]) == Failure and result[2].kind ~= "cancelled" then return nil, result[2] end
+    error(result[2], 0)
+  end
+  return table.unpack(result, 2, result.n)
+end
+
+-- Begins a branch; `next` tells when it is over.
+function scope.begin(running, name, step, ...)
+  local id = host.branch(step, ...)
+  running[id] = name
+  running.count = (running.count or 0) + 1
+end
+
+-- Waits for the next branch: its name and table.pack of its results; nil where `deadline` comes first. Raises what a
+-- branch raised, but for failures, which are results.
+function scope.next(number, running, deadline)
+  local id = host.scope_next(number, deadline and math.max(0, deadline - host.now()))
+  if not id then return nil end
+  local name = running[id]
+  running[id], running.count, running.last = nil, running.count - 1, name
+  local results = table.pack(pcall(host.task_wait, id))
+  host.task_release(id)
+  if results[1] then return name, table.pack(table.unpack(results, 2, results.n)) end
+  if getmetatable(results[2]) ~= Failure then error(results[2], 0) end
+  return name, { nil, results[2], n = 2 }
+end
+
+-- All results of a step, from table.pack.
+function scope.unpack(results) return table.unpack(results, 1, results.n) end
+
+-- Gives an error what a map inside the scope has done so far: `partial`, its results, and `errors`.
+function scope.with_partial(err, number)
+  local partial = host.scope_partial(number)
+  if partial then
+    err.partial = partial[1]
+    -- Items that are not done leave no holes.
+    for index = 1, partial[3] or 0 do if err.partial[index] == nil then err.partial[index] = false end end
+    if partial[2] and next(partial[2]) ~= nil then err.errors = partial[2] end
+  end
+  return err
+end
+
+return scope

@@ -1,0 +1,152 @@
+// A client's endpoint: chosen from the options and the presets, kept by llm.lua as a table of plain values, and read
+// back for each request. Quirks travel by the preset's name, so a script cannot get them wrong.
+
+internal import Base
+internal import Chat
+internal import Formats
+internal import HTTP
+internal import LuaVM
+internal import Providers
+
+/// What a client without options gets: the command line's choices, or an embedding program's.
+package struct ClientDefaults: Sendable {
+    /// The provider of clients that name none.
+    package var provider: String?
+    /// The dialect of clients that name neither it nor a provider.
+    package var dialect: String?
+    /// The model of clients that name none.
+    package var model: String?
+    /// The base URL of clients that name neither it nor a provider.
+    package var baseURL: String?
+    /// A base URL to which every client goes that names none itself: the offline provider's.
+    package var offlineBaseURL: String?
+    /// Headers that every client sends.
+    package var headers: [(name: String, value: String)] = []
+    /// Timeouts of clients that set none.
+    package var totalTimeout: Double?
+
+    /// No defaults.
+    package init() {}
+}
+
+/// Endpoints to and from tables.
+enum EndpointTable {
+    /// The endpoint that a client's options (the table at `index`) name.
+    /// - Throws: ``LuaError`` that names the option and the way out.
+    static func resolve(
+        at index: Int, of stack: LuaStack, defaults: ClientDefaults, providers: ProviderTable
+    ) throws(LuaError) -> Resolved {
+        let option = { (name: StaticString) in stack.field(name, of: index) { $0.string(at: -1) } }
+        let named = option("provider") ?? (option("base_url") == nil ? defaults.provider : nil)
+        let baseURL = option("base_url") ?? (option("provider") == nil ? defaults.baseURL : nil)
+        let preset =
+            try named.map { (name) throws(LuaError) in
+                try self.preset(name, hasBaseURL: baseURL != nil, providers)
+            } ?? nil
+        let dialect = option("dialect") ?? (option("provider") == nil ? defaults.dialect : nil)
+        if let dialect { try check(dialect: dialect) }
+        let endpoint = preset?.endpoint(dialect)
+        let url = baseURL ?? defaults.offlineBaseURL ?? endpoint?.baseURL
+        guard let url, !url.isEmpty else { throw noAddress(preset, dialect: dialect) }
+        if let name = option("key_env"), !KeyVariable.isName(name) {
+            throw .misuse("llm.client: key_env \(KeyVariable.problem)")
+        }
+        let host = try host(of: url)
+        let isOffline = baseURL == nil && defaults.offlineBaseURL != nil
+        return Resolved(
+            provider: named ?? host, preset: endpoint == nil ? nil : preset?.name,
+            dialect: dialect ?? endpoint?.dialect ?? "openai", baseURL: url,
+            keyVariable: isOffline ? nil : option("key_env") ?? preset?.keyVariable,
+            model: option("model") ?? defaults.model ?? preset?.model ?? (isOffline ? "moonrill-reasoner" : nil),
+            headers: defaults.headers)
+    }
+
+    private static func check(dialect: String) throws(LuaError) {
+        guard FormatCatalog.named(dialect) == nil else { return }
+        let near =
+            NearestName.suggestion(for: dialect, among: FormatCatalog.names).map { " (did you mean \"\($0)\"?)" } ?? ""
+        throw .misuse(
+            "llm.client: unknown dialect \"\(dialect)\"\(near); known: \(FormatCatalog.names.joined(separator: ", "))")
+    }
+
+    /// Why there is no address to go to.
+    private static func noAddress(_ preset: Provider?, dialect: String?) -> LuaError {
+        guard let preset else {
+            return .misuse(
+                "llm.client: no provider is chosen; write provider = \"deepseek\" (moonrill providers lists them), "
+                    + "set MOONRILL_PROVIDER, or run with --mock for the offline provider")
+        }
+        guard let dialect, preset.endpoint(dialect) == nil else {
+            return .misuse(
+                "llm.client: \(preset.title) has an address for each customer; write base_url = \"https://...\" "
+                    + "(see \(preset.documentation))")
+        }
+        let spoken = preset.endpoints.map { "\"\($0.dialect)\"" }.joined(separator: ", ")
+        return .misuse(
+            "llm.client: \(preset.name) is not known to speak dialect \"\(dialect)\", only \(spoken); "
+                + "base_url = \"...\" says where it does")
+    }
+
+    /// A client's endpoint, with what only the client needs.
+    struct Resolved {
+        var provider: String
+        var preset: String?
+        var dialect: String
+        var baseURL: String
+        var keyVariable: String?
+        var model: String?
+        var headers: [(name: String, value: String)]
+    }
+
+    private static func host(of url: String) throws(LuaError) -> String {
+        do throws(APIError) { return try BaseURL(url).host } catch { throw .misuse("llm.client: \(error.message)") }
+    }
+
+    private static func preset(
+        _ name: String, hasBaseURL: Bool, _ providers: ProviderTable
+    ) throws(LuaError) -> Provider? {
+        if let preset = providers.named(name) { return preset }
+        // With a base URL, a provider's name is only a label.
+        if hasBaseURL || name == "mock" { return nil }
+        let near = providers.suggestion(for: name).map { " (did you mean \"\($0)\"?)" } ?? ""
+        throw .misuse(
+            "llm.client: unknown provider \"\(name)\"\(near); moonrill providers lists them, and base_url = \"...\" "
+                + "reaches any other")
+    }
+
+    /// Pushes a resolved endpoint. [-0, +1]
+    static func push(_ resolved: Resolved, to stack: LuaStack) {
+        stack.pushTable(fields: 7)
+        stack.set("provider", resolved.provider)
+        stack.set("preset", resolved.preset)
+        stack.set("dialect", resolved.dialect)
+        stack.set("base_url", resolved.baseURL)
+        stack.set("key_env", resolved.keyVariable)
+        stack.set("model", resolved.model)
+        stack.pushTable(fields: resolved.headers.count)
+        for header in resolved.headers {
+            stack.push(header.value)
+            stack.setField(named: header.name, of: -2)
+        }
+        stack.setField("headers", of: -2)
+    }
+
+    /// The endpoint in the table at `index`.
+    static func read(
+        at index: Int, of stack: LuaStack, providers: ProviderTable
+    ) throws(LuaError) -> Endpoint {
+        let text = { (name: StaticString) in stack.field(name, of: index) { $0.string(at: -1) } }
+        guard let provider = text("provider"), let dialect = text("dialect"), let baseURL = text("base_url") else {
+            throw .misuse("the client's endpoint was changed: provider, dialect or base_url is missing")
+        }
+        var endpoint = Endpoint(provider: provider, dialect: dialect, baseURL: baseURL, keyVariable: text("key_env"))
+        if let known = text("preset").flatMap(providers.named)?.endpoint(dialect) { endpoint.quirks = known.quirks }
+        stack.getField("headers", of: index)
+        defer { stack.pop(1) }
+        guard stack.type(at: -1) == .table else { return endpoint }
+        stack.forEachMember(of: -1) {
+            if let name = stack.string(at: -2), let value = stack.string(at: -1) { endpoint.headers[name] = value }
+        }
+        return endpoint
+    }
+}

@@ -1,0 +1,133 @@
+// The table that llm.lua makes of a request, read into the engine's RequestSpec. llm.lua has checked names and types;
+// what only the whole value can show (JSON, endpoints) is checked here.
+
+internal import Chat
+internal import HTTP
+internal import JSON
+internal import LuaVM
+internal import Providers
+
+/// Reads requests from tables.
+struct RequestReader {
+    let coder: LuaCoder
+    let providers: ProviderTable
+
+    /// A request as it was read.
+    struct Parsed {
+        var spec: RequestSpec
+        /// What of the data that the script passes on cannot be sent (text that is not UTF-8, an unreadable image): the
+        /// request fails with it, unsent.
+        var fault: String?
+    }
+
+    /// The request in the table at `index`.
+    /// - Throws: ``LuaError`` that names the option at fault.
+    func request(at index: Int, of stack: LuaStack, mode: Call.Mode) throws(LuaError) -> Parsed {
+        let table = stack.absolute(index)
+        var endpoint = try self.endpoint(of: table, stack)
+        for (name, value) in pairs("headers", of: table, stack) { endpoint.headers[name] = value }
+        var fault = stack.field("fault", of: table) { $0.string(at: -1) }
+        var chat = ChatRequest(
+            model: stack.field("model", of: table) { $0.string(at: -1) } ?? "",
+            system: try json("system", of: table, stack, &fault)?.string,
+            messages: try json("messages", of: table, stack, &fault)?.array ?? [])
+        chat.parameters = try json("params", of: table, stack, &fault)?.object ?? [:]
+        chat.isLenient = stack.field("lenient", of: table) { $0.bool(at: -1) } ?? false
+        var spec = RequestSpec(chat: chat, endpoint: endpoint)
+        spec.limit = limit(of: table, stack)
+        spec.isLimited = stack.field("limit", of: table) { $0.bool(at: -1) } ?? true
+        read(&spec.timeouts, of: table, stack)
+        read(&spec.retry, of: table, stack)
+        let sees = { (name: StaticString) in stack.field(name, of: table) { !$0.isNil(at: -1) } }
+        let seesEvents = sees("on_event") || mode == .stream
+        spec.isObserved = seesEvents || sees("on_token") || sees("on_reasoning") || sees("on_chunk")
+        spec.wantsChunks = sees("on_chunk")
+        spec.wantsHeartbeats = seesEvents
+        spec.wantsUsage = seesEvents || sees("on_usage")
+        stack.field("think_tags", of: table) { stack in
+            let value = stack.bool(at: -1).map(JSONValue.bool) ?? stack.string(at: -1).map(JSONValue.string)
+            if let mode = value.flatMap({ Quirks.ThinkTags($0) }) { spec.thinkTags = mode }
+        }
+        return Parsed(spec: spec, fault: fault)
+    }
+
+    private func limit(of table: Int, _ stack: LuaStack) -> LimitRule? {
+        stack.getField("limit", of: table)
+        defer { stack.pop(1) }
+        guard stack.type(at: -1) == .table else { return nil }
+        let limit = stack.top
+        guard let name = stack.field("name", of: limit, { $0.string(at: -1) }) else { return nil }
+        return LimitRule(
+            name: name, concurrent: stack.field("concurrent", of: limit) { $0.int(at: -1) },
+            requestsPerMinute: stack.field("rpm", of: limit) { $0.double(at: -1) },
+            tokensPerMinute: stack.field("tpm", of: limit) { $0.double(at: -1) })
+    }
+
+    private func json(
+        _ name: StaticString, of table: Int, _ stack: LuaStack, _ fault: inout String?
+    ) throws(LuaError) -> JSONValue? {
+        stack.getField(name, of: table)
+        defer { stack.pop(1) }
+        guard !stack.isNil(at: -1) else { return nil }
+        do throws(LuaCoder.Problem) {
+            return try coder.encoded(at: -1, of: stack, place: "\(name)")
+        } catch {
+            guard error.isData else { throw .misuse(error.description) }
+            fault = fault ?? error.description
+            return nil
+        }
+    }
+
+    private func endpoint(of table: Int, _ stack: LuaStack) throws(LuaError) -> Endpoint {
+        stack.getField("endpoint", of: table)
+        defer { stack.pop(1) }
+        let position = stack.top
+        guard stack.type(at: position) == .table else { throw .misuse("the client has lost its endpoint") }
+        return try EndpointTable.read(at: position, of: stack, providers: providers)
+    }
+
+    private func pairs(_ name: StaticString, of table: Int, _ stack: LuaStack) -> [(String, String)] {
+        var result: [(String, String)] = []
+        stack.getField(name, of: table)
+        defer { stack.pop(1) }
+        guard stack.type(at: -1) == .table else { return [] }
+        stack.forEachMember(of: -1) {
+            if let name = stack.string(at: -2), let value = stack.string(at: -1) { result.append((name, value)) }
+        }
+        return result.sorted { $0.0 < $1.0 }
+    }
+
+    private func read(_ timeouts: inout Timeouts, of table: Int, _ stack: LuaStack) {
+        stack.field("timeout", of: table) { stack in
+            guard stack.type(at: -1) == .table else { return }
+            timeouts.connect = stack.seconds("connect") ?? timeouts.connect
+            timeouts.first = stack.seconds("first") ?? timeouts.first
+            timeouts.idle = stack.seconds("idle") ?? timeouts.idle
+            timeouts.stall = stack.seconds("stall") ?? max(timeouts.stall, Timeouts.stall(forIdle: timeouts.idle))
+            timeouts.total = stack.seconds("total") ?? timeouts.total
+        }
+    }
+
+    private func read(_ retry: inout RetryPolicy, of table: Int, _ stack: LuaStack) {
+        stack.field("retry", of: table) { stack in
+            guard stack.type(at: -1) == .table else { return }
+            retry.max = stack.field("max", of: -1) { $0.int(at: -1) } ?? retry.max
+            retry.base = stack.seconds("base") ?? retry.base
+            retry.cap = stack.seconds("cap") ?? retry.cap
+            retry.maxWait = stack.seconds("max_wait") ?? retry.maxWait
+            let policy = stack.field("after_output", of: -1) { $0.string(at: -1) }
+            retry.afterOutput = policy.flatMap(AfterOutput.init(rawValue:)) ?? retry.afterOutput
+        }
+    }
+}
+
+extension LuaStack {
+    /// Reads a field with `read`, which finds it on top. [-0, +0]
+    func field<R>(_ name: StaticString, of table: Int, _ read: (LuaStack) -> R) -> R {
+        getField(name, of: table)
+        defer { pop(1) }
+        return read(self)
+    }
+
+    fileprivate func seconds(_ name: StaticString) -> Double? { field(name, of: -1) { $0.double(at: -1) } }
+}

@@ -1,0 +1,362 @@
+// Runs tasks, one at a time, in the order in which they became ready. Knows tasks and timers; requests and replies are
+// the business of CallRegistry.
+
+internal import Engine
+internal import LuaVM
+
+/// The coroutine scheduler.
+final class Scheduler {
+    let vm: LuaVM
+    /// The task whose Lua code is running now.
+    private(set) var current: ScriptTask?
+    private var tasks: [Int: ScriptTask] = [:]
+    private var ready: [ScriptTask] = []
+    private var timers = TimerHeap<Timer>()
+    private var nextID = 1
+    /// Spawned tasks, and the main one, that are not over.
+    private(set) var aliveCount = 0
+    /// Scopes that were entered and not left, by the number that Lua knows.
+    var scopes: [Int: TaskScope] = [:]
+    var lastScope = 0
+    /// All tasks that there were when the script was stopped have been cancelled.
+    var isStopped = false
+    /// The script has called `os.exit`: what that ends has not failed.
+    var isExiting = false
+    /// Failures that nobody waited for.
+    var unwatched = UnwatchedFailures()
+    /// Takes a line for the log.
+    var warn: (String) -> Void = { _ in }
+    /// Told of a task whose wait is cancelled, so that what it waited for can be let go.
+    var onCancelWait: (ScriptTask.Wait, ScriptTask) -> Void = { _, _ in }
+
+    init(vm: LuaVM) { self.vm = vm }
+
+    /// When a wait ends.
+    private struct Timer {
+        let task: ScriptTask
+        /// The wait that it was set for.
+        let number: Int
+        /// The time of a cancelled task's cleanup ends, not the wait.
+        var endsCleanup = false
+    }
+
+    // MARK: Making
+
+    /// A new task; its function and arguments are to be pushed on its coroutine's stack before ``begin(_:arguments:)``.
+    func makeTask(_ kind: ScriptTask.Kind) -> ScriptTask {
+        let task = ScriptTask(id: nextID, kind: kind, vm: vm)
+        nextID += 1
+        task.isBegunInside = kind == .spawned && current?.isInside == true
+        if kind != .callback {
+            tasks[task.id] = task
+            aliveCount += 1
+            join(current?.scope, task)
+        }
+        return task
+    }
+
+    /// Makes a new task ready to run.
+    func begin(_ task: ScriptTask, arguments: Int) { enqueue(task, .begin(arguments: arguments)) }
+
+    /// The task of that number, while somebody can still ask for it.
+    func task(_ id: Int) -> ScriptTask? { tasks[id] }
+
+    /// The script has lost its handle on the task.
+    func release(_ id: Int) {
+        guard let task = tasks[id], task.kind == .spawned else { return }
+        task.isReleased = true
+        forget(task)
+    }
+
+    /// Lets go of a task that nobody can ask for any more.
+    private func forget(_ task: ScriptTask) {
+        guard task.isReleased, task.isOver else { return }
+        tasks[task.id] = nil
+    }
+
+    // MARK: Waiting
+
+    /// Notes that the running task waits. Its host function answers `.waits` next.
+    /// - Throws: ``LuaError`` when it has been cancelled, or may not wait here.
+    func suspend(
+        _ wait: ScriptTask.Wait, _ call: HostCall, action: String, isShielded: Bool = false
+    ) throws(LuaError) {
+        guard let task = current else { throw .misuse("\(action) has to wait, and nothing runs that could") }
+        try call.requireWait(action)
+        noteStop()
+        task.isShielded = isShielded || task.shieldDepth > 0
+        let isCleanup = task.isCancelled && !task.isShielded
+        if isCleanup { try admitCleanup(task, call) }
+        task.state = .waiting
+        task.wait = wait
+        task.waitNumber += 1
+        if isCleanup, let limit = task.cleanupLimit {
+            timers.push(Timer(task: task, number: task.waitNumber, endsCleanup: true), at: limit)
+        }
+    }
+
+    /// Wakes the running task, once parked, at `deadline` (monotonic seconds).
+    func setTimer(at deadline: Double) {
+        guard let task = current else { return }
+        timers.push(Timer(task: task, number: task.waitNumber), at: deadline)
+    }
+
+    /// Lets a waiting task go on.
+    func wake(_ task: ScriptTask, _ resumption: ScriptTask.Resumption) {
+        guard task.state == .waiting else { return }
+        enqueue(task, resumption)
+    }
+
+    private func enqueue(_ task: ScriptTask, _ resumption: ScriptTask.Resumption) {
+        task.state = .ready
+        task.wait = .nothing
+        task.resumption = resumption
+        ready.append(task)
+    }
+
+    /// Makes what the task waits for raise "cancelled", and every wait after it.
+    func cancel(_ task: ScriptTask) {
+        guard !task.isOver, !task.isCancelled else { return }
+        mark(task)
+        guard task.state == .waiting, !task.isShielded else { return }
+        let wait = task.wait
+        wake(task, .raise(cancellation()))
+        onCancelWait(wait, task)
+    }
+
+    /// Makes what the task waits for raise `error`.
+    func interrupt(_ task: ScriptTask, _ error: LuaError) {
+        guard task.state == .waiting else { return }
+        let wait = task.wait
+        wake(task, .raise(error))
+        onCancelWait(wait, task)
+    }
+
+    /// Parts tasks that hold each other in their waits, so that they can be freed. Nothing runs after this.
+    func breakCycles() {
+        for task in tasks.values { task.breakCycles() }
+        for scope in scopes.values { (scope.tasks, scope.calls, scope.waiter) = ([:], [:], nil) }
+        scopes = [:]
+        tasks = [:]
+        ready = []
+    }
+
+    /// The oldest task that waits.
+    var firstWaiting: ScriptTask? {
+        tasks.values.filter { $0.state == .waiting && $0.kind != .callback }.min { $0.id < $1.id }
+    }
+
+    /// Cancels every task that is not over, but for those of a shielded block.
+    func cancelAll() {
+        for id in tasks.keys.sorted() {
+            guard let task = tasks[id], task.home?.isShielded != true else { continue }
+            cancel(task)
+        }
+    }
+
+    /// The error that a cancelled wait raises; built by the runtime, which knows its table.
+    var cancellation: () -> LuaError = { LuaError("cancelled") }
+    /// The error of a request in the results nil, error; built by the runtime, which knows its metatable.
+    var returnedError: ([LuaReference]) -> LuaError? = { _ in nil }
+
+    // MARK: Running
+
+    /// True when a task can run.
+    var hasReady: Bool { !ready.isEmpty }
+    /// When the next timer is due.
+    var nextDeadline: Double? {
+        while let next = timers.next, isStale(next.payload) { _ = timers.popDue(now: .infinity) }
+        return timers.nextDeadline
+    }
+
+    private func isStale(_ timer: Timer) -> Bool {
+        timer.task.state != .waiting || timer.task.waitNumber != timer.number
+    }
+
+    /// Wakes the tasks whose time has come.
+    func fireTimers(now: Double) {
+        while let due = timers.popDue(now: now) {
+            if isStale(due.payload) { continue }
+            if due.payload.endsCleanup {
+                interrupt(due.payload.task, cancellation())
+            } else {
+                wake(due.payload.task, .values { _ in 0 })
+            }
+        }
+    }
+
+    /// Runs each task that is ready now, once.
+    func runReady() {
+        let batch = ready
+        ready.removeAll(keepingCapacity: true)
+        for task in batch where task.state == .ready { resume(task) }
+    }
+
+    private func resume(_ task: ScriptTask) {
+        guard let resumption = task.resumption else { return }
+        task.resumption = nil
+        // A task cancelled before it ever ran does not run.
+        if case .begin = resumption, task.isCancelled { return over(task, .failed(cancellation())) }
+        switch resumption {
+        case .begin(let arguments): _ = run(task, arguments: arguments)
+        case .values(let push):
+            let count = push(task.coroutine.stack)
+            settle(task, running(task) { task.coroutine.resume(arguments: count) })
+        case .giveUp:
+            task.coroutine.reset()
+            over(task, .failed(cancellation()))
+        case .raise(let error):
+            note(error, raisedIn: task)
+            settle(task, running(task) { task.coroutine.resume(raising: error) })
+        }
+    }
+
+    /// Runs a task from its beginning, with `arguments` values on its stack, until it waits or is over. For a callback
+    /// the answer says which at once; only of one that waited is `onCallback` told.
+    func run(_ task: ScriptTask, arguments: Int) -> LuaCoroutine.Outcome {
+        let outcome = running(task) { task.coroutine.resume(arguments: arguments) }
+        if task.kind == .callback, task.state == .running, !outcome.isWait {
+            task.state = .done
+        } else {
+            settle(task, outcome)
+        }
+        return outcome
+    }
+
+    /// Runs callbacks in a task that runs nothing, by `body`: one after the other, up to the first that waits or raises.
+    func runCallbacks(_ task: ScriptTask, _ body: () -> LuaCoroutine.Reaction) -> LuaCoroutine.Reaction {
+        let reaction = running(task, body)
+        if case .waits = reaction { settle(task, .waits) } else { task.state = .done }
+        return reaction
+    }
+
+    private func running<Ending>(_ task: ScriptTask, _ body: () -> Ending) -> Ending {
+        let outer = current
+        current = task
+        task.state = .running
+        defer { current = outer }
+        let ending = body()
+        // The hook of a stop has cancelled it.
+        if task.coroutine.isCancelled { task.isCancelled = true }
+        return ending
+    }
+
+    private func settle(_ task: ScriptTask, _ outcome: LuaCoroutine.Outcome) {
+        switch outcome {
+        case .waits:
+            // The host function has parked it; if not, it can never go on.
+            if task.state == .running { task.state = .waiting }
+            if task.isGivenUp {
+                let wait = task.wait
+                wake(task, .giveUp)
+                onCancelWait(wait, task)
+            }
+        default: over(task, outcome)
+        }
+    }
+
+    private func over(_ task: ScriptTask, _ outcome: LuaCoroutine.Outcome) {
+        if task.kind == .callback {
+            task.state = .done
+            return onCallback(task, outcome)
+        }
+        switch outcome {
+        case .returned(let count):
+            task.state = .done
+            task.results = (0..<count).map { _ in task.coroutine.stack.popReference() }.reversed()
+            note(returnedFailureOf: task)
+        case .failed(let error):
+            task.state = task.isCancelled ? .cancelled : .failed
+            task.error = traced(error, of: task)
+            note(failureOf: task)
+        case .waits: return
+        }
+        aliveCount -= 1
+        leave(task)
+        let waiters = task.waiters
+        task.waiters = []
+        for waiter in waiters { wake(waiter, outcome: task) }
+        forget(task)
+    }
+
+    /// A task has raised. The failure is logged unless a task waits for it now or shortly after.
+    private func note(failureOf task: ScriptTask) {
+        guard let error = task.error, !isExiting else { return }
+        if task.isCancelled {
+            guard !isCancellation(error) else { return }
+            warn("the cleanup of a cancelled task failed: \(error.inOneLine)")
+        } else {
+            noteUnwatched(error, of: task)
+        }
+    }
+
+    /// A task has returned. Where that is nil and an error of a request, it has failed as one that raised.
+    private func note(returnedFailureOf task: ScriptTask) {
+        guard !task.isCancelled, task.results.count >= 2, let error = returnedError(task.results),
+            !isCancellation(error)
+        else { return }
+        noteUnwatched(error, of: task)
+    }
+
+    private func noteUnwatched(_ error: LuaError, of task: ScriptTask) {
+        guard task.kind == .spawned, !task.isBranch, task.waiters.isEmpty else { return }
+        task.unwatched = unwatched.add("a task failed and nobody waited for it", error)
+    }
+
+    // MARK: Errors that pass from one coroutine to another
+
+    /// Notes that another coroutine's error is raised in `task`, or in the running one.
+    func note(_ error: LuaError, raisedIn task: ScriptTask? = nil) {
+        guard !error.traceback.isEmpty else { return }
+        (task ?? current)?.received = error
+    }
+
+    /// What ended `task`. An error that came from another coroutine and passed through unchanged keeps its own message
+    /// and traceback, which say where it happened; where it was waited for takes one line.
+    func traced(_ error: LuaError, of task: ScriptTask) -> LuaError {
+        guard var received = task.received, isSame(error, received) else { return error }
+        if let place = error.place { received.traceback += "\nwaited for at \(place)" }
+        return received
+    }
+
+    func isSame(_ error: LuaError, _ other: LuaError) -> Bool {
+        guard let value = error.value, let otherValue = other.value else {
+            return error.value == nil && other.value == nil && error.message == other.text
+        }
+        let stack = vm.stack
+        stack.push(value)
+        stack.push(otherValue)
+        defer { stack.pop(2) }
+        return stack.areSame(-1, -2)
+    }
+
+    /// Told how a callback that had waited ended.
+    var onCallback: (ScriptTask, LuaCoroutine.Outcome) -> Void = { _, _ in }
+
+    private func wake(_ waiter: ScriptTask, outcome task: ScriptTask) {
+        switch self.outcome(of: task) {
+        case .success(let push): wake(waiter, .values(push))
+        case .failure(let error): wake(waiter, .raise(error))
+        }
+    }
+
+    /// What `task:wait()` gives for a task that is over: its results, or what it raised. A cancelled one answers
+    /// nil and the error, because being cancelled is no defect of the script.
+    func outcome(of task: ScriptTask) -> Result<(LuaStack) -> Int, LuaError> {
+        task.unwatched?.isTaken = true
+        if let error = task.error {
+            guard task.state == .cancelled else { return .failure(error) }
+            let cancelled = cancellation()
+            return .success { stack in
+                stack.pushNil()
+                stack.push(error: cancelled)
+                return 2
+            }
+        }
+        let results = task.results
+        return .success { stack in
+            for result in results { stack.push(result) }
+            return results.count
+        }
+    }
+}

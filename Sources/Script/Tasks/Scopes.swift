@@ -1,0 +1,110 @@
+// Entering and leaving scopes. Leaving cancels what was begun inside and waits until it is over, whatever happens to the
+// task that leaves.
+
+internal import LuaVM
+
+extension Scheduler {
+    /// Puts the task into a new scope; the scope's number.
+    func enter(_ task: ScriptTask, budget: Budget?, holdBack: OutputHold?) -> Int {
+        let scope = TaskScope(outer: task.scope)
+        scope.budget = budget
+        if let holdBack { scope.holdBack = holdBack }
+        task.scope = scope
+        lastScope += 1
+        scopes[lastScope] = scope
+        return lastScope
+    }
+
+    /// A scope that was not left, by its number.
+    func scope(_ number: Int) -> TaskScope? { scopes[number] }
+
+    /// A scope that is being left: its number means nothing any more.
+    func takeScope(_ number: Int) -> TaskScope? { scopes.removeValue(forKey: number) }
+
+    /// What the outermost combinator that notes it has done so far: that of the scope itself, or of one inside it.
+    func partial(of scope: TaskScope) -> LuaReference? {
+        if let partial = scope.partial { return partial }
+        for id in scope.tasks.keys.sorted() {
+            var inner: [TaskScope] = []
+            var next = scope.tasks[id]?.scope
+            while let here = next, here !== scope {
+                inner.append(here)
+                next = here.outer
+            }
+            for scope in inner.reversed() {
+                if let found = partial(of: scope) { return found }
+            }
+        }
+        return nil
+    }
+
+    /// Notes that a new task belongs to `scope`.
+    func join(_ scope: TaskScope?, _ task: ScriptTask) {
+        guard let scope else { return }
+        task.home = scope
+        task.scope = scope
+        scope.tasks[task.id] = task
+    }
+
+    /// Notes that a task is over.
+    func leave(_ task: ScriptTask) {
+        guard let scope = task.home else { return }
+        task.home = nil
+        scope.tasks[task.id] = nil
+        if task.isBranch {
+            if scope.isLeft { discardResult(task) } else { scope.finished.append(task.id) }
+        }
+        settle(scope)
+    }
+
+    /// Lets whoever waits for the scope look again.
+    func settle(_ scope: TaskScope) {
+        guard let waiter = scope.waiter, case .scope(let awaited) = waiter.wait, awaited === scope else { return }
+        if scope.isLeft {
+            guard scope.isEmpty else { return }
+            wake(waiter, .values { _ in 0 })
+        } else {
+            guard !scope.finished.isEmpty else { return }
+            let id = scope.finished.removeFirst()
+            wake(waiter) { $0.push(id) }
+        }
+        scope.waiter = nil
+    }
+
+    private func wake(_ waiter: ScriptTask, _ push: @escaping (LuaStack) -> Void) {
+        wake(
+            waiter,
+            .values { stack in
+                push(stack)
+                return 1
+            })
+    }
+
+    /// A branch that nobody will ask for: what came of it is of no interest any more.
+    private func discardResult(_ task: ScriptTask) {
+        task.unwatched?.isTaken = true
+        release(task.id)
+    }
+
+    /// Begins to leave a scope: its branches are disowned, its tasks cancelled in the order of their beginning.
+    func beginLeaving(_ scope: TaskScope) {
+        scope.isLeft = true
+        for id in scope.finished { if let task = task(id) { discardResult(task) } }
+        scope.finished = []
+        cancelMembers(of: scope)
+    }
+
+    private func cancelMembers(of scope: TaskScope) {
+        for id in scope.tasks.keys.sorted() { if let task = scope.tasks[id] { cancel(task) } }
+    }
+
+    /// Notes that the error at the stack's first index passes through a combinator: it keeps the traceback of where it
+    /// was raised, and gains a line that names the step.
+    func trace(_ error: LuaError, step: String) {
+        guard let task = current, !task.isCancelled else { return }
+        var noted = task.received.flatMap { isSame(error, $0) ? $0 : nil } ?? error
+        if noted.traceback.isEmpty { noted.traceback = task.coroutine.traceback() }
+        noted.traceback += "\nin \(step)"
+        task.received = noted
+    }
+}

@@ -1,0 +1,212 @@
+// A world for the engine without sockets or time: the test sends the bytes and moves the clock.
+
+import Base
+import Chat
+import Formats
+import HTTP
+import JSON
+import Testing
+import Transport
+
+@testable import Engine
+
+/// A transport whose servers are the test.
+final class FakePort: Transport {
+    final class Transfer {
+        let attempt: Attempt
+        let request: HTTPRequest
+        var isPaused = false
+        var isCancelled = false
+        var isEnded = false
+        /// What the server has sent and the engine has not read.
+        var incoming: [Piece] = []
+
+        init(_ attempt: Attempt, _ request: HTTPRequest) {
+            self.attempt = attempt
+            self.request = request
+        }
+    }
+
+    enum Piece {
+        case head(HTTPResponseHead)
+        case body([UInt8])
+        case end(TransferEnding)
+    }
+
+    var transfers: [Transfer] = []
+    var lastWait: Double??
+    /// What the next starts answer.
+    var refusals: [TransferRefusal] = []
+    /// How many pieces one turn moves, a transfer.
+    var piecesPerTurn = Int.max
+
+    func start(_ request: HTTPRequest, _ route: TransferRoute, for attempt: Attempt) throws(TransferRefusal)
+        -> TransferHandle
+    {
+        if let refusal = refusals.first {
+            refusals.removeFirst()
+            throw refusal
+        }
+        transfers.append(Transfer(attempt, request))
+        return TransferHandle(raw: UInt64(transfers.count - 1))
+    }
+
+    func cancel(_ transfer: TransferHandle) { transfers[Int(transfer.raw)].isCancelled = true }
+    func pause(_ transfer: TransferHandle) { transfers[Int(transfer.raw)].isPaused = true }
+    /// Calls back before it returns, as the real one may.
+    func resume(_ transfer: TransferHandle) {
+        transfers[Int(transfer.raw)].isPaused = false
+        move(transfers[Int(transfer.raw)], pieces: 1)
+    }
+
+    func turn(waitingUpTo seconds: Double?) {
+        lastWait = .some(seconds)
+        for transfer in transfers { move(transfer, pieces: piecesPerTurn) }
+    }
+
+    private func move(_ transfer: Transfer, pieces: Int) {
+        var left = pieces
+        while left > 0, !transfer.incoming.isEmpty, !transfer.isCancelled, !transfer.isEnded, !transfer.isPaused {
+            left -= 1
+            switch transfer.incoming.removeFirst() {
+            case .head(let head): transfer.attempt.receive(head)
+            case .body(let bytes):
+                switch transfer.attempt.receive(bytes.span) {
+                case .go: break
+                case .hold: transfer.isPaused = true
+                case .stop: end(transfer, .failed(AttemptError(.network, "stopped")))
+                }
+            case .end(let ending): end(transfer, ending)
+            }
+        }
+    }
+
+    private func end(_ transfer: Transfer, _ ending: TransferEnding) {
+        transfer.isEnded = true
+        transfer.attempt.ended(ending)
+    }
+}
+
+/// An engine on a fake port, with a clock that only the test moves.
+final class EngineHarness {
+    final class Time { var now = 1000.0 }
+
+    // swift-format-ignore: NeverUseForceTry
+    private static let wakeHandle = try! Multi().wakeHandle
+
+    let time = Time()
+    let port = FakePort()
+    let engine: Engine
+    var events: [ChatEvent] = []
+    var log: [String] { lines.lines }
+    private let lines = Lines()
+
+    final class Lines { var lines: [String] = [] }
+
+    init(random: Double = 0.5, keys: [String: String] = [:], maxTransfers: Int? = nil) {
+        var configuration = EngineConfiguration(
+            credentials: { keys[$0] },
+            dialect: {
+                switch $0 {
+                case "plain": PlainFormat()
+                case "lines": PlainFormat(framing: .newlineDelimitedJSON)
+                default: FormatCatalog.named($0)
+                }
+            })
+        configuration.clock = { [time] in time.now }
+        configuration.unixTime = { 1_700_000_000 }
+        configuration.random = { random }
+        configuration.maxTransfers = maxTransfers
+        configuration.logLevel = .trace
+        configuration.log = { [lines] in lines.lines.append("\($0) \($1)") }
+        engine = Engine(configuration, port: port, wakeHandle: Self.wakeHandle)
+    }
+
+    static func spec(
+        dialect: String = "plain", baseURL: String = "http://127.0.0.1:1", retry: RetryPolicy = RetryPolicy(),
+        timeouts: Timeouts = Timeouts(), isObserved: Bool = true, continuation: Quirks.Continuation = .prefill
+    ) -> RequestSpec {
+        RequestSpec(
+            chat: ChatRequest(model: "m", messages: [["role": "user", "content": "Hi"]]),
+            endpoint: Endpoint(
+                provider: "test", dialect: dialect, baseURL: baseURL, quirks: Quirks(continuation: continuation)),
+            timeouts: timeouts, retry: retry, isObserved: isObserved)
+    }
+
+    func start(_ id: UInt64 = 1, _ spec: RequestSpec = EngineHarness.spec()) {
+        engine.submit(.start(RequestID(id), spec))
+        turn()
+    }
+
+    /// One turn; what is ready stays in the engine.
+    func turn() { engine.turn(waitingUpTo: 0) }
+
+    /// One turn, after which everything ready has been taken.
+    func turnAndTake() {
+        turn()
+        takeAll()
+    }
+
+    func takeAll() {
+        while let id = engine.nextReady() { events += engine.take(id) }
+    }
+
+    func advance(_ seconds: Double) {
+        time.now += seconds
+        turn()
+    }
+
+    // MARK: The server
+
+    var last: FakePort.Transfer { port.transfers[port.transfers.count - 1] }
+
+    func head(_ status: Int = 200, _ headers: HTTPHeaders = ["Content-Type": "text/event-stream"]) {
+        last.incoming.append(.head(HTTPResponseHead(status: status, headers: headers)))
+    }
+
+    func send(_ text: String) { last.incoming.append(.body(Array(text.utf8))) }
+
+    /// Each payload as an event.
+    func send(events payloads: String...) { for payload in payloads { send("data: \(payload)\n\n") } }
+
+    func end(_ ending: TransferEnding = .complete) { last.incoming.append(.end(ending)) }
+
+    // MARK: What came of it
+
+    var text: String { events.reduce("") { if case .token(let text) = $1 { $0 + text } else { $0 } } }
+    var finish: Reply? {
+        for case .finish(let reply) in events { return reply }
+        return nil
+    }
+    var failure: RequestFailure? {
+        for case .failed(let failure) in events { return failure }
+        return nil
+    }
+    var terminals: Int { events.count { $0.isTerminal } }
+    var retries: [RetryInfo] { events.compactMap { if case .retry(let info) = $0 { info } else { nil } } }
+    var resets: Int { events.count { if case .reset = $0 { true } else { false } } }
+
+    /// Each event in a word.
+    var names: [String] {
+        events.map { event in
+            switch event {
+            case .start: "start"
+            case .token(let text): "t:\(text)"
+            case .reasoning(let text): "r:\(text)"
+            case .run(let run):
+                (0..<run.count).map { "\(run.isReasoning ? "R" : "T"):\(run[$0])" }.joined(separator: " ")
+            case .toolCall(let call): "call:\(call.name)"
+            case .usage: "usage"
+            case .heartbeat: "heartbeat"
+            case .native(let name, _): "native:\(name)"
+            case .phase(let name): "phase:\(name ?? "")"
+            case .chunk(let text): "chunk:\(text)"
+            case .retry: "retry"
+            case .wait(let info): "wait:\(info.reason)"
+            case .reset: "reset"
+            case .finish: "finish"
+            case .failed: "failed"
+            }
+        }
+    }
+}

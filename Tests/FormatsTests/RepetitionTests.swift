@@ -1,0 +1,263 @@
+// Frames that repeat the one before, in each dialect whose frames are numbered, timed or counted: read by their bytes,
+// they must say what a parse of each would say. (OpenAIRepetitionTests and AnthropicRepetitionTests for those two.)
+
+import JSON
+import Support
+import Testing
+
+@testable import Formats
+
+@Suite(.fixedCallIDs) struct RepetitionTests {
+    private static let texts = [
+        "a", " the", "月", "😀", "\\n", "\\\"", "\\\\", ",", ":", "}", "text", "null", "content", "", "\\u0041",
+        "\\ud83d\\ude00", "[DONE]", "delta", "\\ud800", "} }", "a longer piece of a text, of several words",
+    ]
+
+    /// Makes a frame of a text and a number that changes.
+    typealias Shape = @Sendable (_ text: String, _ number: Int) -> String
+
+    struct Stream: Sendable, CustomTestStringConvertible {
+        var dialect: any WireFormat
+        /// Frames of every sort, the first of which is the dialect's usual one.
+        var shapes: [Shape]
+
+        var testDescription: String { dialect.name }
+    }
+
+    private static func openAI(_ delta: String, _ rest: String) -> String {
+        #"{"id":"c1","object":"chat.completion.chunk","choices":[{"index":0,"delta":\#(delta),"finish_reason":null}]\#(rest)}"#
+    }
+
+    private static func responses(_ type: String, _ rest: String) -> String {
+        #"{"type":"response.\#(type)","item_id":"i","output_index":0,"content_index":0,\#(rest)}"#
+    }
+
+    private static func gemini(_ part: String, _ candidate: String = "", _ usage: String) -> String {
+        #"{"candidates":[{"content":{"parts":[\#(part)],"role":"model"}\#(candidate)}],"usageMetadata":\#(usage)}"#
+    }
+
+    private static func geminiUsage(_ count: Int) -> String {
+        #"{"promptTokenCount":1,"candidatesTokenCount":\#(count),"totalTokenCount":\#(count + 1)}"#
+    }
+
+    private static let openAIStream = Stream(
+        dialect: OpenAIChatFormat(),
+        shapes: [
+            { openAI(#"{"content":"\#($0)"}"#, #","obfuscation":"x\#($1)""#) },
+            { text, _ in openAI(#"{"content":"\#(text)"}"#, #","obfuscation":"\#(text)""#) },
+            { openAI(#"{"reasoning":"\#($0)"}"#, #","obfuscation":"x\#($1)""#) },
+            { openAI(#"{"content":"\#($0)"}"#, #","obfuscation":\#($1)"#) },
+            { openAI(#"{"content":"\#($0)"}"#, #","usage":{"prompt_tokens":1,"completion_tokens":\#($1)}"#) },
+            { openAI(#"{"refusal":"\#($0)"}"#, #","obfuscation":"x\#($1)""#) },
+        ])
+
+    private static let responsesStream = Stream(
+        dialect: OpenAIResponsesFormat(),
+        shapes: [
+            { responses("output_text.delta", #""sequence_number":\#($1),"delta":"\#($0)","obfuscation":"x\#($1)""#) },
+            { text, _ in responses("output_text.delta", #""delta":"\#(text)","obfuscation":"\#(text)""#) },
+            { responses("output_text.delta", #""sequence_number":\#($1),"delta":{"text":"\#($0)"}"#) },
+            { responses("reasoning_summary_text.delta", #""sequence_number":\#($1),"delta":"\#($0)""#) },
+            { responses("refusal.delta", #""sequence_number":\#($1),"delta":"\#($0)""#) },
+            { responses("in_progress", #""sequence_number":\#($1),"delta":"\#($0)""#) },
+        ])
+
+    private static let geminiStream = Stream(
+        dialect: GeminiFormat(),
+        shapes: [
+            { gemini(#"{"text":"\#($0)"}"#, "", geminiUsage($1)) },
+            { gemini(#"{"text":"\#($0)","thought":true}"#, #","index":0"#, geminiUsage($1)) },
+            { gemini(#"{"text":"\#($0)"}"#, #","index":1"#, geminiUsage($1)) },
+            { gemini(#"{"text":"\#($0)"}"#, #","finishReason":"STOP""#, geminiUsage($1)) },
+            { gemini(#"{"text":"\#($0)","thoughtSignature":"\#($1)"}"#, "", geminiUsage($1)) },
+            { text, _ in gemini(#"{"text":"\#(text)"},{"text":"\#(text)"}"#, "", geminiUsage(7)) },
+            { gemini(#"{"text":"\#($0)"}"#, "", #"{"thoughtsTokenCount":\#($1),"totalTokenCount":1.5}"#) },
+            { gemini(#"{"text":"\#($0)"}"#, "", #"{"thoughtsTokenCount":\#($1),"totalTokenCount":\#($0.count)}"#) },
+            { gemini(#"{"text":"\#($0)"}"#, #","citationMetadata":{"a":\#($1)}"#, "{}") },
+            { gemini(#"{"functionCall":{"name":"f","args":{"text":"\#($0)"}}}"#, "", geminiUsage($1)) },
+            { text, _ in #"{"candidates":[{"content":{"parts":[{"text":"\#(text)"}]}}]}"# },
+            { text, _ in #"[{"candidates":[{"content":{"parts":[{"text":"\#(text)"}]}}]}]"# },
+        ])
+
+    private static let tgiStream = Stream(
+        dialect: TGIFormat(),
+        shapes: [
+            { #"{"index":\#($1),"token":{"id":\#($1),"text":"\#($0)","logprob":-0.\#($1),"special":false}}"# },
+            { #"{"index":\#($1),"token":{"id":\#($1),"text":"\#($0)","logprob":null,"special":false}}"# },
+            { #"{"token":{"id":\#($1),"text":"\#($0)","logprob":-1e-\#($1),"special":true}}"# },
+            { #"{"token":{"id":1,"text":"\#($0)"},"top_tokens":[{"id":\#($1)}],"generated_text":null}"# },
+            { #"{"token":{"text":"\#($0)","id":"\#($1)","text":"\#($0)"}}"# },
+        ])
+
+    private static let ollamaStream = Stream(
+        dialect: OllamaFormat(),
+        shapes: [
+            { #"{"model":"m","created_at":"\#($1)Z","message":{"role":"assistant","content":"\#($0)"},"done":false}"# },
+            { #"{"model":"m","created_at":"\#($1)Z","message":{"content":"","thinking":"\#($0)"},"done":false}"# },
+            { #"{"model":"m","created_at":\#($1),"message":{"content":"\#($0)","thinking":"\#($0)"}}"# },
+            { #"{"model":"m","created_at":"\#($1)","response":"\#($0)","done":false}"# },
+            { #"{"model":"m","created_at":"\#($1)","response":"","thinking":"\#($0)","done":false}"# },
+            { #"{"created_at":"\#($1)","response":"\#($0)","message":{"content":"x"}}"# },
+            { #"{"created_at":"\#($1)","response":"\#($0)","message":null}"# },
+            {
+                #"{"created_at":"\#($1)","message":{"content":"\#($0)","#
+                    + #""tool_calls":[{"function":{"name":"f","arguments":{}}}]}}"#
+            },
+        ])
+
+    private static let cohereStream = Stream(
+        dialect: CohereFormat(),
+        shapes: [
+            { #"{"type":"content-delta","index":\#($1 % 2),"delta":{"message":{"content":{"text":"\#($0)"}}}}"# },
+            { text, _ in #"{"type":"content-delta","delta":{"message":{"content":{"thinking":"\#(text)"}}}}"# },
+            { text, _ in #"{"type":"content-delta","delta":{"message":{"content":{"text":"","thinking":"\#(text)"}}}}"#
+            },
+            { text, _ in #"{"type":"content-start","delta":{"message":{"content":{"text":"\#(text)"}}}}"# },
+            { text, _ in #"{"type":"tool-plan-delta","delta":{"message":{"tool_plan":"\#(text)"}}}"# },
+            { text, _ in #"{"is_finished":false,"event_type":"text-generation","text":"\#(text)"}"# },
+            { text, _ in
+                #"{"event_type":"x","type":"content-delta","delta":{"message":{"content":{"text":"\#(text)"}}}}"#
+            },
+        ])
+
+    static let streams = [
+        openAIStream, responsesStream, geminiStream, tgiStream, ollamaStream, cohereStream,
+    ]
+
+    /// The same document with a member that no other has: no template fits, so it is parsed.
+    private static func unlike(_ payload: String, _ number: Int) -> String {
+        let (brackets, rest) = payload.hasPrefix("[{") ? ("[{", payload.dropFirst(2)) : ("{", payload.dropFirst())
+        return "\(brackets)\"unlike\":\(number),\(rest)"
+    }
+
+    @Test(arguments: streams, 0..<30) func aMixtureSaysWhatEachFrameSaysAlone(stream: Stream, seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var frames: [(FrameKind, String, String)] = []
+        while frames.count < 300 {
+            // One of the shapes more often than the others, so that templates are made in spite of those.
+            let shape = (Bool.random(using: &random) ? stream.shapes[0] : stream.shapes.randomElement(using: &random)!)
+            for _ in 0..<Int.random(in: 1...6, using: &random) {
+                frames.append((.data, "", shape(Self.texts.randomElement(using: &random)!, frames.count)))
+            }
+        }
+        let repeated = StreamHarness.run(frames: frames, dialect: stream.dialect)
+        let alone = StreamHarness.run(
+            frames: frames.enumerated().map { ($1.0, $1.1, Self.unlike($1.2, $0)) }, dialect: stream.dialect)
+        #expect(repeated.events == alone.events)
+        #expect(repeated.summary == alone.summary)
+        #expect(repeated.message == alone.message)
+        #expect(repeated.hasOutput == alone.hasOutput)
+        #expect(repeated.error == alone.error)
+        #expect(repeated.events.contains { $0 != .heartbeat })
+    }
+
+    /// Frames of the mixture, in the bytes around them that a server may send.
+    private static let envelopes: [@Sendable (String, Int) -> String] = [
+        { payload, _ in "data: \(payload)\n\n" }, { payload, _ in "data:\(payload)\n\n" },
+        { payload, _ in "event: message\ndata: \(payload)\n\n" }, { payload, _ in "data: \(payload) \n\n" },
+        { payload, number in "id: \(number / 7)\ndata: \(payload)\nretry: 3\n\n" },
+        { payload, _ in "data: \(payload)\r\n\r\n" }, { payload, _ in "data: \(payload)\r\r" },
+        { payload, number in (number % 9 == 0 ? ": ping\n" : "") + "data: \(payload)\n\n" },
+        { payload, number in (number % 5 == 0 ? "event: message\n" : "") + "data: \(payload)\n\n" },
+        { payload, _ in ":\ndata: \(payload)\n\n" },
+        { payload, _ in "data: \(payload.prefix(1))\ndata: \(payload.dropFirst())\n\n" },
+    ]
+    private static let lineEnds: [@Sendable (String, Int) -> String] = [
+        { payload, _ in payload + "\n" }, { payload, _ in payload + "\r\n" }, { payload, _ in payload + " \n" },
+        { payload, number in payload + (number % 3 == 0 ? "\n\n" : "\n") },
+    ]
+
+    /// What is read because it repeats another frame says what a parse of it would say, however the body is cut.
+    @Test(arguments: streams, 0..<44) func aBodySaysWhatEachFrameSaysAlone(stream: Stream, seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var payloads: [String] = []
+        while payloads.count < 300 {
+            let shape = seed % 3 == 0 ? stream.shapes.randomElement(using: &random)! : stream.shapes[0]
+            for _ in 0..<Int.random(in: 1...9, using: &random) {
+                payloads.append(shape(Self.texts.randomElement(using: &random)!, payloads.count))
+            }
+        }
+        let envelopes = stream.dialect.framing == .serverSentEvents ? Self.envelopes : Self.lineEnds
+        let envelope = envelopes[Int(seed) % envelopes.count]
+        let body = Array(payloads.enumerated().map { envelope($1, $0) }.joined().utf8)
+        let alone = StreamHarness.run(
+            frames: payloads.enumerated().map { (.data, "", Self.unlike($1, $0)) }, dialect: stream.dialect)
+        for most in [1, 40, 700, 5000, body.count] {
+            let outcome = StreamHarness.run(
+                body: body, sizes: { most == body.count ? most : Int.random(in: 1...most, using: &random) },
+                dialect: stream.dialect, reader: JSONReader())
+            #expect(outcome.pieces == alone.pieces)
+            #expect(outcome.summary == alone.summary)
+            #expect(outcome.message == alone.message)
+            #expect(outcome.hasOutput == alone.hasOutput)
+            #expect(outcome.error == alone.error)
+        }
+    }
+
+    /// Bytes that are no UTF-8 are mended as in a frame by itself, in every frame or in one among many, and cut anywhere.
+    @Test(
+        arguments: [1, 3, 40, 100],
+        [[0xFF], [0xE6, 0x9C], [0x88], [0xC3, 0x5C, 0x6E], [0x61, 0xED, 0xA0, 0x80]] as [[UInt8]])
+    func bytesThatAreNoTextAreMendedAlike(every: Int, bytes: [UInt8]) {
+        let payloads: [[UInt8]] = (0..<120).map { number in
+            Array(#"{"id":"c","choices":[{"index":0,"delta":{"content":""#.utf8)
+                + (number % every == every - 1 ? bytes : Array("月\(number)".utf8)) + Array(#""}}]}"#.utf8)
+        }
+        let frames: [[UInt8]] = payloads.map { Array("data: ".utf8) + $0 + [0x0A, 0x0A] }
+        let body = Array(frames.joined())
+        let expected = frames.map { StreamHarness.run(sse: $0).text }
+        for size in [100, 1000, body.count] {
+            let outcome = StreamHarness.run(sse: body, size: size)
+            #expect(outcome.tokens == expected)
+            #expect(outcome.error == nil)
+        }
+    }
+
+    /// Most of a stream's frames are read that way, if its provider sends them as it usually does.
+    @Test(arguments: streams) func aRepetitionIsSkimmed(stream: Stream) {
+        let envelope = stream.dialect.framing == .serverSentEvents ? Self.envelopes[0] : Self.lineEnds[0]
+        // Cohere's shape has two indices in turn.
+        let step = stream.dialect.name == "cohere" ? 2 : 1
+        let body = (0..<500).map { envelope(stream.shapes[0]($0 % 9 == 0 ? "\\n" : "a b", $0 * step), $0) }.joined()
+        let outcome = StreamHarness.run(
+            body: Array(body.utf8), sizes: { 4096 }, dialect: stream.dialect, reader: JSONReader())
+        #expect(outcome.tokens.count == 500)
+        #expect(outcome.skimmed > 400)
+        #expect(outcome.error == nil)
+    }
+
+    /// A node of the shared reader lives until its next parse: where it lives on, nothing was parsed.
+    @Test(arguments: streams) func aRepetitionIsNotParsed(stream: Stream) throws {
+        let reader = JSONReader()
+        let decoder = stream.dialect.makeDecoder(reader: reader)
+        var events: [DecodedEvent] = []
+        func decode(_ text: String, _ number: Int) throws {
+            let payload = stream.shapes[0](text, number)
+            try decoder.decode(.data, name: "", bytes: Array(payload.utf8).span, into: &events)
+        }
+        try decode("a", 1)
+        try decode("b", 3)
+        events = []
+        let node = try reader.parse(Array("[7]".utf8).span)
+        try decode("c d 月", 12345)
+        #expect(node.first?.int == 7)
+        #expect(events.first == .token("c d 月"))
+        try decode("\\n", 12347)
+        #expect(node.first?.int == 7)
+        #expect(events.contains(.token("\n")))
+        try decode("\\ud83d\\ude00", 12349)
+        #expect(node.first == nil)
+        #expect(events.contains(.token("😀")))
+    }
+
+    /// The name of an event decides before its bytes do; but Responses' events say by themselves what they are.
+    @Test(arguments: streams.filter { $0.dialect.name != "responses" })
+    func anErrorEventIsAnError(stream: Stream) {
+        let frame = stream.shapes[0]("a", 1)
+        let outcome = StreamHarness.run(
+            frames: [(.data, "", frame), (.data, "", frame), (.data, "", frame), (.data, "error", frame)],
+            dialect: stream.dialect)
+        #expect(outcome.text == "aaa")
+        #expect(outcome.error != nil)
+    }
+}

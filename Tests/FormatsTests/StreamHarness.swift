@@ -1,0 +1,197 @@
+// Runs recorded or written-down streams through framer and decoder, as the engine does.
+
+import Base
+import Chat
+import HTTP
+import JSON
+import Testing
+
+@testable import Formats
+
+/// What came out of one stream.
+struct StreamOutcome {
+    var events: [DecodedEvent] = []
+    var error: APIError?
+    var summary = ReplySummary()
+    var hasCleanEnd = false
+    var isDone = false
+    var hasOutput = false
+    var message: JSONValue = .null
+    /// How many frames were read because they repeat another.
+    var skimmed = 0
+
+    var text: String { events.map { if case .token(let text) = $0 { text } else { "" } }.joined() }
+    var reasoning: String { events.map { if case .reasoning(let text) = $0 { text } else { "" } }.joined() }
+    var tokens: [String] { events.compactMap { if case .token(let text) = $0 { text } else { nil } } }
+    /// The pieces of the reply, and what only its provider sends.
+    var pieces: [DecodedEvent] {
+        events.filter { event in
+            switch event {
+            case .token, .reasoning, .native: true
+            default: false
+            }
+        }
+    }
+    var isEmpty: Bool { events.allSatisfy { $0 == .heartbeat } }
+}
+
+enum StreamHarness {
+    /// Runs an SSE body, fed in pieces of `size` bytes; whole where `size` is nil.
+    static func run(
+        sse body: [UInt8], size: Int? = nil, dialect: any WireFormat = OpenAIChatFormat(),
+        reader: JSONReader = JSONReader()
+    ) -> StreamOutcome {
+        run(body: body, sizes: { size ?? max(1, body.count) }, dialect: dialect, reader: reader)
+    }
+
+    /// Runs a body in the framing that it begins with, fed in pieces of the sizes that `sizes` gives.
+    /// - Parameter takesPending: whether what stands without its end is offered, as at the end of a whole body.
+    static func run(
+        body: [UInt8], sizes: () -> Int, dialect: any WireFormat, reader: JSONReader, takesPending: Bool = true
+    ) -> StreamOutcome {
+        let decoder = dialect.makeDecoder(reader: reader)
+        var outcome = StreamOutcome()
+        do {
+            if body.first == UInt8(ascii: "["), dialect.streamsArrays {
+                try elements(body, sizes, decoder, &outcome)
+            } else if body.first == UInt8(ascii: "{") {
+                try lines(body, sizes, takesPending, decoder, &outcome)
+            } else {
+                try events(body, sizes, takesPending, decoder, &outcome)
+            }
+        } catch let error as APIError {
+            outcome.error = error
+        } catch let FramingError<APIError>.consumer(error) {
+            outcome.error = error
+        } catch {
+            outcome.error = APIError(kind: .protocol, message: "\(error)")
+        }
+        return finished(outcome, decoder)
+    }
+
+    private static func events(
+        _ body: [UInt8], _ sizes: () -> Int, _ takesPending: Bool, _ decoder: any StreamDecoder,
+        _ outcome: inout StreamOutcome
+    ) throws {
+        var parser = SSEParser()
+        var start = 0
+        while start < body.count {
+            let end = min(body.count, start + sizes())
+            try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
+                try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
+            } skim: {
+                skim($0, behind: $1, decoder, &outcome)
+            }
+            start = end
+        }
+        guard takesPending else { return }
+        if let pending = parser.pending, (try? JSONReader.value(pending.data)) != nil {
+            try decoder.decode(.data, name: pending.name, bytes: pending.data.span, into: &outcome.events)
+        }
+        if let stray = parser.pendingStray {
+            try decoder.decode(.stray, name: "", bytes: stray.span, into: &outcome.events)
+        }
+    }
+
+    private static func elements(
+        _ body: [UInt8], _ sizes: () -> Int, _ decoder: any StreamDecoder, _ outcome: inout StreamOutcome
+    ) throws {
+        var parser = JSONArrayParser()
+        var start = 0
+        while start < body.count {
+            let end = min(body.count, start + sizes())
+            try parser.feed(body.span.extracting(start..<end)) { (bytes) throws(APIError) in
+                try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
+            }
+            start = end
+        }
+    }
+
+    private static func lines(
+        _ body: [UInt8], _ sizes: () -> Int, _ takesPending: Bool, _ decoder: any StreamDecoder,
+        _ outcome: inout StreamOutcome
+    ) throws {
+        var parser = NDJSONParser()
+        var start = 0
+        while start < body.count {
+            let end = min(body.count, start + sizes())
+            try parser.feed(body.span.extracting(start..<end)) { (bytes) throws(APIError) in
+                try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
+            } skim: {
+                skim($0, behind: $1, decoder, &outcome)
+            }
+            start = end
+        }
+        guard takesPending else { return }
+        try parser.finish { (bytes) throws(APIError) in
+            try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
+        }
+    }
+
+    /// Lets the decoder read what repeats the frame it has just decoded.
+    private static func skim(
+        _ chunk: Span<UInt8>, behind place: FramePlace, _ decoder: any StreamDecoder, _ outcome: inout StreamOutcome
+    ) -> Int {
+        var said: [DecodedEvent] = []
+        guard !decoder.hasCleanEnd, let (run, end) = decoder.repeats(chunk, behind: place, into: &said) else {
+            return place.frame.upperBound
+        }
+        outcome.skimmed += run.count
+        outcome.events += (0..<run.count).map { run.isReasoning ? .reasoning(run[$0]) : .token(run[$0]) } + said
+        return end
+    }
+
+    /// Runs single frames.
+    static func run(
+        frames: [(FrameKind, String, String)], dialect: any WireFormat = OpenAIChatFormat()
+    ) -> StreamOutcome {
+        let decoder = dialect.makeDecoder()
+        var outcome = StreamOutcome()
+        do {
+            for (kind, name, payload) in frames {
+                try decoder.decode(kind, name: name, bytes: [UInt8](payload.utf8).span, into: &outcome.events)
+            }
+        } catch {
+            outcome.error = error
+        }
+        return finished(outcome, decoder)
+    }
+
+    /// Runs `data:` payloads.
+    static func run(_ payloads: String...) -> StreamOutcome {
+        run(frames: payloads.map { (.data, "", $0) })
+    }
+
+    private static func finished(_ outcome: StreamOutcome, _ decoder: any StreamDecoder) -> StreamOutcome {
+        var outcome = outcome
+        outcome.summary = decoder.summary
+        outcome.hasCleanEnd = decoder.hasCleanEnd
+        outcome.isDone = decoder.isDone
+        outcome.hasOutput = decoder.hasOutput
+        outcome.message = decoder.assistantMessage(text: outcome.text, reasoning: outcome.reasoning)
+        return outcome
+    }
+
+    private static func kind(_ frame: SSEFrame) -> FrameKind {
+        switch frame.kind {
+        case .event: .data
+        case .comment: .comment
+        case .stray: .stray
+        }
+    }
+}
+
+/// Ids made here are the same in each reply, for tests that compare replies.
+struct FixedCallIDs: SuiteTrait, TestTrait, TestScoping {
+    var isRecursive: Bool { true }
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
+    ) async throws {
+        try await LocalCallIDs.$fixedStart.withValue(0) { try await function() }
+    }
+}
+
+extension Trait where Self == FixedCallIDs {
+    static var fixedCallIDs: Self { Self() }
+}
