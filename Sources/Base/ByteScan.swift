@@ -1,14 +1,13 @@
-// Bytes at the speed of the C library: find one, compare, copy, decode. Called by the framers of Wire; the String
-// initialiser by everyone. Beside the JSON reader this is the one file of Wire that holds pointers, and each stays
-// inside one expression. Why at all: framing 52 MB of 258-byte events takes 13 ms of CPU time on memchr, where a Swift
-// loop that does no more than look at each byte for a line end takes 40 (release build, the same machine).
+// Scanning and decoding of bytes through the C library. Pointers stay inside single expressions. Framing 52 MB of
+// 258-byte events takes 13 ms of CPU with memchr, and 40 ms with a Swift loop that only compares each byte (release
+// build).
 
 internal import CFrameMatch
 internal import CSimdJSON
 internal import Glibc
 
 extension Span where Element == UInt8 {
-    /// The place of the first `byte` at or after `start`.
+    /// Index of the first `byte` at or after `start`.
     package func firstIndex(of byte: UInt8, from start: Int) -> Int? {
         withUnsafeBufferPointer { buffer in
             guard start < buffer.count, let base = buffer.baseAddress else { return nil }
@@ -17,7 +16,7 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// The first eight bytes, the first of them lowest; 0 where there are fewer.
+    /// The first eight bytes, little-endian; 0 if there are fewer.
     package var firstWord: UInt64 {
         guard count >= 8 else { return 0 }
         return withUnsafeBufferPointer {
@@ -25,7 +24,7 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// True when the bytes from `start` on begin with `text`.
+    /// Whether the bytes from `start` begin with `text`.
     package func hasPrefix(_ text: StaticString, from start: Int = 0) -> Bool {
         let length = text.utf8CodeUnitCount
         guard count - start >= length else { return false }
@@ -35,32 +34,31 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// Where the JSON string that begins at `start` ends, its closing quote, and whether escapes stand in it. Nil where
-    /// it has no end, or a control character stands in it (RFC 8259, section 7).
+    /// Closing quote of the JSON string whose content begins at `start`, and whether it has escapes. Nil if the
+    /// string does not end, or holds a control character (RFC 8259 section 7).
     package func endOfString(from start: Int) -> (quote: Int, hasEscapes: Bool)? {
         var hasEscapes = false
         let end = withUnsafeBufferPointer { cfm_string_end($0.baseAddress, $0.count, start, &hasEscapes) }
         return end < 0 ? nil : (end, hasEscapes)
     }
 
-    /// The natural number that begins at `start`, written as JSON writes it, and where it ends. Of more than 18 digits,
-    /// the most that cannot overflow, the rest is left over.
+    /// Natural number in JSON notation at `start`, and its end. Reads at most 18 digits, which cannot overflow.
     package func natural(from start: Int) -> (value: Int64, end: Int)? {
         var value: Int64 = 0
         let end = withUnsafeBufferPointer { cfm_natural_end($0.baseAddress, $0.count, start, &value) }
         return end < 0 ? nil : (value, end)
     }
 
-    /// Where the JSON number that begins at `start` ends (RFC 8259, section 6).
+    /// End of the JSON number that begins at `start` (RFC 8259 section 6).
     package func endOfNumber(from start: Int) -> Int? {
         let end = withUnsafeBufferPointer { cfm_number_end($0.baseAddress, $0.count, start) }
         return end < 0 ? nil : end
     }
 
-    /// Whether these bytes are UTF-8.
+    /// Whether the bytes are valid UTF-8.
     package var isUTF8: Bool { withUnsafeBufferPointer { csj_is_utf8($0.baseAddress, $0.count) } }
 
-    /// Whether none of these bytes is 0x80 or more.
+    /// Whether all bytes are below 0x80.
     fileprivate var isASCII: Bool {
         withUnsafeBufferPointer { buffer in
             let bytes = UnsafeRawBufferPointer(buffer)
@@ -69,7 +67,7 @@ extension Span where Element == UInt8 {
             while index + 8 <= bytes.count {
                 seen |= bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
                 index += 8
-                // A long text that is none says so soon.
+                // A long text that is not ASCII fails early.
                 if index & 0xFF == 0, seen & 0x8080_8080_8080_8080 != 0 { return false }
             }
             while index < bytes.count {
@@ -80,11 +78,10 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// Shows what the JSON literal stands for that holds these bytes between its quotes (RFC 8259, section 7). False, and
-    /// nothing is shown, where one of its escapes is none, or stands for half of a character beyond the first plane: that
-    /// is left to the reader.
+    /// Calls `body` with the decoded content of a JSON string literal without its quotes (RFC 8259 section 7).
+    /// Returns false without a call for an invalid escape or a surrogate half; the reader reports those.
     package func withUnescaped(_ body: (Span<UInt8>) -> Void) -> Bool {
-        // The buffer is the stack's where it is not large.
+        // Small buffers live on the stack.
         withUnsafeBufferPointer { input in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: input.count) { output in
                 guard let source = input.baseAddress, let target = output.baseAddress else { return true }
@@ -99,7 +96,7 @@ extension Span where Element == UInt8 {
                     written += run
                     guard found != nil else { break }
                     guard let scalar = input.escape(at: &read) else { return false }
-                    // An escape takes more bytes than what it stands for.
+                    // An escape is longer than its character.
                     for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter {
                         target[written] = byte
                         written += 1
@@ -111,7 +108,7 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// How many bytes from the first on are the same in `other`, which is as long.
+    /// Length of the common prefix with `other`, which has the same count.
     package func commonCount(with other: Span<UInt8>) -> Int {
         isSame(as: other) ? count : (0..<count).first { self[$0] != other[$0] } ?? count
     }
@@ -126,7 +123,7 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// True when these are exactly the UTF-8 bytes of `text`.
+    /// Whether the bytes equal the UTF-8 bytes of `text`.
     package func equals(_ text: String) -> Bool {
         isSame(as: text.utf8.span)
     }
@@ -140,11 +137,10 @@ extension [UInt8] {
 }
 
 extension String {
-    /// The text of UTF-8 bytes, with U+FFFD for each maximal subpart that is none (WHATWG Encoding, "UTF-8 decode
-    /// without BOM").
+    /// Decodes UTF-8; each maximal invalid subpart becomes U+FFFD (WHATWG Encoding, "UTF-8 decode without BOM").
     package init(decoding bytes: Span<UInt8>) {
-        // Asked first because String's own look at each byte costs twenty times what it costs simdjson. What a String
-        // holds without a buffer costs it less than the question.
+        // Validation by simdjson first: String's own validation costs twenty times as much. Texts that String stores
+        // inline skip it.
         let isLong = bytes.count > 15
         if isLong, bytes.isASCII {
             self = String(copying: UTF8Span(unchecked: bytes, isKnownASCII: true))
@@ -155,7 +151,7 @@ extension String {
         }
     }
 
-    /// The string whose JSON literal holds these bytes between its quotes. Nil as in ``Span/withUnescaped(_:)``.
+    /// Decodes the content of a JSON string literal. Nil as in ``Span/withUnescaped(_:)``.
     package init?(unescaping literal: Span<UInt8>) {
         var text = ""
         guard literal.withUnescaped({ text = String(decoding: $0) }) else { return nil }
@@ -164,7 +160,7 @@ extension String {
 }
 
 extension UnsafeBufferPointer<UInt8> {
-    /// The character that the escape at `place`, behind its backslash, stands for; nil for a surrogate too.
+    /// Character of the escape whose letter is at `place`; nil for a surrogate.
     fileprivate func escape(at place: inout Int) -> Unicode.Scalar? {
         guard place < count else { return nil }
         let name = self[place]

@@ -1,26 +1,26 @@
-// Control characters made visible, so that text of strangers cannot drive a terminal or forge a log line.
+// Makes control characters visible: untrusted text cannot drive a terminal or forge a log line.
 
-/// Escapes the control characters C0, DEL and C1 (ISO 6429) as `\x1b`, also where C1 is encoded in UTF-8 (U+0080 to
-/// U+009F). Tabs stay. A value takes a stream of UTF-8 whose pieces may end inside a character.
+/// Escapes C0, DEL and C1 controls (ISO 6429) as `\x1b`, C1 also in its UTF-8 form (U+0080 to U+009F). Tabs stay. A
+/// value escapes a UTF-8 stream whose pieces may end inside a character.
 package struct ControlCharacters: Sendable {
-    /// What happens to what breaks a line.
+    /// Treatment of line breaks.
     package enum Lines: Sendable {
         /// Newlines stay.
         case kept
-        /// Newlines stay and the lines after the first are indented by two spaces, so that none looks like a new message.
+        /// Newlines stay; lines after the first are indented by two spaces, so that none looks like a new message.
         case indented
         /// Newlines, U+2028 and U+2029 are escaped: the result is one line.
         case escaped
     }
 
-    /// Bytes of a character of UTF-8 that are still to come.
+    /// Continuation bytes of the current character that have not arrived.
     private var missing = 0
     private var isAfterC2 = false
 
     /// An escaper at the start of a text.
     package init() {}
 
-    /// The bytes with their controls escaped; newlines and tabs stay. A last 0xC2 is held back until the next piece.
+    /// Escapes controls; newlines and tabs stay. A final 0xC2 is held back until the next piece.
     package mutating func escape(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.underestimatedCount)
@@ -28,7 +28,7 @@ package struct ControlCharacters: Sendable {
         return result
     }
 
-    /// What is held back at the end of the text.
+    /// Bytes held back at the end of the text.
     package mutating func finish() -> [UInt8] {
         defer { self = ControlCharacters() }
         return isAfterC2 ? [0xC2] : []
@@ -55,7 +55,7 @@ package struct ControlCharacters: Sendable {
             missing = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : byte >= 0xC0 ? 1 : 0
             result.append(byte)
         default:
-            // A C0 control, DEL, or a C1 control as a byte of its own, which is no UTF-8.
+            // C0, DEL, or a C1 control as a single byte, which is not UTF-8.
             missing = 0
             Self.append(byte, to: &result)
         }
@@ -66,8 +66,8 @@ package struct ControlCharacters: Sendable {
         result += byte == 0x0D ? Array("\\r".utf8) : [0x5C, 0x78, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
     }
 
-    /// A message or log line with its controls escaped, and the characters that reorder text (Unicode Standard Annex 9,
-    /// embeddings, overrides and isolates), which could show a line as what it is not.
+    /// A message or log line with controls escaped, and with characters that reorder text (Unicode Standard Annex 9:
+    /// embeddings, overrides, isolates).
     package static func escaped(_ text: String, lines: Lines) -> String {
         guard text.unicodeScalars.contains(where: isSpecial) else { return text }
         var escaper = ControlCharacters()
@@ -85,8 +85,8 @@ package struct ControlCharacters: Sendable {
         return result
     }
 
-    /// True for what ``escaped(_:lines:)`` may escape: controls, tabs and newlines too, and what reorders text or breaks
-    /// lines.
+    /// Whether ``escaped(_:lines:)`` may change the character: controls, tabs, newlines, line separators and
+    /// characters that reorder text.
     package static func isSpecial(_ scalar: Unicode.Scalar) -> Bool {
         scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || isReordering(scalar)
     }

@@ -1,15 +1,15 @@
 // The byte range of a frame.
 
-/// Where the frame lies that a framer has just handed out, for whoever can read those behind it by their bytes.
+/// Byte range of the frame just emitted, so that a decoder can fast-forward over similar frames.
 package struct FramePlace: Sendable {
-    /// The frame, with everything that is its own: lines before its payload, line ends, a blank line.
+    /// The whole frame: lines before the payload, line ends, the blank line.
     package var frame: Range<Int>
-    /// Its payload: all of one line but its end.
+    /// The payload: one line without its end.
     package var payload: Range<Int>
-    /// The bound on a line, in bytes. Those that pass it are the framer's to refuse.
+    /// Maximum length of a line, in bytes. The framer rejects longer ones.
     package var limit: Int
 
-    /// A place of the given parts.
+    /// A place with the given parts.
     package init(frame: Range<Int>, payload: Range<Int>, limit: Int) {
         self.frame = frame
         self.payload = payload

@@ -1,9 +1,9 @@
-// "Did you mean ...?" for every name a user can get wrong: providers here, options in Script.
+// "Did you mean ...?" for names that users type.
 
-/// Finds the known name nearest to one that is not known.
+/// Finds the known name nearest to an unknown one.
 package enum NearestName {
-    /// The candidate nearest to `name`, if it is near enough to be what was meant: at most a third of the letters
-    /// differ (two letters of a short name), case aside. Of equally near ones the first.
+    /// The nearest candidate, if at most a third of the letters differ (two letters of a short name), ignoring case.
+    /// The first of equally near ones.
     package static func suggestion(for name: String, among candidates: some Sequence<String>) -> String? {
         let wanted = Array(name.lowercased().unicodeScalars)
         guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
@@ -19,8 +19,7 @@ package enum NearestName {
         return best?.name
     }
 
-    /// How many single-letter insertions, deletions, substitutions and swaps of neighbours lead from `a` to `b`
-    /// (Damerau-Levenshtein, optimal string alignment).
+    /// Optimal string alignment distance (Damerau-Levenshtein).
     package static func distance(_ a: some Collection<Unicode.Scalar>, _ b: some Collection<Unicode.Scalar>) -> Int {
         let a = Array(a)
         let b = Array(b)

@@ -1,7 +1,7 @@
-// Percent-encoding undone (RFC 3986 section 2.1): in the fragments of schemas, and in paths that the offline provider reads.
+// Percent-decoding (RFC 3986 section 2.1).
 
 extension String {
-    /// The text with every %XX as the byte it means; as it is where that makes no UTF-8.
+    /// The text with each %XX decoded; unchanged if the result is not UTF-8.
     package var percentDecoded: String {
         guard utf8.contains(UInt8(ascii: "%")) else { return self }
         var bytes: [UInt8] = []

@@ -1,11 +1,10 @@
-// In the sanitizers' builds alone: a mutex that the thread sanitizer can see, under the name of the one that it cannot.
-// Synchronization's takes a contended lock by a futex in a library that is not instrumented, and what it guards then
-// looks like a race.
+// A mutex for sanitizer builds. Synchronization's `Mutex` waits by a futex in a library that is not instrumented, so
+// the thread sanitizer reports false races.
 
 #if SANITIZED
     internal import Dispatch
 
-    /// Stands in for Synchronization's `Mutex`, which it hides.
+    /// Shadows Synchronization's `Mutex`.
     final class Mutex<Value>: @unchecked Sendable {  // every access to `value` lies between wait and signal
         private let turn = DispatchSemaphore(value: 1)
         private var value: Value

@@ -1,20 +1,18 @@
-// Short quotations of foreign bytes for error messages: bounded, on one line, without control characters. The error
-// readers use it; nothing that reaches a script as the model's text passes through here.
+// Short quotations of untrusted bytes for error messages: bounded, one line, no control characters.
 
-/// Quotes the beginning of what is too long, or too strange, to be shown whole.
+/// Quotes the beginning of a text.
 package enum Snippet {
-    /// How many bytes of a broken payload an error quotes.
+    /// Quoted bytes of a broken payload.
     package static let limit = 200
 
-    /// The first `limit` bytes as one line of text, with "..." where more follows: by that the engine, which knows the
-    /// keys, tells that the text may end inside one.
+    /// The first `limit` bytes as one line. "..." marks a cut: the engine removes a key that the cut has shortened.
     package static func of(_ bytes: Span<UInt8>, limit: Int = limit) -> String {
         let count = min(bytes.count, limit)
         var head: [UInt8] = []
         head.reserveCapacity(count)
         for index in 0..<count { head.append(bytes[index]) }
         let isCut = count < bytes.count
-        // A character cut by the limit is dropped, not shown as U+FFFD.
+        // Drops a character that the limit cuts.
         if isCut, bytes[count] & 0xC0 == 0x80 {
             while let last = head.last, last & 0xC0 == 0x80 { head.removeLast() }
             if let last = head.last, last >= 0xC0 { head.removeLast() }
@@ -22,10 +20,10 @@ package enum Snippet {
         return oneLine(String(decoding: head, as: UTF8.self)) + (isCut ? "..." : "")
     }
 
-    /// The first `limit` bytes of a text, as above.
+    /// The first `limit` bytes of a text.
     package static func of(_ text: String, limit: Int = limit) -> String { of([UInt8](text.utf8).span, limit: limit) }
 
-    /// The title of an HTML page, or its first heading; nil where the bytes are no page.
+    /// Title or first heading of an HTML page; nil if the bytes are not HTML.
     package static func htmlTitle(_ bytes: Span<UInt8>) -> String? {
         guard isHTML(bytes) else { return nil }
         let text = of(bytes, limit: 16_384)
@@ -43,8 +41,8 @@ package enum Snippet {
         return ""
     }
 
-    /// True for what begins like an HTML or XHTML page: with a document type, an element that only such a page begins
-    /// with, or a comment. A byte order mark, white space, an XML declaration and comments may stand before it
+    /// Whether the bytes begin an HTML or XHTML page: a document type, an element that only begins such a page, or a
+    /// comment. A byte order mark, white space, an XML declaration and comments may precede it
     /// (https://html.spec.whatwg.org/multipage/syntax.html#writing, XML 1.0 section 2.8).
     package static func isHTML(_ bytes: Span<UInt8>) -> Bool {
         guard let start = bytes.indices.first(where: { !isBlank(bytes[$0]) }), bytes[start] == UInt8(ascii: "<") else {
@@ -74,21 +72,21 @@ package enum Snippet {
             return starts(head, at, with: "html")
         }
         let roots: [StaticString] = ["<html", "<head", "<body", "<title"]
-        // A document with an XML declaration may be any other.
+        // An XML declaration alone does not make a page.
         return (sawComment && !sawDeclaration) || roots.contains { starts(head, at, with: $0) }
     }
 
-    /// How much of a body is searched for a page's beginning, in bytes.
+    /// Bytes of a body that are searched for the beginning of a page.
     private static let prologueLimit = 16_384
 
-    /// White space, and the bytes of a byte order mark.
+    /// White space and byte order marks.
     private static func isBlank(_ byte: UInt8) -> Bool {
         byte == 0x20 || (0x09...0x0D).contains(byte) || byte == 0xEF || byte == 0xBB || byte == 0xBF
     }
 
     private static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
 
-    /// Whether `word`, in lower case, stands there in any case.
+    /// Whether `word` (lower case) is at this place, ignoring case.
     private static func starts(_ bytes: Span<UInt8>, _ at: Int, with word: StaticString) -> Bool {
         word.withUTF8Buffer { word in
             word.count <= bytes.count - at && word.indices.allSatisfy { lowercased(bytes[at + $0]) == word[$0] }
@@ -99,7 +97,7 @@ package enum Snippet {
         (start..<max(start, bytes.count)).first { starts(bytes, $0, with: word) }.map { $0 + word.utf8CodeUnitCount }
     }
 
-    /// Without white space and control characters at either end.
+    /// Trims white space and control characters.
     package static func trimmed(_ text: String) -> String {
         let isBlank: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace || $0.value < 0x20 || $0 == "\u{FEFF}" }
         let scalars = text.unicodeScalars

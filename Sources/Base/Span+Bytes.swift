@@ -1,7 +1,7 @@
-// Looks at borrowed payload bytes without copying them. For decoders: what needs a String makes one itself.
+// Queries on borrowed payload bytes.
 
 extension Span<UInt8> {
-    /// Where the payload stands without white space at either end.
+    /// Range without white space at either end.
     package var trimmed: Range<Int> {
         var start = 0
         var end = count
@@ -13,10 +13,10 @@ extension Span<UInt8> {
     /// The last byte.
     package var last: UInt8? { isEmpty ? nil : self[count - 1] }
 
-    /// True when these are exactly the bytes of `text`.
+    /// Whether the bytes equal `text`.
     package func equals(_ text: StaticString) -> Bool { count == text.utf8CodeUnitCount && hasPrefix(text) }
 
-    /// True when these begin with the bytes of `text`.
+    /// Whether the bytes begin with `text`.
     package func hasPrefix(_ text: StaticString) -> Bool {
         guard count >= text.utf8CodeUnitCount else { return false }
         var matches = true
@@ -24,7 +24,7 @@ extension Span<UInt8> {
         return matches
     }
 
-    /// True when `byte` is among these.
+    /// Whether the bytes contain `byte`.
     package func contains(_ byte: UInt8) -> Bool {
         for index in indices where self[index] == byte { return true }
         return false

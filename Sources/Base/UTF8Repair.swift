@@ -1,13 +1,13 @@
-// Bytes that may not be UTF-8 as text, and how much of them was not. For text from files, tools and standard input.
+// Decodes bytes that may not be UTF-8, and counts the invalid ones.
 
-/// The text of bytes with U+FFFD in place of each maximal invalid subsequence (Unicode 3.9, "U+FFFD Substitution of
-/// Maximal Subparts"; WHATWG Encoding, "UTF-8 decode without BOM").
+/// Text with U+FFFD for each maximal invalid subsequence (Unicode 3.9, "U+FFFD Substitution of Maximal Subparts";
+/// WHATWG Encoding, "UTF-8 decode without BOM").
 package struct UTF8Repair: Sendable, Equatable {
     /// The text; valid UTF-8.
     package let text: String
-    /// How many bytes were replaced; 0 for bytes that are UTF-8.
+    /// Replaced bytes; 0 for valid UTF-8.
     package let replacedBytes: Int
-    /// Offset of the first byte that was replaced; nil for bytes that are UTF-8.
+    /// Offset of the first replaced byte; nil for valid UTF-8.
     package let firstInvalidOffset: Int?
 
     /// Repairs bytes.
