@@ -1,29 +1,29 @@
-// What the two framers (SSEParser, NDJSONParser) have in common: how they fail, and where a frame lies.
+// Errors that the framers share.
 
-/// A frame grew past the bound its framer was given.
+/// A frame is longer than the limit of its framer.
 package struct FrameTooLong: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The bound, in bytes.
+    /// The limit, in bytes.
     package var limit: Int
-    /// Where the line that passed it begins, in bytes from the start of the stream.
+    /// Start of the line that exceeds it, in bytes from the start of the stream.
     package var position: Int
 
-    /// A failure of the given parts.
+    /// An error with the given parts.
     package init(limit: Int, position: Int) {
         self.limit = limit
         self.position = position
     }
 
-    /// One English sentence, without the frame's content.
+    /// One sentence without content of the frame.
     package var description: String {
         "a frame is longer than \(limit) bytes (its last line begins at byte \(position) of the stream)"
     }
 }
 
-/// Why feeding a framer stopped. The stream is then at its end for this framer: the rest of the chunk is lost.
+/// Why a framer stopped. The rest of the chunk is lost.
 package enum FramingError<Consumer: Error>: Error {
-    /// A frame grew past the bound.
+    /// A frame exceeded the limit.
     case tooLong(FrameTooLong)
-    /// The closure that takes the frames threw.
+    /// The closure that receives the frames threw.
     case consumer(Consumer)
 }
 
@@ -31,6 +31,6 @@ extension FramingError: Sendable where Consumer: Sendable {}
 extension FramingError: Equatable where Consumer: Equatable {}
 
 extension [UInt8] {
-    /// Empties a framer's buffer. Storage of any size worth mentioning goes too: thousands of framers sit idle.
+    /// Empties a framer's buffer, and frees large storage: thousands of framers are idle.
     package mutating func drain() { removeAll(keepingCapacity: capacity <= 512) }
 }

@@ -1,6 +1,6 @@
-// HTTP messages as values: what a dialect asks for, and what a transport brings back.
+// HTTP messages as values.
 
-/// Header fields in the order sent. Names compare without case (RFC 9110 section 5.1).
+/// Header fields in order. Names compare ignoring case (RFC 9110 section 5.1).
 public struct HTTPHeaders: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral {
     /// One field line.
     public struct Field: Sendable, Equatable {
@@ -10,18 +10,18 @@ public struct HTTPHeaders: Sendable, Equatable, Sequence, ExpressibleByDictionar
         public var value: String
     }
 
-    /// The field lines, in order.
+    /// The field lines in order.
     public private(set) var fields: [Field] = []
 
     /// No fields.
     public init() {}
 
-    /// The given fields, in order.
+    /// The given fields in order.
     public init(dictionaryLiteral elements: (String, String)...) {
         fields = elements.map { Field(name: $0.0, value: $0.1) }
     }
 
-    /// The first value of the field `name`; setting replaces every line of that name, nil removes them.
+    /// The first value of the field `name`. Setting replaces each line of that name; nil removes them.
     public subscript(name: String) -> String? {
         get { fields.first { Self.same($0.name, name) }?.value }
         set {
@@ -40,15 +40,15 @@ public struct HTTPHeaders: Sendable, Equatable, Sequence, ExpressibleByDictionar
         }
     }
 
-    /// Adds a line, whether or not the name is there already.
+    /// Appends a line; an existing one of that name stays.
     public mutating func add(_ name: String, _ value: String) { fields.append(Field(name: name, value: value)) }
 
-    /// Walks the lines in order.
+    /// Iterates over the lines in order.
     public func makeIterator() -> IndexingIterator<[Field]> { fields.makeIterator() }
 
-    /// What is wrong with a field line that came from outside, if anything: a name that is no token (RFC 9110 section
-    /// 5.6.2), or a value that holds CR, LF or NUL (section 5.5), with which a value could smuggle in a second field.
-    /// The sentence names the field and never its value, which may be a secret.
+    /// The problem of a field line from outside, or nil: a name that is not a token (RFC 9110 section 5.6.2), or a
+    /// value with CR, LF or NUL (section 5.5), which could add a second field. The text names the field and never its
+    /// value, which may be a secret.
     public static func validate(name: String, value: String) -> String? {
         if name.isEmpty { return "a header field without a name" }
         guard name.utf8.allSatisfy(isTokenByte) else {
@@ -77,18 +77,18 @@ public struct HTTPHeaders: Sendable, Equatable, Sequence, ExpressibleByDictionar
     private static func lower(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte | 0x20 : byte }
 }
 
-/// A request, ready to be sent.
+/// A request.
 package struct HTTPRequest: Sendable, Equatable {
     /// The method, in capitals: "POST".
     package var method: String
-    /// An absolute http or https URL.
+    /// Absolute http or https URL.
     package var url: String
     /// Header fields. The transport adds Host, Accept-Encoding and Content-Length.
     package var headers: HTTPHeaders
     /// The body's bytes.
     package var body: [UInt8]
 
-    /// A request of the given parts.
+    /// A request with the given parts.
     package init(method: String, url: String, headers: HTTPHeaders = [:], body: [UInt8] = []) {
         self.method = method
         self.url = url
@@ -97,7 +97,7 @@ package struct HTTPRequest: Sendable, Equatable {
     }
 }
 
-/// A final response's status and headers. Interim responses (1xx) never show here.
+/// Status and headers of a final response; never an interim one (1xx).
 package struct HTTPResponseHead: Sendable, Equatable {
     /// The status code: 200, 429, ...
     package var status: Int
@@ -106,7 +106,7 @@ package struct HTTPResponseHead: Sendable, Equatable {
     /// "1.1" or "2".
     package var version: String
 
-    /// A head of the given parts.
+    /// A head with the given parts.
     package init(status: Int, headers: HTTPHeaders = [:], version: String = "1.1") {
         self.status = status
         self.headers = headers

@@ -1,9 +1,9 @@
-// Dates as HTTP headers write them, read without Foundation. RetryAfter calls it; the calendar serves rate headers too.
+// Dates in HTTP headers.
 
-/// Reads HTTP dates (RFC 9110 section 5.6.7): the fixed form, and the two old ones a recipient must still read.
+/// Reads HTTP dates (RFC 9110 section 5.6.7): the current form and the two obsolete ones that recipients must accept.
 package enum HTTPDate {
-    /// Seconds since 1970 of "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT" or
-    /// "Sun Nov  6 08:49:37 1994"; nil for anything else. `now` says which century a two-digit year means.
+    /// Seconds since 1970 of "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT" or "Sun Nov  6
+    /// 08:49:37 1994"; nil otherwise. `now` decides the century of a two-digit year.
     package static func parse(_ text: String, now: UnixTime) -> UnixTime? {
         let words = text.split { $0 == " " || $0 == "," || $0 == "\t" }
         guard words.count >= 4, words.count <= 6 else { return nil }
@@ -44,9 +44,8 @@ package enum HTTPDate {
         return Double(days * 86_400 + time[0] * 3_600 + time[1] * 60 + time[2])
     }
 
-    /// Days of the proleptic Gregorian calendar, counted in eras of 400 years that begin in March, so that the leap
-    /// day comes last.
-    /// - Returns: nil for a year outside 1601...9999, and for what is no month or no day of one.
+    /// Days in the proleptic Gregorian calendar, by eras of 400 years that begin in March: the leap day comes last.
+    /// - Returns: nil for a year outside 1601...9999, or an invalid month or day.
     package static func daysSince1970(year: Int, month: Int, day: Int) -> Int? {
         guard (1601...9999).contains(year), (1...12).contains(month), (1...31).contains(day) else { return nil }
         let shifted = month <= 2 ? year - 1 : year

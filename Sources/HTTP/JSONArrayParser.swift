@@ -1,31 +1,30 @@
-// Cuts one JSON array that is streamed as a body into its elements, as they become whole. The engine feeds it what the
-// transport brings and hands the elements to a dialect. It looks at brackets and strings, and at nothing else.
+// Splits a streamed JSON array into elements as they complete. Looks at brackets and strings only.
 
 internal import Base
 
-/// An incremental parser of a top-level JSON array (RFC 8259, section 5). Whatever follows the array is not looked at.
+/// An incremental parser of a top-level JSON array (RFC 8259 section 5). Bytes after the array are ignored.
 package struct JSONArrayParser: Sendable {
     private enum State: Sendable { case before, between, element, scalar, over }
 
     private let limit: Int
     private var state = State.before
-    /// Brackets open inside the element.
+    /// Open brackets inside the element.
     private var depth = 0
     private var isInString = false
     private var isEscaped = false
-    /// Bytes fed before the present chunk.
+    /// Bytes of earlier chunks.
     private var offset = 0
-    /// The beginning of an element whose end has not come.
+    /// The beginning of an incomplete element.
     private var held: [UInt8] = []
 
     /// A parser at the start of a body.
-    /// - Parameter maxElementBytes: the bound on an element, in bytes.
+    /// - Parameter maxElementBytes: limit of an element, in bytes.
     package init(maxElementBytes: Int = 16 * 1024 * 1024) { limit = maxElementBytes }
 
-    /// True once the array's closing bracket has come.
+    /// True after the closing bracket of the array.
     package var isOver: Bool { state == .over }
 
-    /// Takes the next bytes of the body, cut anywhere, and hands out each element they complete, in order.
+    /// Reads the next bytes, cut anywhere, and emits each completed element in order.
     /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
     package mutating func feed<E: Error>(
         _ bytes: Span<UInt8>, _ emit: (Span<UInt8>) throws(E) -> Void
@@ -68,8 +67,8 @@ package struct JSONArrayParser: Sendable {
         offset += bytes.count
     }
 
-    /// Looks at a byte between elements.
-    /// - Returns: whether an element begins with it.
+    /// Reads a byte between elements.
+    /// - Returns: whether an element begins here.
     private mutating func begins(with byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "]"):
@@ -92,8 +91,8 @@ package struct JSONArrayParser: Sendable {
         }
     }
 
-    /// Looks at a byte inside an element.
-    /// - Returns: whether the element ends with it.
+    /// Reads a byte inside an element.
+    /// - Returns: whether the element ends here.
     private mutating func closes(_ byte: UInt8) -> Bool {
         if isInString {
             if isEscaped {

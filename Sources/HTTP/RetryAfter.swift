@@ -1,15 +1,14 @@
-// How long a provider asks to wait, read from an answer's headers. Dialects put it into an APIError; the engine
-// decides whether the wait fits. Nonsense is no wait at all: the engine then backs off as usual.
+// The delay that a provider requests in its headers. Invalid values are ignored: the engine then backs off as usual.
 
 internal import JSON
 
 /// Reads `retry-after-ms` and `Retry-After` (RFC 9110 section 10.2.3).
 package enum RetryAfter {
-    /// Seconds to wait, zero or more; nil where no header says so, or one that makes no sense does.
+    /// Seconds to wait, 0 or more; nil without a valid header.
     ///
-    /// `retry-after-ms` is finer and comes first, unless it says 0 beside a `Retry-After` (Azure sends
-    /// "retry-after: 1, retry-after-ms: 0"). A date is held against the answer's own `Date`, because our clock may be
-    /// wrong, and against `now` where there is none. A date that has passed is 0.
+    /// `retry-after-ms` is finer and wins, unless it is 0 beside a `Retry-After` (Azure sends "retry-after: 1,
+    /// retry-after-ms: 0"). A date is relative to the `Date` of the response, because the local clock may be wrong,
+    /// or to `now` without one. A past date is 0.
     package static func seconds(_ headers: HTTPHeaders, now: UnixTime) -> Double? {
         let milliseconds = single("retry-after-ms", in: headers).flatMap(number).flatMap { WireNumber.delay($0 / 1000) }
         if let milliseconds, milliseconds > 0 { return milliseconds }
@@ -24,7 +23,7 @@ package enum RetryAfter {
         return WireNumber.delay(max(0, date - (sent ?? now)))
     }
 
-    /// The header's value where there is exactly one: two that differ contradict each other.
+    /// The value of a header that occurs once: two values contradict each other.
     private static func single(_ name: String, in headers: HTTPHeaders) -> String? {
         var found: String?
         for field in headers where field.name.lowercased() == name {
@@ -34,7 +33,7 @@ package enum RetryAfter {
         return found
     }
 
-    /// Digits, perhaps with a fraction. Signs, exponents, words and lists are no delay.
+    /// Digits, optionally with a fraction. Signs, exponents, words and lists are rejected.
     private static func number(_ text: String) -> Double? {
         guard let first = text.utf8.first, (0x30...0x39).contains(first),
             text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }),

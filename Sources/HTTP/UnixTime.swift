@@ -1,5 +1,4 @@
-// Seconds since 1970.
+// Time as seconds since 1970.
 
-/// Seconds since 1970, as the caller's clock says: an HTTP date in `Retry-After` is held against the response's own
-/// `Date` header, and against this where there is none.
+/// Seconds since 1970. `Retry-After` dates are relative to the `Date` header of the response, or to this.
 package typealias UnixTime = Double

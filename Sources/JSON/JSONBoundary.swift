@@ -1,19 +1,19 @@
-// Where a JSON text that comes in pieces ends: a scan of brackets and strings, which checks nothing else.
+// Finds the end of a JSON text that arrives in pieces. Scans brackets and strings only.
 
-/// The end of a JSON object or array whose text comes in pieces. Each byte is scanned once.
+/// The end of a JSON object or array whose text arrives in pieces. Each byte is scanned once.
 package struct JSONBoundary: Sendable, Equatable {
     private var depth = 0
     private var inString = false
     private var isEscaped = false
     private var hasClosed = false
     private var hasMore = false
-    /// The last byte outside of strings that is no white space; 0 before the first.
+    /// The last byte outside strings that is not white space; 0 before the first.
     private var last: UInt8 = 0
 
-    /// Nothing has come.
+    /// A scan before the first byte.
     package init() {}
 
-    /// The state behind a whole text.
+    /// The state after a complete text.
     package init(_ text: some Sequence<UInt8>) {
         append(text)
     }
@@ -34,7 +34,7 @@ package struct JSONBoundary: Sendable, Equatable {
             let hasEnded = hasClosed && depth == 0
             switch byte {
             case 0x20, 0x09, 0x0A, 0x0D: continue
-            // A quote outside of brackets is no string's beginning: it stands in prose.
+            // A quote outside brackets is prose, not a string.
             case UInt8(ascii: "\""): inString = depth > 0
             case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
@@ -47,7 +47,7 @@ package struct JSONBoundary: Sendable, Equatable {
         }
     }
 
-    /// True while nothing but white space has come.
+    /// True while only white space has arrived.
     package var isBlank: Bool { last == 0 }
 
     /// True inside an object or array: a text that ends here is cut.
@@ -56,10 +56,10 @@ package struct JSONBoundary: Sendable, Equatable {
     /// True once an object or array has ended.
     package var isWhole: Bool { hasClosed && depth == 0 }
 
-    /// True if exactly one object or array has come, and nothing but white space behind it.
+    /// True if exactly one object or array has arrived, followed by white space at most.
     package var isExact: Bool { isWhole && !hasMore }
 
-    /// Whether an object may begin at this place: inside a string, before anything else, or where a value stands.
+    /// Whether an object may begin here: inside a string, before anything else, or in the place of a value.
     package var mayBeginObject: Bool {
         if inString || last == 0 { return true }
         return depth > 0 && [UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: ",")].contains(last)

@@ -1,12 +1,13 @@
-// One value inside the document a JSONReader holds: what dialects read stream frames through. It copies nothing
-// until a String or a JSONValue is asked for. Pointers stay inside one expression; see JSONReader.swift.
+// One value inside a parsed document; decoders read stream frames through it. Copies nothing until a String or
+// JSONValue is requested. Pointers stay inside one expression; see JSONReader.swift.
 
 internal import Base
 internal import CSimdJSON
 
-/// A JSON value inside a parsed document. Trivial to copy; valid until its reader's next parse, null afterwards.
+/// A JSON value inside a parsed document. Trivial to copy. Valid until the next parse of its reader; reads as null
+/// afterwards.
 package struct JSONNode {
-    /// What sort of value it is.
+    /// Type of a value.
     package enum Kind: Sendable {
         case null, bool, int, double, string, array, object
     }
@@ -15,7 +16,7 @@ package struct JSONNode {
 
     internal init(_ place: csj_node) { self.place = place }
 
-    /// What sort of value it is. Integers above Int64.max are doubles.
+    /// Type of the value. Integers above Int64.max are doubles.
     package var kind: Kind {
         switch csj_type(place) {
         case UInt8(ascii: "\""): .string
@@ -31,13 +32,13 @@ package struct JSONNode {
     /// True for `null`.
     package var isNull: Bool { kind == .null }
 
-    /// The string, if this is one.
+    /// The string, or nil for another type.
     package var string: String? {
         guard kind == .string else { return nil }
         return text(of: place)
     }
 
-    /// The integer, if this is one (or a double that is a whole number).
+    /// The integer; also for a double that is a whole number.
     package var int: Int64? {
         switch kind {
         case .int: Int64(bitPattern: csj_bits(place))
@@ -46,7 +47,7 @@ package struct JSONNode {
         }
     }
 
-    /// The number as a double, if this is one.
+    /// The number as a double, or nil for another type.
     package var double: Double? {
         switch csj_type(place) {
         case UInt8(ascii: "d"): Double(bitPattern: csj_bits(place))
@@ -56,7 +57,7 @@ package struct JSONNode {
         }
     }
 
-    /// The truth value, if this is one.
+    /// The boolean, or nil for another type.
     package var bool: Bool? {
         switch csj_type(place) {
         case UInt8(ascii: "t"): true
@@ -65,7 +66,7 @@ package struct JSONNode {
         }
     }
 
-    /// The member `key`, if this is an object that has it. Of equal members the last one counts.
+    /// The member `key` of an object. The last of equal names counts.
     package subscript(key: StaticString) -> JSONNode? {
         guard kind == .object else { return nil }
         return key.withUTF8Buffer { bytes in
@@ -75,8 +76,8 @@ package struct JSONNode {
         }
     }
 
-    /// Looks for several members in one walk, without allocating. Nothing is found in what is no object; of equal
-    /// members the last one counts.
+    /// Finds several members in one walk, without allocation. Finds none if this is not an object; the last of equal
+    /// names counts.
     package func pick(_ keys: JSONKeys) -> JSONPicked {
         var picked = JSONPicked(found: 0, places: InlineArray(repeating: 0), object: place)
         var places = picked.places.mutableSpan
@@ -88,8 +89,8 @@ package struct JSONNode {
         return picked
     }
 
-    /// Calls `body` with each member that `keys` does not name and whose value is an array or object with something in
-    /// it. See ``JSONPicked/hasOthers``.
+    /// Calls `body` with each member that is not in `keys` and whose value is a non-empty array or object. See
+    /// ``JSONPicked/hasOthers``.
     package func forEachOther(than keys: JSONKeys, _ body: (String, JSONNode) -> Void) {
         keys.table.withUnsafeBufferPointer { table in
             var from = csj_begin(place)
@@ -104,7 +105,8 @@ package struct JSONNode {
         }
     }
 
-    /// True for a number, a boolean, a string that is not empty, and an array or object with one of these at any depth.
+    /// True for a number, a boolean, a non-empty string, and an array or object that contains one of these at any
+    /// depth.
     package var isFilled: Bool {
         switch kind {
         case .null: return false
@@ -123,7 +125,7 @@ package struct JSONNode {
         }
     }
 
-    /// Calls `body` with each element of an array, in order; with nothing if this is no array.
+    /// Calls `body` with each element of an array, in order. No calls if this is not an array.
     /// - Throws: what `body` throws.
     package func forEachElement<E: Error>(_ body: (JSONNode) throws(E) -> Void) throws(E) {
         guard kind == .array else { return }
@@ -136,7 +138,7 @@ package struct JSONNode {
         }
     }
 
-    /// Calls `body` with each member of an object, in order, repeated ones too; with nothing if this is no object.
+    /// Calls `body` with each member of an object in order, duplicates included. No calls if this is not an object.
     /// - Throws: what `body` throws.
     package func forEachMember<E: Error>(_ body: (String, JSONNode) throws(E) -> Void) throws(E) {
         guard kind == .object else { return }
@@ -150,13 +152,13 @@ package struct JSONNode {
         }
     }
 
-    /// The first element, if this is an array that has one.
+    /// The first element of an array, or nil.
     package var first: JSONNode? {
         guard kind == .array, csj_begin(place) < csj_end(place) else { return nil }
         return JSONNode(csj_at(place, csj_begin(place)))
     }
 
-    /// How many elements or members there are (repeated members counted each); 0 for what is neither.
+    /// Number of elements or members, duplicates included; 0 for other types.
     package var count: Int {
         let type = kind
         guard type == .array || type == .object else { return 0 }
@@ -171,12 +173,12 @@ package struct JSONNode {
         return total
     }
 
-    /// True when this is a string of exactly these bytes; makes no String.
+    /// Whether this is a string of exactly these bytes. Allocates no String.
     package func isString(_ string: StaticString) -> Bool {
         string.withUTF8Buffer { csj_equals(place, $0.baseAddress, $0.count) }
     }
 
-    /// A deep copy that outlives the reader. Of equal members the last value counts, at the first one's place.
+    /// A deep copy that outlives the reader. The last of equal names counts and keeps the place of the first.
     package var value: JSONValue {
         switch kind {
         case .null: return .null
@@ -192,8 +194,8 @@ package struct JSONNode {
         }
     }
 
-    /// Names are told apart by their bytes, not by Swift's `==`, which takes "é" and "e" + accent for the same;
-    /// and through a table, because a document of many equal names must not cost quadratic time.
+    /// Names are compared by bytes: Swift's `==` equates "é" with "e" + accent. A table avoids quadratic time for
+    /// documents with many equal names.
     private var objectValue: JSONObject {
         var members: [(key: String, node: JSONNode)] = []
         forEachMember { members.append(($0, $1)) }
@@ -222,7 +224,7 @@ package struct JSONNode {
     }
 }
 
-/// A member's name, compared byte by byte.
+/// A member name, compared by bytes.
 private struct ExactName: Hashable {
     let text: String
 

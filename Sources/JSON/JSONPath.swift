@@ -1,15 +1,14 @@
-// Where a value stands in a document: the way to it by names, for what the reader has parsed and for the bytes
-// themselves. Called by JSONTemplate, which proves what is found in the bytes, and by decoders, which name the ways.
+// Paths to values, in parsed documents and in raw bytes.
 
 internal import Base
 
-/// The way from a document's root to a value in it.
+/// A path from the root of a document to a value.
 package struct JSONPath: Sendable {
-    /// One step of it.
+    /// One step of a path.
     package enum Step: Sendable, ExpressibleByStringLiteral {
-        /// To an object's member; of equal ones, to the last.
+        /// An object member; the last of equal names.
         case member(StaticString)
-        /// To an array's first element.
+        /// The first element of an array.
         case first
 
         /// A step to the member of that name.
@@ -18,13 +17,13 @@ package struct JSONPath: Sendable {
 
     private let steps: [Step]
 
-    /// The way that takes these steps.
+    /// A path of these steps.
     package init(_ steps: Step...) { self.steps = steps }
 
-    /// The way that takes these steps.
+    /// A path of these steps.
     package init(steps: [Step]) { self.steps = steps }
 
-    /// The value at the end of the way, if it leads anywhere.
+    /// The value at the end of the path, or nil.
     package func node(in root: JSONNode) -> JSONNode? {
         var node = root
         for step in steps {
@@ -39,8 +38,8 @@ package struct JSONPath: Sendable {
         return node
     }
 
-    /// Where the value's bytes stand, brackets and quotes included. Names are compared as they are written, so that one
-    /// with escapes is not found, and nothing is checked that a parser checks.
+    /// Byte range of the value, brackets and quotes included. Compares names as written: a name with escapes is not
+    /// found. Does not validate the document.
     internal func place(in document: Span<UInt8>) -> Range<Int>? {
         Self.place(of: steps[...], in: document, from: document.endOfBlanks(from: 0))
     }
@@ -63,14 +62,14 @@ package struct JSONPath: Sendable {
 }
 
 extension Span<UInt8> {
-    /// The first place at or after `start` that holds no white space (RFC 8259, section 2).
+    /// The first index at or after `start` that is not white space (RFC 8259 section 2).
     fileprivate func endOfBlanks(from start: Int) -> Int {
         var place = start
         while place < count, self[place].isBlank { place += 1 }
         return place
     }
 
-    /// Where the value of a member begins; of equal members the last one's.
+    /// Start of a member's value; the last of equal names.
     fileprivate func member(_ name: StaticString, ofObjectAt start: Int) -> Int? {
         var found: Int?
         var place = endOfBlanks(from: start + 1)
@@ -87,7 +86,7 @@ extension Span<UInt8> {
         return found
     }
 
-    /// Where the value that begins at `start` ends.
+    /// End of the value that begins at `start`.
     fileprivate func endOfValue(from start: Int) -> Int? {
         var place = start
         var depth = 0
@@ -99,7 +98,7 @@ extension Span<UInt8> {
             case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
             default:
-                // A word or a number: all of it, so that depth alone decides below.
+                // A word or a number in one step, so that depth alone decides below.
                 while place + 1 < count, self[place + 1].isOfScalar { place += 1 }
             }
             place += 1
@@ -110,10 +109,10 @@ extension Span<UInt8> {
 }
 
 extension UInt8 {
-    /// White space between JSON's tokens (RFC 8259, section 2).
+    /// White space between JSON tokens (RFC 8259 section 2).
     internal var isBlank: Bool { self == 0x20 || self == 0x09 || self == 0x0A || self == 0x0D }
 
-    /// What numbers, `true`, `false` and `null` are written with.
+    /// Bytes of numbers, `true`, `false` and `null`.
     fileprivate var isOfScalar: Bool {
         switch self {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),

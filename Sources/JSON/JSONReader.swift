@@ -1,43 +1,42 @@
-// Bytes into JSON values. Dialects read stream frames through JSONNode without copying them; everything else
-// takes a whole JSONValue. This file and JSONNode.swift are the ones in Wire that hold pointers, because the
-// tape simdjson writes is C memory: each pointer stays inside one expression, and a node that outlives its
-// document reads as null instead of reading freed memory (see csj_document in CSimdJSON.h).
+// Parses bytes into JSON values: decoders read stream frames through JSONNode without copies; other callers take a
+// whole JSONValue. The tape that simdjson writes is C memory: each pointer stays inside one expression, and a node
+// that outlives its document reads as null instead of freed memory (see csj_document in CSimdJSON.h).
 
 internal import CSimdJSON
 
-/// Why bytes are no JSON.
+/// Why bytes are not JSON.
 package struct JSONError: Error, Sendable, Equatable {
-    /// What is wrong, in English; never a piece of the document.
+    /// The problem, in English; never contains a part of the document.
     package var message: String
-    /// Where it is wrong, in bytes from the start, where that is known.
+    /// Byte offset of the problem, if known.
     package var offset: Int?
 
-    /// An error of the given parts.
+    /// An error with the given parts.
     package init(message: String, offset: Int? = nil) {
         self.message = message
         self.offset = offset
     }
 }
 
-/// Parses JSON documents (RFC 8259), one after the other, with simdjson. Keep one and use it again: after the first
-/// few documents a parse allocates nothing. One thread at a time.
+/// Parses JSON documents (RFC 8259) with simdjson. Reuse a reader: after the first few documents a parse allocates
+/// nothing. One thread at a time.
 ///
-/// Providers send JSON that a strict parser refuses. What can be mended without guessing is mended, and only after
-/// the strict parse has failed: see `JSONRepair`. Nesting deeper than 1,024 is an error.
+/// Providers send JSON that a strict parser rejects. After a strict parse has failed, the reader repairs what has one
+/// meaning: see `JSONRepair`. Nesting deeper than 1,024 is an error.
 package final class JSONReader {
     private let parser: OpaquePointer?
     /// Where frames are read that need no parsing.
     private(set) lazy var room = MatchBuffers()
 
-    /// A reader without buffers; the first document brings them.
+    /// A reader without buffers; the first document allocates them.
     package init() { parser = csj_parser_create() }
 
     deinit { csj_parser_free(parser) }
 
-    /// Parses one document. The node is valid until the next parse, or until the reader goes: from then on it, and
-    /// every node reached from it, reads as null. So hold the reader in a property or a variable that lives on:
-    /// `JSONReader().parse(bytes).value` reads a node whose reader is already gone.
-    /// - Throws: `JSONError` for what is no JSON even after repair, and for a document without bytes.
+    /// Parses one document. The node, and every node reached from it, is valid until the next parse or the end of the
+    /// reader, and reads as null afterwards. So keep the reader in a property: `JSONReader().parse(bytes).value`
+    /// reads a node whose reader is gone.
+    /// - Throws: `JSONError` for bytes that are not JSON after repair, and for an empty document.
     package func parse(_ bytes: Span<UInt8>) throws(JSONError) -> JSONNode {
         if let node = strict(bytes).node { return node }
         let mended = try JSONRepair.repaired(bytes)
@@ -46,7 +45,7 @@ package final class JSONReader {
         throw JSONError(message: String(cString: csj_message(second.code)))
     }
 
-    /// Parses one document into a value of its own.
+    /// Parses one document into a value.
     /// - Throws: `JSONError` as `parse`.
     package static func value(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
         let reader = JSONReader()
@@ -54,9 +53,9 @@ package final class JSONReader {
         return withExtendedLifetime(reader) { value }
     }
 
-    /// Parses one document, without repair, into a value of its own: NaN, Infinity, numbers beyond a double's range and
-    /// bytes that are not UTF-8 are errors. Integers beyond 64 bits are doubles, and an escape of a lone surrogate is
-    /// U+FFFD (RFC 8259 sections 6 and 8.2 leave both to the reader); a byte order mark is skipped (section 8.1).
+    /// Parses one document into a value, without repair: NaN, Infinity, numbers beyond the range of a double and
+    /// invalid UTF-8 are errors. Integers beyond 64 bits are doubles; an escape of a lone surrogate is U+FFFD (RFC
+    /// 8259 sections 6 and 8.2 allow both); a byte order mark is skipped (section 8.1).
     /// - Throws: `JSONError`.
     package static func strictValue(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
         let reader = JSONReader()
@@ -69,7 +68,7 @@ package final class JSONReader {
         return withExtendedLifetime(reader) { value }
     }
 
-    /// Parses one document into a value of its own.
+    /// Parses one document into a value.
     /// - Throws: `JSONError` as `parse`.
     package static func value(_ text: String) throws(JSONError) -> JSONValue { try value([UInt8](text.utf8)) }
 
@@ -82,18 +81,18 @@ package final class JSONReader {
     }
 }
 
-/// A node belongs to its reader's thread.
+/// A node belongs to the thread of its reader.
 @available(*, unavailable)
 extension JSONReader: Sendable {}
 
-/// Up to 16 keys to look for in one walk over an object: make it once, as a `static let`.
+/// Up to 16 keys to find in one walk over an object. Make it once, as a `static let`.
 package struct JSONKeys: Sendable {
-    /// The most keys one walk looks for.
+    /// Maximum keys in one walk.
     package static let limit = Int(CSJ_MAX_KEYS)
 
     internal let table: [csj_key]
 
-    /// A table of the given keys, numbered from 0. Keys past the sixteenth are never found.
+    /// A table of the given keys, numbered from 0. Keys beyond the sixteenth are never found.
     package init(_ keys: StaticString...) {
         assert(keys.count <= Self.limit, "JSONKeys holds at most 16 keys")
         assert(keys.allSatisfy(\.hasPointerRepresentation), "JSONKeys takes string literals")
@@ -103,17 +102,17 @@ package struct JSONKeys: Sendable {
     }
 }
 
-/// The members that `JSONNode.pick` found, by the number of their key. Valid as long as the node is.
+/// The members that `JSONNode.pick` found, by key number. Valid as long as the node.
 package struct JSONPicked {
     internal var found: UInt32
     internal var places: InlineArray<16, UInt32>
     internal let object: csj_node
 
-    /// Whether the object has members beside those looked for, whose values are arrays or objects with something in them:
-    /// what a server adds to a format. See ``JSONNode/forEachOther(than:_:)``.
+    /// Whether the object has further members whose values are non-empty arrays or objects: additions of a server.
+    /// See ``JSONNode/forEachOther(than:_:)``.
     package var hasOthers: Bool { found & UInt32(CSJ_OTHERS) != 0 }
 
-    /// The member of key number `index`; nil where the object has none.
+    /// The member of key `index`, or nil.
     @inline(__always)
     package subscript(index: Int) -> JSONNode? {
         guard index >= 0, index < 16, found & (1 << UInt32(index)) != 0 else { return nil }

@@ -1,17 +1,16 @@
-// Mends JSON that a strict parser refuses but whose meaning is plain. Called by JSONReader alone, and only after
-// a strict parse has failed, so it may be slow; it is also what finds the place of an error.
+// Repairs JSON that a strict parser rejects although its meaning is clear. JSONReader calls it only after a strict
+// parse has failed, so speed does not matter. It also locates errors.
 
 internal import Base
 
-/// Rewrites a document so that a strict parser takes it, or says where it is beyond repair.
+/// Rewrites a document into strict JSON, or reports where that is impossible.
 ///
-/// What is mended: a byte order mark at either end; invalid UTF-8 in strings (U+FFFD for each maximal subpart, as
-/// the WHATWG Encoding standard's decoder does); escapes of lone surrogates (U+FFFD); integers beyond 64 bits
-/// (doubles); floats beyond the range of a double (its greatest finite value); NaN, Infinity and -Infinity (null).
-/// White space between tokens is not kept. A strict repair mends nothing that changes a value: NaN, the infinities,
-/// floats out of range and invalid UTF-8 are problems then.
+/// Repairs: a byte order mark at either end; invalid UTF-8 in strings (U+FFFD for each maximal subpart, as in the
+/// WHATWG Encoding standard); escapes of lone surrogates (U+FFFD); integers beyond 64 bits (doubles); floats beyond
+/// the range of a double (its greatest finite value); NaN, Infinity and -Infinity (null). White space between tokens
+/// is dropped. A strict repair reports NaN, infinities, floats out of range and invalid UTF-8 as errors.
 struct JSONRepair {
-    /// The deepest nesting, the same as the strict parser's.
+    /// Maximum nesting, as in the strict parser.
     static let maxDepth = 1024
 
     private enum Expected { case value, valueOrEnd, key, keyOrEnd, colon, separator, nothing }
@@ -20,12 +19,12 @@ struct JSONRepair {
     private let isStrict: Bool
     private var position = 0
     private var output: [UInt8] = []
-    /// One entry an open container: true for an object.
+    /// One entry for each open container: true for an object.
     private var open: [Bool] = []
     private var expected = Expected.value
 
-    /// The mended document.
-    /// - Throws: `JSONError` with the offset of the first byte that cannot be mended.
+    /// The repaired document.
+    /// - Throws: `JSONError` with the offset of the first byte that cannot be repaired.
     static func repaired(_ bytes: Span<UInt8>, isStrict: Bool = false) throws(JSONError) -> [UInt8] {
         var repair = JSONRepair(bytes, isStrict: isStrict)
         try repair.run()
@@ -63,7 +62,7 @@ struct JSONRepair {
 
     private func problem(_ message: String) -> JSONError { JSONError(message: message, offset: position) }
 
-    /// The next byte that is no white space (RFC 8259 section 2).
+    /// The next byte that is not white space (RFC 8259 section 2).
     private mutating func nextByte() -> UInt8? {
         while position < input.count {
             switch input[position] {
@@ -209,8 +208,8 @@ extension JSONRepair {
         throw problem("the document ends inside a string")
     }
 
-    /// Decoding replaces what is no UTF-8. A quote or backslash is never part of a broken sequence, so that a run
-    /// between two of them can be decoded alone.
+    /// Decoding replaces invalid UTF-8. A quote or backslash is never part of an invalid sequence, so each run
+    /// between two of them is decoded alone.
     private mutating func flush(from start: Int) throws(JSONError) {
         if isStrict, let offset = UTF8Repair(Array(input[start..<position])).firstInvalidOffset {
             throw JSONError(message: "not UTF-8", offset: start + offset)
@@ -234,7 +233,7 @@ extension JSONRepair {
         }
     }
 
-    /// The code unit of a `\uXXXX` that starts at `start`; nil where there is none.
+    /// The code unit of a `\uXXXX` escape at `start`, or nil.
     private func codeUnit(at start: Int) -> UInt16? {
         guard start + 6 <= input.count, input[start] == UInt8(ascii: "\\"), input[start + 1] == UInt8(ascii: "u") else {
             return nil

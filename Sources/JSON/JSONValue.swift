@@ -1,5 +1,4 @@
-// A JSON document as a value. What scripts write, what providers answer, what crosses from one room
-// to the next. Reading bytes into it is JSONReader's work, writing it out JSONWriter's.
+// A JSON document as a value.
 
 /// Any JSON value (RFC 8259). Integers that fit 64 bits stay integers; all other numbers are doubles.
 public enum JSONValue: Sendable, Hashable {
@@ -12,25 +11,24 @@ public enum JSONValue: Sendable, Hashable {
     case object(JSONObject)
 }
 
-/// A JSON object that keeps the order in which its members came. A later duplicate replaces the value
-/// of an earlier one and keeps its place (RFC 8259 section 4 leaves this open; the last one wins here,
-/// as in every provider's SDK).
+/// A JSON object that keeps the order of its members. A later duplicate replaces the value of an earlier one and
+/// keeps its place (RFC 8259 section 4 leaves this open; provider SDKs do the same).
 public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryLiteral {
     /// The members, in order.
     public private(set) var members: [Member] = []
 
-    /// One name with its value.
+    /// One name and its value.
     public struct Member: Sendable, Hashable {
-        /// The member's name.
+        /// The name.
         public var key: String
-        /// The member's value.
+        /// The value.
         public var value: JSONValue
     }
 
     /// An empty object.
     public init() {}
 
-    /// An object of the given members, in the order written.
+    /// An object with the given members in order.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         for (key, value) in elements { self[key] = value }
     }
@@ -49,17 +47,17 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
         }
     }
 
-    /// Adds a member without looking for an earlier one of the same name: for readers that know their keys differ.
+    /// Appends a member without a search for a duplicate: for readers whose keys differ.
     public mutating func append(uncheckedKey key: String, _ value: JSONValue) {
         members.append(Member(key: key, value: value))
     }
 
-    /// Lengthens the text or array of `key` by another, in place; any other value takes the old one's place.
+    /// Appends to the string or array of `key` in place; replaces a value of another type.
     public mutating func extend(_ key: String, by value: JSONValue) {
         guard let index = members.firstIndex(where: { $0.key == key }) else {
             return members.append(Member(key: key, value: value))
         }
-        // Taken out of its place while it grows: a second owner would mean a copy of it for each piece.
+        // Taken out while it grows: a second owner would force a copy for each piece.
         if case .string(var text) = members[index].value, case .string(let more) = value {
             members[index].value = .null
             text += more
@@ -73,18 +71,18 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
         }
     }
 
-    /// True when there is no member.
+    /// True without members.
     public var isEmpty: Bool { members.isEmpty }
-    /// How many members there are.
+    /// Number of members.
     public var count: Int { members.count }
-    /// Walks the members in order.
+    /// Iterates over the members in order.
     public func makeIterator() -> IndexingIterator<[Member]> { members.makeIterator() }
 }
 
 extension JSONValue {
-    /// The string, if this is one.
+    /// The string, or nil for another type.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
-    /// The integer, if this is one (or a double that is a whole number).
+    /// The integer; also for a double that is a whole number.
     public var int: Int64? {
         switch self {
         case .int(let value): value
@@ -92,7 +90,7 @@ extension JSONValue {
         default: nil
         }
     }
-    /// The number as a double, if this is one.
+    /// The number as a double, or nil for another type.
     public var double: Double? {
         switch self {
         case .int(let value): Double(value)
@@ -100,13 +98,13 @@ extension JSONValue {
         default: nil
         }
     }
-    /// The truth value, if this is one.
+    /// The boolean, or nil for another type.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-    /// The elements, if this is an array.
+    /// The elements, or nil for another type.
     public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
-    /// The object, if this is one.
+    /// The object, or nil for another type.
     public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
-    /// The member `key`, if this is an object that has it.
+    /// The member `key` of an object, or nil.
     public subscript(key: String) -> JSONValue? { object?[key] }
     /// True for `null`.
     public var isNull: Bool { self == .null }
@@ -121,7 +119,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     public init(integerLiteral value: Int64) { self = .int(value) }
     /// A JSON double.
     public init(floatLiteral value: Double) { self = .double(value) }
-    /// A JSON truth value.
+    /// A JSON boolean.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
     /// A JSON array.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }

@@ -1,14 +1,14 @@
-// JSON values into bytes: request bodies, and whatever else of ours must be read by others. Anyone may call it.
+// Writes JSON values as bytes.
 
 internal import Base
 
 /// Writes JSON (RFC 8259) as UTF-8.
 ///
 /// Integers are written exactly. Doubles are written with the fewest digits that read back as the same double, and
-/// always as doubles ("1.0"). JSON has no NaN and no infinities: they come out as null, so a caller to whom that
-/// matters refuses them before. In strings, quotes, backslashes and the controls below U+0020 are escaped, nothing else.
+/// always as doubles ("1.0"). NaN and infinities become null; callers to whom that matters check first. In strings,
+/// quotes, backslashes and the controls below U+0020 are escaped.
 package enum JSONWriter {
-    /// The document's bytes. Compact, or with two spaces of indentation a level when `pretty`.
+    /// The bytes of the document; indented by two spaces a level if `pretty`.
     package static func bytes(_ value: JSONValue, pretty: Bool = false) -> [UInt8] {
         var out: [UInt8] = []
         if pretty {
@@ -19,7 +19,7 @@ package enum JSONWriter {
         return out
     }
 
-    /// The document's text.
+    /// The text of the document.
     package static func text(_ value: JSONValue, pretty: Bool = false) -> String {
         String(decoding: bytes(value, pretty: pretty), as: UTF8.self)
     }

@@ -1,32 +1,32 @@
-// Reads a JSON document while it is still being written: a model's answer, token by token. Says of every value when it is
-// closed, and knows at any time what has come so far. Pure value.
+// Reads a JSON document while a model writes it. Reports each value when it is complete, and gives the partial
+// document at any time.
 
 package import JSON
 
-/// An incremental reader of one JSON document (RFC 8259) inside a text. Whatever stands before the first `{` or `[`, and
-/// after its end, is passed over: models say "Here it is:" and fence their answers.
+/// An incremental reader of one JSON document (RFC 8259) inside a text. Text before the first `{` or `[` and after
+/// the end is skipped: models write "Here it is:" and code fences.
 package struct IncrementalJSONReader: Sendable {
-    /// A value that is whole.
+    /// A complete value.
     package struct Closed: Sendable, Equatable {
-        /// Where in the document; empty for the document itself.
+        /// Path in the document; empty for the document itself.
         package var path: [JSONSchema.Step]
         /// The value.
         package var value: JSONValue
 
-        /// A closed value of the given parts.
+        /// A value with the given parts.
         package init(path: [JSONSchema.Step], value: JSONValue) {
             self.path = path
             self.value = value
         }
     }
 
-    /// Why the text is no JSON.
+    /// Why the text is not JSON.
     package struct Problem: Error, Sendable, Equatable, CustomStringConvertible {
-        /// What is wrong.
+        /// The problem.
         package var reason: String
-        /// Bytes of the text before it.
+        /// Byte offset in the text.
         package var offset: Int
-        /// The reason and the place.
+        /// Problem and place.
         package var description: String { "\(reason) (byte \(offset))" }
     }
 
@@ -39,7 +39,7 @@ package struct IncrementalJSONReader: Sendable {
 
     private enum Mode: Sendable {
         case searching, structure, string, escape, scalar, done
-        /// Hexadecimal digits of an escape that are still to come, and their value so far.
+        /// Hexadecimal digits of an escape that have not arrived, and the value so far.
         case unicode(left: Int, value: UInt32)
     }
 
@@ -48,27 +48,27 @@ package struct IncrementalJSONReader: Sendable {
     private var mode = Mode.searching
     private var expectation = Expectation.value
     private var frames: [Frame] = []
-    /// The string, number or word that is being read.
+    /// The current string, number or word.
     private var text: [UInt8] = []
-    /// The first half of a character beyond 16 bits.
+    /// The first half of a surrogate pair.
     private var surrogate: UInt32?
     private var offset = 0
-    /// What the document begins with: `{`, `[`, or either.
+    /// First byte of the document: `{`, `[`, or either.
     private let openers: [UInt8]
-    /// The document, once it is whole.
+    /// The document, once complete.
     package private(set) var value: JSONValue?
 
-    /// A reader at the beginning of a text.
-    /// - Parameter root: "object" or "array", where only such a document is looked for: prose has brackets too.
+    /// A reader at the start of a text.
+    /// - Parameter root: "object" or "array" to accept only such a document: prose has brackets too.
     package init(root: String? = nil) {
         openers = root == "object" ? [0x7B] : root == "array" ? [0x5B] : [0x7B, 0x5B]
     }
 
-    /// True once the document is whole; what follows is passed over.
+    /// True once the document is complete; further text is skipped.
     package var isComplete: Bool { value != nil }
 
-    /// Takes the next piece, cut anywhere, and hands out each value that it closes: what is inside before what is around.
-    /// - Throws: ``Problem`` at the first byte that no JSON has there; the reader is then of no more use.
+    /// Reads the next piece, cut anywhere, and returns each value that it completes, inner ones first.
+    /// - Throws: ``Problem`` at the first invalid byte; the reader is unusable afterwards.
     package mutating func feed(_ piece: String, _ emit: (Closed) -> Void) throws(Problem) {
         for byte in piece.utf8 {
             try take(byte, emit)
@@ -102,7 +102,7 @@ package struct IncrementalJSONReader: Sendable {
 
     private mutating func takeStructure(_ byte: UInt8, _ emit: (Closed) -> Void) throws(Problem) {
         if byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { return }
-        // "Use {name}", "see [the list]": such brackets belong to the prose.
+        // Brackets of prose: "Use {name}", "see [the list]".
         if isProse(byte) {
             mode = .searching
             expectation = .value
@@ -133,7 +133,7 @@ package struct IncrementalJSONReader: Sendable {
         }
     }
 
-    /// Whether the document that has just been opened goes on as none does.
+    /// Whether the document that was just opened continues in a way that JSON does not.
     private func isProse(_ byte: UInt8) -> Bool {
         guard frames.count == 1 else { return false }
         switch expectation {
@@ -161,7 +161,7 @@ package struct IncrementalJSONReader: Sendable {
         }
     }
 
-    /// A value is whole.
+    /// A value is complete.
     private mutating func add(_ value: JSONValue, _ emit: (Closed) -> Void) throws(Problem) {
         emit(Closed(path: path, value: value))
         expectation = .comma
@@ -178,7 +178,7 @@ package struct IncrementalJSONReader: Sendable {
         }
     }
 
-    /// Where the value at hand stands.
+    /// Path of the current value.
     private var path: [JSONSchema.Step] {
         frames.map { frame in
             switch frame {
@@ -246,7 +246,7 @@ package struct IncrementalJSONReader: Sendable {
         }
     }
 
-    /// A surrogate that found no partner has no character.
+    /// A surrogate without a partner is not a character.
     private mutating func endSurrogate() {
         guard surrogate != nil else { return }
         surrogate = nil
@@ -266,15 +266,15 @@ package struct IncrementalJSONReader: Sendable {
         case "false": return .bool(false)
         case "null": return .null
         default:
-            // Lua's and Swift's readers take more than JSON has; its own decides.
+            // Swift's number parser accepts more than JSON; the JSON grammar decides.
             do throws(JSONError) { return try JSONReader.value(text) } catch { throw wrong("\(word) is no JSON value") }
         }
     }
 
     // MARK: So far
 
-    /// What has come so far, as if every open value ended here: an unfinished string up to its last whole character, an
-    /// unfinished number or word not at all. Nil before the document begins.
+    /// The document so far, as if each open value ended here: a partial string up to its last complete character, no
+    /// partial number or word. Nil before the document begins.
     package var partial: JSONValue? {
         if let value { return value }
         var inner: JSONValue?
@@ -295,10 +295,10 @@ package struct IncrementalJSONReader: Sendable {
         return inner
     }
 
-    /// The text without a character that is still cut.
+    /// The text without a cut character at its end.
     private static func whole(_ bytes: [UInt8]) -> String {
         var end = bytes.count
-        // At most three bytes of a character can be there without its last.
+        // At most three bytes of a character can be present without its last.
         for back in 1...4 where back <= bytes.count {
             let byte = bytes[bytes.count - back]
             if byte & 0xC0 == 0x80 { continue }

@@ -1,47 +1,46 @@
-// A JSON Schema, checked once and then held against values: the arguments of tools, the answers of models. Pure; it never
-// fetches anything. What the keywords mean is in SchemaRules.swift.
+// A JSON Schema: checked once, then applied to values (arguments of tools, replies of models). Fetches nothing.
 
 internal import Base
 package import JSON
 
-/// A JSON Schema, draft 2020-12 (https://json-schema.org/draft/2020-12), in the keywords that models understand. A keyword
-/// that is not supported is an error when the schema is read, not a value that passes unseen.
+/// A JSON Schema, draft 2020-12 (https://json-schema.org/draft/2020-12), with the keywords that models understand. An
+/// unsupported keyword is an error when the schema is read.
 package struct JSONSchema {
     let root: JSONValue
-    /// Regular expressions by their text.
+    /// Compiled regular expressions by text.
     var patterns: [String: Regex<AnyRegexOutput>] = [:]
-    /// Schemas by the name of their `$anchor`.
+    /// Schemas by `$anchor`.
     var anchors: [String: JSONValue] = [:]
     private var anchorPlaces: [String: String] = [:]
 
     static let deepest = 128
 
-    /// Why a schema cannot be used.
+    /// Why a schema is unusable.
     package struct Problem: Error, Sendable, Equatable, CustomStringConvertible {
-        /// Where in the schema, as a JSON pointer: "/properties/age/type".
+        /// JSON pointer into the schema: "/properties/age/type".
         package var pointer: String
-        /// What is wrong there.
+        /// The problem there.
         package var message: String
 
-        /// The place and the problem.
+        /// Place and problem.
         package var description: String { (pointer.isEmpty ? "the schema" : pointer) + " " + message }
     }
 
     /// One step into a value.
     package enum Step: Sendable, Equatable {
         case member(String)
-        /// From 0.
+        /// Index from 0.
         case element(Int)
     }
 
-    /// One way in which a value does not fit.
+    /// One violation.
     package struct Violation: Sendable, Equatable {
-        /// Where in the value.
+        /// Path in the value.
         package var path: [Step]
-        /// What was expected and what is there, in English: "must be an integer, and is \"x\"".
+        /// Expectation and actual value, in English: "must be an integer, and is \"x\"".
         package var message: String
 
-        /// A violation of the given parts.
+        /// A violation with the given parts.
         package init(path: [Step], message: String) {
             self.path = path
             self.message = message
@@ -49,7 +48,7 @@ package struct JSONSchema {
     }
 
     /// Reads a schema.
-    /// - Throws: ``Problem`` that names the keyword which is malformed, or not supported.
+    /// - Throws: ``Problem`` that names the malformed or unsupported keyword.
     package init(_ schema: JSONValue) throws(Problem) {
         root = schema
         try check(schema, at: "", depth: 0)
@@ -58,7 +57,7 @@ package struct JSONSchema {
         for pointer in locations(of: schema, at: "") { try checkCircle(at: pointer, through: [], &safe) }
     }
 
-    /// How a value does not fit; empty where it does. At most `limit` are named.
+    /// Violations of a value, at most `limit`; empty if it conforms.
     package func violations(of value: JSONValue, limit: Int = 8) -> [Violation] {
         var judge = SchemaValidator(schema: self, limit: limit)
         judge.judge(value, by: root, depth: 0)
@@ -135,7 +134,7 @@ package struct JSONSchema {
         case "$id":
             guard here == "/$id" else { throw Problem(pointer: here, message: "is supported at the root alone") }
         case "$schema":
-            // Older drafts say the same in the keywords that are known here; a vocabulary of one's own may not.
+            // Older drafts are accepted, since their keywords are known here; a custom vocabulary is not.
             guard let text = value.string, text.contains("://json-schema.org/") else {
                 throw Problem(pointer: here, message: "names a dialect that is not supported")
             }
@@ -174,7 +173,7 @@ package struct JSONSchema {
 
     private mutating func add(pattern: String, at here: String) throws(Problem) {
         guard patterns[pattern] == nil else { return }
-        // The matcher goes back and tries again: a repetition of repetitions takes time that doubles with every character.
+        // The matcher backtracks: nested repetition takes exponential time.
         guard !Self.repeatsRepetitions(pattern) else {
             throw Problem(
                 pointer: here, message: "repeats a group that repeats inside, which could take for ever: \(pattern)")
@@ -186,12 +185,12 @@ package struct JSONSchema {
         }
     }
 
-    /// Whether a group that is repeated without bound holds something that is: `(a+)+`.
+    /// Whether a group repeated without bound contains an unbounded repetition: `(a+)+`.
     private static func repeatsRepetitions(_ pattern: String) -> Bool {
         var open: [Bool] = []
         var hasUnbounded = false
         var rest = pattern[...]
-        /// Whether what comes next repeats without bound.
+        /// Whether the next item repeats without bound.
         func isRepeated(_ rest: Substring) -> Bool {
             if rest.hasPrefix("*") || rest.hasPrefix("+") { return true }
             guard rest.hasPrefix("{"), let end = rest.firstIndex(of: "}") else { return false }
@@ -219,13 +218,13 @@ package struct JSONSchema {
         return false
     }
 
-    /// Every `$ref` leads somewhere, and not only to itself.
+    /// Each `$ref` resolves, and not only to itself.
     private func checkReferences(in schema: JSONValue, at pointer: String, depth: Int) throws(Problem) {
         guard let object = schema.object else { return }
         if let reference = object["$ref"]?.string {
             var target = self.target(of: reference)
             var steps = 0
-            // A chain of nothing but references that comes back to its beginning would never end.
+            // A cycle of references alone would never end.
             while case .object(let next)? = target, next.count == 1, let further = next["$ref"]?.string, steps < 64 {
                 target = self.target(of: further)
                 steps += 1
@@ -253,7 +252,7 @@ package struct JSONSchema {
 
     // MARK: Circles
 
-    /// Where schemas stand inside this one, itself included.
+    /// All schemas inside this one, itself included.
     private func locations(of schema: JSONValue, at pointer: String) -> [String] {
         guard let object = schema.object else { return [] }
         var result = [pointer]
@@ -271,7 +270,7 @@ package struct JSONSchema {
         return result
     }
 
-    /// A schema that comes back to itself without going into the value would be judged for ever.
+    /// Rejects a schema that reaches itself without descending into the value: validation would not end.
     private func checkCircle(at pointer: String, through: Set<String>, _ safe: inout Set<String>) throws(Problem) {
         guard !safe.contains(pointer) else { return }
         guard !through.contains(pointer) else {
@@ -296,7 +295,7 @@ package struct JSONSchema {
         safe.insert(pointer)
     }
 
-    /// The place that a reference names, as a JSON pointer.
+    /// JSON pointer of the target of a reference.
     private func pointer(of reference: String) -> String? {
         guard reference.hasPrefix("#") else { return nil }
         let fragment = String(reference.dropFirst()).percentDecoded
@@ -307,7 +306,7 @@ package struct JSONSchema {
 
     // MARK: References
 
-    /// The schema that a reference inside this one names: "#", "#/$defs/x", "#anchor". Nil for any other.
+    /// The schema that a local reference names: "#", "#/$defs/x", "#anchor". Nil for others.
     func target(of reference: String) -> JSONValue? {
         guard reference.hasPrefix("#") else { return nil }
         let fragment = String(reference.dropFirst()).percentDecoded

@@ -1,8 +1,8 @@
-// Holds one value against a schema. Made by JSONSchema for each value.
+// Validates one value against a schema.
 
 internal import JSON
 
-/// The judgement of one value.
+/// Validation of one value.
 struct SchemaValidator {
     let schema: JSONSchema
     let limit: Int
@@ -18,7 +18,7 @@ struct SchemaValidator {
         if violations.count < limit { violations.append(.init(path: path, message: message)) }
     }
 
-    /// Whether a value fits, without a word why.
+    /// Whether a value conforms, without violations collected.
     private func fits(_ value: JSONValue, _ rule: JSONValue, _ depth: Int) -> Bool {
         var judge = SchemaValidator(schema: schema, limit: 1)
         judge.judge(value, by: rule, depth: depth + 1)
@@ -175,10 +175,10 @@ struct SchemaValidator {
         }
     }
 
-    /// Somewhere in the text, as the specification says.
+    /// Anywhere in the text, as the specification requires.
     private func matches(_ text: String, _ pattern: String) -> Bool {
         guard let regex = schema.patterns[pattern] else { return false }
-        // An expression that fails while it runs (too much backtracking) has not matched.
+        // An expression that fails at run time (too much backtracking) does not match.
         return (try? regex.firstMatch(in: text)) != nil
     }
 
@@ -205,7 +205,7 @@ struct SchemaValidator {
 
     private static func isMultiple(_ value: Double, _ factor: Double) -> Bool {
         let quotient = value / factor
-        // As near to a whole number as a division of doubles can come.
+        // Within the precision of a division of doubles.
         return quotient.isFinite && abs(quotient - quotient.rounded()) <= 1e-12 + 1e-15 * abs(quotient)
     }
 
@@ -221,7 +221,7 @@ struct SchemaValidator {
         }
     }
 
-    /// Equal as the specification has it: numbers by their worth, objects whatever their order.
+    /// Equality as in the specification: numbers by value, objects in any order.
     static func isSame(_ a: JSONValue, _ b: JSONValue) -> Bool {
         switch (a, b) {
         case (.int, .double), (.double, .int): a.double == b.double
@@ -245,7 +245,7 @@ struct SchemaValidator {
 
     private static func text(_ number: Double) -> String { String(Int(exactly: number) ?? Int.max) }
 
-    /// A value, on one line and not too long.
+    /// A value on one line, shortened.
     private static func shown(_ value: JSONValue) -> String {
         switch value {
         case .object: return "an object"
