@@ -1,15 +1,15 @@
-// libcurl's own header, epoll's, and typed inline functions for libcurl's variadic calls, which Swift cannot
-// import. Nothing here decides anything: one line a function. Only the Transport target may use it.
+// libcurl's header, epoll's, and typed inline functions for libcurl's variadic calls, which Swift cannot import. No
+// decisions: one line a function. Used by Transport.
 #ifndef MOONRILL_CCURL_SHIM_H
 #define MOONRILL_CCURL_SHIM_H
 
-// Handles become distinct opaque types instead of void, so that one cannot be passed for another.
+// Distinct opaque types instead of void, so that handles cannot be confused.
 #define CURL_STRICTER 1
 #include <curl/curl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-// Easy handle: options by the type that curl reads from its argument list.
+// Easy handle: options by argument type.
 static inline CURLcode ccurl_set_long(CURL *easy, CURLoption option, long value) {
     return curl_easy_setopt(easy, option, value);
 }
@@ -41,7 +41,7 @@ static inline CURLcode ccurl_set_debug(CURL *easy, curl_debug_callback value) {
     return curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, value);
 }
 
-// Easy handle: what it knows.
+// Easy handle: information.
 static inline CURLcode ccurl_get_long(CURL *easy, CURLINFO info, long *value) {
     return curl_easy_getinfo(easy, info, value);
 }
@@ -69,10 +69,10 @@ static inline CURLMcode ccurl_multi_set_timer(CURLM *multi, curl_multi_timer_cal
     return curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, value);
 }
 
-// A message's result lives in a union, and its handle in a field of another opaque type.
+// The result of a message is in a union, its handle in a field of another opaque type.
 static inline CURLcode ccurl_message_result(const CURLMsg *message) { return message->data.result; }
 
-// Macros that Swift does not import.
+// Macros that Swift cannot import.
 static inline size_t ccurl_write_pause(void) { return CURL_WRITEFUNC_PAUSE; }
 static inline size_t ccurl_read_abort(void) { return CURL_READFUNC_ABORT; }
 static inline CURLcode ccurl_global_init(void) { return curl_global_init(CURL_GLOBAL_DEFAULT); }

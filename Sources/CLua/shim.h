@@ -1,4 +1,4 @@
-// Lua 5.4's own headers, and nothing else. Macros that Swift cannot import are re-stated in CLuaShim.
+// Headers of Lua 5.4. CLuaShim restates the macros that Swift cannot import.
 #include <lua.h>
 #include <lualib.h>
 #include <lauxlib.h>

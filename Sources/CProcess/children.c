@@ -1,6 +1,6 @@
-// Child processes of scripts. Each leads a process group of its own, so that the whole of what a command started can be
-// ended. Where this process's group has the terminal, a child stays in it: a group of its own could neither read the
-// terminal nor be reached by Ctrl-C.
+// Child processes of scripts. Each leads a process group, so that everything a command started can be ended. If the
+// group of this process owns the terminal, a child stays in it: otherwise it could neither read the terminal nor
+// receive Ctrl-C.
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -20,8 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Children that run: the number of a group's leader, or the negated number of one that shares our group. Signal handlers
-// and the watchdog read it. A child past the table's end runs without being ended with the process.
+// Running children: the process id of a group leader, or the negated id of a child in our group. Signal handlers and
+// the watchdog read it. Children beyond the end of the table are not ended with the process.
 enum { MOST_CHILDREN = 1024 };
 static _Atomic pid_t children[MOST_CHILDREN];
 
@@ -81,7 +81,7 @@ static void signal_tree(pid_t pid, int signal_number, int depth) {
 static void signal_entry(pid_t entry, int signal_number) {
     if (entry > 0) {
         kill(-entry, signal_number);
-        // A stopped process acts on no signal but SIGKILL until it goes on.
+        // A stopped process acts on SIGKILL alone until it continues.
         if (signal_number != SIGKILL) kill(-entry, SIGCONT);
     } else if (entry < 0) {
         signal_tree(-entry, signal_number, 0);
@@ -102,7 +102,7 @@ static bool has_terminal(void) {
     return is_ours;
 }
 
-// The descriptors from 3 on that this process was started with, in order. -1: not noted, or too many.
+// The descriptors from 3 that this process started with, sorted. -1: not recorded, or too many.
 enum { MOST_INHERITED = 64 };
 static int inherited[MOST_INHERITED], inherited_count = -1;
 
@@ -136,10 +136,10 @@ static void hide_own_descriptors(void) {
     if (inherited_count >= 0) syscall(SYS_close_range, first, ~0U, 4);
 }
 
-// After vfork(2), in memory that is shared with the waiting parent: nothing but system calls, and no return.
+// After vfork(2), in memory shared with the waiting parent: only system calls, no return.
 static _Noreturn void become(const char *command, int own, int target, bool leads_group) {
     if (leads_group) setpgid(0, 0);
-    // Handlers must not run here, and an ignored SIGPIPE would stay ignored in the new program.
+    // No handlers here; an ignored SIGPIPE would stay ignored in the new program.
     for (int number = 1; number < NSIG; number++) {
         struct sigaction action;
         if (sigaction(number, NULL, &action) != 0) continue;
@@ -175,7 +175,7 @@ int mp_start(const char *command, char pipe_mode, mp_child *child) {
     if (pid == 0) become(command, own, reads ? STDOUT_FILENO : STDIN_FILENO, !child->shares_terminal);
     int error = errno;
     child->pid = pid;
-    // Before any signal can end this process: a child that is not in the table would outlive it.
+    // Before a signal can end this process: a child outside the table would outlive it.
     if (pid > 0) add(child);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (own >= 0) close(own);
@@ -187,7 +187,7 @@ int mp_start(const char *command, char pipe_mode, mp_child *child) {
 int mp_wait(const mp_child *child, bool (*stops)(void *context), void *context, int *status) {
     int64_t asked = 0;
     int error = 0;
-    // pidfd_open(2): a wait that a signal just before it cannot make endless. Without it (Linux before 5.3), short sleeps.
+    // pidfd_open(2): a signal just before the wait cannot make it endless. Before Linux 5.3: short sleeps.
     int handle = (int)syscall(SYS_pidfd_open, child->pid, 0);
     while (true) {
         siginfo_t seen;
@@ -210,7 +210,7 @@ int mp_wait(const mp_child *child, bool (*stops)(void *context), void *context, 
         poll(&state, 1, handle < 0 ? 5 : 100);
     }
     if (handle >= 0) close(handle);
-    // Before it is reaped: from then on its number may be another process's.
+    // Before it is reaped: afterwards its id may belong to another process.
     mp_forget(child);
     if (error != 0) return error;
     while (waitpid(child->pid, status, 0) < 0)

@@ -46,7 +46,7 @@ void mp_keep_variable(const char *name) {
     kept = added;
 }
 
-// The strings lie where the kernel put them, which is what /proc/self/environ shows; unsetenv(3) leaves their bytes.
+// The strings are where the kernel put them, which /proc/self/environ shows; unsetenv(3) leaves their bytes.
 static void erase(char **place) {
     char *entry = *place;
     for (char **each = place; (each[0] = each[1]) != NULL; each++) {}
@@ -56,7 +56,7 @@ static void erase(char **place) {
 void mp_erase_variable(const char *name) {
     size_t length = strlen(name);
     if (length == 0) return;
-    // A name can stand there twice: then getenv(3) sees the first one only.
+    // A name can occur twice; getenv(3) returns the first.
     for (char **each = environ; each != NULL && *each != NULL;) {
         if (is_named(*each, name, length) && !is_kept(*each)) erase(each);
         else each++;
@@ -80,7 +80,7 @@ static void set_soft_limit(int resource, struct mp_limit *original, bool to_hard
         original->is_known = true;
     }
     limit.rlim_cur = to_hard ? limit.rlim_max : 0;
-    // Where the system refuses, the limit stays as it was.
+    // If the system refuses, the limit stays.
     setrlimit(resource, &limit);
 }
 

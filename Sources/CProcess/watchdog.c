@@ -1,5 +1,5 @@
-// The watchdog: a thread that ends the process when its time is up. It needs nothing of the other threads, which may be
-// inside a C function that never returns.
+// A thread that ends the process at its deadline. Independent of other threads, which may be inside a C function that
+// never returns.
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -19,10 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-// When the process ends (nanoseconds of CLOCK_MONOTONIC), and with what status. 0: not yet.
+// Deadline (nanoseconds of CLOCK_MONOTONIC) and status. 0: none yet.
 static _Atomic int64_t leave_at;
 static _Atomic int leave_status;
-// True once the end has begun: a signal came, or the time is up and what remains is grace.
+// True once the end has begun: a signal, or the deadline; grace follows.
 static _Atomic int64_t begins_at;
 static char *_Atomic leave_message;
 static _Atomic bool styled;
@@ -40,12 +40,13 @@ int64_t mp_now(void) {
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-// Writes what the reader takes within a tenth of a second a piece: a pipe that nobody reads must not hold up the end.
+// Writes what the reader accepts within a tenth of a second per piece: a pipe without a reader must not delay the
+// end.
 static void write_briefly(int descriptor, const char *bytes, size_t count) {
     while (count > 0) {
         struct pollfd state = {.fd = descriptor, .events = POLLOUT};
         if (poll(&state, 1, 100) != 1 || (state.revents & POLLOUT) == 0) return;
-        // A pipe that can be written takes PIPE_BUF bytes without blocking (pipe(7)).
+        // A writable pipe accepts PIPE_BUF bytes without blocking (pipe(7)).
         ssize_t written = write(descriptor, bytes, count < 4096 ? count : 4096);
         if (written <= 0) return;
         bytes += written;
@@ -67,11 +68,11 @@ void mp_wait_if_leaving(void) {
 bool mp_claim_message(void) { return !atomic_exchange(&is_message_claimed, true); }
 
 static void leave(void) {
-    // The children's end may set the other threads free: they must not end the process in another way.
+    // The end of the children may unblock other threads: they must not end the process in another way.
     atomic_store(&is_leaving, true);
     FILE *file = atomic_load(&pending_file);
     const volatile int *busy = atomic_load(&pending_busy);
-    // The stream's thread is stuck elsewhere, or it would have ended by now; inside a write it may have written a part.
+    // The thread of the stream is stuck elsewhere; inside a write it may have written a part.
     if (file != NULL && !*busy) write_briefly(STDOUT_FILENO, atomic_load(&pending_buffer), __fpending(file));
     if (atomic_load(&styled)) write_briefly(STDERR_FILENO, "\033[0m\n", 5);
     atomic_store(&styled, false);
@@ -122,7 +123,7 @@ int mp_start_watchdog(void) {
 }
 
 void mp_leave_in(double seconds, int status, const char *message) {
-    // Thirty years are as good as no limit.
+    // Thirty years equal no limit.
     if (!(seconds < 1e9)) seconds = 1e9;
     free(atomic_exchange(&leave_message, strdup(message)));
     atomic_store(&leave_status, status);
@@ -135,7 +136,7 @@ void mp_leave_in(double seconds, int status, const char *message) {
 
 void mp_leave_soon(int status) {
     int64_t now = mp_now(), before = atomic_load(&leave_at);
-    // The first cause counts.
+    // The first cause wins.
     if (before != 0 && atomic_load(&begins_at) <= now) return;
     atomic_store(&leave_status, status);
     atomic_store(&leave_message, NULL);
@@ -159,7 +160,7 @@ void mp_catch_early_signals(void) {
     action.sa_handler = on_early_signal;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    // A parent may have started this process with them blocked.
+    // A parent may have started this process with these signals blocked.
     sigset_t ours;
     sigemptyset(&ours);
     sigaddset(&ours, SIGINT);

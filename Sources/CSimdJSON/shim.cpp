@@ -1,5 +1,4 @@
-// The C++ half of the JSON reader: owns a simdjson parser, its document and its padded input buffer.
-// Called by Wire through CSimdJSON.h only. No policy here, and no exception leaves this file.
+// Owns a simdjson parser, its document and its padded input buffer. No policy; no exception leaves this file.
 
 #include "CSimdJSON.h"
 
@@ -12,14 +11,14 @@ static_assert(simdjson::SIMDJSON_VERSION_MAJOR == 3, "the walk in CSimdJSON.h re
 
 namespace {
 
-/// Buffers for documents up to this size are kept from one parse to the next; bigger ones are let go.
+/// Buffers up to this size are kept between parses; larger ones are freed.
 constexpr size_t kept = size_t(1) << 20;
-/// The first allocation: most stream frames are smaller.
+/// Size of the first allocation: most stream frames are smaller.
 constexpr size_t smallest = 4096;
-/// Tape places and string lengths are 32 bits wide.
+/// Tape indexes and string lengths have 32 bits.
 constexpr size_t largest = size_t(0xFFFFFFFFu) - 4096;
 
-/// A document's face with a link to the next unused one. Slots are handed on, never freed: see csj_document.
+/// A document with a link to the next unused one. Slots are reused and never freed: see csj_document.
 struct slot {
     csj_document face{nullptr, nullptr, 1};
     slot *next = nullptr;
@@ -54,15 +53,15 @@ void give_slot(slot *owned) noexcept {
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "head_of masks the bytes behind a short string");
 
-/// The first eight bytes of a string as one word, zeros behind a shorter one. It may read past the string's end, never
-/// past its buffer: simdjson leaves SIMDJSON_PADDING bytes there.
+/// The first eight bytes of a string as one word, zero-padded. Reads beyond the end of the string, never beyond its
+/// buffer: simdjson leaves SIMDJSON_PADDING bytes there.
 uint64_t head_of(const uint8_t *text, uint32_t length) noexcept {
     uint64_t head;
     std::memcpy(&head, text, sizeof head);
     return length >= sizeof head ? head : head & ((uint64_t(1) << (8 * length)) - 1);
 }
 
-/// True when a string of that head and length, at `text`, is the key.
+/// Whether a string with this head and length, at `text`, is the key.
 bool matches(const csj_key &key, uint64_t head, const uint8_t *text, uint32_t length) noexcept {
     if (key.head != head || key.length != length) return false;
     if (length <= sizeof head) return true;
@@ -86,7 +85,7 @@ struct csj_parser {
     size_t capacity = 0;
     slot *owned = nullptr;
 
-    /// Makes room for a document of `length` bytes, and gives back what only a big one needed.
+    /// Makes room for a document of `length` bytes, and frees what only a large one needed.
     simdjson::error_code reserve(size_t length) noexcept {
         size_t room = room_for(length);
         bool shrinks = capacity > kept && room <= kept;
@@ -134,12 +133,12 @@ extern "C" int csj_parse(csj_parser *parser, const uint8_t *bytes, size_t length
     std::memcpy(parser->input.get(), bytes, length);
     std::memset(parser->input.get() + length, ' ', simdjson::SIMDJSON_PADDING);
     auto error = parser->parser.parse_into_document(parser->document, parser->input.get(), length, false).error();
-    // The tape holds copies of the strings: a big input need not stay.
+    // The tape holds copies of the strings: a large input can be freed.
     if (length > kept) parser->input.reset();
     if (error) return error;
     owned.face.tape = parser->document.tape.get();
     owned.face.strings = parser->document.string_buf.get();
-    // The tape begins with a word for the document itself; its root value follows.
+    // The first tape word is the document; its root value follows.
     *root = csj_node{&owned.face, 1, owned.face.generation};
     return simdjson::SUCCESS;
 }
@@ -154,13 +153,13 @@ extern "C" const char *csj_message(int code) {
 
 namespace {
 
-/// Whether the value at this place is an array or object that is not empty.
+/// Whether the value at this index is a non-empty array or object.
 bool is_filled(const uint64_t *tape, uint32_t index) noexcept {
     uint64_t type = tape[index] >> 56;
     return (type == '{' || type == '[') && (uint32_t)tape[index] != index + 2;
 }
 
-/// Which of the keys a member's name is; `count` for none.
+/// Index of the key that equals a member's name; `count` if none does.
 uint32_t key_of(const csj_key *keys, uint32_t count, uint64_t marks, const uint8_t *text) noexcept {
     uint32_t length;
     std::memcpy(&length, text, sizeof length);
@@ -183,7 +182,7 @@ uint64_t marks_of(const csj_key *keys, uint32_t count) noexcept {
 extern "C" uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t count, uint32_t *out) {
     if (csj_type(object) != '{') return 0;
     if (count > CSJ_MAX_KEYS) count = CSJ_MAX_KEYS;
-    // The generation has been checked; nothing can change the document during the walk.
+    // The generation was checked; the document cannot change during the walk.
     const uint64_t *tape = object.document->tape;
     const uint8_t *strings = object.document->strings;
     uint32_t found = 0;

@@ -1,5 +1,5 @@
-// A C face for simdjson: parse bytes, walk the tape of its DOM parser, ask whether bytes are UTF-8. Wire alone may call
-// it. It holds no policy (what to repair, what a number means) and lets no exception out.
+// C interface to simdjson: parse bytes, walk the tape of its DOM parser, validate UTF-8. No policy; no exception
+// leaves it. Used by Base and JSON.
 //
 // The walk is `static inline` on purpose: Swift's compiler sees through it, so that reading a value costs
 // no call. The layout of the tape is simdjson's documented one (doc/tape.md of its source, version 3).
@@ -15,32 +15,32 @@
 extern "C" {
 #endif
 
-/// What a parser has parsed last. The structure itself is never given back to the allocator (a parser that dies
-/// leaves it to the next one), so a node may always ask it whether it is still the document it came from.
+/// The document that a parser has parsed last. The structure is never freed (the next parser reuses that of a
+/// destroyed one), so a node can always check whether its document is still current.
 typedef struct csj_document {
     const uint64_t *tape;
     const uint8_t *strings;
     uint32_t generation;
 } csj_document;
 
-/// One value: a place on the tape of a document. One whose document has been replaced reads as null.
+/// One value: a place on the tape of a document. Reads as null after its document has been replaced.
 typedef struct csj_node {
     const csj_document *document;
     uint32_t index;
     uint32_t generation;
 } csj_node;
 
-/// A key to look for: the address of its UTF-8 bytes (which must outlive every use), the first eight of them as one
-/// word (zeros behind a shorter key), and their count.
+/// A key to find: address of its UTF-8 bytes (which must outlive every use), the first eight as one word
+/// (zero-padded), and the count.
 typedef struct csj_key {
     uintptr_t text;
     uint64_t head;
-    // One bit of 64, chosen by `head`: most members that are no key are told apart by it alone.
+    // One of 64 bits, chosen by `head`: rejects most members without a comparison.
     uint64_t mark;
     uint32_t length;
 } csj_key;
 
-/// The mark of a string that begins with these eight bytes.
+/// The bit of a string that begins with these eight bytes.
 static inline uint64_t csj_mark(uint64_t head) { return (uint64_t)1 << ((head * 0x9E3779B97F4A7C15u) >> 58); }
 
 /// A key of `length` bytes at `text`.
@@ -51,31 +51,31 @@ static inline csj_key csj_key_make(const uint8_t *text, uint32_t length) {
     return key;
 }
 
-/// The most keys that `csj_pick` looks for at once.
+/// Maximum keys of `csj_pick`.
 enum { CSJ_MAX_KEYS = 16 };
 
-/// The bit of `csj_pick`'s mask for members that no key names.
+/// The bit of `csj_pick`'s result for members without a key.
 enum { CSJ_OTHERS = 1 << CSJ_MAX_KEYS };
 
-/// The deepest nesting of arrays and objects that is parsed.
+/// Maximum nesting of arrays and objects.
 enum { CSJ_MAX_DEPTH = 1024 };
 
 typedef struct csj_parser csj_parser;
 
-/// A new parser, or NULL when there is no memory. One thread at a time.
+/// A new parser, or NULL without memory. One thread at a time.
 csj_parser *csj_parser_create(void);
 
-/// Frees a parser (NULL is let be). Its nodes read as null from here on.
+/// Frees a parser; NULL is ignored. Its nodes read as null afterwards.
 void csj_parser_free(csj_parser *parser);
 
-/// Parses `length` bytes, which are copied first. Nodes of the parse before read as null from here on.
-/// Returns 0 and the root, or a simdjson error code. A NULL parser gives the code for "no memory".
+/// Parses a copy of `length` bytes. Nodes of the previous parse read as null afterwards. Returns 0 and the root, or a
+/// simdjson error code; a NULL parser gives the code for "no memory".
 int csj_parse(csj_parser *parser, const uint8_t *bytes, size_t length, csj_node *root);
 
-/// Whether the bytes are UTF-8 (RFC 3629).
+/// Whether the bytes are valid UTF-8 (RFC 3629).
 bool csj_is_utf8(const uint8_t *bytes, size_t length);
 
-/// simdjson's words for an error code; a static string.
+/// simdjson's text for an error code; a static string.
 const char *csj_message(int code);
 
 /// The tape word of a node: its type letter in the top byte, its payload below.
@@ -98,7 +98,7 @@ static inline const uint8_t *csj_string(csj_node node, uint32_t *length) {
     return start + sizeof *length;
 }
 
-/// Where the value after the one of tape word `word`, at `index`, stands.
+/// Tape index after the value with tape word `word` at `index`.
 static inline uint32_t csj_after_word(uint64_t word, uint32_t index) {
     switch (word >> 56) {
     case '{':
@@ -113,26 +113,26 @@ static inline uint32_t csj_after_word(uint64_t word, uint32_t index) {
     }
 }
 
-/// Where the value after this one stands on the tape.
+/// Tape index after this value.
 static inline uint32_t csj_after(csj_node node) { return csj_after_word(csj_word(node), node.index); }
 
-/// Where the first child of a container stands (the first key, for an object).
+/// Tape index of the first child of a container (the first key of an object).
 static inline uint32_t csj_begin(csj_node node) { return node.index + 1; }
 
-/// Where the closing bracket of a container stands; for any other value, where a walk would begin.
+/// Tape index of the closing bracket of a container; for other values, where a walk would begin.
 static inline uint32_t csj_end(csj_node node) {
     uint64_t word = csj_word(node);
     uint64_t type = word >> 56;
     return type == '{' || type == '[' ? (uint32_t)word - 1 : csj_begin(node);
 }
 
-/// The node at another place of the same document.
+/// The node at another index of the same document.
 static inline csj_node csj_at(csj_node node, uint32_t index) {
     node.index = index;
     return node;
 }
 
-/// True when a string node holds exactly these bytes.
+/// Whether a string node holds exactly these bytes.
 static inline bool csj_equals(csj_node node, const uint8_t *text, size_t length) {
     uint32_t own = 0;
     if (csj_type(node) != '"') return false;
@@ -140,13 +140,12 @@ static inline bool csj_equals(csj_node node, const uint8_t *text, size_t length)
     return own == length && memcmp(bytes, text, length) == 0;
 }
 
-/// Walks an object once and notes, for each key, where its value stands. Of equal members the last one wins.
-/// Returns a mask with bit k set where key k was found; `out[k]` is written for those alone. CSJ_OTHERS is set where
-/// a member that no key names holds an array or object with something in it.
+/// Walks an object once and notes the value of each key. The last of equal names counts. Returns a mask with bit k
+/// set if key k was found; only those entries of `out` are written. CSJ_OTHERS is set if a member without a key holds
+/// a non-empty array or object.
 uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t count, uint32_t *out);
 
-/// Where the next such member stands, at or after place `from` of the object's walk: the place of its name. 0 if there
-/// is none.
+/// Tape index of the name of the next such member, at or after `from`; 0 if there is none.
 uint32_t csj_other(csj_node object, const csj_key *keys, uint32_t count, uint32_t from);
 
 #ifdef __cplusplus
