@@ -1,28 +1,28 @@
-// One attempt's failure, judged: what to tell the caller, and whether trying again can help. Pure values.
+// The failure of one attempt, and whether a retry can help.
 
 internal import Chat
 
-/// Why an attempt failed, and what the machine may do about it.
+/// Why an attempt failed, and what the state machine may do about it.
 struct AttemptError: Error, Equatable {
-    /// Whether trying again can help.
+    /// Whether a retry can help.
     enum Retry: Sendable, Equatable {
-        /// The same answer would come again.
+        /// Never: the result would be the same.
         case never
-        /// After a growing wait, as often as the policy allows.
+        /// After a growing delay, as often as the policy allows.
         case backoff
-        /// At most once: the provider may have done, and charged for, the work already.
+        /// At most once: the provider may have done, and charged for, the work.
         case once
-        /// At once and unseen: not a byte of the request had been sent.
+        /// At once and silently: no byte of the request was sent.
         case unsent
     }
 
-    /// What is told to the caller.
+    /// The error for the caller.
     var error: APIError
-    /// For timeouts: which.
+    /// For timeouts: which one.
     var phase: RequestFailure.Phase?
-    /// Whether to try again.
+    /// Whether to retry.
     var retry: Retry
-    /// A kept connection died: the next attempt must not meet another that has died as quietly.
+    /// A reused connection died: the next attempt must not meet another dead one.
     var wantsFreshConnection = false
 
     init(_ error: APIError, phase: RequestFailure.Phase? = nil, retry: Retry) {
@@ -36,7 +36,7 @@ struct AttemptError: Error, Equatable {
         self.init(APIError(kind: kind, message: message, status: status), retry: retry)
     }
 
-    /// An error the provider reported: it says itself whether to come back.
+    /// An error that the provider reported, with its own retry advice.
     static func reported(_ error: APIError) -> AttemptError {
         AttemptError(error, retry: error.isRetryable ? .backoff : .never)
     }
@@ -56,8 +56,8 @@ struct AttemptError: Error, Equatable {
 }
 
 extension APIError {
-    /// Whether an error behind that finish reason says only what the reason says: that the token limit was reached. Some
-    /// servers report it so (OpenRouter: "Token limit reached", code 400).
+    /// Whether an error after that finish reason only repeats it: the token limit was reached (OpenRouter: "Token
+    /// limit reached", code 400).
     func repeatsLimit(of reason: FinishReason?) -> Bool {
         guard reason == .length, kind == .invalidRequest || kind == .provider else { return false }
         let message = message.lowercased()

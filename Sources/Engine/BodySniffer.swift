@@ -1,15 +1,15 @@
-// What is this body? A provider asked for a stream may send a web page, one JSON document, bare JSON lines or gzip under
-// status 200. Decides from the first bytes, whatever the headers say. Pure value.
+// Detects what a body is from its first bytes, whatever the headers say. A provider asked for a stream may send a web
+// page, one JSON document, bare JSON lines or gzip with status 200.
 
 internal import Formats
 
-/// Looks at the beginning of a body, and keeps it while undecided.
+/// Reads the beginning of a body, and keeps it while undecided.
 struct BodySniffer: Sendable {
-    /// What a body turned out to be.
+    /// Kind of a body.
     enum RetryDecision: Sendable, Equatable {
-        /// Not enough has come.
+        /// More bytes are needed.
         case undecided
-        /// A stream in the dialect's framing, or in bare JSON lines. `held` holds the bytes that were looked at.
+        /// A stream in the format's framing, or in bare JSON lines. `held` has the bytes read so far.
         case stream(Framing)
         /// A web page.
         case html
@@ -23,20 +23,20 @@ struct BodySniffer: Sendable {
     private let streamsArrays: Bool
     private var look = Look.first
     private var scanned = 0
-    /// The bytes so far. JSON that is no stream is collected here to its end.
+    /// The bytes so far. JSON that is not a stream is collected here to its end.
     private(set) var held: [UInt8] = []
 
-    /// - Parameter streamsArrays: whether a body that begins with `[` is a stream.
+    /// - Parameter streamsArrays: a body that begins with `[` is a stream.
     init(framing: Framing, streamsArrays: Bool = false) {
         self.framing = framing
         self.streamsArrays = streamsArrays
     }
 
-    /// True if what has come begins like JSON: at the end of the body it is one document.
+    /// True if the bytes begin like JSON: at the end of the body they are one document.
     var isDocument: Bool { look != .first }
 
     /// Adds bytes.
-    /// - Parameter isWholeJSON: whether the given line is a JSON value by itself.
+    /// - Parameter isWholeJSON: whether a line is a complete JSON value.
     mutating func feed(_ bytes: borrowing Span<UInt8>, isWholeJSON: (Span<UInt8>) -> Bool) -> RetryDecision {
         held.append(copying: bytes)
         while scanned < held.count {
@@ -47,7 +47,7 @@ struct BodySniffer: Sendable {
                 if let verdict = first(byte) { return verdict }
             case .line:
                 guard byte == 0x0A else { continue }
-                // A document over several lines has a first line that is no value. Look no further then.
+                // The first line of a multi-line document is not a value. Search no further.
                 guard isWholeJSON(held.span.extracting(first: scanned - 1)) else {
                     scanned = .max
                     return .undecided

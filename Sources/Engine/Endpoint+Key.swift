@@ -1,10 +1,10 @@
-// Which key goes to which endpoint, and whether one is needed at all. A key is looked up by the NAME of its variable at
-// the start of an attempt; its value stays in the engine.
+// Finds the key of an endpoint by the name of its variable, at the start of an attempt. The value stays in the
+// engine.
 
 internal import Chat
 
 extension Endpoint {
-    /// The host of the base URL, without port, brackets or user; lower case. Empty if there is none.
+    /// Host of the base URL without port, brackets or user, in lower case; empty without one.
     var host: String {
         guard let start = baseURL.utf8Range(of: "://")?.upperBound else { return "" }
         let authority = baseURL[start...].prefix { $0 != "/" && $0 != "?" && $0 != "#" && $0 != "\\" }
@@ -13,7 +13,7 @@ extension Endpoint {
         return hostAndPort.prefix { $0 != ":" }.lowercased()
     }
 
-    /// True if the base URL names this machine: 127.0.0.0/8, ::1 or localhost. Such an endpoint needs no key.
+    /// Whether the base URL names this machine: 127.0.0.0/8, ::1 or localhost. Such an endpoint needs no key.
     var isLoopback: Bool {
         let host = host
         if host == "localhost" || host == "::1" { return true }
@@ -21,7 +21,7 @@ extension Endpoint {
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 
-    /// True if the base URL names the same server on this machine as `url`.
+    /// Whether the base URL names the same local server as `url`.
     func isServed(by url: String) -> Bool {
         func authority(_ url: String) -> Substring? {
             url.utf8Range(of: "://").map { url[$0.upperBound...].prefix { !"/?#".contains($0) } }
@@ -29,8 +29,8 @@ extension Endpoint {
         return isLoopback && authority(url).map { $0 == authority(baseURL) } ?? false
     }
 
-    /// The key for this endpoint; nil where none is needed.
-    /// - Throws: a fault of kind `config` that names the variable and says how to set it.
+    /// The key of this endpoint; nil if none is needed.
+    /// - Throws: an error of kind `config` that names the variable and how to set it.
     func key(from credentials: (String) -> String?) throws(AttemptError) -> String? {
         guard let variable = keyVariable else { return nil }
         let key = credentials(variable).map(Self.trimmed) ?? ""
@@ -48,7 +48,7 @@ extension Endpoint {
         return key
     }
 
-    /// Without the line end that a key read from a file drags along.
+    /// Without the line end of a key read from a file.
     private static func trimmed(_ key: String) -> String {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
         let bytes = key.utf8.drop(while: isBlank)
@@ -57,7 +57,7 @@ extension Endpoint {
 }
 
 extension String {
-    /// Where `other` first stands, compared byte by byte.
+    /// Index of the first occurrence of `other`, compared by bytes.
     func utf8Range(of other: String) -> Range<String.Index>? {
         var start = startIndex
         while start < endIndex {

@@ -1,10 +1,10 @@
-// Removes secrets from everything that leaves the engine as a message, a chunk or a log line. Providers echo keys in error
-// bodies, proxies quote whole requests. Text of replies is not touched.
+// Removes secrets from messages, chunks and log lines that leave the engine. Providers echo keys in error bodies,
+// proxies quote whole requests. Text of replies is not changed.
 
 internal import HTTP
 package import JSON
 
-/// The secrets that one engine has used. Shared by its requests, on its thread.
+/// The secrets that one engine has used, shared by its requests on its thread.
 final class Secrets {
     private(set) var scrubber = KeyScrubber()
 
@@ -12,31 +12,31 @@ final class Secrets {
     func scrub(_ text: String) -> String { scrubber.scrub(text) }
     func scrub(_ bytes: [UInt8]) -> [UInt8] { scrubber.scrub(bytes) }
 
-    /// The beginning of a text from the server, for a message: scrubbed first, and shortened after that.
+    /// The beginning of a server's text for a message: scrubbed first, then shortened.
     func excerpt(_ text: some Sequence<UInt8>, limit: Int = 200) -> String {
         let clean = scrubber.scrub([UInt8](text))
         guard clean.count > limit else { return String(decoding: clean, as: UTF8.self) }
         var end = limit
-        // A character cut by the limit is dropped.
+        // Drops a character that the limit cuts.
         while end > 0, clean[end] & 0xC0 == 0x80 { end -= 1 }
         return String(decoding: clean[..<end], as: UTF8.self) + "..."
     }
 
-    /// The head with every header's name and value scrubbed.
+    /// The head with names and values of all headers scrubbed.
     func scrub(_ head: HTTPResponseHead) -> HTTPResponseHead {
         var clean = HTTPResponseHead(status: head.status, version: head.version)
         for field in head.headers { clean.headers.add(scrub(field.name), scrub(field.value)) }
         return clean
     }
 
-    /// The value with every string in it scrubbed.
+    /// The value with all its strings scrubbed.
     func scrub(_ value: JSONValue) -> JSONValue { scrubber.scrub(value) }
 }
 
 extension Secrets {
-    /// A reply's message without secrets, its text aside: what only the provider reads (`native`, OpenRouter's
+    /// The message of a reply without secrets, except in its text: parts for the provider (`native`, OpenRouter's
     /// `reasoning_details`, Google's `extra_content`) may quote the request.
-    /// - Parameter words: the reply's own text and reasoning. A text there that is a part of them stays.
+    /// - Parameter words: text and reasoning of the reply. A string that is part of them stays.
     func scrub(message: JSONValue, words: [String]) -> JSONValue {
         guard case .object(let object) = message else { return message }
         var result = JSONObject()
@@ -52,11 +52,11 @@ extension Secrets {
         return .object(result)
     }
 
-    /// - Parameter name: the member that holds the value.
+    /// - Parameter name: the member with the value.
     private func scrub(_ value: JSONValue, of name: String, keeping words: [String]) -> JSONValue {
         switch value {
         case .string(let text):
-            // Most often the text itself, which need not be searched.
+            // Usually the text itself, which needs no search.
             if name == "text" || name == "thinking", words.contains(where: { $0 == text || $0.contains(text) }) {
                 return value
             }
@@ -73,15 +73,15 @@ extension Secrets {
     }
 }
 
-/// Replaces known secrets, in the forms in which they travel, by "[key]": as they are, in either case, with JSON, percent
-/// or HTML escapes for any of their characters, and in base64.
+/// Replaces known secrets by "[key]" in each form in which they travel: as they are, in either case, with JSON,
+/// percent or HTML escapes for any character, and in base64.
 ///
-/// A text may have been cut before it came here: where it ends, or goes on with "...", the beginning of a secret is
-/// removed as well.
+/// A text may have been cut before it arrives here: at its end, and before "...", the beginning of a secret is
+/// removed too.
 package struct KeyScrubber: Sendable {
-    /// Shorter values are placeholders ("none", "test"): to cut them out of every message would garble it.
+    /// Shorter values are placeholders ("none", "test"); removing them would garble messages.
     static let shortestKey = 6
-    /// So many bytes of a secret's beginning are removed where the text was cut; fewer tell nothing ("sk-proj").
+    /// Minimum prefix of a secret that is removed at a cut; shorter ones reveal nothing ("sk-proj").
     private static let shortestBeginning = 8
 
     private static let mark = Array("[key]".utf8)
@@ -89,19 +89,19 @@ package struct KeyScrubber: Sendable {
     private var forms: [Form] = []
     private var firsts = [Bool](repeating: false, count: 256)
 
-    /// One way to write a secret.
+    /// One form of a secret.
     private struct Form: Equatable, Sendable {
         var bytes: [UInt8]
-        /// Base64 has neither escapes nor a second case.
+        /// Base64 has no escapes and one case.
         var isEncoded: Bool
-        /// How many bytes of it are removed where the text was cut.
+        /// Bytes of it that are removed at a cut.
         var beginning: Int { min(KeyScrubber.shortestBeginning, (bytes.count + 1) / 2) }
     }
 
-    /// One that knows no secret.
+    /// A scrubber without secrets.
     package init() {}
 
-    /// Adds a secret, which is removed from now on.
+    /// Adds a secret.
     package mutating func add(_ key: String) {
         guard key.utf8.count >= Self.shortestKey, known.insert(key).inserted else { return }
         let bytes = Self.withSingleBlanks(Array(key.utf8))
@@ -111,7 +111,7 @@ package struct KeyScrubber: Sendable {
                 add(Form(bytes: Self.base64(Array(key.utf8), offset: offset, alphabet: alphabet), isEncoded: true))
             }
         }
-        // Longest first, so that a form that contains another goes whole.
+        // Longest first, so that a form that contains another is removed whole.
         forms.sort { $0.bytes.count > $1.bytes.count }
     }
 
@@ -130,7 +130,7 @@ package struct KeyScrubber: Sendable {
         return scrubbed(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) } ?? text
     }
 
-    /// The value with every string in it scrubbed.
+    /// The value with all its strings scrubbed.
     package func scrub(_ value: JSONValue) -> JSONValue {
         switch value {
         case .string(let text): return .string(scrub(text))
@@ -146,7 +146,7 @@ package struct KeyScrubber: Sendable {
     /// The bytes without secrets.
     func scrub(_ bytes: [UInt8]) -> [UInt8] { scrubbed(bytes) ?? bytes }
 
-    /// Nil if there was nothing to remove.
+    /// Nil if nothing was removed.
     private func scrubbed(_ bytes: [UInt8]) -> [UInt8]? {
         guard !forms.isEmpty else { return nil }
         var result: [UInt8]?
@@ -166,7 +166,7 @@ package struct KeyScrubber: Sendable {
         return result
     }
 
-    /// Where the secret that begins at `index` ends; nil if none begins there. A whole one is preferred to a beginning.
+    /// End of the secret that begins at `index`; nil if none does. A whole one is preferred to a prefix.
     private func match(_ bytes: [UInt8], at index: Int) -> Int? {
         var beginning: Int?
         for form in forms {
@@ -178,8 +178,8 @@ package struct KeyScrubber: Sendable {
         return beginning
     }
 
-    /// Compares for as long as the text says what the form says.
-    /// - Returns: where that ends, and how many bytes of the form it says.
+    /// Compares text and form.
+    /// - Returns: the end of the match, and the bytes of the form that it covers.
     private static func compare(_ bytes: [UInt8], at start: Int, _ form: Form) -> (end: Int, matched: Int) {
         var end = start
         for (index, wanted) in form.bytes.enumerated() {
@@ -194,7 +194,7 @@ package struct KeyScrubber: Sendable {
         return (end, form.bytes.count)
     }
 
-    /// Where the text goes on behind a character that is another way to write `wanted`.
+    /// Index behind a character that is an encoding of `wanted`.
     private static func step(_ bytes: [UInt8], at start: Int, _ wanted: UInt8) -> Int? {
         if isLetter(wanted), bytes[start] == wanted ^ 0x20 { return start + 1 }
         if wanted == 0x20 {
@@ -206,7 +206,7 @@ package struct KeyScrubber: Sendable {
         case UInt8(ascii: "\\"): return unescaped(bytes, at: start, wanted)
         case UInt8(ascii: "%"):
             var place = start + 1
-            // What was encoded twice: %252F.
+            // Doubly encoded: %252F.
             while bytes.count >= place + 2, bytes[place] == UInt8(ascii: "2"), bytes[place + 1] == UInt8(ascii: "5"),
                 wanted != UInt8(ascii: "%")
             {
@@ -218,7 +218,7 @@ package struct KeyScrubber: Sendable {
         }
     }
 
-    /// A JSON escape, in a text that may have been escaped several times.
+    /// A JSON escape, possibly escaped several times.
     private static func unescaped(_ bytes: [UInt8], at start: Int, _ wanted: UInt8) -> Int? {
         if wanted == UInt8(ascii: "\\") {
             return start + 1 < bytes.count && bytes[start + 1] == wanted ? start + 2 : start + 1
@@ -249,13 +249,13 @@ package struct KeyScrubber: Sendable {
         return value == wanted ? end + 1 : nil
     }
 
-    /// The number written there; nil where there is none below 256.
+    /// The number there; nil for none below 256.
     private static func number(_ bytes: [UInt8], _ range: Range<Int>, radix: Int) -> UInt8? {
         guard range.upperBound <= bytes.count, !range.isEmpty else { return nil }
         return UInt8(String(decoding: bytes[range], as: UTF8.self), radix: radix)
     }
 
-    /// If the text was cut there, perhaps inside an escape: where what is left of the secret ends.
+    /// End of the rest of a secret if the text is cut there, possibly inside an escape.
     private static func cut(_ bytes: [UInt8], at index: Int) -> Int? {
         var end = index
         while end < bytes.count, end - index < 6, bytes[end] != UInt8(ascii: "."), bytes[end] != 0xE2,
@@ -272,7 +272,7 @@ package struct KeyScrubber: Sendable {
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
-    /// Messages are brought on one line: several blanks may have become one.
+    /// Messages are folded to one line: several blanks may have become one.
     private static func withSingleBlanks(_ key: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         for byte in key {
@@ -288,8 +288,8 @@ package struct KeyScrubber: Sendable {
     private static let base64URLAlphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-    /// The characters that the key alone decides when `offset` (modulo 3) other bytes precede it: "user:key" in a Basic
-    /// header shifts the key by any offset. Those shared with a neighbour are left out.
+    /// Base64 characters that depend on the key alone if `offset` (modulo 3) bytes precede it: "user:key" in a Basic
+    /// header shifts the key by any offset. Characters shared with a neighbor are left out.
     private static func base64(_ key: [UInt8], offset: Int, alphabet: [UInt8]) -> [UInt8] {
         var form: [UInt8] = []
         let bits = (offset * 8)..<(offset * 8 + key.count * 8)

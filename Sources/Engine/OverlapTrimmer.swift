@@ -1,11 +1,12 @@
-// Where a continued reply meets its first part: some providers say the last words again. Pure value.
+// Trims the overlap where a continued reply meets its first part: some providers repeat the last words.
 
-/// Drops from the beginning of a continuation what repeats the end of the text before it. It holds text back only while
-/// that may still turn out to be a repetition. What the provider was not given of that text, however short, it says anew.
+/// Drops the beginning of a continuation that repeats the end of the text before it. Holds text back only while it
+/// may still be a repetition. Text that was never sent to the provider is always dropped, even below the minimum
+/// overlap.
 struct OverlapTrimmer: Sendable {
-    /// Shorter repetitions, in UTF-8 bytes, are taken for speech: "ha" + "ha".
+    /// Minimum overlap in UTF-8 bytes; shorter repetitions are speech: "ha" + "ha".
     static let shortest = 12
-    /// How much of the earlier text is looked at, in bytes.
+    /// Bytes of the earlier text that are compared.
     static let window = 8192
 
     private let tail: [UInt8]
@@ -13,23 +14,23 @@ struct OverlapTrimmer: Sendable {
     private var held: [UInt8] = []
     private var isDone = false
 
-    /// A seam after `text`, of which the provider was given only `sent`, its beginning, to go on from.
+    /// A trimmer after `text`, of which the provider received the prefix `sent`.
     init(after text: String, sent: String) {
         tail = Array(text.utf8.suffix(Self.window))
         unsent = Array(text.utf8.dropFirst(sent.utf8.count))
     }
 
-    /// Takes the next piece of the continuation and returns what may be passed on; empty while undecided.
+    /// Reads the next piece of the continuation and returns what is decided; empty while undecided.
     mutating func push(_ piece: String) -> String {
         guard !isDone else { return piece }
         held += piece.utf8
         return mayRepeat ? "" : release()
     }
 
-    /// The stream has ended: what is still held.
+    /// End of the stream: returns the held text.
     mutating func finish() -> String { isDone ? "" : release() }
 
-    /// Whether `held` lies inside the tail without reaching its end.
+    /// Whether `held` is inside the tail without reaching its end.
     private var mayRepeat: Bool {
         if held.count < unsent.count, Self.same(unsent, 0, held, held.count) { return true }
         guard held.count < tail.count else { return false }

@@ -1,10 +1,10 @@
-// Reasoning that a model writes into its text as `<think>...</think>` (R1 and its distills, Qwen; servers that do not
-// part the two themselves). Splits a stream of text pieces, wherever they are cut. Pure value; held by Request.
+// Separates reasoning that a model writes as `<think>...</think>` into its text (R1 and its distills, Qwen; servers
+// that do not separate it themselves). Pieces may be cut anywhere.
 
 internal import Chat
 
-/// Parts text from reasoning in tags. Only a tag that begins the reply counts: a model that writes about the tag further
-/// on means its text. White space around the tags belongs to neither.
+/// Separates text from tagged reasoning. Only a tag at the beginning of the reply counts; a later one is text. White
+/// space around the tags belongs to neither.
 struct ThinkTagSplitter: Sendable {
     /// A piece of one of the two.
     enum Piece: Equatable {
@@ -13,14 +13,15 @@ struct ThinkTagSplitter: Sendable {
     }
 
     private enum State {
-        /// Nothing but white space and the beginning of a tag has come.
+        /// Only white space and the beginning of a tag have arrived.
         case opening
-        /// The same, of a reply that begins inside the reasoning: its opening tag stands in the prompt, and may be repeated.
+        /// The same for a reply that begins inside the reasoning: the opening tag is in the prompt, and may be
+        /// repeated.
         case openingInside
-        /// Behind the opening tag, before the first word.
+        /// After the opening tag, before the first word.
         case beforeReasoning
         case reasoning
-        /// Behind the closing tag, before the first word.
+        /// After the closing tag, before the first word.
         case beforeText
         case text
     }
@@ -29,22 +30,22 @@ struct ThinkTagSplitter: Sendable {
     private static let close = Array("</think>".utf8)
 
     private var state: State
-    /// Bytes that may turn out to be a tag, or white space before one.
+    /// Bytes of a possible tag, or white space before one.
     private var held: [UInt8] = []
 
-    /// - Parameter isOpen: whether the text begins inside the reasoning, and `</think>` ends it.
+    /// - Parameter isOpen: the text begins inside the reasoning, and `</think>` ends it.
     init(isOpen: Bool = false) { state = isOpen ? .openingInside : .opening }
 
-    /// The splitter that a request asks for; nil for none.
+    /// The splitter for a request; nil for none.
     init?(_ mode: Quirks.ThinkTags) {
         guard mode != .off else { return nil }
         self.init(isOpen: mode == .open)
     }
 
-    /// True once everything that comes is text.
+    /// True once all that follows is text.
     var isDone: Bool { state == .text }
 
-    /// Takes the next piece of what the model wrote.
+    /// Reads the next piece of the model's output.
     mutating func push(_ piece: String) -> [Piece] {
         if isDone { return [.text(piece)] }
         held += piece.utf8
@@ -53,14 +54,14 @@ struct ThinkTagSplitter: Sendable {
         return pieces
     }
 
-    /// Reasoning has come in a member of its own: a tag in the text is text.
+    /// Reasoning arrived in its own member: tags in the text are text.
     mutating func reasoningCameApart() -> [Piece] {
         guard state == .opening || state == .openingInside else { return [] }
         state = .opening
         return finish()
     }
 
-    /// The reply is over: what is still held.
+    /// End of the reply: returns the held bytes.
     mutating func finish() -> [Piece] {
         let rest = take(held.count)
         defer { state = .text }
@@ -73,8 +74,8 @@ struct ThinkTagSplitter: Sendable {
         }
     }
 
-    /// One step in the present state.
-    /// - Returns: the state to go on in; nil when more must come first.
+    /// One step of the current state.
+    /// - Returns: the next state; nil if more input is needed.
     private mutating func step(_ pieces: inout [Piece]) -> State? {
         switch state {
         case .opening, .openingInside:
@@ -111,7 +112,7 @@ struct ThinkTagSplitter: Sendable {
         return .beforeText
     }
 
-    /// Whether the closing tag, or as much of it as there is room for, stands at `index`.
+    /// Whether the closing tag, or a prefix of it at the end, is at `index`.
     private static func matches(_ bytes: [UInt8], at index: Int) -> Bool {
         var length = 0
         while length < close.count, index + length < bytes.count {
@@ -121,7 +122,7 @@ struct ThinkTagSplitter: Sendable {
         return true
     }
 
-    /// Takes bytes from the front. Pieces end at characters, and tags are ASCII: none is ever cut.
+    /// Removes bytes from the front. Pieces end at character boundaries and tags are ASCII, so none is cut.
     private mutating func take(_ count: Int) -> String {
         let text = String(decoding: held.prefix(count), as: UTF8.self)
         held.removeFirst(count)

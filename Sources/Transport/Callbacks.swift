@@ -1,5 +1,5 @@
-// The C functions that curl calls while it works on a transfer. Each finds the transfer behind the user pointer,
-// which Multi keeps alive as long as curl has the handle, and hands over. No function here may call into curl.
+// C callbacks of libcurl. Each finds its transfer behind the user pointer, which Multi keeps alive as long as curl
+// has the handle. No callback may call into curl.
 
 internal import CCurl
 internal import Glibc
@@ -9,7 +9,7 @@ internal import Glibc
     unsafe Unmanaged<Transfer>.fromOpaque(user).takeUnretainedValue()
 }
 
-/// CURLOPT_WRITEFUNCTION. Anything but `count` ends the transfer; CURL_WRITEFUNC_PAUSE pauses it.
+/// CURLOPT_WRITEFUNCTION. A result other than `count` ends the transfer; CURL_WRITEFUNC_PAUSE pauses it.
 func bodyArrived(
     _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ user: UnsafeMutableRawPointer?
 ) -> Int {
@@ -18,7 +18,7 @@ func bodyArrived(
     return unsafe bytes.withMemoryRebound(to: UInt8.self) { unsafe transfer(user).receiveBody($0.span) }
 }
 
-/// CURLOPT_HEADERFUNCTION: one line a call.
+/// CURLOPT_HEADERFUNCTION: one line per call.
 func headerLineArrived(
     _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ user: UnsafeMutableRawPointer?
 ) -> Int {
@@ -27,7 +27,7 @@ func headerLineArrived(
     return unsafe bytes.withMemoryRebound(to: UInt8.self) { unsafe transfer(user).receiveHeaderLine($0.span) }
 }
 
-/// CURLOPT_READFUNCTION: fills `data` with the next bytes of the request's body.
+/// CURLOPT_READFUNCTION: fills `data` with the next bytes of the request body.
 func bodyWanted(
     _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ user: UnsafeMutableRawPointer?
 ) -> Int {
@@ -35,7 +35,7 @@ func bodyWanted(
     return unsafe transfer(user).supplyBody(UnsafeMutableRawBufferPointer(start: data, count: size * count))
 }
 
-/// CURLOPT_OPENSOCKETFUNCTION: like curl's own, but no child process inherits the socket.
+/// CURLOPT_OPENSOCKETFUNCTION: as curl's default, but close-on-exec.
 func openSocket(
     _ user: UnsafeMutableRawPointer?, _ purpose: curlsocktype, _ address: UnsafeMutablePointer<curl_sockaddr>?
 ) -> curl_socket_t {
@@ -48,8 +48,8 @@ func openSocket(
     return made
 }
 
-/// CURLOPT_DEBUGFUNCTION: passes curl's own remarks on, and none that can hold a header, a URL or a user. It is also the
-/// only place where curl shows the head of a proxy's answer to CONNECT apart from the answer's own.
+/// CURLOPT_DEBUGFUNCTION: passes curl's own notes on, except those that can hold a header, a URL or a user. Only here
+/// does curl separate the head of a proxy's response to CONNECT from the server's.
 func traceLineArrived(
     _ easy: OpaquePointer?, _ kind: curl_infotype, _ data: UnsafeMutablePointer<CChar>?, _ count: Int,
     _ user: UnsafeMutableRawPointer?
@@ -64,13 +64,13 @@ func traceLineArrived(
     }
     guard unsafe transfer(user).trace != nil else { return 0 }
     let line = unsafe String(decoding: bytes, as: UTF8.self)
-    // HTTP/2 repeats every header; a retry names the URL with its query; authentication names the user.
+    // HTTP/2 repeats each header; a retry names the URL with its query; authentication names the user.
     for secret in ["h2h3 [", "[HTTP/2]", "URL", "auth using"] where line.contains(secret) { return 0 }
     unsafe transfer(user).trace?(line.last == "\n" ? String(line.dropLast()) : line)
     return 0
 }
 
-/// CURLMOPT_SOCKETFUNCTION: what to watch a socket for.
+/// CURLMOPT_SOCKETFUNCTION: events to watch a socket for.
 func socketChanged(
     _ easy: OpaquePointer?, _ socket: curl_socket_t, _ what: Int32, _ user: UnsafeMutableRawPointer?,
     _ assigned: UnsafeMutableRawPointer?

@@ -1,28 +1,28 @@
-// What curl's result codes mean to a retry policy: one table. Pure; only Multi reads it, when a transfer is over.
+// Maps curl's result codes to transport errors.
 
 internal import CCurl
 
 extension TransportError {
-    /// What is known beside curl's code when a transfer failed.
+    /// Facts about a failed transfer beside curl's code.
     struct Circumstances {
         var origin: String
-        /// curl's own line about the failure; may be empty.
+        /// curl's error line; may be empty.
         var detail: String
         var requestWasSent: Bool
         var outOfDescriptors: Bool
-        /// The proxy on the way; nil for none.
+        /// The proxy, or nil.
         var proxy: Proxy?
-        /// The status of a proxy's answer to CONNECT; 0 if there was none.
+        /// Status of a proxy's response to CONNECT; 0 without one.
         var proxyStatus: Int
-        /// CURLINFO_PROXY_ERROR: the reply of a SOCKS proxy.
+        /// CURLINFO_PROXY_ERROR: reply of a SOCKS proxy.
         var proxyError: Int
     }
 
-    /// The error for a result that is not CURLE_OK.
+    /// The error for a result other than CURLE_OK.
     init(_ result: CURLcode, _ known: Circumstances) {
         let reason =
             switch result {
-            // Curl speaks of a rewind: of what it wanted to do next, and not of what happened.
+            // curl names the rewind it wanted to do next, not the cause.
             case CURLE_SEND_FAIL_REWIND, CURLE_READ_ERROR, CURLE_ABORTED_BY_CALLBACK:
                 "the connection was lost before the answer began"
             default:
@@ -33,13 +33,12 @@ extension TransportError {
         self.init(Self.code(of: result, known), text, curlCode: Int(result.rawValue))
     }
 
-    /// curl's error line, cut at the end of its buffer: a secret in it may be cut too.
+    /// curl's error line, cut at the end of its buffer; a secret in it may be cut too.
     private static func marked(_ detail: String) -> String {
         detail.utf8.count >= Int(CURL_ERROR_SIZE) - 1 ? detail + "..." : detail
     }
 
-    /// A proxy whose address curl would read otherwise than it is meant, or not at all: curl would repeat it, with its
-    /// password.
+    /// A proxy address that curl would misread: curl would repeat it in messages, password included.
     static func unreadable(_ proxy: Proxy) -> TransportError {
         let place = proxy.variable.map { "the environment variable \($0)" } ?? "the proxy option"
         return TransportError(
@@ -56,7 +55,7 @@ extension TransportError {
         case CURLE_COULDNT_RESOLVE_PROXY: .proxy
         case CURLE_PROXY: code(ofProxy: known.proxyError)
         case CURLE_COULDNT_CONNECT: .connect
-        // The only clock given to curl is the connect timeout.
+        // The connect timeout is the only timeout that curl has.
         case CURLE_OPERATION_TIMEDOUT: .connectTimeout
         case CURLE_SSL_CONNECT_ERROR: .tlsHandshake
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
@@ -65,12 +64,12 @@ extension TransportError {
             CURLE_SSL_ENGINE_INITFAILED:
             .tls
         case CURLE_GOT_NOTHING: .emptyReply
-        // 65 is how curl says "I would have sent the body again"; 42 is our read callback refusing the same.
+        // 65: curl would have sent the body again. 42: our read callback refused that.
         case CURLE_SEND_ERROR, CURLE_SEND_FAIL_REWIND, CURLE_ABORTED_BY_CALLBACK, CURLE_READ_ERROR: .sendFailed
         case CURLE_RECV_ERROR: .receive
         case CURLE_PARTIAL_FILE: .partialBody
         case CURLE_HTTP2, CURLE_HTTP2_STREAM: .http2Stream
-        // 1 is both a scheme curl lacks and an HTTP/0.9 answer.
+        // 1: an unknown scheme, or an HTTP/0.9 response.
         case CURLE_UNSUPPORTED_PROTOCOL: known.requestWasSent ? .badResponse : .unsupportedURL
         case CURLE_URL_MALFORMAT: .unsupportedURL
         case CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING, CURLE_FILESIZE_EXCEEDED, CURLE_WRITE_ERROR:
@@ -79,8 +78,8 @@ extension TransportError {
         }
     }
 
-    /// What a SOCKS proxy's refusal means (RFC 1928 section 6): "not allowed" and a missing password stay, the rest is
-    /// what a server of one's own would be tried again for.
+    /// Meaning of a SOCKS refusal (RFC 1928 section 6): "not allowed" and a missing password are permanent, the rest
+    /// is retried as for a server.
     private static func code(ofProxy error: Int) -> Code {
         switch CURLproxycode(UInt32(clamping: error)) {
         case CURLPX_REPLY_CONNECTION_REFUSED, CURLPX_REPLY_GENERAL_SERVER_FAILURE, CURLPX_REPLY_HOST_UNREACHABLE,

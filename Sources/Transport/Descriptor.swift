@@ -1,4 +1,4 @@
-// A file descriptor that is closed once, by its owner's end. For this room alone.
+// A file descriptor that is closed once.
 
 internal import Glibc
 
@@ -6,7 +6,7 @@ internal import Glibc
 struct Descriptor: ~Copyable {
     let raw: Int32
 
-    /// Takes the result of a system call that opens one; a negative result becomes an error named after the call.
+    /// Takes the result of a system call; a negative result becomes an error with the name of the call.
     init(_ result: Int32, from call: String) throws(TransportError) {
         guard result >= 0 else { throw .system(call, errno) }
         raw = result
@@ -14,7 +14,7 @@ struct Descriptor: ~Copyable {
 
     deinit { close(raw) }
 
-    /// Whether the process or the system is out of descriptors just now: curl does not say so itself.
+    /// Whether the process or the system is out of descriptors: curl does not report that.
     var noneIsLeft: Bool {
         let probe = fcntl(raw, F_DUPFD_CLOEXEC, 0)
         guard probe >= 0 else { return errno == EMFILE || errno == ENFILE }

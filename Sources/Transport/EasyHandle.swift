@@ -1,5 +1,5 @@
-// Owns one curl easy handle, its error buffer and its header list. Multi keeps a pool of them; a handle serves one
-// transfer at a time and is reset in between. Options are set in EasyOptions.swift, and nowhere else.
+// Owns a curl easy handle, its error buffer and its header list. Multi pools handles; each serves one transfer at a
+// time and is reset in between.
 
 internal import CCurl
 
@@ -22,9 +22,8 @@ internal import CCurl
         unsafe errorText.deallocate()
     }
 
-    /// Back to a fresh handle's options; connections, names and TLS sessions are the multi handle's, and stay.
-    /// False if the handle is of no more use: after a failed name lookup curl (7.88) keeps the receive buffer in it, of
-    /// the size it was asked for then, and refuses every other size.
+    /// Resets the options; connections, names and TLS sessions belong to the multi handle. Returns false if the
+    /// handle is unusable: after a failed name lookup curl 7.88 keeps the receive buffer and rejects any other size.
     func reset() -> Bool {
         unsafe curl_easy_reset(raw)
         unsafe curl_slist_free_all(headers)
@@ -33,7 +32,7 @@ internal import CCurl
         return unsafe ccurl_set_long(raw, CURLOPT_BUFFERSIZE, Int(CURL_MAX_WRITE_SIZE)) == CURLE_OK
     }
 
-    /// Adds a line to the request's header list.
+    /// Appends a line to the header list.
     func addHeader(_ line: String) throws(TransportError) {
         guard let longer = unsafe curl_slist_append(headers, line) else {
             throw TransportError(.other, "curl_slist_append: out of memory")
@@ -41,25 +40,25 @@ internal import CCurl
         unsafe headers = longer
     }
 
-    /// The request's header list.
+    /// Header list of the request.
     @unsafe var headerList: UnsafeMutablePointer<curl_slist>? { unsafe headers }
 
-    /// curl's line about the last failure; empty if it left none.
+    /// curl's last error line; empty without one.
     var failure: String { unsafe String(cString: errorText) }
 
-    /// A number that curl keeps about the transfer; 0 if it keeps none.
+    /// A number of CURLINFO; 0 without one.
     func long(_ info: CURLINFO) -> Int {
         var value = 0
         return unsafe ccurl_get_long(raw, info, &value) == CURLE_OK ? value : 0
     }
 
-    /// A 64-bit count that curl keeps about the transfer, times in microseconds; 0 if it keeps none.
+    /// A 64-bit number of CURLINFO, times in microseconds; 0 without one.
     func offset(_ info: CURLINFO) -> Int {
         var value: curl_off_t = 0
         return unsafe ccurl_get_offset(raw, info, &value) == CURLE_OK ? Int(value) : 0
     }
 
-    /// The address and port of the connection in use; nil before there is one.
+    /// Address and port of the connection; nil without one.
     var remoteAddress: String? {
         var text: UnsafePointer<CChar>?
         guard unsafe ccurl_get_text(raw, CURLINFO_PRIMARY_IP, &text) == CURLE_OK, let text = unsafe text else {

@@ -1,10 +1,10 @@
-// Every option of an easy handle, in one function, each with its reason. Only Multi calls it, once a transfer.
+// All options of an easy handle, each with its reason.
 
 internal import CCurl
 internal import HTTP
 
 extension EasyHandle {
-    /// Sets the handle up for `transfer`. Throws if curl refuses an option, or out of memory.
+    /// Configures the handle for `transfer`. Throws if curl rejects an option, or without memory.
     func configure(
         for transfer: Transfer, _ request: HTTPRequest, to origin: Origin, options: TransferOptions,
         receiveBuffer: Int
@@ -13,7 +13,7 @@ extension EasyHandle {
         var set = unsafe OptionWriter(raw)
         let user = unsafe Unmanaged.passUnretained(transfer).toOpaque()
 
-        // Where to, and by which rules.
+        // Target and protocols.
         set.text(CURLOPT_URL, request.url)
         set.text(CURLOPT_PROTOCOLS_STR, "http,https")
         set.long(CURLOPT_FOLLOWLOCATION, 0)  // a key is bound to scheme, host and port
@@ -22,18 +22,18 @@ extension EasyHandle {
         set.long(CURLOPT_PIPEWAIT, origin.isTLS ? 1 : 0)  // share an HTTP/2 connection rather than open many
         set.long(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)  // a proxy's head is not the answer's
         if let proxy = options.proxy { set.text(CURLOPT_PROXY, proxy) }
-        // Without a body there is nothing curl would have to rewind: a fresh connection keeps it from resending.
+        // Without a body curl has nothing to rewind: a fresh connection prevents a second send.
         let couldBeResent = request.body.isEmpty && !["GET", "HEAD"].contains(request.method)
         if options.freshConnection || couldBeResent { set.long(CURLOPT_FRESH_CONNECT, 1) }
 
-        // What is sent. The body comes by callback and cannot be rewound, so curl never sends it twice by itself.
+        // Request. The body comes from a callback and cannot be rewound, so curl never sends it twice.
         setMethod(request, &set)
         unsafe set.check(ccurl_set_list(raw, CURLOPT_HTTPHEADER, headerList))
         set.text(CURLOPT_ACCEPT_ENCODING, "identity")  // asks for none, and undoes what comes all the same
         unsafe set.check(ccurl_set_read(raw, bodyWanted))
         unsafe set.pointer(CURLOPT_READDATA, user)
 
-        // What comes back.
+        // Response.
         unsafe set.check(ccurl_set_header(raw, headerLineArrived))
         unsafe set.pointer(CURLOPT_HEADERDATA, user)
         unsafe set.check(ccurl_set_write(raw, bodyArrived))
@@ -54,7 +54,7 @@ extension EasyHandle {
             unsafe set.check(ccurl_set_text(raw, CURLOPT_CAPATH, nil))  // instead of the system's, not beside them
         }
 
-        // Sockets, clocks and memory.
+        // Sockets, timeouts and memory.
         unsafe set.check(ccurl_set_opensocket(raw, openSocket))
         unsafe set.pointer(CURLOPT_OPENSOCKETDATA, user)
         set.long(CURLOPT_NOSIGNAL, 1)
@@ -71,9 +71,9 @@ extension EasyHandle {
         if let failure = set.failure { throw failure }
     }
 
-    /// Changes the connect timeout of a transfer under way.
+    /// Changes the connect timeout of a running transfer.
     func setConnectTimeout(_ seconds: Double) {
-        // The option was taken once and is taken again.
+        // The option was accepted before.
         _ = unsafe ccurl_set_long(raw, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(seconds))
     }
 
@@ -93,13 +93,13 @@ extension EasyHandle {
             let isEmpty = field.value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 }
             try addHeader(isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
         }
-        // What curl would add of its own accord.
+        // Fields that curl would add.
         for name in ["Accept", "Content-Type"] where request.headers[name] == nil { try addHeader("\(name):") }
         try addHeader("Expect:")
     }
 }
 
-/// Sets options and remembers the first that curl refused.
+/// Sets options and keeps the first rejection.
 @safe private struct OptionWriter {
     private let easy: OpaquePointer
     private(set) var failure: TransportError?

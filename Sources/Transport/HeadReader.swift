@@ -1,19 +1,19 @@
-// Collects the header lines of an answer into its final head. Pure: bytes in, a head out; it touches no curl.
+// Collects header lines of a response into its final head.
 
 internal import HTTP
 
-/// Reads header lines as curl hands them out: one a call, each with its line end.
+/// Reads header lines as curl delivers them: one a call, with its line end.
 struct HeadReader {
-    /// What a line led to.
+    /// Result of a line.
     enum Step {
         case more
         case finished(HTTPResponseHead)
         case tooLarge
     }
 
-    /// Bytes allowed for all blocks and trailers together.
+    /// Limit of all blocks and trailers together, in bytes.
     let limit: Int
-    /// Whether any status line was seen.
+    /// Whether a status line arrived.
     private(set) var sawStatusLine = false
     /// Whether the final block ended.
     private(set) var isFinished = false
@@ -23,20 +23,20 @@ struct HeadReader {
 
     init(limit: Int) { self.limit = limit }
 
-    /// Takes one line. Lines after the final block are trailers: counted, and dropped.
+    /// Reads one line. Lines after the final block are trailers: counted and dropped.
     mutating func take(_ line: Span<UInt8>) -> Step {
         bytes += line.count
         guard bytes <= limit else { return .tooLarge }
         guard !isFinished else { return .more }
         let content = Self.trimmed(line, 0..<line.count)
         if line.count >= 5, Self.text(line, 0..<5) == "HTTP/" {
-            // A block begins; what an interim (1xx) block held is forgotten.
+            // A block begins; the interim (1xx) block before it is dropped.
             beginBlock(line, content)
             return .more
         }
         if content.isEmpty { return endBlock() }
         if line[0] == 0x20 || line[0] == 0x09 {
-            // An obsolete folded line belongs to the field before it (RFC 9112 section 5.2).
+            // An obsolete folded line continues the field before it (RFC 9112 section 5.2).
             if let last = lines.indices.last { lines[last].value += " " + Self.text(line, content) }
             return .more
         }
@@ -62,7 +62,7 @@ struct HeadReader {
     }
 
     private mutating func endBlock() -> Step {
-        // 101 is final: nothing here asks for an upgrade, so the answer is the caller's to refuse.
+        // 101 is final: no request here asks for an upgrade.
         guard head.status >= 200 || head.status == 101 else { return .more }
         isFinished = true
         for line in lines { head.headers.add(line.name, line.value) }

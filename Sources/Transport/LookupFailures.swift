@@ -1,7 +1,7 @@
-// Failed name lookups whose reason is being asked for: holds back the news until the resolver has said more, or has
-// had its time. Values and NameChecks; Multi is its only caller.
+// Failed name lookups whose cause is being checked: the end of a transfer is held back until the resolver has
+// answered or timed out.
 
-/// Transfers that ended for want of an address, and have not been told so.
+/// Transfers that ended without an address and whose end is not delivered yet.
 struct LookupFailures {
     private struct Failure {
         let transfer: Transfer
@@ -12,11 +12,11 @@ struct LookupFailures {
 
     private var waiting: [Failure] = []
 
-    /// When the first of them has waited long enough, in seconds of `Multi.now`; nil if there is none.
+    /// Deadline of the first one, in seconds of `Multi.now`; nil without one.
     var deadline: Double? { waiting.lazy.map(\.until).min() }
 
-    /// Takes a transfer whose lookup of `name` has failed. Transfers that ask for the same name share one question.
-    /// - Parameter timeLeft: seconds of its connect timeout that are left.
+    /// Adds a transfer whose lookup of `name` failed. Transfers with the same name share one check.
+    /// - Parameter timeLeft: rest of its connect timeout, in seconds.
     mutating func add(
         _ transfer: Transfer, _ end: TransferEnd, name: String, timeLeft: Double, now: Double, waking: WakeHandle
     ) {
@@ -25,7 +25,7 @@ struct LookupFailures {
         waiting.append(Failure(transfer: transfer, end: end, check: check, until: until))
     }
 
-    /// Hands back those that need not wait any more, with what was learnt.
+    /// Removes and returns those that are decided or overdue.
     mutating func takeSettled(now: Double) -> [(Transfer, TransferEnd)] {
         guard !waiting.isEmpty else { return [] }
         var settled: [(Transfer, TransferEnd)] = []

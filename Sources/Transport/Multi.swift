@@ -1,15 +1,13 @@
-// All transfers of one thread: starts them, waits for them, tells their delegates. The engine's reactor is its only
-// caller. It knows HTTP and no language model; it retries nothing and follows nothing.
+// All transfers of one thread. Knows HTTP and no language model; does not retry or follow redirects.
 
 internal import CCurl
 internal import Glibc
 package import HTTP
 
-/// Runs any number of HTTP transfers on one thread, over libcurl's multi interface and epoll.
+/// Runs HTTP transfers on one thread, with libcurl's multi interface and epoll.
 ///
-/// Everything happens in `turn`; between turns nothing moves. The first one of a process
-/// has SIGPIPE ignored, unless the program handles it.
-/// When a `Multi` goes, its transfers are cancelled and its connections close.
+/// All work happens in `turn`. The first instance of a process ignores SIGPIPE, unless the program handles it.
+/// Deinitialization cancels transfers and closes connections.
 package final class Multi {
     /// Ends a wait from any thread and from a signal handler.
     package let wakeHandle: WakeHandle
@@ -17,36 +15,36 @@ package final class Multi {
     private let handle: MultiHandle
     private let proxies = ProxyRules()
     private var active: [UInt64: Transfer] = [:]
-    /// Easy handles without a transfer, kept for the next.
+    /// Idle easy handles.
     private var idle: [EasyHandle] = []
     private var lastID: UInt64 = 0
     private var isTurning = false
-    /// Whether curl is on the stack: it then refuses to add and remove.
+    /// Whether curl is on the stack: it then rejects adding and removing.
     private var isInsideCurl = false
     private var joining: [Transfer] = []
     private var leaving: [Transfer] = []
     private var resuming: [Transfer] = []
     private var ended: [(Transfer, TransferEnd)] = []
     private var lookupFailures = LookupFailures()
-    /// Events of the last wait that have not been acted on.
+    /// Events of the last wait that are not handled yet.
     private var leftOver = 0..<0
-    /// Nobody looked at the sockets for a while before this turn.
+    /// Sockets were not polled for a while before this turn.
     private var isLate = false
     private var turnNumber = 0
-    /// When the share of the work at hand is used up.
+    /// End of the current work share.
     private var shareEnd = Double.infinity
 
-    /// Connections kept for reuse, and handles kept in the pool.
+    /// Maximum idle connections and pooled handles.
     private static let idleConnections = 256
     private static let idleHandles = 64
-    /// Seconds of work on resumed transfers, and on sockets, after which a turn ends, so that the caller's timers are
-    /// looked at; what is left comes first in the next turn.
+    /// Seconds of work on resumed transfers, and on sockets, after which a turn ends, so that the caller's timers
+    /// run. The rest comes first in the next turn.
     private static let share = 0.004
-    /// Seconds without attention after which everything that waits is read before any timer is looked at, as far as it
-    /// can be in `lateShare`, and from each socket something.
+    /// Seconds without polling after which waiting input is read before any timer is evaluated: as much as fits in
+    /// `lateShare`, and something from each socket.
     private static let unattended = 0.25
     private static let lateShare = 0.1
-    /// From this many transfers on each gets curl's small receive buffer.
+    /// Number of transfers from which each gets curl's small receive buffer.
     private static let many = 64
 
     /// Opens epoll and curl's multi handle. Throws `.tooManyDescriptors` or `.other`.
@@ -63,10 +61,10 @@ package final class Multi {
         idle.removeAll()
     }
 
-    /// Names and passwords of the proxies that the environment names: what no message may show.
+    /// User names and passwords of the environment's proxies; messages must not contain them.
     package var proxySecrets: [String] { proxies.secrets }
 
-    /// Transfers started and not yet ended or cancelled.
+    /// Running transfers.
     package var activeCount: Int { active.count }
 
     /// Seconds of CLOCK_MONOTONIC.
@@ -76,8 +74,8 @@ package final class Multi {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    /// Begins a transfer; its first byte leaves in the next turn.
-    /// Throws `.unsupportedURL` and `.headerInvalid` for what must not be sent, `.other` out of memory.
+    /// Starts a transfer; its first byte leaves in the next turn. Throws `.unsupportedURL`, `.headerInvalid`, or
+    /// `.other` without memory.
     package func start(
         _ request: HTTPRequest, options: TransferOptions, delegate: any TransferDelegate
     ) throws(TransportError) -> Transfer {
@@ -109,8 +107,8 @@ package final class Multi {
         return transfer
     }
 
-    /// Ends a transfer: no delegate call afterwards. Its socket is closed, or RST_STREAM sent, when this returns;
-    /// called from `didReceive`, when that callback has returned. Nothing happens if it is over.
+    /// Ends a transfer without a further delegate call. Its socket is closed, or RST_STREAM sent, on return; from
+    /// `didReceive`, when that callback has returned. No effect after the end.
     package func cancel(_ transfer: Transfer) {
         transfer.delegate = nil
         guard active[transfer.id] === transfer else { return }
@@ -119,14 +117,14 @@ package final class Multi {
         leaving.append(transfer)
     }
 
-    /// Stops the flow of body bytes. Up to one receive buffer may be read ahead; then the socket is left alone, and
-    /// the server feels it.
+    /// Stops the flow of body bytes. At most one receive buffer is read ahead; then the socket is not read, and
+    /// back-pressure reaches the server.
     package func pause(_ transfer: Transfer) {
-        // Curl learns of it with the next bytes, which it then keeps.
+        // curl notices with the next bytes, which it then keeps.
         transfer.isPaused = true
     }
 
-    /// Lets body bytes flow again, from the next turn on: the delegate is never called before this returns.
+    /// Lets body bytes flow from the next turn on. The delegate is not called before this returns.
     package func resume(_ transfer: Transfer) {
         transfer.isPaused = false
         guard transfer.curlIsPaused, !transfer.isQueuedToResume, active[transfer.id] === transfer else { return }
@@ -134,8 +132,8 @@ package final class Multi {
         resuming.append(transfer)
     }
 
-    /// Waits up to `seconds` (nil: for ever) for sockets, curl's timers, a wake or a signal; then runs what is ready
-    /// and delivers ends. May return early with nothing done. Not to be called from a delegate.
+    /// Waits up to `seconds` (nil: no limit) for sockets, curl's timers, a wake or a signal; then handles what is
+    /// ready and delivers ends. May return early. Must not be called from a delegate.
     package func turn(waitingUpTo seconds: Double?) {
         assert(!isTurning, "turn called from a delegate")
         guard !isTurning else { return }
@@ -158,7 +156,7 @@ package final class Multi {
             actOnEvents()
         }
         isLate = false
-        // Curl's timers end transfers: sockets that are ready are read first.
+        // curl's timers end transfers: ready sockets are read first.
         if leftOver.isEmpty, handle.poller.takeDueTimer() { handle.actOnTimer() }
         shareEnd = .infinity
         handle.poller.attended()
@@ -179,10 +177,10 @@ package final class Multi {
         }
     }
 
-    /// Whether a transfer must leave what comes to the next turn. It then goes on by itself.
+    /// Whether a transfer must leave new input to the next turn, where it continues by itself.
     func mustYield(_ transfer: Transfer) -> Bool {
         guard Self.now() >= shareEnd else { return false }
-        // Something of each is read in a late turn: it shows that the server is alive.
+        // A late turn reads something from each transfer: it shows that the server is alive.
         if isLate, !transfer.isQueuedToResume, transfer.lastLateTurn != turnNumber {
             transfer.lastLateTurn = turnNumber
             return false
@@ -194,7 +192,7 @@ package final class Multi {
         return true
     }
 
-    /// A connection is not late because nobody looked: the process was stopped (SIGSTOP, a suspended machine) or busy.
+    /// A connection is not late if this process was stopped (SIGSTOP, suspend) or busy.
     private func forgiveConnecting() {
         let seconds = handle.poller.unattended
         for transfer in active.values { transfer.extendConnectTimeout(by: seconds) }
@@ -207,14 +205,14 @@ package final class Multi {
         return seconds.map { min($0, left) } ?? left
     }
 
-    /// Tells curl to go on with the transfers resumed since the last turn; it may hand out their bytes at once.
+    /// Continues the transfers resumed since the last turn; curl may deliver their bytes at once.
     private func continuePaused() {
         guard !resuming.isEmpty else { return }
         let list = resuming
         resuming.removeAll(keepingCapacity: true)
         for (index, transfer) in list.enumerated() {
             if Self.now() >= shareEnd {
-                // These come before those that yielded meanwhile.
+                // These precede those that yielded meanwhile.
                 resuming.insert(contentsOf: list[index...], at: 0)
                 return
             }
@@ -222,7 +220,7 @@ package final class Multi {
             guard !transfer.isPaused, transfer.curlIsPaused, let easy = transfer.easy else { continue }
             transfer.curlIsPaused = false
             let result = unsafe curl_easy_pause(easy.raw, CURLPAUSE_CONT)
-            // curl reports a failure here and nowhere else.
+            // curl reports a failure here only.
             if result != CURLE_OK, transfer.refusal != .cancelled {
                 leaving.append(transfer)
                 ended.append((transfer, end(of: transfer, result)))
@@ -230,7 +228,7 @@ package final class Multi {
         }
     }
 
-    /// Does what callbacks asked for while curl was on the stack, and collects the transfers that curl has ended.
+    /// Does what callbacks requested while curl was on the stack, and collects ended transfers.
     private func settle() {
         for transfer in leaving { release(transfer) }
         leaving.removeAll(keepingCapacity: true)
@@ -258,13 +256,13 @@ package final class Multi {
         ended += lookupFailures.takeSettled(now: Self.now())
     }
 
-    /// The name that could not be looked up, if that is why the transfer failed.
+    /// The name whose lookup failed, if that is the cause.
     private func unresolvedName(_ end: TransferEnd, of transfer: Transfer, _ result: CURLcode) -> String? {
         guard case .failed(let error) = end.result, error.code != .tooManyDescriptors else { return nil }
         switch result {
         case CURLE_COULDNT_RESOLVE_HOST: return transfer.origin.host
         case CURLE_COULDNT_RESOLVE_PROXY:
-            // "Could not resolve proxy: NAME" is the only place that names it.
+            // Only "Could not resolve proxy: NAME" names it.
             return transfer.easy?.failure.split(separator: " ").last.map(String.init)
         default: return nil
         }
@@ -283,7 +281,7 @@ package final class Multi {
 
     // MARK: - Letting go
 
-    /// Takes the transfer away from curl, which closes what is under way.
+    /// Removes the transfer from curl, which closes what is open.
     private func release(_ transfer: Transfer) {
         guard let easy = transfer.easy else { return }
         handle.remove(easy)
@@ -307,7 +305,7 @@ package final class Multi {
 
     private func end(of transfer: Transfer, _ result: CURLcode) -> TransferEnd {
         guard let easy = transfer.easy else { return TransferEnd(result: .stopped) }
-        // What went to a proxy before the tunnel stood is no part of the request.
+        // Bytes sent to a proxy before the tunnel are not part of the request.
         let isTunnelling = transfer.isTunnelled && easy.offset(CURLINFO_PRETRANSFER_TIME_T) == 0
         let sent =
             isTunnelling ? 0 : easy.long(CURLINFO_REQUEST_SIZE) + easy.offset(CURLINFO_SIZE_UPLOAD_T)
@@ -334,7 +332,7 @@ package final class Multi {
             return .failed(TransportError(.badResponse, text, curlCode: Int(result.rawValue)))
         }
         guard result == CURLE_OK else {
-            // Curl reports a socket that cannot be opened as a failed connect, or as a name without address.
+            // curl reports a socket that cannot be opened as a failed connect, or as a name without address.
             let couldBeDescriptors = sent == 0 && result != CURLE_OPERATION_TIMEDOUT
             let known = TransportError.Circumstances(
                 origin: transfer.origin.description, detail: easy.failure, requestWasSent: sent > 0,
@@ -344,7 +342,7 @@ package final class Multi {
                 proxyError: easy.long(CURLINFO_PROXY_ERROR))
             return .failed(TransportError(result, known))
         }
-        // Curl calls an answer whose header block never ended a success.
+        // curl reports success for a response whose header block never ended.
         guard transfer.head.isFinished else {
             return .failed(TransportError(.receive, "\(transfer.origin): the connection closed inside the headers"))
         }

@@ -1,4 +1,4 @@
-// Owns curl's multi handle and the poller it reports to, and frees both in the right order. For Multi alone.
+// Owns curl's multi handle and its poller, and frees both in order.
 
 internal import CCurl
 internal import Glibc
@@ -8,10 +8,10 @@ internal import Glibc
     private let raw: OpaquePointer
     let poller: Poller
 
-    /// libcurl's process-wide start, once; a Swift global runs it so. OpenSSL writes to sockets that the other side may
-    /// have closed, and the signal for that ends a program that says nothing about it; one that does keeps its word.
+    /// Initializes libcurl once a process (a Swift global). OpenSSL writes to sockets that the peer may have closed;
+    /// the default action of SIGPIPE would end the program, so it is ignored unless the program has a handler.
     private static let globalStart: CURLcode = {
-        // A handler of the program's own is put back; the default is nil.
+        // Restores a handler of the program; the default is nil.
         if let former = signal(SIGPIPE, SIG_IGN) { signal(SIGPIPE, former) }
         return ccurl_global_init()
     }()
@@ -33,10 +33,10 @@ internal import Glibc
         unsafe ccurl_multi_set_pointer(raw, CURLMOPT_TIMERDATA, user)
     }
 
-    // The poller is a field, so it is still there for the socket callbacks of the cleanup.
+    // The poller is a stored property, so it still exists for the socket callbacks of the cleanup.
     deinit { unsafe curl_multi_cleanup(raw) }
 
-    /// Lets `idle` connections wait for reuse beside `active` ones: curl counts both against one limit.
+    /// Allows `idle` connections beside `active` ones: curl counts both against one limit.
     func keep(idle: Int, besides active: Int) {
         unsafe ccurl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, idle + active)
     }
@@ -49,25 +49,25 @@ internal import Glibc
         }
     }
 
-    /// Takes the handle out. Under way, its HTTP/1 connection closes and its HTTP/2 stream is reset.
+    /// Removes the handle. If it is running, its HTTP/1 connection closes and its HTTP/2 stream is reset.
     func remove(_ easy: EasyHandle) {
         let result = unsafe curl_multi_remove_handle(raw, easy.raw)
         assert(result == CURLM_OK, "removed inside a callback, or twice")
     }
 
-    /// Runs what a socket is ready for.
+    /// Handles a ready socket.
     func act(on event: Poller.Event) {
         var running: Int32 = 0
         unsafe curl_multi_socket_action(raw, event.socket, event.flags, &running)
     }
 
-    /// Runs what curl's timer was set for.
+    /// Handles curl's timer.
     func actOnTimer() {
         var running: Int32 = 0
         unsafe curl_multi_socket_action(raw, -1, 0, &running)
     }
 
-    /// The next transfer that curl has ended, and its result.
+    /// The next ended transfer and its result.
     func nextEnded() -> (Transfer, CURLcode)? {
         var left: Int32 = 0
         while let message = unsafe curl_multi_info_read(raw, &left) {

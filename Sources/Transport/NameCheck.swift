@@ -1,37 +1,36 @@
-// Finds out why a name could not be looked up: there is no such name, or its resolver failed. libcurl reports both
-// alike, and a retry policy must not. Asked only after a failure, on a thread of its own, as getaddrinfo blocks; Multi
-// is its only caller. It calls nothing of curl.
+// Finds out why a name lookup failed: no such name, or a failed resolver. libcurl reports both alike, and only the
+// second may be retried. Runs after a failure, on its own thread, since getaddrinfo blocks.
 
 internal import CCurl
 internal import Glibc
 internal import Synchronization
 
-/// One question to the system's resolver, under way or answered.
+/// One query to the system's resolver.
 @safe final class NameCheck: Sendable {
-    /// The most that a question may hold up the news of the failure, in seconds.
+    /// Maximum delay of a failure report, in seconds.
     static let patience = 2.0
 
     let name: String
     private let wakeHandle: WakeHandle
-    /// What getaddrinfo said; `pending` until then.
+    /// Result of getaddrinfo; `pending` before it.
     private let answer = Atomic<Int32>(pending)
     private static let pending = Int32.min
 
-    /// Asks at once; the wake handle is woken when the answer is there.
+    /// Starts the query; wakes the handle when the result is there.
     init(_ name: String, waking wakeHandle: WakeHandle) {
         self.name = name
         self.wakeHandle = wakeHandle
-        // Curl would have encoded an international name (IDNA); getaddrinfo as called here would not.
+        // curl encodes an international name (IDNA); this getaddrinfo call does not.
         let isASCII = name.utf8.allSatisfy { $0 < 0x80 }
         if !isASCII || !startThread() { answer.store(EAI_AGAIN, ordering: .releasing) }
     }
 
     var isAnswered: Bool { answer.load(ordering: .acquiring) != Self.pending }
 
-    /// Whether the resolver says that there is no such name, or none with an address. Whatever else it says, nothing
-    /// included, may be different soon.
+    /// Whether the resolver reports that the name does not exist or has no address. Other results, and none, may be
+    /// temporary.
     var hasNoAddress: Bool {
-        // EAI_NODATA and EAI_ADDRFAMILY are what glibc says of a name that has other records.
+        // glibc returns EAI_NODATA and EAI_ADDRFAMILY for a name with other records.
         let permanent: [Int32] = [EAI_NONAME, -5, -9]
         return permanent.contains(answer.load(ordering: .acquiring))
     }
@@ -42,10 +41,10 @@ internal import Synchronization
         defer { unsafe pthread_attr_destroy(&attributes) }
         unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         unsafe pthread_attr_setstacksize(&attributes, 256 << 10)
-        // The thread holds the check until it has answered.
+        // The thread retains the check until it has answered.
         let user = unsafe Unmanaged.passRetained(self)
         var thread = pthread_t()
-        // Signals are for the thread that runs the loop.
+        // Signals belong to the thread that runs the loop.
         var (all, before) = (sigset_t(), sigset_t())
         unsafe sigfillset(&all)
         unsafe pthread_sigmask(SIG_BLOCK, &all, &before)

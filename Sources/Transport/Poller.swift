@@ -1,21 +1,20 @@
-// Waits for sockets and for curl's one timer: epoll, in the manner of curl's example ephiperfifo.c.
-// Only Multi drives it, and curl's two callbacks feed it. It knows sockets and a deadline, and no transfer:
-// sockets outlive easy handles.
+// Waits for sockets and for curl's timer with epoll, as in curl's example ephiperfifo.c. Knows sockets and a
+// deadline, not transfers: sockets outlive easy handles.
 
 internal import CCurl
 internal import Glibc
 
-/// The sockets curl wants watched, and the moment it wants to be called.
+/// Sockets that curl watches, and curl's deadline.
 @safe final class Poller {
     private let epoll: Descriptor
-    /// By descriptor: what epoll watches it for; 0 if it is not registered.
+    /// Registered events by descriptor; 0 if not registered.
     private var interest: [UInt32] = []
-    /// What the last wait found; 1,024 are enough, as epoll hands out the rest first next time.
+    /// Events of the last wait. 1,024 suffice: epoll reports the rest first next time.
     private let ready: UnsafeMutableBufferPointer<epoll_event>
-    /// When curl wants `curl_multi_socket_action(CURL_SOCKET_TIMEOUT)`, in seconds of `Multi.now`.
+    /// Deadline of `curl_multi_socket_action(CURL_SOCKET_TIMEOUT)`, in seconds of `Multi.now`.
     private(set) var deadline: Double?
-    /// Seconds before the end of the last wait in which no socket was looked at, beyond what was asked for: the process
-    /// was stopped, or busy elsewhere.
+    /// Seconds, before the end of the last wait, without polling beyond the requested wait: the process was stopped
+    /// or busy.
     private(set) var unattended = 0.0
     private var attendedAt = Multi.now()
 
@@ -34,27 +33,27 @@ internal import Glibc
 
     deinit { unsafe ready.deallocate() }
 
-    /// Whether the system refuses new descriptors just now.
+    /// Whether the system is out of descriptors.
     var isOutOfDescriptors: Bool { epoll.noneIsLeft }
 
-    /// What one wait found on a socket.
+    /// Result of one wait for one socket.
     struct Event {
         let socket: Int32
         /// CURL_CSELECT_IN and CURL_CSELECT_OUT.
         let flags: Int32
     }
 
-    /// Waits until a socket is ready, curl's deadline passes, or `seconds` are over (nil: no limit).
-    /// Returns the number of events, to be read by `event`. A signal ends the wait, perhaps with none.
+    /// Waits until a socket is ready, curl's deadline passes, or `seconds` are over (nil: no limit). Returns the
+    /// number of events, to be read by `event`. A signal ends the wait, possibly with 0 events.
     func wait(upTo seconds: Double?) -> Int {
         let began = Multi.now()
         var limit = seconds.map { max(0, $0) } ?? .infinity
         if let deadline { limit = min(limit, max(0, deadline - began)) }
-        // Rounded up: waking a moment early would only spin. 86,400 s at most keeps the conversion in range.
+        // Rounded up: an early wake would spin. At most 86,400 s keeps the conversion in range.
         let milliseconds = limit == .infinity ? -1 : Int32((min(limit, 86_400) * 1000).rounded(.up))
         var found = poll(milliseconds)
-        // A process that was stopped wakes with EINTR, and one that was not scheduled late: what has come meanwhile must be
-        // read before any timer is looked at (signal(7), "Interruption of system calls").
+        // After SIGCONT epoll_wait returns EINTR, and a process may be scheduled late: poll once more before timers
+        // are evaluated (signal(7), "Interruption of system calls").
         if found <= 0, milliseconds != 0 { found = poll(0) }
         let now = Multi.now()
         unattended = max(0, now - attendedAt - min(limit, now - began))
@@ -62,20 +61,20 @@ internal import Glibc
         return max(0, found)
     }
 
-    /// The sockets have been looked at until now.
+    /// Sockets were polled until now.
     func attended() { attendedAt = Multi.now() }
 
     private func poll(_ milliseconds: Int32) -> Int {
         Int(unsafe epoll_wait(epoll.raw, ready.baseAddress, Int32(ready.count), milliseconds))
     }
 
-    /// The event at `index` of the last wait; nil if the socket was dropped since.
+    /// The event at `index` of the last wait; nil if the socket was removed since.
     func event(_ index: Int) -> Event? {
         let found = unsafe ready[index]
         let socket = unsafe found.data.fd
         let wanted = registered(socket)
         guard wanted != 0 else { return nil }
-        // An error or hang-up shows as what curl waits for: its own read or write then learns the true reason.
+        // An error or hang-up is reported as the awaited event: curl's own read or write finds the cause.
         let bits = unsafe found.events & Self.broken != 0 ? wanted : found.events & wanted
         var flags: Int32 = 0
         if bits & Self.readable != 0 { flags |= CURL_CSELECT_IN }
@@ -83,19 +82,19 @@ internal import Glibc
         return Event(socket: socket, flags: flags)
     }
 
-    /// Whether curl's timer is due; asking disarms it, and curl arms it again when called.
+    /// Whether curl's timer is due. Disarms it; curl arms it again when called.
     func takeDueTimer() -> Bool {
         guard let deadline, deadline <= Multi.now() else { return false }
         self.deadline = nil
         return true
     }
 
-    /// curl's CURLMOPT_TIMERFUNCTION: negative milliseconds disarm.
+    /// CURLMOPT_TIMERFUNCTION; negative milliseconds disarm.
     func arm(milliseconds: Int) {
         deadline = milliseconds < 0 ? nil : Multi.now() + Double(milliseconds) / 1000
     }
 
-    /// curl's CURLMOPT_SOCKETFUNCTION: `what` is one of CURL_POLL_*. False if epoll refused.
+    /// CURLMOPT_SOCKETFUNCTION: `what` is one of CURL_POLL_*. False if epoll refused.
     func follow(_ socket: Int32, _ what: Int32) -> Bool {
         switch what {
         case CURL_POLL_IN: watch(socket, for: Self.readable)
@@ -121,16 +120,16 @@ internal import Glibc
         guard before != bits else { return true }
         interest[index] = bits
         if bits == 0 {
-            // Fails only if the socket is closed already, and a closed socket is gone from epoll.
+            // Fails only for a closed socket, which epoll has removed.
             _ = control(EPOLL_CTL_DEL, socket, 0)
             return true
         }
         if before == 0 {
-            // The socket pair of curl's resolver is not made by our opensocket callback, so it lacks this.
+            // The socket pair of curl's resolver does not come from our opensocket callback, so it lacks this.
             _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
             return control(EPOLL_CTL_ADD, socket, bits) || control(EPOLL_CTL_MOD, socket, bits)
         }
-        // Curl may have closed the number and opened it anew without a word: then it is not there to modify.
+        // curl may have closed and reused this descriptor; EPOLL_CTL_MOD then fails with ENOENT.
         return control(EPOLL_CTL_MOD, socket, bits) || control(EPOLL_CTL_ADD, socket, bits)
     }
 

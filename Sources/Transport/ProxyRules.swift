@@ -1,24 +1,23 @@
-// Which proxy curl will use for a request, read from the same variables by the same rules, so that messages can name it,
-// and so that a proxy address that curl cannot read never reaches it. Pure values but for `init()`, which reads the
-// environment.
+// Which proxy curl uses for a request, by the same variables and rules: messages name the proxy, and an address that
+// curl cannot read never reaches it. `init()` reads the environment.
 
 internal import Glibc
 
 /// A proxy, as a variable or an option names it.
 struct Proxy: Equatable {
-    /// The variable that names it; nil for an option.
+    /// The variable; nil for an option.
     var variable: String?
     /// Host and port as written, without user and password.
     var address: String
-    /// Whether it speaks HTTP, and not SOCKS.
+    /// Whether it is an HTTP proxy, not SOCKS.
     var isHTTP: Bool
     /// True if user, password, host and port can be parsed.
     var isReadable: Bool
-    /// The user's name and password, together and apart, as written and without percent escapes.
+    /// User name and password, joined and separate, as written and percent-decoded.
     var secrets: [String]
 
-    /// Reads a proxy's URL. What curl would read otherwise than its author meant it counts as unreadable: "@", "/", "?"
-    /// and "#" inside a password, which must be percent-encoded (RFC 3986 section 3.2.1).
+    /// Reads the URL of a proxy. Addresses that curl would misread count as unreadable: "@", "/", "?" and "#" inside
+    /// a password, which must be percent-encoded (RFC 3986 section 3.2.1).
     init(_ url: String, variable: String? = nil) {
         self.variable = variable
         let (scheme, rest) = Self.split(url, at: "://") ?? ("http", url)
@@ -34,7 +33,7 @@ struct Proxy: Equatable {
         isReadable =
             knownScheme && isEncoded && (user.map { $0 < end } ?? true) && !name.isEmpty
             && port.map { UInt16($0).map { $0 > 0 } ?? false } ?? true
-        // https's port, and else curl's default for proxies.
+        // https's port, or curl's default for proxies.
         address = "\(name):\(port ?? (scheme.lowercased() == "https" ? "443" : "1080"))"
     }
 
@@ -67,7 +66,7 @@ struct Proxy: Equatable {
         return secrets + secrets.compactMap { decoded($0) }
     }
 
-    /// Without percent escapes; nil where there are none.
+    /// Percent-decoded; nil without escapes.
     private static func decoded(_ text: String) -> String? {
         let bytes = Array(text.utf8)
         guard bytes.contains(UInt8(ascii: "%")) else { return nil }
@@ -92,15 +91,15 @@ struct Proxy: Equatable {
 struct ProxyRules {
     private var variables: [String: String] = [:]
 
-    /// curl reads no `HTTP_PROXY` (a server's CGI would set it), but it may hold a password all the same.
+    /// curl ignores `HTTP_PROXY` (a CGI server sets it), but it may hold a password.
     private static let names = [
         "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
     ]
 
-    /// The rules of that environment.
+    /// The rules of an environment.
     init(_ environment: (String) -> String?) {
         for name in Self.names {
-            // An empty variable is none.
+            // An empty variable counts as unset.
             if let value = environment(name), !value.isEmpty { variables[name] = value }
         }
     }
@@ -113,12 +112,12 @@ struct ProxyRules {
         }
     }
 
-    /// What no message may show.
+    /// Secrets that messages must not contain.
     var secrets: [String] {
         variables.filter { !$0.key.lowercased().hasPrefix("no_") }.values.flatMap { Proxy($0).secrets }
     }
 
-    /// The proxy for an origin; nil for none.
+    /// The proxy for an origin, or nil.
     func proxy(for origin: Origin) -> Proxy? {
         let names = origin.isTLS ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy"]
         guard let name = (names + ["all_proxy", "ALL_PROXY"]).first(where: { variables[$0] != nil }),
@@ -127,8 +126,8 @@ struct ProxyRules {
         return Proxy(url, variable: name)
     }
 
-    /// Whether `no_proxy` names the host: "*", a domain and what is below it, an address, or a block of addresses
-    /// (curl's manual, "no_proxy").
+    /// Whether `no_proxy` matches the host: "*", a domain and its subdomains, an address, or an address block (curl's
+    /// manual, "no_proxy").
     private func isExempt(_ host: String) -> Bool {
         guard let list = variables["no_proxy"] ?? variables["NO_PROXY"] else { return false }
         if list == "*" { return true }

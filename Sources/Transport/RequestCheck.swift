@@ -1,10 +1,10 @@
-// Refuses requests that must not reach curl: it would turn a CR LF inside a value into a second header, read
-// files, or speak other protocols. Pure but for curl's URL parser.
+// Rejects requests that must not reach curl: a CR LF in a value would become a second header; other URL schemes would
+// read files.
 
 internal import CCurl
 internal import HTTP
 
-/// Where a request goes: what messages may name.
+/// Target of a request: the part that messages may name.
 struct Origin: CustomStringConvertible {
     let host: String
     let port: String
@@ -12,7 +12,7 @@ struct Origin: CustomStringConvertible {
 
     var description: String { "\(host):\(port)" }
 
-    /// Parses an absolute http or https URL with curl's own parser, so that both read the same host.
+    /// Parses an absolute http or https URL with curl's parser, so that both read the same host.
     init(url: String) throws(TransportError) {
         let unsupported = TransportError(.unsupportedURL, "not an absolute http or https URL")
         let scheme = url.prefix { $0 != ":" }.lowercased()
@@ -39,16 +39,16 @@ struct Origin: CustomStringConvertible {
     }
 }
 
-/// The rules for method and headers.
+/// Rules for method and headers.
 enum RequestCheck {
-    /// Fields that frame the message or steer the connection belong to the transport.
+    /// Fields that frame the message or control the connection belong to the transport.
     private static let reserved: Set<String> = [
         "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "upgrade", "te",
         "trailer", "expect",
     ]
 
-    /// Throws `.headerInvalid` for a method or header that must not be sent (RFC 9110 sections 5.1 and 5.5).
-    /// The message names the header, never its value.
+    /// Throws `.headerInvalid` for an invalid method or header (RFC 9110 sections 5.1 and 5.5). The message names the
+    /// header, never its value.
     static func check(_ request: HTTPRequest) throws(TransportError) {
         guard isToken(request.method) else { throw TransportError(.headerInvalid, "the method is not a token") }
         for field in request.headers {

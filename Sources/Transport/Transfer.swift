@@ -1,27 +1,26 @@
-// One request on its way and its answer: the state behind curl's callbacks. Created, moved and ended by Multi only.
-// Nothing here calls into curl's multi handle.
+// State of one request behind curl's callbacks. Never calls curl's multi handle.
 
 internal import CCurl
 internal import HTTP
 
-/// One request on its way. A name to hold on to: everything is done through its `Multi`.
+/// One running request; `Multi` does everything with it.
 @safe package final class Transfer {
     /// Counts up from 1 within one `Multi`.
     package let id: UInt64
-    /// Whether the transfer waits for `Multi.resume`. Its end may still come: a connection that breaks, or an answer
-    /// whose bytes were all delivered.
+    /// Whether the transfer waits for `Multi.resume`. It may still end: by a broken connection, or if all bytes were
+    /// delivered.
     package internal(set) var isPaused = false
-    /// Address and port really used, as "127.0.0.1:8080"; nil before a connection, and after the end.
+    /// Address and port in use, as "127.0.0.1:8080"; nil before a connection and after the end.
     package var remoteAddress: String? { easy?.remoteAddress }
 
-    /// Address and port of an HTTP proxy that may have answered in the server's place; nil where there is none, or where
-    /// the answer came through its tunnel.
+    /// Address and port of an HTTP proxy that may have answered instead of the server; nil without one, or if the
+    /// response came through its tunnel.
     package var answeringProxy: String? { proxy.flatMap { $0.isHTTP && !origin.isTLS ? $0.address : nil } }
 
-    /// Whether an HTTP proxy is asked for a connection to the server (CONNECT).
+    /// Whether an HTTP proxy is asked for a tunnel (CONNECT).
     var isTunnelled: Bool { origin.isTLS && proxy?.isHTTP == true }
 
-    /// Why a callback told curl to give up.
+    /// Why a callback made curl give up.
     enum Refusal {
         case stopped
         case cancelled
@@ -29,27 +28,27 @@ internal import HTTP
     }
 
     let origin: Origin
-    /// The proxy that the request goes through; nil for none.
+    /// The proxy of the request, or nil.
     let proxy: Proxy?
     let startedAt: Double
     private(set) var connectTimeout: Double
     let trace: (@Sendable (String) -> Void)?
     private weak var multi: Multi?
-    /// curl's handle; nil once the transfer is over.
+    /// curl's handle; nil after the end.
     var easy: EasyHandle?
-    /// Let go at the end, so that no cycle outlives the transfer.
+    /// Released at the end, so that no cycle remains.
     var delegate: (any TransferDelegate)?
     var refusal: Refusal?
     var ranOutOfDescriptors = false
-    /// Whether curl itself has paused, and so must be told to go on.
+    /// Whether curl itself is paused and must be resumed.
     var curlIsPaused = false
-    /// The turn in which it was last allowed a piece beyond the turn's share.
+    /// The last turn that allowed a piece beyond the work share.
     var lastLateTurn = 0
-    /// Whether `Multi` has the transfer on its list of those to go on.
+    /// Whether `Multi` has the transfer on its resume list.
     var isQueuedToResume = false
     private(set) var head: HeadReader
     private var proxyHeadReader: HeadReader
-    /// The head of the proxy's answer to CONNECT.
+    /// Head of the proxy's response to CONNECT.
     private(set) var proxyHead: HTTPResponseHead?
     private(set) var bodyBytes = 0
     private(set) var firstByteAt: Double?
@@ -76,7 +75,7 @@ internal import HTTP
         startedAt = Multi.now()
     }
 
-    /// Gives a connection that does not stand yet more time; curl reads the option whenever it looks at the time.
+    /// Extends the timeout of a connection that is not established; curl reads the option at each check.
     func extendConnectTimeout(by seconds: Double) {
         guard let easy, easy.offset(CURLINFO_PRETRANSFER_TIME_T) == 0 else { return }
         connectTimeout += seconds
@@ -95,13 +94,13 @@ internal import HTTP
         return refusal == nil ? line.count : 0
     }
 
-    /// A header line arrived, of a proxy's answer to CONNECT or of the answer itself, which comes behind it.
+    /// A header line arrived: of a proxy's response to CONNECT, or of the response behind it.
     func receiveProxyHeaderLine(_ line: Span<UInt8>) {
         guard !proxyHeadReader.isFinished, !head.sawStatusLine else { return }
         if case .finished(let head) = proxyHeadReader.take(line) { proxyHead = head }
     }
 
-    /// Body bytes arrived. Returns the bytes taken, or curl's word for a pause; anything else ends the transfer.
+    /// Body bytes arrived. Returns the bytes taken or curl's pause code; another value ends the transfer.
     func receiveBody(_ bytes: Span<UInt8>) -> Int {
         guard refusal == nil, let delegate else { return 0 }
         if !isPaused, multi?.mustYield(self) == true {
@@ -125,8 +124,8 @@ internal import HTTP
         }
     }
 
-    /// Copies the next bytes of the request's body. Curl asks for no more than it was told there are: a question
-    /// past the end means that it began anew with a body it cannot rewind, and that must not go out.
+    /// Copies the next bytes of the request body. curl never asks beyond the announced length: such a call means a
+    /// restart with a body that cannot be rewound, which must not be sent.
     @unsafe func supplyBody(_ space: UnsafeMutableRawBufferPointer) -> Int {
         guard refusal == nil, bodySent < bodyCount else { return bodyCount == 0 ? 0 : ccurl_read_abort() }
         let count = min(space.count, bodyCount - bodySent)

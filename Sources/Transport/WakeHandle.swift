@@ -1,13 +1,11 @@
-// Ends a wait of `Multi.turn` from outside its thread: another thread, or a signal handler.
-// The one Sendable thing in this room. It owns an eventfd and never touches curl.
+// Wakes `Multi.turn` from another thread or a signal handler. The only Sendable type of this module.
 
 internal import CCurl
 internal import Glibc
 
-/// Wakes a `Multi` that waits. May outlive it: waking then does nothing.
+/// Wakes a waiting `Multi`. May outlive it; then it has no effect.
 package final class WakeHandle: Sendable {
-    /// The eventfd itself, for a C signal handler that writes eight bytes (the number 1) to it.
-    /// Valid as long as this handle lives.
+    /// The eventfd, for a C signal handler that writes the 8-byte number 1 to it. Valid as long as this handle lives.
     package let descriptor: Int32
 
     init() throws(TransportError) {
@@ -17,17 +15,17 @@ package final class WakeHandle: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Makes the turn under way, or the next, return without waiting. Wakes before a turn count once.
-    /// Safe in a signal handler: one `write`, no lock, no allocation, errno as before.
+    /// Ends the wait of the current or the next turn. Several wakes before a turn count once. Async-signal-safe: one
+    /// `write`, no lock, no allocation, errno preserved.
     package func wake() {
         let before = errno
         var one: UInt64 = 1
-        // A full counter (EAGAIN) means a wake is pending already.
+        // EAGAIN: the counter is full, so a wake is pending.
         _ = unsafe write(descriptor, &one, 8)
         errno = before
     }
 
-    /// Forgets the wakes so far.
+    /// Clears past wakes.
     func drain() {
         var count: UInt64 = 0
         _ = unsafe read(descriptor, &count, 8)

@@ -1,15 +1,14 @@
-// How many requests to one key may be under way, found from refusals alone (503, 529, "too many concurrent requests"). Pure value.
-//
-// What is under way at a refusal, less what is refused with it, is what the server takes. As for the rate, only a cluster of
-// refusals is evidence; refusals that go on below the bound that was found are random, and the bound is given up.
+// Finds the number of concurrent requests that a key allows, from refusals alone (503, 529, "too many concurrent
+// requests"). The requests in flight at a refusal, less those refused with it, are what the server accepts. Only a
+// cluster of refusals is evidence; refusals that continue below the bound are random, and the bound is dropped.
 
-/// Requests at once for one key; no bound until refusals cluster.
+/// Concurrent requests for one key; unbounded until refusals cluster.
 struct ConcurrencyController {
     private enum Phase { case open, search, hold, release }
 
     private var phase = Phase.open
     private var bound = Int.max
-    /// What the server was seen to take.
+    /// Accepted requests, as measured.
     private var known = 1
     private var starts = 0
     private var order = StartOrder()
@@ -17,16 +16,16 @@ struct ConcurrencyController {
     private var excess = CumulativeEvidence()
     private var share = RecentShare()
     private var isTolerant = false
-    /// Refusals of starts up to this one belong to the bound before.
+    /// Refusals of starts up to this one belong to the previous bound.
     private var adjustedAt = 0
     private var answers = 0
     private var refusals = 0
     private var startsBefore = 0
-    /// Refusals below the bound until it is given up; answers until it is tried a step higher, as a multiple.
+    /// Refusals below the bound until it is dropped; replies until a higher bound is tried, as a multiple.
     private var patience = 3
     private var caution = 1
 
-    /// Requests at once; nil without a bound.
+    /// Maximum concurrent requests; nil without a bound.
     var limit: Int? { phase == .open ? nil : bound }
 
     mutating func started() { starts += 1 }
@@ -50,7 +49,7 @@ struct ConcurrencyController {
         }
     }
 
-    /// - Parameter inFlight: requests under way without this one.
+    /// - Parameter inFlight: requests in flight without this one.
     mutating func refused(_ ticket: LimiterTicket, inFlight: Int) {
         let isCluster = weigh(ticket)
         let taken = max(1, inFlight)
@@ -83,7 +82,7 @@ struct ConcurrencyController {
     private mutating func refusedHolding(_ isCluster: Bool, _ taken: Int) {
         refusals += 1
         if bound > known {
-            // The step was one too many.
+            // The step was too high.
             caution = min(16, caution * 2)
             (bound, answers, refusals, adjustedAt) = (known, 0, 0, starts)
         } else if isCluster {
@@ -96,7 +95,7 @@ struct ConcurrencyController {
         }
     }
 
-    /// Adds a refusal to the evidence. True for a cluster, or for far more than usual.
+    /// Adds a refusal to the evidence. True for a cluster, or for far more refusals than usual.
     private mutating func weigh(_ ticket: LimiterTicket) -> Bool {
         let low = isTolerant ? max(0.1, min(0.5, share.value * 1.2)) : 0.1
         let (accepted, isLate) = order.place(ticket)

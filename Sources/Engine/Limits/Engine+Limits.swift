@@ -1,4 +1,4 @@
-// Requests at their gates: one for each provider, key and model, and those that scripts name. Called by the engine's turn.
+// Requests at their rate limiters: one for each provider, key and model, and those that scripts name.
 
 internal import Base
 internal import Chat
@@ -6,7 +6,7 @@ internal import Formats
 internal import HTTP
 
 extension Engine {
-    /// The gates that a request passes.
+    /// The rate limiters of a request.
     private func gates(of request: Request) -> [RateLimiter] {
         guard request.spec.isLimited else { return [] }
         let endpoint = request.spec.endpoint
@@ -29,7 +29,7 @@ extension Engine {
 
     // MARK: Starts
 
-    /// Lets a queued request pass, or puts it in line, or fails it where the wait would be too long.
+    /// Admits a queued request, puts it in line, or fails it if the wait would be too long.
     func admit(_ request: Request) -> Bool {
         if request.isAdmitted { return true }
         let gates = request.gates ?? gates(of: request)
@@ -67,8 +67,8 @@ extension Engine {
         request.noticeAt = .infinity
     }
 
-    /// A request that waits for its own caller keeps its place from nobody: the caller may wait for another request, which
-    /// would then wait for ever. It takes the place again without waiting, even where that makes one too many.
+    /// A request that waits for its own caller frees its slot: the caller may wait for another request, which would
+    /// deadlock. It takes the slot again without waiting, even above the bound.
     func updatePlace(_ request: Request) {
         let holdsPlace = request.isAdmitted && !request.isPausedByCaller && !request.isCallerOccupied
         guard holdsPlace != request.holdsPlace else { return }
@@ -78,10 +78,10 @@ extension Engine {
         }
     }
 
-    /// Requests stand in line.
+    /// Whether requests are in line.
     package var hasRequestsInLine: Bool { !waitingGates.isEmpty }
 
-    /// Lets those in line pass whose gates are open by now.
+    /// Admits requests whose rate limiters are open.
     func openGates() {
         guard !waitingGates.isEmpty else { return }
         let now = configuration.clock()
@@ -98,7 +98,7 @@ extension Engine {
         waitingGates.removeAll { $0.hasNoLine }
     }
 
-    /// When the next gate opens by itself; nil where none does.
+    /// The next time at which a rate limiter opens by itself; nil if none does.
     var gateDeadline: Double? {
         guard !waitingGates.isEmpty else { return nil }
         let now = configuration.clock()
@@ -113,7 +113,7 @@ extension Engine {
 
     // MARK: Waits
 
-    /// How long time alone holds the request's next attempt back; nil where nothing does.
+    /// Time until which the next attempt is held back by time alone; nil if it is not.
     func limiterWait(_ request: Request, now: Double) -> RequestStateMachine.LimiterWait? {
         guard let gate = latestGate(request, now) else { return nil }
         return RequestStateMachine.LimiterWait(seconds: gate.opening(now: now) - now, reason: gate.reason(now: now))
@@ -123,7 +123,7 @@ extension Engine {
         (request.gates ?? []).filter { $0.opening(now: now) > now }.max { $0.opening(now: now) < $1.opening(now: now) }
     }
 
-    /// Seconds until a request in line starts, about.
+    /// Estimated seconds until a request in line starts.
     private func estimate(_ request: Request, _ now: Double) -> Double {
         (request.gates ?? []).map { $0.estimate(request, now: now) }.max() ?? 0
     }
@@ -140,12 +140,12 @@ extension Engine {
             "request \(request.id.raw): waits \(RateLimiter.span(seconds)) after \(brief(now - since)) s: \(reason)")
         request.push(.wait(WaitInfo(seconds: seconds, reason: reason)))
         list(request)
-        // A wait that lasts longer than announced is announced again.
+        // A wait that exceeds its announcement is announced again.
         request.noticeAt = now + seconds * 1.25 + 1
         arm(request)
     }
 
-    /// Fails a request that would wait for longer than it may.
+    /// Fails a request whose wait would be too long.
     private func rejectOverdue(_ request: Request, _ now: Double) -> Bool {
         guard let gate = latestGate(request, now) else { return false }
         let wait = gate.opening(now: now) - now
@@ -158,7 +158,7 @@ extension Engine {
         return true
     }
 
-    /// The total timeout has passed while the request stood in line.
+    /// The total timeout passed while the request was in line.
     func timeOutInLine(_ request: Request, now: Double) {
         let gate = (request.gates ?? []).first { $0.permission(now: now) != .now } ?? request.gates?.first
         let wait = latestGate(request, now).map { $0.opening(now: now) - now }
@@ -180,10 +180,10 @@ extension Engine {
 
     // MARK: Ends
 
-    /// How an attempt ended, for its gates.
+    /// How an attempt ended, for its rate limiters.
     enum GateOutcome { case answered(Usage?), refused(AttemptError), given }
 
-    /// The request's attempt is over: others may pass.
+    /// The attempt of the request ended: others may start.
     func leaveGates(_ request: Request, _ outcome: GateOutcome) {
         let report = request.isAdmitted ? rateReport(request, outcome) : nil
         leaveGates(request, outcome, report)
@@ -207,7 +207,7 @@ extension Engine {
                 gate.refused(request.ticket, fault.error.isAboutConcurrency ? .concurrency : .rate, now: now)
             case .refused, .given: break
             }
-            // What a provider says of itself concerns its own gate.
+            // Headers of a provider apply to its own rate limiter only.
             guard isProvider, let report else { continue }
             var retryAfter: Double?
             if case .refused(let fault) = outcome, fault.error.kind == .rateLimit {
@@ -225,7 +225,7 @@ extension Engine {
         return headers.fields.isEmpty ? nil : RateLimitHeaders(headers, now: configuration.unixTime())
     }
 
-    /// Reports a failed attempt to the gates. Returns the fault with the wait that its rate headers ask for.
+    /// Reports a failed attempt to the rate limiters. Returns the error with the wait that its rate headers request.
     func refused(_ request: Request, _ fault: AttemptError, now: Double) -> AttemptError {
         guard fault.error.kind == .rateLimit || fault.error.kind == .overloaded else {
             leaveGates(request, .given)

@@ -1,39 +1,36 @@
-// The rate at which requests to one key may start, found from refusals alone. Pure value; knows no clock.
-//
-// Length: one state machine, whose phases share their measurements.
-//
-// Refusals at random (a server that sheds load) must not slow us down: only a cluster of refusals is evidence of a rate
-// limit. After a cluster the pace is measured: a token bucket is empty at two refusals, so what was accepted between them,
-// over the time between, is its rate (delivery rate, as in BBR). The pace then follows a cubic curve around the measured rate
-// (CUBIC, RFC 9438; AWS SDK adaptive retry mode): a tenth below, a plateau, and a probe above. Refusals that do not become
-// fewer when the pace falls are random: the pace is given up, and that share of refusals is tolerated from then on.
+// Finds the rate at which requests to one key may start, from refusals alone. Knows no clock.
+// Random refusals (load shedding) must not slow requests down: only a cluster of refusals is evidence of a rate
+// limit. After a cluster the rate is measured: a token bucket is empty at two refusals, so the requests accepted
+// between them, over that time, are its rate (delivery rate, as in BBR). The pace then follows a cubic curve around
+// the measured rate (CUBIC, RFC 9438; AWS SDK adaptive retry mode): a tenth below, a plateau, a probe above. Refusals
+// that do not become fewer at a slower pace are random: the pace is dropped, and that share of refusals is tolerated.
 
 internal import Glibc
 
-/// Starts a second for one key; no bound until refusals cluster.
+/// Starts per second for one key; unbounded until refusals cluster.
 struct RateController {
     private enum Phase: Equatable {
         /// No bound.
         case open
-        /// A slower pace for some starts: do the refusals become fewer?
+        /// A slower pace for some starts, to see whether refusals become fewer.
         case trial(base: Double, before: Double?, since: Double)
         /// The pace grows with each start until one is refused. `coarse` counts measurements over too few starts.
         case search(coarse: Int)
-        /// As `search`, slower, from a pace that was held: the limit may have risen.
+        /// As `search`, slower, from an established pace: the limit may have risen.
         case rise
         /// Around the measured rate.
         case hold
-        /// The refusals are taken for random: the pace grows whatever single ones come.
+        /// Refusals count as random: the pace grows despite single ones.
         case release
     }
 
-    /// Seconds of a quarter of the curve, at least; starts in it, at least.
+    /// Minimum duration of a quarter of the curve, in seconds; minimum starts in it.
     private static let quarter = (seconds: 3.0, starts: 30.0)
-    /// The slowest pace: one start every 4 seconds.
+    /// Slowest pace: one start every 4 seconds.
     private static let slowest = 0.25
-    /// The first pace after a cluster. It grows by a quarter with each start, so a fast server costs half a second.
+    /// First pace after a cluster. It grows by a quarter with each start, so a fast server costs half a second.
     private static let firstPace = 8.0
-    /// Evidence that ends `open`: e^10 : 1 for a cluster, e^9 : 1 for refusals that are merely many.
+    /// Evidence that ends `open`: e^10 : 1 for a cluster, e^9 : 1 for an increased share of refusals.
     private static let (clusterThreshold, shareThreshold) = (10.0, 9.0)
 
     private var phase = Phase.open
@@ -45,14 +42,14 @@ struct RateController {
     private var refusals = 0
     private var recent = RecentStarts()
     private var order = StartOrder()
-    /// Seconds until a refusal comes back.
+    /// Seconds from a start to its refusal.
     private var latency = 0.0
-    /// In this phase.
+    /// Counts of this phase.
     private var phaseStarts = 0
     private var phaseRefusals = 0
     /// Refusals of starts up to this one belong to an earlier pace.
     private var adjustedAt = 0
-    /// Refusals from the first start of a phase on, without an accepted one: the cluster that led to it goes on.
+    /// Refusals since the first start of a phase without an accepted one: the cluster that led to it continues.
     private var leading = 0
 
     // Evidence.
@@ -60,30 +57,30 @@ struct RateController {
     private var excess = CumulativeEvidence()
     private var paced = CumulativeEvidence()
     private var share = RecentShare()
-    /// The share of refusals before the present cluster began.
+    /// Share of refusals before the current cluster.
     private var shareBefore = 0.0
-    /// Refusals that have been found to be random, as a share, and the most that it may grow to.
+    /// Share of refusals known to be random, and its maximum.
     private var tolerated = 0.0
     private var tolerationCap = 0.4
-    /// The share that is expected at a pace below the limit.
+    /// Expected share at a pace below the limit.
     private var background = 0.0
 
     // The measured rate.
     private var known = 0.0
-    /// Accepted starts that the measurement rests on.
+    /// Accepted starts behind the measurement.
     private var precision = 0
-    /// The bucket was empty at this start; refusals since.
+    /// The start at which the bucket was empty; refusals since.
     private var anchor: (start: LimiterTicket, refusals: Int)?
     private var cycle = LimiterTicket()
-    /// How often a measured rate must have been too high before the refusals are taken for random.
+    /// Number of times a measured rate must be too high before refusals count as random.
     private var patience = 2
     private var corrections = 0
     private var correctedAt = 0
 
-    /// When the next request may start; nil without a bound.
+    /// Earliest next start; nil without a bound.
     var nextStart: Double? { phase == .open ? nil : next }
 
-    /// Starts a second at present; nil without a bound.
+    /// Current starts per second; nil without a bound.
     func rate(now: Double) -> Double? {
         switch phase {
         case .open: nil
@@ -92,10 +89,10 @@ struct RateController {
         }
     }
 
-    /// Place on the curve: -1 at its beginning, 0 at the measured rate.
+    /// Position on the curve: -1 at its beginning, 0 at the measured rate.
     private func position(_ now: Double) -> Double { (now - cycle.time) / quarter - 1 }
 
-    /// A rough measurement is soon looked at again.
+    /// A coarse measurement is repeated soon.
     private var quarter: Double {
         max(Self.quarter.seconds, Self.quarter.starts / known) * max(0.4, min(1, Double(precision) / 16))
     }
@@ -134,11 +131,11 @@ struct RateController {
             }
         }
         guard phase != .open, let rate = rate(now: now) else { return }
-        // A start that came late does not make the next one late.
+        // A late start does not delay the next one.
         next = max(now, next > now - 0.5 / rate ? next : now) + 1 / rate
     }
 
-    /// At most double within the time that a refusal takes: what was sent faster could not be known to be too fast.
+    /// At most doubled within one refusal latency: a faster increase could not be known to be too fast.
     private mutating func grow(by factor: Double) {
         pace *= min(factor, pow(2, min(1, 1 / (pace * max(latency, 0.001)))))
     }
@@ -159,7 +156,7 @@ struct RateController {
         }
     }
 
-    /// Tests for a cluster: nearly all refused, against the share that is usual here.
+    /// Tests for a cluster: nearly all refused, against the usual share.
     private mutating func weigh(_ ticket: LimiterTicket, _ accepted: Int, _ isLate: Bool) {
         if cluster.value < 1.4 * Double(accepted) || cluster.value == 0 {
             shareBefore = share.value(afterAccepted: accepted)
@@ -168,7 +165,7 @@ struct RateController {
         let isYoung = ticket.number < 16
         let usual = max(
             tolerated, isYoung ? 0 : RecentShare.unbiased(shareBefore, starts: ticket.number))
-        // With a clean history few refusals in a row are enough.
+        // With a clean history few consecutive refusals suffice.
         let low = !isYoung && usual < 0.04 ? 0.04 : max(0.1, min(0.5, 1.5 * usual))
         if tolerated > 0.1 {
             let faded = tolerated * pow(0.98, Double(accepted + 1)) + 0.02
@@ -228,7 +225,7 @@ struct RateController {
         }
     }
 
-    /// Where a cluster may still go on that has been answered already (the rest of a fixed window).
+    /// Whether a handled cluster may continue (the rest of a fixed window).
     private var isMeasuredPhase: Bool {
         switch phase {
         case .hold, .trial: true
@@ -247,7 +244,7 @@ struct RateController {
             return slow(to: max(Self.slowest, pace / 2), phase, now, isNewPhase: false)
         }
         if phase == .rise {
-            // What was accepted is our own pace, not the limit: measure from here.
+            // The accepted starts measure our own pace, not the limit: measure from here.
             anchor = (ticket, 0)
             precision = 0
             return hold(max(known, measured.rate, pace / 2), now)
@@ -258,7 +255,7 @@ struct RateController {
         }
         precision = measured.accepted
         guard pace > 20 * measured.rate else { return hold(measured.rate, now) }
-        // The pace ran far ahead: the bucket had filled up, and the rate is more than was measured.
+        // The pace ran far ahead of a full bucket: the rate is above the measurement.
         anchor = (ticket, 0)
         precision = 0
         hold(2 * measured.rate, now)
@@ -288,7 +285,7 @@ struct RateController {
             if let anchor, measured.accepted > 100 || ticket.time - anchor.start.time > 10 { self.anchor = (ticket, 0) }
             return slow(to: 0.7 * base, .trial(base: base, before: nil, since: now), now)
         }
-        // The probe has found the limit.
+        // The probe found the limit.
         if isQuiet, position >= -0.3 {
             known = max(known, measured.rate * (1 - background))
             precision = max(precision, measured.accepted)
@@ -391,7 +388,7 @@ struct RateController {
     }
 }
 
-/// The last 64 starts, and how many refusals had come at each.
+/// The last 64 starts, with the number of refusals at each.
 private struct RecentStarts {
     private var entries: [(time: Double, refusals: Int)] = []
     private var head = 0
@@ -405,7 +402,7 @@ private struct RecentStarts {
         head = (head + 1) % 64
     }
 
-    /// Starts a second; infinite where all began at once.
+    /// Starts per second; infinite if all began at once.
     func rate(_ now: Double) -> Double {
         guard let first, now > first.time else { return .infinity }
         return Double(count) / (now - first.time)
@@ -415,7 +412,7 @@ private struct RecentStarts {
         first.map { Double(refusals - $0.refusals) / Double(count) } ?? 0
     }
 
-    /// Starts a second that were not refused; 0 where there are too few.
+    /// Accepted starts per second; 0 for too few.
     func acceptedRate(_ now: Double, _ refusals: Int) -> Double {
         guard count >= 32, let first, now > first.time else { return 0 }
         return (Double(count) - Double(refusals - first.refusals)) / (now - first.time)

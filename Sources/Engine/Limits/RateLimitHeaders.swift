@@ -1,4 +1,4 @@
-// What a provider's answer says about its limits. Pure value.
+// Rate limits in a provider's response.
 //
 // Sources: OpenAI "Rate limits in headers" (x-ratelimit-limit-requests), also Groq, xAI and others; Anthropic "Response headers"
 // (anthropic-ratelimit-requests-limit); Cerebras "Rate limits" (x-ratelimit-remaining-requests-day); Mistral
@@ -8,43 +8,43 @@
 internal import HTTP
 internal import JSON
 
-/// The rate headers of one answer.
+/// The rate headers of one response.
 struct RateLimitHeaders: Equatable {
-    /// One limit: requests, tokens, perhaps of a window.
+    /// One limit: requests or tokens, optionally of a window.
     struct Allowance: Equatable {
         /// For messages: "requests per key", "tokens per day".
         var name: String
         var isTokens: Bool
-        /// The whole allowance; nil where only the remainder is sent.
+        /// The total; nil if only the remainder is sent.
         var limit: Double?
         var remaining: Double
-        /// Seconds until all are back.
+        /// Seconds until the total is available again.
         var reset: Double?
-        /// They come back one by one, and not all at the end of a window.
+        /// The allowance refills continuously, not at the end of a window.
         var isContinuous: Bool
 
-        /// Seconds until more can be asked for; nil where some are left or no reset is sent.
+        /// Seconds until a request is possible; nil if some are left or no reset is sent.
         var wait: Double? {
             guard let reset, reset > 0 else { return nil }
             guard isContinuous, let limit else { return remaining < 1 ? reset : nil }
-            // A tenth of the tokens is to be back: a request needs more than one.
+            // Waits for a tenth of the tokens: a request needs more than one.
             if isTokens { return remaining < max(1, limit / 50) ? reset / 10 : nil }
             return remaining < 1 ? 1 / refill(reset, limit) : nil
         }
 
-        /// Requests that come back in a second.
+        /// Requests refilled per second.
         func refill(_ reset: Double, _ limit: Double) -> Double {
-            // One less than was used: `remaining` is in whole requests, rounded down.
+            // One less than used: `remaining` is rounded down.
             max(1, limit - remaining - 1) / reset
         }
     }
 
     private(set) var allowances: [Allowance] = []
 
-    /// The longest wait that a limit asks for, in seconds.
+    /// Longest wait for a limit, in seconds.
     var wait: Double? { allowances.compactMap(\.wait).max() }
 
-    /// - Parameter now: seconds since 1970, for moments in headers.
+    /// - Parameter now: seconds since 1970, for absolute times in headers.
     init(_ headers: HTTPHeaders, now: UnixTime) {
         var found: [(name: Substring, fields: Fields)] = []
         for header in headers {
@@ -70,7 +70,7 @@ struct RateLimitHeaders: Equatable {
         var isAnthropic = false
     }
 
-    /// "x-ratelimit-limit-requests-day" and "anthropic-ratelimit-requests-limit" as what is limited and the header's role.
+    /// Subject and role of "x-ratelimit-limit-requests-day" or "anthropic-ratelimit-requests-limit".
     private static func parse(_ name: Substring) -> (what: Substring, role: Role)? {
         guard let place = name.firstRange(of: "ratelimit") else { return nil }
         let vendor = name[..<place.lowerBound]
@@ -138,16 +138,16 @@ struct RateLimitHeaders: Equatable {
 
     // MARK: Values
 
-    /// A count; of "50, 50;w=1" the first.
+    /// A count; the first of "50, 50;w=1".
     private static func count(_ text: String) -> Double? {
         WireNumber.count(String(text.prefix { $0 != "," && $0 != ";" && $0 != " " })).map { Double($0) }
     }
 
-    /// Numbers from here on are moments in seconds since 1970, from a thousand times it on in milliseconds.
+    /// Numbers from here are absolute seconds since 1970; from a thousand times it, milliseconds.
     private static let firstMoment = 1e9
 
-    /// A time until: "1s", "6m0s", "120ms", "1h2m3.5s", "0.45", or a moment in seconds or milliseconds since 1970, or in
-    /// RFC 3339.
+    /// Time until "1s", "6m0s", "120ms", "1h2m3.5s", "0.45", or an absolute time in seconds or milliseconds since
+    /// 1970 or in RFC 3339.
     static func seconds(_ text: String, _ now: UnixTime) -> Double? {
         if let number = Double(text) {
             if number >= firstMoment * 1_000 { return WireNumber.delay(max(0, number / 1_000 - now)) }
@@ -171,7 +171,7 @@ struct RateLimitHeaders: Equatable {
         "d": 86_400.0, "h": 3_600.0, "m": 60, "s": 1, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9,
     ]
 
-    /// Seconds since 1970 of "2025-06-15T15:06:40Z", with or without a fraction; only UTC is read.
+    /// Seconds since 1970 of "2025-06-15T15:06:40Z", with or without a fraction; UTC only.
     private static func moment(_ text: String) -> Double? {
         let parts = text.split { "-T:Z".contains($0) }
         guard text.hasSuffix("Z"), parts.count == 6, let year = Int(parts[0]), let month = Int(parts[1]),

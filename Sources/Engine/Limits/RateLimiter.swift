@@ -1,54 +1,54 @@
-// The rate limiter of one provider and key, or of one llm.limit: announced limits (rate headers, rules of scripts) and
-// limits found from refusals. Knows no clock and no request's content.
+// The rate limiter of one provider and key, or of one llm.limit: announced limits (rate headers, rules of scripts)
+// and limits found from refusals. Knows no clock and no content of requests.
 
 internal import Chat
 
-/// Whether a request may start, and the requests that wait for it.
+/// Decides whether a request may start, and holds the waiting ones.
 final class RateLimiter {
     /// Whether a request may start.
     enum Permission: Equatable {
         case now
-        /// Not before this moment.
+        /// Not before this time.
         case at(Double)
-        /// Once another has ended.
+        /// After another has ended.
         case afterAnother
     }
 
-    /// Which bound an attempt ran into.
+    /// Which bound an attempt exceeded.
     enum Refusal { case rate, concurrency }
 
-    /// No request starts before `until`: the provider asked for that.
+    /// No request starts before `until`, at the provider's request.
     private struct Closure {
         var until: Double
         var allowance: RateLimitHeaders.Allowance?
-        /// When all of the allowance is back.
+        /// Time at which the full allowance is back.
         var resetAt = 0.0
     }
 
-    /// The rule of an llm.limit; nil for the gate of a provider.
+    /// Rule of an llm.limit; nil for a provider's limiter.
     var rule: LimitRule?
-    /// Requests under way.
+    /// Requests in flight.
     private(set) var inFlight = 0
     private var rate = RateController()
     private var concurrency = ConcurrencyController()
-    /// By the name of what is used up.
+    /// By the name of the used-up allowance.
     private var closures: [String: Closure] = [:]
     private(set) var closedUntil = 0.0
-    /// Requests a second by rate headers, and the allowance.
+    /// Requests per second by rate headers, and the allowance.
     private var announced: (rate: Double, allowance: RateLimitHeaders.Allowance)?
-    /// The next start by rate headers, and by the rule.
+    /// Next start by rate headers, and by the rule.
     private var nextByHeaders = 0.0
     private var nextByRule = 0.0
-    /// Tokens that may be spent now; below zero after more were spent than there were.
+    /// Tokens available; negative after an overdraft.
     private var tokens = 0.0
     private var tokensAt: Double?
 
-    // The line. Nested requests first: the caller of another request waits for them, which would never end otherwise. Then
-    // retries, whose own delay is over, then the rest, each in order.
+    // The line. Nested requests first: the caller of another request waits for them, so they would deadlock. Then
+    // retries after their own delay, then the rest, each in order.
     private var nested = FIFO<Request>()
     private var retries = FIFO<Request>()
     private var waiting = FIFO<Request>()
-    /// Requests that left the front of the line, for places in it; and how often, for estimates.
+    /// Requests that left the front of the line, for positions; and how often, for estimates.
     private(set) var passed = 0
     private var joined = 0
     private var passTimes = (last: 0.0, interval: 0.0)
@@ -57,12 +57,12 @@ final class RateLimiter {
 
     // MARK: The line
 
-    /// Nobody waits.
+    /// The line is empty.
     var hasNoLine: Bool { nested.isEmpty && retries.isEmpty && waiting.isEmpty }
     /// The next to start.
     var firstInLine: Request? { nested.first ?? retries.first ?? waiting.first }
 
-    /// Whether a new request would be the first in line.
+    /// Whether a new request would be first in line.
     func isFirst(_ request: Request) -> Bool {
         guard nested.isEmpty else { return false }
         if request.spec.isInside { return true }
@@ -91,10 +91,10 @@ final class RateLimiter {
 
     func dropLine() { (nested, retries, waiting) = (FIFO(), FIFO(), FIFO()) }
 
-    /// The shortest wait and the earliest deadline that a request in line has or has had.
+    /// Shortest wait and earliest deadline of requests that are or were in line.
     private var lineBound = (seconds: Double.infinity, deadline: Double.infinity)
 
-    /// Requests whose wait has become too long. Looks through the line only where there may be some.
+    /// Requests whose wait is too long. Scans the line only if there may be some.
     func overdue(now: Double) -> [Request] {
         guard closedUntil - now > lineBound.seconds || closedUntil > lineBound.deadline else { return [] }
         var result: [Request] = []
@@ -113,7 +113,7 @@ final class RateLimiter {
         return result
     }
 
-    /// Seconds until a request in line starts, about.
+    /// Estimated seconds until a request in line starts.
     func estimate(_ request: Request, now: Double) -> Double {
         let ahead = Double(max(0, request.place - passed))
         let pace = interval(now) ?? (concurrency.limit == nil && rule == nil ? 0 : passTimes.interval)
@@ -149,7 +149,7 @@ final class RateLimiter {
             .compactMap { $0 }.max()
     }
 
-    /// What holds requests back, for messages: the limit's name and its bound.
+    /// The current bound, for messages: name and value.
     func reason(now: Double) -> String {
         if let rule { return Self.reason(rule, isOutOfTokens: tokens <= 0 && rule.tokensPerMinute != nil) }
         if closedUntil > now, let closure = closures.values.max(by: { $0.until < $1.until }) {
@@ -212,23 +212,23 @@ final class RateLimiter {
         return rate.started(now: now)
     }
 
-    /// One counts again that did not while its caller was occupied.
+    /// A request counts again after its caller was occupied.
     func goOn() { inFlight += 1 }
 
-    /// One is over, or was given up, or does not count for a while.
+    /// A request ended, was dropped, or does not count for now.
     func end() { inFlight -= 1 }
 
-    /// Tokens were spent by one that is over. The debt is at most a minute's worth: a count that makes no sense must not
-    /// close the limit for good.
+    /// An ended request spent tokens. The debt is at most a minute's worth: a bogus count must not close the limit
+    /// for good.
     func spend(tokens spent: Int) {
         guard let limit = rule?.tokensPerMinute else { return }
         tokens = max(tokens - Double(max(0, spent)), -limit)
     }
 
-    /// One was answered.
+    /// A request succeeded.
     func answered() { concurrency.answered() }
 
-    /// One was refused for being too much.
+    /// A request was refused by a limit.
     func refused(_ ticket: LimiterTicket, _ refusal: Refusal, now: Double) {
         switch refusal {
         case .rate: rate.refused(ticket, now: now)
@@ -238,8 +238,8 @@ final class RateLimiter {
 
     // MARK: Announced limits
 
-    /// Takes an answer's rate headers.
-    /// - Parameter retryAfter: what a 429 with such headers asks to wait: it holds for the key.
+    /// Applies the rate headers of a response.
+    /// - Parameter retryAfter: delay of a 429 with such headers: it applies to the key.
     func learn(_ report: RateLimitHeaders, retryAfter: Double?, now: Double) {
         guard !report.allowances.isEmpty else { return }
         closures = closures.filter { $0.value.until > now }
@@ -260,13 +260,13 @@ final class RateLimiter {
         guard allowance.isContinuous, !allowance.isTokens, let limit = allowance.limit, let reset = allowance.reset,
             reset > 0, limit - allowance.remaining > 1
         else { return }
-        // Those under way may not have been counted yet.
+        // Requests in flight may not be counted yet.
         if allowance.remaining - Double(inFlight) <= 1 {
             let refill = allowance.refill(reset, limit)
             announced = (refill, allowance)
             nextByHeaders = max(nextByHeaders, now + 1 / refill)
         } else if let announced {
-            // Some are left beyond those under way: one may start at once. In quiet time the pace is forgotten.
+            // Some are left beyond those in flight: one may start at once. An idle period resets the pace.
             if now > nextByHeaders + 2 / announced.rate, allowance.remaining > limit / 2 { self.announced = nil }
             nextByHeaders = min(nextByHeaders, now)
         }
