@@ -1,4 +1,4 @@
-// Streams that break after output, under each after-output policy, in a world without sockets.
+// Streams that break after output, under each after-output policy.
 
 import Chat
 import HTTP
@@ -54,7 +54,7 @@ import Testing
         world.head()
         world.send(events: "t:brown", "t: fox jumps", "t: over")
         world.turnAndTake()
-        // The second attempt breaks too; what it added stands.
+        // The second attempt breaks too; its text stays.
         world.end(.cut(how: "reset"))
         world.turnAndTake()
         world.advance(5)
@@ -67,7 +67,7 @@ import Testing
         #expect(world.text.hasPrefix("The quick brown fox"))
     }
 
-    /// The limit of tokens is that of the whole reply: each further attempt asks for what is left.
+    /// The token limit applies to the whole reply: each further attempt asks for the rest.
     @Test func aContinuationAsksForTheTokensThatAreLeft() {
         let world = EngineHarness()
         var spec = EngineHarness.spec(retry: RetryPolicy(afterOutput: .continue))
@@ -84,7 +84,7 @@ import Testing
             world.advance(5)
         }
         asked.append(world.last.request.headers["X-Max-Tokens"])
-        // Four ASCII characters are a token, by estimate.
+        // By estimate, four ASCII characters are a token.
         #expect(asked == ["20", "15", "10"])
     }
 
@@ -115,8 +115,8 @@ import Testing
         #expect(world.finish?.text == "kept")
     }
 
-    /// A stream of forty events, broken at every byte, by a reset and by a clean close, under every policy: whole only
-    /// past the end mark, what was read is a prefix of what was sent, nothing comes twice.
+    /// A stream of forty events, broken at each byte by a reset and by a clean close, under each policy: complete
+    /// only past the end marker; the text is a prefix of what was sent; nothing comes twice.
     @Test(arguments: AfterOutput.allCases, [TransferEnding.complete, .cut(how: "reset")])
     func cutAtEveryByte(policy: AfterOutput, ending: TransferEnding) throws {
         let tokens = (0..<40).map { "word\($0) é, " }

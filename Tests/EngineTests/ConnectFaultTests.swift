@@ -1,4 +1,4 @@
-// Hosts that cannot be reached, half reached, or reached through a proxy only. Loopback plays them all.
+// Unreachable and half reachable hosts, and hosts behind a proxy, all on loopback.
 
 import Chat
 import Formats
@@ -38,7 +38,7 @@ import Testing
             .check(outcome, took: seconds)
     }
 
-    // The environment belongs to the whole process, so each of these runs in a process of its own.
+    // The environment belongs to the process, so each of these runs in its own process.
 
     @Test func theProxyOfTheEnvironmentCarriesTheRequest() async {
         await #expect(processExitsWith: .success) {
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    /// A refusal that passes is tried again as the server's own would be, after the wait that the proxy asks for.
+    /// A temporary refusal is retried like one of the server, after the delay that the proxy requests.
     @Test func aProxyThatRefusesForNow() async {
         await #expect(processExitsWith: .success) {
             for (status, attempts) in [(503, 3), (502, 3), (504, 3), (429, 3), (408, 3), (403, 1), (404, 1), (407, 1)] {

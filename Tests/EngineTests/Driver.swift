@@ -1,4 +1,4 @@
-// Drives a real engine until its requests are done, and reads what came of them.
+// Runs a real engine until its requests are done.
 
 import Base
 import Chat
@@ -8,7 +8,7 @@ import Testing
 
 @testable import Engine
 
-/// A real engine, driven until its requests are done.
+/// A real engine that runs until its requests are done.
 final class Driver {
     let engine: Engine
     var events: [RequestID: [ChatEvent]] = [:]
@@ -27,7 +27,7 @@ final class Driver {
         engine = try Engine(configuration)
     }
 
-    /// Turns until `isDone` or a minute has gone; takes everything unless told otherwise.
+    /// Turns until `isDone`, for a minute at most; takes all events by default.
     func run(taking: Bool = true, until isDone: (Driver) -> Bool = { $0.engine.activeCount == 0 }) {
         let deadline = Engine.now() + 60
         while !isDone(self) {
@@ -41,7 +41,7 @@ final class Driver {
         }
     }
 
-    /// One request from start to end.
+    /// Runs one request.
     func ask(_ spec: RequestSpec, id: UInt64 = 1) -> Outcome {
         engine.submit(.start(RequestID(id), spec))
         run()
@@ -49,7 +49,7 @@ final class Driver {
     }
 }
 
-/// The events of one request, read.
+/// Parsed events of one request.
 struct Outcome {
     var text = ""
     var reply: Reply?

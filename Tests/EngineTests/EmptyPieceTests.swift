@@ -1,5 +1,4 @@
-// Pieces of tool calls that hold nothing, sent for ever: the reply does not grow, and its clocks run on. Pieces that
-// hold something stop them.
+// Endless empty pieces of tool calls: the reply does not grow, and its timeouts run. Pieces with content stop them.
 
 import Chat
 import Testing
@@ -9,11 +8,11 @@ import Testing
 @Suite struct EmptyPieceTests {
     struct Case: CustomTestStringConvertible {
         var dialect: String
-        /// How the reply begins; its output.
+        /// The beginning of the reply; its output.
         var opening: [String]
-        /// What is sent for ever.
+        /// Sent without end.
         var empty: String
-        /// A piece that says something.
+        /// A piece with content.
         var piece: String
         var testDescription: String { "\(dialect): \(empty)" }
     }

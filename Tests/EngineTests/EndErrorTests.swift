@@ -1,4 +1,4 @@
-// Errors that the event which ends the reply bears itself: the reply is no success, and what came of it is kept.
+// Errors inside the event that ends the reply: the request fails and keeps its partial reply.
 
 import Chat
 import HTTP

@@ -1,4 +1,4 @@
-// What happens between the engine and its reader: delivery, back-pressure, pause, stop, cancel, time, and many requests.
+// Delivery, back-pressure, pause, stop, cancel, timeouts, and many requests.
 
 import Chat
 import HTTP
@@ -18,7 +18,7 @@ import Testing
         let taken = world.engine.take(RequestID(1))
         world.send(events: "t:four")
         world.turn()
-        // Of what was taken the reader has shown "hm" and "one ".
+        // The reader has shown "hm" and "one " of what it took.
         world.engine.submit(.stop(RequestID(1), undelivered: Undelivered(taken[2...])))
         world.turnAndTake()
         let reply = try #require(world.finish)
@@ -375,7 +375,7 @@ import Testing
         #expect(world.port.lastWait == 0, "something waits to be taken")
     }
 
-    /// The bytes have arrived, and what they mean is attended to no more.
+    /// The bytes have arrived, and their meaning is ignored.
     @Test(arguments: [[], ["t:x"], ["t:x", "finish:stop", "[DONE]"]])
     func anEngineLetsGoOfItsRequests(payloads: [String]) {
         weak var attempt: Attempt?

@@ -1,4 +1,4 @@
-// A world for the engine without sockets or time: the test sends the bytes and moves the clock.
+// An engine without sockets or time: the test sends the bytes and moves the clock.
 
 import Base
 import Chat
@@ -18,7 +18,7 @@ final class FakePort: Transport {
         var isPaused = false
         var isCancelled = false
         var isEnded = false
-        /// What the server has sent and the engine has not read.
+        /// Sent by the server, not yet read by the engine.
         var incoming: [Piece] = []
 
         init(_ attempt: Attempt, _ request: HTTPRequest) {
@@ -35,9 +35,9 @@ final class FakePort: Transport {
 
     var transfers: [Transfer] = []
     var lastWait: Double??
-    /// What the next starts answer.
+    /// Results of the next starts.
     var refusals: [TransferRefusal] = []
-    /// How many pieces one turn moves, a transfer.
+    /// Pieces per turn for each transfer.
     var piecesPerTurn = Int.max
 
     func start(_ request: HTTPRequest, _ route: TransferRoute, for attempt: Attempt) throws(TransferRefusal)
@@ -53,7 +53,7 @@ final class FakePort: Transport {
 
     func cancel(_ transfer: TransferHandle) { transfers[Int(transfer.raw)].isCancelled = true }
     func pause(_ transfer: TransferHandle) { transfers[Int(transfer.raw)].isPaused = true }
-    /// Calls back before it returns, as the real one may.
+    /// Calls back before it returns, as the real transport may.
     func resume(_ transfer: TransferHandle) {
         transfers[Int(transfer.raw)].isPaused = false
         move(transfers[Int(transfer.raw)], pieces: 1)
@@ -87,7 +87,7 @@ final class FakePort: Transport {
     }
 }
 
-/// An engine on a fake port, with a clock that only the test moves.
+/// An engine on a fake transport, with a clock that only the test moves.
 final class EngineHarness {
     final class Time { var now = 1000.0 }
 
@@ -138,10 +138,10 @@ final class EngineHarness {
         turn()
     }
 
-    /// One turn; what is ready stays in the engine.
+    /// One turn; events stay in the engine.
     func turn() { engine.turn(waitingUpTo: 0) }
 
-    /// One turn, after which everything ready has been taken.
+    /// One turn, then takes all events.
     func turnAndTake() {
         turn()
         takeAll()

@@ -1,4 +1,4 @@
-// Requests from start to end in a world without sockets: outcomes, order of events, retries, what a partial reply holds.
+// Requests from start to end: outcomes, order of events, retries, partial replies.
 
 import Chat
 import HTTP
@@ -172,7 +172,7 @@ import Testing
         }
     }
 
-    /// "\u{8B}" stands for the byte, not for its UTF-8 form.
+    /// "\u{8B}" means the byte, not its UTF-8 form.
     static func bytes(_ text: String) -> [UInt8] {
         text.unicodeScalars.flatMap { $0.value == 0x8B ? [0x8B] : Array(String($0).utf8) }
     }

@@ -1,27 +1,27 @@
-// What must come of a request that meets a fault, and how soon: what the tables of faults have in common.
+// Expected outcome and duration of a request that meets a fault.
 
 import Chat
 import Testing
 
 @testable import Engine
 
-/// The one outcome that a fault allows.
+/// The one correct outcome of a fault.
 struct Expected: Sendable {
-    /// The reply's text; nil where the request must fail.
+    /// Text of the reply; nil if the request must fail.
     var text: String?
-    /// The reply's finish reason.
+    /// Finish reason of the reply.
     var finish = FinishReason.stop
-    /// The failure's kind.
+    /// Kind of the failure.
     var kind: ErrorKind?
-    /// For a timeout: which.
+    /// For a timeout: which one.
     var phase: RequestFailure.Phase?
-    /// Attempts made.
+    /// Attempts.
     var attempts: Int
-    /// The text that the failure keeps.
+    /// Text of the partial reply.
     var partial: String?
-    /// Words of the failure's message.
+    /// Words in the message.
     var says: [String]
-    /// How long it may take, in seconds. The upper end is there to catch a timeout that struck instead.
+    /// Allowed duration in seconds. The upper bound detects a timeout in place of the fault.
     var seconds: ClosedRange<Double>
 
     static func reply(
@@ -58,7 +58,7 @@ struct Expected: Sendable {
 }
 
 extension Driver {
-    /// One request from start to end, and the seconds that it took. Calls `onToken` when its first token has been taken.
+    /// Runs one request and returns its duration in seconds. Calls `onToken` after its first token was taken.
     func time(_ spec: RequestSpec, id: UInt64 = 1, onToken: () -> Void = {}) -> (Outcome, Double) {
         let start = Engine.now()
         let id = RequestID(id)

@@ -1,5 +1,4 @@
-// Servers of HTTP/1.1 by value: what a connection does, step by step, and the request that meets it. For the tables of
-// faults.
+// Scripted HTTP/1.1 servers, and the requests that meet them.
 
 import Chat
 import Foundation
@@ -7,29 +6,29 @@ import Testing
 
 @testable import Engine
 
-/// One thing that a server does to a connection, once it has read a request.
+/// One step of a server after it has read a request.
 enum Step: Sendable {
     case send(String)
     case sendBytes([UInt8])
     /// Waits until the client's reader has taken the first token.
     case awaitToken
-    /// A byte every ten milliseconds, for as long as the client is there.
+    /// A byte every ten milliseconds while the client is connected.
     case drip(String)
-    /// Again and again, for as long as the client is there.
+    /// Repeats while the client is connected.
     case endless(String)
-    /// Nothing, for as long as the client is there.
+    /// Silence while the client is connected.
     case silence
-    /// Ends the connection by a reset; else it is closed.
+    /// Ends the connection by a reset instead of a close.
     case reset
 }
 
-/// A fault of HTTP/1.1, and what must come of it.
+/// An HTTP/1.1 fault and its outcome.
 struct FaultCase: Sendable, CustomTestStringConvertible {
     var testDescription: String
-    /// What each connection does; those behind the last do what the last does.
+    /// Steps of each connection; the last entry repeats.
     var connections: [[Step]]
     var expected: Expected
-    /// Attempts after the first that the policy allows.
+    /// Retries that the policy allows.
     var retries = 2
     var timeouts = Timeouts(connect: 2, first: 10, idle: 10)
     var limits = RequestLimits()
@@ -46,7 +45,7 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
         self.limits = limits
     }
 
-    /// Plays it, asks, and compares.
+    /// Runs the fault and compares the outcome.
     func check() throws {
         let go = Mailbox<Bool>()
         let server = LoopbackServer { [connections] connection in
@@ -83,19 +82,19 @@ extension LoopbackServer.Connection {
     }
 }
 
-/// The stream of Chat Completions in pieces.
+/// A Chat Completions stream in pieces.
 enum Chat {
     static func token(_ text: String) -> String { DialectEngineTests.piece(text) }
     static let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
     static let done = "data: [DONE]\n\n"
-    /// "moon", and the end.
+    /// "moon" and the end.
     static let moon = token("moon") + finish + done
-    /// The head of a stream whose end is the end of the connection.
+    /// Head of a stream that ends with the connection.
     static let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
-    /// The head of a stream in chunks.
+    /// Head of a chunked stream.
     static let chunkedHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-    /// A whole answer that is no stream.
+    /// A complete body that is not a stream.
     static func answer(_ status: String, _ body: String = "", type: String = "application/json", headers: [String] = [])
         -> Step
     {

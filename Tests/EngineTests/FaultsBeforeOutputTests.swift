@@ -1,5 +1,5 @@
-// What can happen to a request before its first token, with the dialect of Chat Completions over real sockets: the
-// connection, the status, the headers. Each row is a fault and its one right outcome, in time.
+// Faults before the first token, over real sockets: connection, status, headers. Each row is a fault, its outcome and
+// its duration.
 
 import Chat
 import Foundation
@@ -157,7 +157,7 @@ import Transport
             expect: .failure(.protocol)),
     ]
 
-    /// A key is for one host: whoever is redirected to is not called.
+    /// A key belongs to one host: redirects are not followed.
     @Test(arguments: ["307 Temporary Redirect", "308 Permanent Redirect"])
     func redirectsAreNotFollowed(status: String) throws {
         let other = LoopbackServer { _ = $0.readRequest() }
@@ -176,7 +176,7 @@ import Transport
     }
 }
 
-/// The text in gzip's envelope, stored as it is (RFC 1951 section 3.2.4, RFC 1952).
+/// The text as gzip, stored without compression (RFC 1951 section 3.2.4, RFC 1952).
 private func gzip(_ text: String) -> [UInt8] {
     func little(_ value: UInt32, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(value >> (8 * $0) & 0xFF) } }
     let bytes = Array(text.utf8)

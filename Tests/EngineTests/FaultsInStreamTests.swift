@@ -1,5 +1,5 @@
-// What can happen to a stream of Chat Completions once its head is there, over real sockets. Each row is a fault and its
-// one right outcome, in time. What was shown is kept; nothing is tried again behind it.
+// Faults after the head of a stream, over real sockets. Each row is a fault, its outcome and its duration. Delivered
+// output is kept; there is no retry after it.
 
 import Chat
 import Foundation
@@ -12,7 +12,7 @@ import Testing
     @Test(arguments: odd) func oddStream(_ row: FaultCase) throws { try row.check() }
     @Test(arguments: endless) func endlessStream(_ row: FaultCase) throws { try row.check() }
 
-    /// The head and a token, which the reader has taken when what follows is sent.
+    /// The head and a token, which the reader has taken before the rest is sent.
     static func begun(_ rest: Step...) -> [Step] { [.send(Chat.head + Chat.token("half ")), .awaitToken] + rest }
     static func begunInChunks(_ rest: Step...) -> [Step] {
         [.send(Chat.chunkedHead + chunk(Chat.token("half "))), .awaitToken] + rest
@@ -112,10 +112,10 @@ import Testing
             expect: .reply("moon", seconds: 0...4)),
     ]
 
-    /// Long, so that a test without optimisation spends its time on the engine and not on counting lines.
+    /// Long, so that an unoptimized test spends its time in the engine.
     static let remark = ": " + String(repeating: "still here ", count: 2000) + "\n\n"
 
-    /// A fast machine reads 256 MiB of comments before its time is out.
+    /// A fast machine reads 256 MiB of comments before the timeout.
     static let unbounded = RequestLimits(maxBodyBytes: .max)
 
     static let endless = [
@@ -152,7 +152,7 @@ import Testing
         #expect(outcome.failure?.partial?.text == outcome.text)
     }
 
-    /// The last word counts; a stream that says nothing of it leaves it unknown, not zero.
+    /// The last counts win; without any they are unknown, not zero.
     @Test(arguments: [([], nil), ([7], 7), ([3, 9], 9)] as [([Int], Int?)])
     func usage(counts: [Int], total: Int?) throws {
         let events = counts.map { "data: {\"choices\":[],\"usage\":{\"completion_tokens\":\($0)}}\n\n" }.joined()

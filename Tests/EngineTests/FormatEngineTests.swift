@@ -1,4 +1,4 @@
-// The engine with real dialects: the two protocols fit.
+// The engine with real wire formats.
 
 import Chat
 import HTTP
@@ -34,7 +34,7 @@ import Testing
         #expect(reply.model == "m-1")
     }
 
-    /// Anthropic takes no text that ends in white space to go on from, and says it again.
+    /// Anthropic rejects a prefill that ends in white space, and repeats the white space.
     @Test func aContinuedMessageHasItsSpacesOnce() throws {
         func event(_ members: String) -> String { "data: {\"type\":\(members)}\n\n" }
         func piece(_ text: String) -> String {
@@ -70,7 +70,7 @@ import Testing
         #expect(world.finish?.finishReason == .length)
     }
 
-    /// What comes behind the finish reason is read too.
+    /// Frames after the finish reason are read too.
     @Test func theUsageWithoutItsBlankLine() {
         let world = EngineHarness()
         world.start(1, EngineHarness.spec(dialect: "openai", retry: RetryPolicy(max: 0)))
@@ -84,7 +84,7 @@ import Testing
         #expect(world.finish?.usage?.totalTokens == 7)
     }
 
-    /// A chunk of Gemini's that names a finish reason may not be the last: what follows without one is no whole reply.
+    /// A Gemini chunk with a finish reason may not be the last: further output without one is not a complete reply.
     @Test(arguments: ["cut", "end", "error", "line", "whole"]) func aReplyThatGoesOnBehindItsEnd(how: String) {
         func chunk(_ text: String, _ rest: String = "") -> String {
             "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\(text)\"}]}\(rest)}]}"

@@ -1,4 +1,4 @@
-// HTTP/2 through the engine: what a server can do to a stream, or to the connection that carries it.
+// HTTP/2 faults of streams and connections.
 
 import Chat
 import Foundation
@@ -7,10 +7,10 @@ import Testing
 
 @testable import Engine
 
-/// Tests that need a server over TLS: Support/Servers/tls.py and OpenSSL's command for its certificate.
+/// Tests that need a TLS server: Support/Servers/tls.py and the openssl command.
 let canServeTLS = ChildServer.isInstalled("openssl") && ChildServer.isInstalled("python3")
 
-/// Asks a server that plays `scenario`, and says how it must end.
+/// Asks a server that plays `scenario`, and checks the outcome.
 func withTLSServer(
     _ scenario: String, certificateFor name: String = "IP:127.0.0.1", isExpired: Bool = false, isTrusted: Bool = true,
     _ body: (ChildServer, Driver, RequestSpec) throws -> Void
@@ -34,7 +34,7 @@ func withTLSServer(
         var testDescription: String
         var scenario: String
         var expected: Expected
-        /// Requests that reached the server whole.
+        /// Complete requests at the server.
         var requests: Int
         /// Connections that carried them.
         var connections: Int
@@ -97,7 +97,7 @@ func withTLSServer(
         #expect(Set(log.map { $0.split(separator: " ")[1] }).count == test.connections, "\(log)")
     }
 
-    /// A connection that has said it goes carries no further request.
+    /// A connection after GOAWAY carries no further request.
     @Test func afterGoawayTheNextRequestOpensAConnection() throws {
         let log = try withTLSServer("goaway-in-stream") { server, driver, spec in
             for id: UInt64 in 1...2 {

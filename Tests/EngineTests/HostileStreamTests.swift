@@ -1,5 +1,5 @@
-// A server may send anything: no stream and no header ends the process, and every request ends with one outcome. By value,
-// through header readers, framers, decoders and the engine. MOONRILL_FUZZ_CASES sets how many streams there are in all.
+// Hostile streams and headers never end the process, and each request ends with one outcome: through header readers,
+// framers, decoders and the engine. MOONRILL_FUZZ_CASES sets the number of streams.
 
 import Chat
 import Foundation
@@ -10,13 +10,13 @@ import Testing
 @testable import Engine
 
 @Suite struct HostileStreamTests {
-    /// 100 streams a dialect take a second or two; 20,000 in all some minutes.
+    /// 100 streams for each format take a second or two; 20,000 in all some minutes.
     private static let casesPerDialect: Int = {
         let wanted = ProcessInfo.processInfo.environment["MOONRILL_FUZZ_CASES"].flatMap { Int($0) } ?? 700
         return (wanted + HostileStreams.dialects.count - 1) / HostileStreams.dialects.count
     }()
 
-    /// The streams that the cases are made from are whole replies (openai's and gemini's with an error behind).
+    /// The original streams are complete replies (those of openai and gemini are followed by an error).
     @Test(arguments: HostileStreams.dialects) func theyAreRepliesBefore(dialect: String) {
         let world = EngineHarness()
         world.start(1, EngineHarness.spec(dialect: dialect))
@@ -53,7 +53,7 @@ import Testing
             }
             outcomes[world.failure?.kind.rawValue ?? "finished", default: 0] += 1
         }
-        // The cases reach behind the first checks: some replies are whole, and some fail.
+        // The cases reach beyond the first checks: some replies complete, some fail.
         #expect(outcomes["finished"] ?? 0 > 0 && outcomes.count > 2)
     }
 
@@ -75,7 +75,7 @@ import Testing
         for _ in 0..<4 { world.turnAndTake() }
     }
 
-    /// Counts are counts, and stay so in every sum.
+    /// Counts stay in bounds in each sum.
     private func check(_ usage: Usage?, _ number: Int) {
         let counts = [
             usage?.inputTokens, usage?.outputTokens, usage?.totalTokens, usage?.reasoningTokens, usage?.cachedTokens,

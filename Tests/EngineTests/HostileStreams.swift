@@ -1,5 +1,4 @@
-// Streams of every dialect with numbers in every numeric place, and what a hostile server makes of them. Deterministic:
-// the same seed gives the same bytes.
+// Streams of each format with numbers in each numeric place, and their mutations. Deterministic by seed.
 
 import HTTP
 import Support
@@ -7,7 +6,7 @@ import Support
 enum HostileStreams {
     static let dialects = ["openai", "responses", "anthropic", "gemini", "cohere", "ollama", "tgi"]
 
-    /// A whole reply, each frame for itself.
+    /// A complete reply, frame by frame.
     static func frames(of dialect: String) -> [String] {
         switch dialect {
         case "ollama": ollama.map { $0 + "\n" }
@@ -121,10 +120,10 @@ enum HostileStreams {
         "[9223372036854775807]",
     ]
 
-    /// A body that a hostile server may send.
+    /// A mutated body.
     static func body(of dialect: String, using random: inout SeededGenerator) -> [UInt8] {
         var frames = frames(of: dialect)
-        // Half of them without the error behind the reply.
+        // Half of them without the error after the reply.
         if Bool.random(using: &random) { frames.removeAll { $0.contains("\"late\"") } }
         for _ in 0..<Int.random(in: 1...3, using: &random) {
             switch Int.random(in: 0..<8, using: &random) {
@@ -160,7 +159,7 @@ enum HostileStreams {
         Int.random(in: 0..<frames.count, using: &random)
     }
 
-    /// Every `chance`th number outside of strings, on average, becomes another.
+    /// Replaces every `chance`th number outside strings on average.
     private static func replacingNumbers(
         in frame: String, chance: Int, by others: [String], _ random: inout SeededGenerator
     ) -> String {
@@ -191,7 +190,7 @@ enum HostileStreams {
         return String(decoding: out, as: UTF8.self)
     }
 
-    /// Some string values become values of another type.
+    /// Replaces some string values by values of other types.
     private static func replacingStrings(in frame: String, _ random: inout SeededGenerator) -> String {
         var out = ""
         var rest = frame[...]

@@ -1,4 +1,4 @@
-// What gates let pass, by value: no sockets, no clocks.
+// Admission by rate limiters.
 
 import Chat
 import HTTP
@@ -239,7 +239,7 @@ import Testing
         #expect(gate.opening(now: 0) < 60.1 && gate.permission(now: 60.1) == .now)
     }
 
-    /// A server that answers 20 requests a second, and refuses the rest; requests take 50 ms. Simulated by value.
+    /// A simulated server that accepts 20 requests per second; requests take 50 ms.
     @Test(arguments: [true, false], [8, 64, 1_000]) func findsTheRate(isTold: Bool, width: Int) {
         let gate = RateLimiter()
         var level = 20.0
@@ -283,14 +283,14 @@ import Testing
             }
             now += 0.005
         }
-        // Those that were sent in the first instant cannot be known to be too many.
+        // Requests of the first instant cannot be known to be too many.
         #expect(refused < max(0, width - 20) + 50, "\(refused) refused")
         #expect(now < 49 * 1.3, "\(now) s")
     }
 }
 
 @Suite struct PlaceTests {
-    /// Two requests under a limit of one at once; the first is streaming, the second stands in line.
+    /// Two requests under a limit of one: the first streams, the second is in line.
     private func world() -> EngineHarness {
         let world = EngineHarness()
         for id in [1, 2] as [UInt64] {
@@ -304,7 +304,7 @@ import Testing
         return world
     }
 
-    /// What the caller of the first waits for may be the second.
+    /// The caller of the first may wait for the second.
     @Test(arguments: [RequestCommand.occupied(RequestID(1)), .pause(RequestID(1))])
     func aRequestThatWaitsForItsCallerKeepsNoPlace(command: RequestCommand) {
         let world = world()
@@ -312,7 +312,7 @@ import Testing
         world.engine.submit(command)
         world.turn()
         #expect(world.port.transfers.count == 2 && !world.engine.hasRequestsInLine)
-        // It goes on without waiting, and counts again: a third waits for both.
+        // It continues without waiting, and counts again: a third waits for both.
         world.engine.submit(.reading(RequestID(1)))
         world.engine.submit(.resume(RequestID(1)))
         var third = EngineHarness.spec()

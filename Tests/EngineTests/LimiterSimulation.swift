@@ -1,5 +1,5 @@
-// A map over many items against a simulated server: workers, retries with backoff, the limiter. Discrete events; no clock, no
-// sockets, and random numbers from a fixed seed.
+// Discrete-event simulation of a map over many items: workers, retries with backoff, the limiter, a server. Fixed
+// seeds.
 
 import Chat
 import Support
@@ -16,7 +16,7 @@ struct SeededRandom {
     mutating func next() -> Double { Double(numbers.next() >> 11) * 0x1p-53 }
 }
 
-/// What a simulated server refuses.
+/// Refusals of a simulated server.
 struct SimulatedServer {
     enum Rule {
         case none
@@ -28,13 +28,13 @@ struct SimulatedServer {
     enum Refusal { case rate, overload }
 
     var rule = Rule.none
-    /// A rule that takes its place at a time.
+    /// A rule that replaces it at a time.
     var later: (at: Double, rule: Rule)?
-    /// Share of requests refused at random.
+    /// Share of random refusals.
     var random = 0.0
     var refusals = [Refusal.rate]
     var latency = 0.05...0.05
-    /// Seconds until a refusal is back.
+    /// Seconds until a refusal arrives.
     var refusalTime = 0.001
     var retryAfter: Double?
     private var level = Double.infinity
@@ -111,7 +111,7 @@ struct LimiterSimulation {
         var wakeAt = -1.0
         var (left, done) = (items - min(width, items), 0)
         while done + failed < items, now < 3_600 {
-            // Starts that are allowed by now.
+            // Starts that are allowed now.
             while line > 0 || !retries.isEmpty {
                 if isLimited {
                     if let limit = concurrency.limit, inFlight >= limit { break }
@@ -162,7 +162,7 @@ struct LimiterSimulation {
         seconds = now
     }
 
-    /// The mean over several seeds: seconds, share refused, items failed.
+    /// Means over several seeds: seconds, refused share, failed items.
     static func mean(
         _ items: Int, _ width: Int, _ server: SimulatedServer, isLimited: Bool = true,
         seeds: ClosedRange<UInt64> = 1...20

@@ -1,4 +1,4 @@
-// Waits at the rate limiter, through the engine: what is told of them, how long they may be, who goes first.
+// Waits at the rate limiter: announcements, bounds, order.
 
 import Chat
 import HTTP
@@ -28,7 +28,7 @@ import Testing
         world.turnAndTake()
     }
 
-    /// A reply said that nothing is left for a day: the next request fails at once, and says why.
+    /// After a reply with nothing left for a day the next request fails at once, with the reason.
     @Test(
         arguments: [
             (RetryPolicy(), nil, "retry.max_wait"), (RetryPolicy(maxWait: 5), nil, "retry.max_wait"),
@@ -47,7 +47,7 @@ import Testing
         #expect(failure?.message.contains(option) == true, "\(failure?.message ?? "")")
     }
 
-    /// The request that got the 429 fails too, without a retry.
+    /// The request with the 429 fails too, without a retry.
     @Test func a429WhoseResetIsTooFarFailsAtOnce() {
         let world = EngineHarness()
         world.start(1, EngineHarness.spec(retry: RetryPolicy(maxWait: 5)))
@@ -66,7 +66,7 @@ import Testing
         #expect(world.port.transfers.count == 2)
     }
 
-    /// A wait of 6 seconds is told, and is as long as was told.
+    /// A wait of 6 seconds is announced, and lasts as long.
     @Test func aWaitIsTold() {
         let world = EngineHarness()
         world.start()
@@ -85,7 +85,7 @@ import Testing
         #expect(world.port.transfers.count == 2)
     }
 
-    /// Nobody knows how long another request takes: the wait is told after a second.
+    /// The duration of another request is unknown: the wait is announced after a second.
     @Test func aWaitInLineIsToldAfterASecond() {
         let world = EngineHarness()
         var spec = EngineHarness.spec()
@@ -99,7 +99,7 @@ import Testing
         #expect(world.names == ["wait:limit \"one\": 1 at once"])
     }
 
-    /// A closure that a later answer brings reaches those in line.
+    /// A limit from a later response applies to requests in line.
     @Test func aWaitThatBecomesTooLongFails() {
         let world = EngineHarness()
         var spec = EngineHarness.spec()
@@ -126,7 +126,7 @@ import Testing
         #expect(world.failure?.message.contains("limit \"one\": 1 at once") == true)
     }
 
-    /// What `retry` says is when the next attempt begins, also where rate headers know more than the backoff.
+    /// `retry` announces the real start, also if rate headers exceed the backoff.
     @Test func theDelayOfARetryIsTheRealOne() {
         let world = EngineHarness()
         world.start()
@@ -139,7 +139,7 @@ import Testing
         #expect(world.port.transfers.count == 2)
     }
 
-    /// A retry whose delay is over starts before those that came after it.
+    /// A retry after its delay starts before later requests.
     @Test func aRetryGoesToTheFront() {
         let world = EngineHarness()
         var spec = EngineHarness.spec(retry: RetryPolicy(base: 1))
@@ -160,7 +160,7 @@ import Testing
         #expect(world.finish?.attempts == 2, "\(world.names)")
     }
 
-    /// OpenRouter: the rate headers stand in the error's body, the reset in milliseconds since 1970.
+    /// OpenRouter: rate headers in the body of the error, reset in milliseconds since 1970.
     @Test func aResetInTheBodyIsWaitedFor() {
         let world = EngineHarness()
         world.start(1, EngineHarness.spec(dialect: "openai"))

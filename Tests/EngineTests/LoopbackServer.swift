@@ -1,5 +1,5 @@
-// A server on loopback that does what a test says, byte for byte: one thread a connection. It listens until the process
-// ends: a server that went with its last reference would go while a test still waits for an answer.
+// A scripted loopback server, one thread a connection. It listens until the process ends: a test may still wait for a
+// response after the last reference is gone.
 
 import Foundation
 
@@ -7,10 +7,10 @@ final class LoopbackServer: Sendable {
     /// One accepted connection.
     struct Connection {
         let socket: Int32
-        /// Which connection this is, from 0.
+        /// Index of the connection.
         let number: Int
 
-        /// A whole request: head and body. Nil when the client closed first.
+        /// A complete request: head and body. Nil if the client closed first.
         func readRequest() -> String? {
             var bytes: [UInt8] = []
             var needed: Int?
@@ -29,7 +29,7 @@ final class LoopbackServer: Sendable {
             }
         }
 
-        /// False when the client is gone.
+        /// False if the client has closed.
         @discardableResult func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
         @discardableResult func send(_ bytes: [UInt8]) -> Bool {
@@ -44,7 +44,7 @@ final class LoopbackServer: Sendable {
             return true
         }
 
-        /// Makes the coming close a reset.
+        /// Turns the next close into a reset.
         func reset() {
             var linger = Foundation.linger(l_onoff: 1, l_linger: 0)
             setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Foundation.linger>.size))
@@ -100,9 +100,9 @@ final class LoopbackServer: Sendable {
     }
 }
 
-/// What threads of a server tell the test.
+/// Messages from server threads to the test.
 final class Mailbox<Value: Sendable>: @unchecked Sendable {
-    // Unchecked: everything is behind the condition's lock.
+    // Unchecked: the lock of the condition guards all state.
     private let condition = NSCondition()
     private var values: [Value] = []
 
@@ -119,7 +119,7 @@ final class Mailbox<Value: Sendable>: @unchecked Sendable {
         return values
     }
 
-    /// Waits until there are so many values, at most `seconds`.
+    /// Waits for that many values, at most `seconds`.
     func wait(for count: Int, seconds: Double = 10) -> [Value] {
         let deadline = Date(timeIntervalSinceNow: seconds)
         condition.lock()

@@ -1,6 +1,5 @@
-// A dialect for the engine's tests: payloads are words, so that a test says what it means and fails for the engine's
-// reasons alone. "t:text", "r:reasoning", "call:name arguments", "usage:in out", "finish:reason", "error:code message",
-// "[DONE]"; anything else is a heartbeat.
+// A wire format of words for engine tests: "t:text", "r:reasoning", "call:name arguments", "usage:in out",
+// "finish:reason", "error:code message", "[DONE]"; other payloads are heartbeats.
 
 import Chat
 import Formats

@@ -1,4 +1,4 @@
-// The engine's smaller values: timers, the scrubber, the seam, the estimate.
+// Smaller values of the engine: timers, scrubber, overlap trimmer, token estimate.
 
 import Chat
 import Testing
@@ -54,7 +54,7 @@ import Testing
         ]
     }()
 
-    /// Base64 by the book, apart from the code under test.
+    /// A base64 implementation apart from the code under test.
     static func encode(_ bytes: [UInt8]) -> String {
         let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
         var text = ""
@@ -80,7 +80,7 @@ import Testing
             #expect(clean.contains("[key]"), "\(clean)")
             #expect(!clean.contains("1234567890"), "\(clean)")
             #expect(!clean.contains("test/"), "\(clean)")
-            // Of a base64 form no run long enough to decode may be left.
+            // No run of a base64 form that is long enough to decode may remain.
             #expect(!clean.contains(Self.encode(Array(Self.key.utf8)).dropFirst(8).prefix(8)), "\(clean)")
             #expect(String(decoding: scrubber.scrub(Array(text.utf8)), as: UTF8.self) == clean)
         }
@@ -95,7 +95,7 @@ import Testing
         #expect(scrubber.scrub("") == "")
     }
 
-    /// A text that was shortened before it came here: no more than a few bytes are left, wherever the cut was.
+    /// A text that was shortened before: only a few bytes of the key may remain, wherever the cut was.
     @Test(arguments: carriers, ["", "...", "…", "...) (gave up)"]) func removesBeginnings(
         _ carrier: String, _ end: String
     ) {
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    /// Any character of the key may be written in another way.
+    /// Any character of the key may be escaped.
     @Test(
         arguments: [
             { "\\u00\(String($0, radix: 16))" }, { "\\\\u00\(String($0, radix: 16))" },
@@ -177,7 +177,7 @@ import Testing
         }
     }
 
-    /// The provider was given the text without the white space at its end.
+    /// The provider received the text without its trailing white space.
     @Test(arguments: [
         (" ", " world", "world"), (" ", "world", "world"), ("\n\n", "\n\nNext", "Next"),
         ("\n\n", "\n\n\nNext", "\nNext"),

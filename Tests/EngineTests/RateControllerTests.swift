@@ -1,4 +1,4 @@
-// The rate limiter against simulated servers, by value: fixed seeds, a clock of its own.
+// The rate controller against simulated servers: fixed seeds, simulated clock.
 
 import Testing
 
@@ -7,7 +7,7 @@ import Testing
 @Suite struct LimiterSimulationTests {
     private static let map = 0.1...0.3
 
-    /// Refusals at random do not depend on us: the limiter must cost next to nothing beside backoff alone.
+    /// Random refusals do not depend on the pace: the limiter must cost almost nothing beside backoff alone.
     @Test(
         arguments: [0.05, 0.1, 0.2, 0.3],
         [[SimulatedServer.Refusal.rate], [.overload], [.rate, .overload, .overload]])
@@ -31,7 +31,7 @@ import Testing
         #expect(limited.seconds <= 1.1 * plain.seconds)
     }
 
-    /// 20 requests a second: 200 items in 1.15 times 10 s at most, with at most 5 % refused.
+    /// 20 requests per second: 200 items in at most 1.15 times 10 s, at most 5 % refused.
     @Test func aBucketIsFoundWithFewRefusals() {
         let server = SimulatedServer(.bucket(rate: 20, burst: 20), latency: 0.025...0.075)
         let result = LimiterSimulation.mean(200, 16, server, seeds: 1...8)
@@ -40,7 +40,7 @@ import Testing
         #expect(longer.worst <= 55 && longer.mostRefused <= 0.03, "\(longer)")
     }
 
-    /// Rate, burst, items, width, seconds and share refused at most.
+    /// Rate, burst, items, width, maximum seconds, maximum refused share.
     @Test(
         arguments: [
             (2.0, 2.0, 200, 16, 130.0, 0.15), (20, 1, 200, 16, 20, 0.12), (20, 40, 200, 16, 11, 0.06),
@@ -84,7 +84,7 @@ import Testing
         #expect(result.seconds <= 75 && result.refused <= 0.3, "\(result)")
     }
 
-    /// Servers that refuse above a number in flight; items, width, seconds, share refused at most.
+    /// Servers with a concurrency limit; items, width, maximum seconds, maximum refused share.
     @Test(
         arguments: [
             (8, 300, 16, 0.1...0.3, 9.0, 0.05), (40, 1_000, 256, 0.5...2, 36, 0.22), (4, 300, 64, 0.1...0.3, 18, 0.22),
@@ -97,7 +97,7 @@ import Testing
         #expect(result.worst <= seconds && result.mostRefused <= refused && result.failed == 0, "\(result)")
     }
 
-    /// After quiet time nothing is held back for long.
+    /// After an idle period nothing is held back for long.
     @Test func recoversAfterAnOutage() {
         var rate = RateController()
         var now = 0.0

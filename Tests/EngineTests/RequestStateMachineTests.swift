@@ -1,4 +1,4 @@
-// The request's state machine, by value: no socket, no clock.
+// The state machine of a request.
 
 import Chat
 import Testing
@@ -249,7 +249,7 @@ import Testing
         machine.hold(now: 61)
         machine.release(now: 100)
         #expect(machine.deadline == 102)
-        // Before the first output `first` is the bound, and native content is none.
+        // Before the first output the bound is `first`; native content is not output.
         var opening = self.machine(timeouts: Timeouts(first: 100, idle: 3, stall: 20))
         opening.nativeContent(now: 1)
         #expect(opening.deadline == 100 && opening.firstOutputAt == nil)

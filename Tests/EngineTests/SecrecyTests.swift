@@ -1,4 +1,4 @@
-// Keys in what a server sends back, wherever the engine shortens it: no message, log line or chunk shows them.
+// Keys that a server echoes appear in no message, log line or chunk, wherever the engine shortens text.
 
 import Chat
 import HTTP
@@ -8,7 +8,7 @@ import Testing
 @testable import Engine
 
 @Suite struct SecrecyTests {
-    /// A key that the server sends back, wherever a message is shortened.
+    /// A key that the server echoes, wherever a message is shortened.
     @Test(arguments: Array(stride(from: 0, through: 260, by: 4))) func noExcerptShowsAKey(offset: Int) throws {
         let key = "sk-canary-0123456789abcdefghijABCDEFGHIJ"
         let lead = String(repeating: "a", count: offset)
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    /// What goes back to the provider beside the text; a signature without a key stays as it came.
+    /// Parts for the provider beside the text; a signature without a key stays as it came.
     @Test(arguments: [
         (
             "anthropic",
@@ -90,7 +90,7 @@ import Testing
         #expect(reply.message["content"]?.string == reply.text)
         let words = JSONWriter.text(reply.message)
         #expect(words.contains("[key]") && words.contains(#""SIG==""#), "\(words)")
-        // The text alone says it: as the content, and as the provider's form of it.
+        // Only the text has it: as content, and in the provider's form.
         #expect(!words.replacing("the \(key)", with: "").contains(key), "\(words)")
     }
 

@@ -1,4 +1,4 @@
-// The engine over real sockets: what HTTP/1.1 can do to a stream, byte for byte, and what the server sees of it.
+// The engine over real sockets: HTTP/1.1 faults byte by byte, and what the server sees.
 
 import Chat
 import Foundation
@@ -16,11 +16,11 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         + (end ? "0\r\n\r\n" : "")
 }
 
-// One after the other: some measure time, and together they would want more descriptors than a process may have.
+// Serialized: some measure time, and together they would need too many descriptors.
 @Suite(.serialized) struct SocketTests {
     let once = RetryPolicy(max: 0)
 
-    /// A server that answers each request with the next of `answers`, one connection each, and closes.
+    /// A server that answers each request with the next of `answers` on its own connection, and closes.
     func server(_ answers: [String], reset: Bool = false) -> LoopbackServer {
         LoopbackServer { connection in
             guard connection.readRequest() != nil else { return }
@@ -40,7 +40,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             let outcome = driver.ask(EngineHarness.spec(baseURL: server.baseURL))
             #expect(outcome.reply?.text == "Hello, moon")
             #expect(outcome.text == "Hello, moon")
-            // The end of the body is right behind: the connection goes back to the pool within its grace.
+            // The end of the body follows at once: the connection returns to the pool within its grace period.
             driver.run { $0.engine.transferCount == 0 }
         }
         #expect(server.connectionCount == 1)
@@ -58,7 +58,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         #expect(outcome.failure?.isRetryable == true)
     }
 
-    /// A port that was free a moment ago.
+    /// A port that was just freed.
     private func closedPort() -> Int? {
         let socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
@@ -156,8 +156,8 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
 
     // MARK: Broken streams
 
-    /// Forty events, broken at every byte of the body, by a reset and by a clean close, under every policy. All cuts of
-    /// one policy run at once through one engine.
+    /// Forty events, broken at each byte of the body by a reset and by a clean close, under each policy. All cuts of
+    /// one policy run concurrently in one engine.
     @Test(arguments: AfterOutput.allCases, [true, false])
     func cutAtEveryByte(policy: AfterOutput, isReset: Bool) throws {
         let tokens = (0..<40).map { "\($0)," }
@@ -167,7 +167,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         let endMark = bytes.count - "data: [DONE]\n\n".utf8.count
         let seen = Mailbox<Int>()
         let server = LoopbackServer { connection in
-            // The path says where to cut; a second attempt is answered to its end.
+            // The path names the cut; a second attempt gets the complete reply.
             guard let request = connection.readRequest(),
                 let target = request.split(separator: " ").dropFirst().first,
                 let cut = target.split(separator: "/").first.flatMap({ Int($0) })
@@ -181,7 +181,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             }
             seen.put(cut)
             connection.send(Array(bytes[..<cut]))
-            // A reset discards what has not been read: give most of it time to be.
+            // A reset discards unread bytes: give most of them time to be read.
             usleep(2000)
             if isReset { connection.reset() }
         }
@@ -255,7 +255,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         let driver = try Driver()
         let id = RequestID(1)
         driver.engine.submit(.start(id, EngineHarness.spec(baseURL: server.baseURL)))
-        // Nobody takes: the server comes to stand once the inbox and the kernel's buffers are full.
+        // Nothing is taken: the server stalls once inbox and kernel buffers are full.
         var last = -1
         var still = 0
         driver.run(taking: false) { _ in

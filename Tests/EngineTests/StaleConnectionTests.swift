@@ -1,4 +1,4 @@
-// Kept connections that died: what the next request pays for them, over real sockets.
+// Reused connections that died, over real sockets.
 
 import Chat
 import Foundation
@@ -24,8 +24,8 @@ import Testing
         #expect(posts.wait(for: 2) == [0, 1])
     }
 
-    /// The server reads the second request of a kept connection and closes: it may have done the work. Exactly one
-    /// further attempt, and it shows.
+    /// The server reads the second request of a reused connection and closes: it may have done the work. Exactly one
+    /// more attempt, and it is reported.
     @Test func aConnectionThatDiesOverTheRequestIsTriedOnceAndVisibly() throws {
         let posts = Mailbox<Int>()
         let server = LoopbackServer { connection in
@@ -44,8 +44,8 @@ import Testing
         #expect(posts.wait(for: 1) == [0], "the second request did reach the first connection")
     }
 
-    /// Four kept connections, and each dies over the next request that it carries: the second try must not go out on
-    /// another of them. (Curl itself takes one more out of the pool before it finds that it must not send again.)
+    /// Four reused connections die on their next request: the second attempt must not use another of them. (curl
+    /// itself takes one more from the pool before it finds that it must not resend.)
     @Test func theTryAfterADeadConnectionOpensAFreshOne() throws {
         let kept = 4
         let first = Mailbox<Int>()
@@ -53,7 +53,7 @@ import Testing
         let server = LoopbackServer { connection in
             guard connection.readRequest() != nil else { return }
             first.put(connection.number)
-            // All are under way at once, so that each has a connection of its own.
+            // All run at once, so each has its own connection.
             if connection.number < kept { _ = first.wait(for: kept) }
             connection.send(chunked("t:\(connection.number)", "[DONE]"))
             if connection.number < kept, connection.readRequest() != nil { lost.put(connection.number) }

@@ -1,4 +1,4 @@
-// Which statuses can be a reply.
+// Status codes of replies.
 
 import Chat
 import Testing
@@ -6,7 +6,7 @@ import Testing
 @testable import Engine
 
 @Suite struct StatusTests {
-    /// Only 200 is a reply, whatever follows the head.
+    /// Only 200 is a reply, whatever follows.
     @Test(arguments: [101, 102, 199, 201, 202, 203, 204, 205, 206, 207, 208, 226, 299, 0])
     func noOtherStatusIsAReply(status: Int) throws {
         let world = EngineHarness()

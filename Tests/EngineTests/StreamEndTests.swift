@@ -1,4 +1,4 @@
-// How a stream of each dialect ends, and what that makes of the reply: through framers, decoders and the engine.
+// The end of streams in each format: through framers, decoders and the engine.
 
 import Chat
 import HTTP
@@ -245,7 +245,8 @@ import Testing
         #expect(run("openai", body).finish?.text == "Hi")
     }
 
-    /// Counts may follow the error, so it stands at the end of the body: at its end marker, its end or its last word.
+    /// Counts may follow the error, so it takes effect at the end of the body: at its end marker, its end or its last
+    /// frame.
     @Test(arguments: [0, 1, 2]) func anErrorBehindTheFinishReasonIsOne(ending: Int) throws {
         let world = EngineHarness()
         world.start()

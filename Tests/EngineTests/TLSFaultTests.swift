@@ -1,4 +1,4 @@
-// Certificates that are not to be trusted, and handshakes that fail, through the engine.
+// Untrusted certificates and failed handshakes.
 
 import Chat
 import Foundation
@@ -15,7 +15,7 @@ import Testing
         var isTrusted = true
         var scenario = "http1"
         var expected: Expected
-        /// Requests that reached the server; none where nothing may be sent.
+        /// Requests at the server; none if nothing may be sent.
         var requests = 0
     }
 

@@ -1,4 +1,4 @@
-// Reasoning in tags is parted from the text wherever the stream is cut, and nothing else is touched.
+// Reasoning in tags is separated from text wherever the stream is cut; other text is not changed.
 
 import Chat
 import HTTP
@@ -61,7 +61,7 @@ import Testing
     /// Replies that begin inside the reasoning.
     static let openCases: [(whole: String, text: String, reasoning: String)] = [
         ("because 月\n</think>\n\nso 月", "so 月", "because 月"),
-        // The model repeats the tag that stands in its prompt.
+        // The model repeats the tag of its prompt.
         ("<think>\nbecause\n</think>\n\nso", "so", "because"), (" \n<think>a</think>b", "b", "a"),
         ("\n</think>b", "b", ""), ("</think>\n\nb", "b", ""), ("</think>", "", ""), ("a</think>", "", "a"),
         ("a < b </thin k> c</think>d", "d", "a < b </thin k> c"), ("a</think>b </think>c", "b </think>c", "a"),
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    /// Text is handed on as soon as it can be no tag.
+    /// Text is delivered as soon as it cannot be a tag.
     @Test func holdsNoLongerThanItMust() {
         var splitter = ThinkTagSplitter()
         #expect(splitter.push("<thi").isEmpty)
@@ -102,7 +102,7 @@ import Testing
         #expect(splitter.push("<thi") == [])
         #expect(splitter.reasoningCameApart() == [.text("<thi")])
         #expect(splitter.push("<think>x") == [.text("<think>x")])
-        // A server that parts the two by itself leaves no reasoning in the text.
+        // A server that separates them leaves no reasoning in the text.
         var open = ThinkTagSplitter(isOpen: true)
         #expect(open.push("<thi") == [])
         #expect(open.reasoningCameApart() == [.text("<thi")])
@@ -151,7 +151,7 @@ import Testing
         #expect(world.finish?.reasoning == "because")
     }
 
-    /// Nothing but reasoning has come: there is no text to go on from.
+    /// Only reasoning has arrived: there is no text to continue.
     @Test func anAttemptThatIsCutInsideBeginsAnew() {
         let world = EngineHarness()
         world.start(1, Self.spec(.continue))

@@ -1,5 +1,5 @@
-// Replies whose text stands where the dialect does not have it: an error that names the place, in each framing. And empty
-// replies, which stay replies.
+// Replies with text where the format has none: an error that names the place, in each framing. Empty replies stay
+// replies.
 
 import Chat
 import HTTP
@@ -33,7 +33,7 @@ import Testing
                 "openai", sse(#"{"choices":[{"delta":{"answer":"Hel"}}]}"#, stop, "[DONE]"), "choices[0].delta.answer"
             ),
             ("openai", sse(#"{"choices":[{"answer":"Hel"}]}"#, stop), "choices[0].answer"),
-            // Passed on as native events, which are no reply.
+            // Passed on as native events, which are not a reply.
             ("openai", sse(#"{"data":{"text":"Hello"}}"#, stop, "[DONE]"), "data.text"),
             (
                 "openai",
@@ -41,7 +41,7 @@ import Testing
                     #"{"choices":[],"prompt_filter_results":[{"content_filter_results":{"hate":{"severity":"safe"}}}]}"#,
                     #"{"choices":[{"delta":{"answer":{"words":["Hel"]}}}]}"#, stop), "choices[0].delta.answer.words[0]"
             ),
-            // No finish reason and no end marker that counts: still not a stream that was cut.
+            // No finish reason and no valid end marker: still not a cut stream.
             ("openai", sse(#"{"answer":"Hel"}"#, #"{"answer":"lo"}"#, "[DONE]"), "answer"),
             ("openai", sse(#"{"answer":"Hel"}"#, #"{"answer":"lo"}"#), "answer"),
             ("openai", "{\"response\":\"Hel\"}\n{\"response\":\"lo\"}\n", "response"),
@@ -86,7 +86,7 @@ import Testing
         #expect(world.finish == nil)
     }
 
-    /// The frames before are not all kept, and not in the way.
+    /// Earlier frames are not all kept, and do not matter.
     @Test func textBehindManyFramesIsFound() throws {
         let empty = (0..<100).map { "data: {\"created\":\($0),\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n" }
             .joined()
@@ -104,7 +104,7 @@ import Testing
         #expect(message.count < 1000)
     }
 
-    /// A whole body that is no reply of the dialect at all.
+    /// A complete body that is not a reply of the format.
     @Test func aForeignDocumentIsNamedWithItsText() throws {
         let failure = try #require(run("openai", #"{"answer":"Hello"}"#, type: "application/json").failure)
         #expect(failure.kind == .protocol)
@@ -119,7 +119,7 @@ import Testing
         #expect(try #require(run("openai", body).failure).message.contains(#"this looks like the dialect "anthropic""#))
     }
 
-    /// Whoever takes the frames themselves reads the text there.
+    /// With raw chunks the reader sees the text itself.
     @Test func withChunksItIsTheReadersAffair() throws {
         let body = Self.sse(#"{"choices":[{"delta":{"answer":"Hel"}}]}"#, Self.stop, "[DONE]")
         #expect(try #require(run("openai", body, wantsChunks: true).finish).text.isEmpty)
@@ -127,7 +127,7 @@ import Testing
 
     @Test(
         arguments: [
-            // Azure and Moonshot begin, or end, without choices or text.
+            // Azure and Moonshot begin or end without choices or text.
             (
                 "openai",
                 sse(
@@ -149,7 +149,7 @@ import Testing
                     #"{"candidates":[{"content":{"parts":[{"executableCode":{"code":"print(1 + 1)"}}]},"finishReason":"STOP"}]}"#
                 )
             ),
-            // SGLang's stop string, llama.cpp's settings, a gateway's words, and a prompt template.
+            // SGLang's stop string, llama.cpp's settings, a gateway's text, and a prompt template.
             ("openai", sse(#"{"choices":[{"delta":{"content":""},"finish_reason":"stop","matched_stop":"the end"}]}"#)),
             (
                 "openai",
@@ -164,7 +164,7 @@ import Testing
                     #"{"type":"response.completed","response":{"status":"completed","output":[],"usage":{"input_tokens":1,"output_tokens":0},"prompt":{"id":"p","variables":{"city":"New York"}}}}"#
                 )
             ),
-            // A filter may say why in words.
+            // A filter may explain itself.
             (
                 "openai",
                 sse(#"{"choices":[{"delta":{},"finish_reason":"content_filter","message_to_user":"Not this one."}]}"#)
@@ -196,7 +196,7 @@ import Testing
         spec.endpoint.keyVariable = "K"
         world.start(1, spec)
         world.head()
-        // The excerpt would end inside the key, and the path holds it.
+        // The snippet would end inside the key, and the path contains it.
         let padding = String(repeating: "x", count: 120)
         world.send(
             Self.sse(#"{"choices":[{"delta":{"answer":"\#(padding) Bearer \#(key)","\#(key)":"Hel lo"}}]}"#, Self.stop))
@@ -207,7 +207,7 @@ import Testing
         #expect(!message.contains("marked"), "\(message)")
     }
 
-    /// Text that came is enough, whatever else is there.
+    /// Delivered text suffices, whatever else is there.
     @Test func aReplyWithTextIsAReply() throws {
         let body = Self.sse(
             #"{"choices":[{"delta":{"answer":"Hel"}}]}"#, #"{"choices":[{"delta":{"content":"lo"}}]}"#, Self.stop,

@@ -1,4 +1,4 @@
-// Answers whole and broken: what each becomes in heads, bytes and ends.
+// Complete and broken responses: heads, bytes and ends.
 
 import Foundation
 import HTTP
@@ -38,7 +38,7 @@ import Transport
             #expect(seen.line == "POST /v1/chat HTTP/1.1")
             #expect(seen.text == body)
             let names = seen.headers.map { $0.name.lowercased() }.sorted()
-            // Nothing but these: no Expect, no User-Agent, no Accept that the caller did not set.
+            // Only these: no Expect, User-Agent or Accept that the caller did not set.
             let wanted = ["accept-encoding", "content-length", "content-type", "host", "x-empty", "x-twice", "x-twice"]
             #expect(names == wanted)
             #expect(seen["accept-encoding"] == "identity")
@@ -63,7 +63,7 @@ import Transport
         }
     }
 
-    /// What a server may send, and what it must become.
+    /// Server behavior and the result.
     struct Case: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var bytes: String
@@ -258,12 +258,12 @@ import Transport
         #expect(refused.requestBytesSent == 0)
         #expect(refused.error?.message.contains("127.0.0.1:\(server.port)") == true)
         let (_, unknown) = try multi.fetch(post("http://no-such-host.invalid/"))
-        // Without a name server to be reached, nobody can say that there is no such name.
+        // Without a reachable name server the name may exist.
         #expect([.resolve, .resolver].contains(unknown.error?.code), "\(unknown)")
         #expect(unknown.error?.message.contains("no-such-host.invalid") == true)
     }
 
-    /// Curl leaves a handle whose lookup failed in a state that takes no options.
+    /// curl leaves a handle with a failed lookup in a state that rejects options.
     @Test func aFailedLookupSpoilsNoLaterTransfer() throws {
         try withServer(answering("x")) { server in
             let multi = try Multi()
@@ -276,7 +276,7 @@ import Transport
         }
     }
 
-    /// A listener whose queue is full drops the SYN: the connection never comes about.
+    /// A listener with a full queue drops the SYN: no connection is established.
     @Test func connectTimeout() throws {
         let listener = try FullListener()
         let (_, end) = try Multi().fetch(post("http://127.0.0.1:\(listener.port)/")) { $0.connectTimeout = 0.2 }

@@ -1,4 +1,4 @@
-// What the tests of this target share: a delegate that writes down what it hears, and a loop with a deadline.
+// A recording delegate, and a loop with a deadline.
 
 import Foundation
 import HTTP
@@ -6,12 +6,12 @@ import Support
 import Testing
 import Transport
 
-/// Writes down what one transfer tells.
+/// Records the events of one transfer.
 final class Recorder: TransferDelegate {
     var heads: [HTTPResponseHead] = []
     var bytes: [UInt8] = []
     var ends: [TransferEnd] = []
-    /// Asked at each piece of the body; nil: take it.
+    /// Called at each piece of the body; nil: take it.
     var onBody: ((Transfer, [UInt8]) -> BodyVerdict)?
     var onHead: ((Transfer) -> Void)?
     var onEnd: ((Transfer) -> Void)?
@@ -38,7 +38,7 @@ final class Recorder: TransferDelegate {
 }
 
 extension Multi {
-    /// Turns until `isDone`, and fails the test after 20 seconds.
+    /// Turns until `isDone`; fails the test after 20 seconds.
     func run(_ sourceLocation: SourceLocation = #_sourceLocation, until isDone: () -> Bool) {
         let deadline = Multi.now() + 20
         while !isDone() {
@@ -51,7 +51,7 @@ extension Multi {
         }
     }
 
-    /// Starts a transfer that reports to `recorder`. No proxy, whatever the environment of the tests says.
+    /// Starts a transfer that reports to `recorder`. No proxy, whatever the environment.
     @discardableResult
     func begin(
         _ request: HTTPRequest, _ recorder: Recorder, _ change: (inout TransferOptions) -> Void = { _ in }
@@ -62,7 +62,7 @@ extension Multi {
         return try start(request, options: options, delegate: recorder)
     }
 
-    /// One transfer from start to end.
+    /// Runs one transfer.
     func fetch(
         _ request: HTTPRequest, _ sourceLocation: SourceLocation = #_sourceLocation,
         _ change: (inout TransferOptions) -> Void = { _ in }
@@ -81,7 +81,7 @@ func post(_ url: String, _ body: String = "{}") -> HTTPRequest {
     HTTPRequest(method: "POST", url: url, headers: ["Content-Type": "application/json"], body: Array(body.utf8))
 }
 
-/// Runs `body` with a scripted server, and stops the server whatever happens.
+/// Runs `body` with a scripted server, and stops the server afterwards.
 func withServer<Result>(
     sendBuffer: Int32? = nil, _ script: @escaping @Sendable (RawServer.Connection) -> Void,
     _ body: (RawServer) throws -> Result
@@ -91,14 +91,14 @@ func withServer<Result>(
     return try body(server)
 }
 
-/// A script that answers every request of a connection with `text`.
+/// A script that answers each request of a connection with `text`.
 func answering(_ text: String) -> @Sendable (RawServer.Connection) -> Void {
     { connection in
         while connection.readRequest() != nil { connection.answer(text) }
     }
 }
 
-/// A script that reads one request, sends `bytes` as they stand, and closes.
+/// A script that reads one request, sends `bytes` unchanged, and closes.
 func sending(_ bytes: String) -> @Sendable (RawServer.Connection) -> Void {
     { connection in
         _ = connection.readRequest()

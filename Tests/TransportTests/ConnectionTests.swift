@@ -1,4 +1,4 @@
-// Connections: reuse, the hidden resend that must not happen, proxies, descriptors.
+// Connections: reuse, curl's hidden resend, proxies, descriptors.
 
 import Foundation
 import HTTP
@@ -20,20 +20,20 @@ import Transport
         }
     }
 
-    /// How the server lets a kept connection die under the second request.
+    /// How the server ends a reused connection under the second request.
     enum Death: Sendable, CaseIterable {
         case closesAfterReading
         case resetsAfterReading
         case resetsInMidBody
     }
 
-    /// The hidden double charge: curl would send the POST again by itself.
+    /// A resend by curl would be charged twice.
     @Test(arguments: Death.allCases)
     func dyingKeptConnectionNeverGetsThePostTwice(_ death: Death) throws {
         let body = String(repeating: "b", count: death == .resetsInMidBody ? 8_000_000 : 2)
         try withServer({ connection in
             if connection.index > 0 {
-                // Curl may open a second connection before it finds that it cannot rewind: nothing may come of it.
+                // curl may open a second connection before it finds that it cannot rewind: nothing may be sent on it.
                 while connection.readRequest() != nil { connection.answer("x") }
                 return
             }
@@ -45,7 +45,7 @@ import Transport
                 _ = connection.readRequest()
                 connection.reset()
             case .resetsInMidBody:
-                // Enough to be sure that body bytes came, and are lost.
+                // Enough that body bytes arrived and are lost.
                 var count = 0
                 while count < 1_000_000, let bytes = connection.readSome() { count += bytes.count }
                 connection.reset()
@@ -61,7 +61,7 @@ import Transport
             #expect(end.requestBytesSent > 0)
             #expect(server.requests.filter { $0.text == body }.count == (death == .resetsInMidBody ? 0 : 1))
             #expect(server.requests.count == (death == .resetsInMidBody ? 1 : 2))
-            // The Multi goes on unharmed.
+            // The Multi continues to work.
             #expect(try multi.fetch(post(server.url, "third")).1.result == .complete)
         }
     }
@@ -83,7 +83,7 @@ import Transport
         }
     }
 
-    /// Without a body curl has nothing to rewind and would resend: such a request gets a connection of its own.
+    /// Without a body curl has nothing to rewind and would resend: such a request gets its own connection.
     @Test func postWithoutBodyIsNotSentTwice() throws {
         try withServer({ connection in
             guard connection.readRequest() != nil else { return }
@@ -142,7 +142,7 @@ import Transport
         }
     }
 
-    // The tests below look at the whole process, so each runs in a process of its own.
+    // The tests below inspect the whole process, so each runs in its own process.
 
     @Test func proxyOfTheEnvironmentIsUsed() async {
         await #expect(processExitsWith: .success) {
@@ -168,7 +168,7 @@ import Transport
                 try withServer(answeringOrEndless) { server in try useConnections(of: server, with: Multi()) }
             }
             let left = descriptors().subtracting(before)
-            // The machinery of the tests opens a timer or two of its own; one forgotten a round would make twenty.
+            // The test runner opens a timer or two; one leaked per round would be twenty.
             try #require(left.count < 10, "\(left)")
             try #require(!left.values.contains { $0.hasPrefix("socket:") }, "\(left)")
         }
@@ -180,11 +180,11 @@ import Transport
                 let before = descriptors()
                 let multi = try Multi()
                 let pair = descriptors().subtracting(before).filter { fcntl($0.key, F_GETFD) & FD_CLOEXEC == 0 }
-                // The pair with which libcurl wakes its own poll, which is never used here, cannot be reached.
+                // libcurl's wakeup pair, which is never used here, cannot be closed.
                 try #require(pair.count <= 2 && pair.values.allSatisfy { $0.hasPrefix("socket:") })
                 try useConnections(of: server, with: multi)
                 let opened = descriptors().subtracting(before).subtracting(pair)
-                // Both ends of the connections are among these: three connections are open.
+                // Both ends of the connections are counted: three connections are open.
                 try #require(opened.values.filter { $0.hasPrefix("socket:") }.count >= 6)
                 try #require(opened.keys.allSatisfy { fcntl($0, F_GETFD) & FD_CLOEXEC != 0 }, "\(opened)")
                 multi.turn(waitingUpTo: 0)
@@ -196,7 +196,7 @@ import Transport
         await #expect(processExitsWith: .success) {
             try withServer(answering("x")) { server in
                 let multi = try Multi()
-                // Once, so that all that opens late is open.
+                // Once, so that everything opened late is open.
                 _ = try multi.fetch(HTTPRequest(method: "POST", url: server.url))
                 var limit = rlimit(rlim_cur: 3, rlim_max: 4096)
                 try #require(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
@@ -212,7 +212,7 @@ import Transport
     }
 }
 
-/// A script that answers, and lets what asks for /endless wait.
+/// A script that answers, and leaves /endless waiting.
 private func answeringOrEndless(_ connection: RawServer.Connection) {
     while let request = connection.readRequest() {
         if request.line.contains("/endless") {
@@ -224,7 +224,7 @@ private func answeringOrEndless(_ connection: RawServer.Connection) {
     }
 }
 
-/// Leaves connections kept, reused and under way.
+/// Leaves idle, reused and running connections.
 private func useConnections(of server: RawServer, with multi: Multi) throws {
     for path in ["/", "/endless", "/endless", "/"] {
         let recorder = Recorder()
@@ -233,7 +233,7 @@ private func useConnections(of server: RawServer, with multi: Multi) throws {
     }
 }
 
-/// The open descriptors of this process, each with what it refers to, as /proc says.
+/// Open descriptors of this process and their targets, from /proc.
 private func descriptors() -> [Int32: String] {
     var found: [Int32: String] = [:]
     for number in Int32(0)..<1024 where fcntl(number, F_GETFD) >= 0 {
@@ -243,6 +243,6 @@ private func descriptors() -> [Int32: String] {
 }
 
 extension [Int32: String] {
-    /// What is here and not there.
+    /// Entries of this set that are not in the other.
     fileprivate func subtracting(_ other: Self) -> Self { filter { other[$0.key] != $0.value } }
 }

@@ -1,4 +1,4 @@
-// Many transfers at once: pause, stop, cancel, wake, and what delegates may do from within.
+// Concurrent transfers: pause, stop, cancel, wake, and calls from delegates.
 
 import Foundation
 import Support
@@ -6,7 +6,7 @@ import Testing
 import Transport
 
 @Suite struct FlowTests {
-    /// Bytes that tell where they belong: any loss, doubling or swap shows.
+    /// Bytes that encode their position: loss, duplication and swaps show.
     static func pattern(_ count: Int, seed: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count) { space, filled in
             var index = 0
@@ -60,7 +60,7 @@ import Transport
             multi.run { second.end != nil }
             #expect(second.end?.result == .complete)
             #expect(second.bytes == bodies[1])
-            // Nothing was offered a second time, nothing got in, and the server felt it.
+            // Nothing was offered twice, nothing got in, and the server noticed.
             #expect(offers == 1)
             #expect(first.bytes.count == held)
             #expect(first.end == nil)
@@ -81,7 +81,7 @@ import Transport
         }
     }
 
-    /// Pause from outside, at every piece, each time followed by a resume.
+    /// Pause from outside at each piece, followed by a resume.
     @Test func pauseAndResumeAtEveryPiece() throws {
         let body = Self.pattern(600_000, seed: 3)
         try withServer({ connection in
@@ -128,7 +128,7 @@ import Transport
         }
     }
 
-    /// `.stop` when the bytes come out of a resume, where curl reports it by another way.
+    /// `.stop` for bytes from a resume, which curl reports in another way.
     @Test func stopAfterAPause() throws {
         try withServer({ connection in
             _ = connection.readRequest()
@@ -244,7 +244,7 @@ import Transport
         }
     }
 
-    /// Cancelling a transfer whose end is on its way, from the delegate of another that ended in the same turn.
+    /// Cancels a transfer whose end is pending, from the delegate of another that ended in the same turn.
     @Test func endsOfOneTurnMayCancelEachOther() throws {
         let multi = try Multi()
         let (one, two) = (Recorder(), Recorder())
@@ -255,7 +255,7 @@ import Transport
         one.onEnd = { _ in multi.cancel(second) }
         two.onEnd = { _ in multi.cancel(first) }
         multi.run { multi.activeCount == 0 }
-        // Which comes first is curl's choice; whoever does cancels the other if both ended in one turn.
+        // curl chooses the order; the first cancels the other if both ended in one turn.
         #expect((1...2).contains(one.ends.count + two.ends.count))
     }
 
@@ -267,7 +267,7 @@ import Transport
         thread.start()
         multi.turn(waitingUpTo: nil)  // would wait for ever
         #expect(Multi.now() - started < 10)
-        // Wakes before a turn are not lost, and count once.
+        // Wakes before a turn are kept, and count once.
         handle.wake()
         handle.wake()
         multi.turn(waitingUpTo: nil)
@@ -295,7 +295,7 @@ import Transport
             }) == count {
                 for _ in 0..<count { everyone.signal() }
             }
-            // No answer before all are here: they must all be open at once.
+            // No response before all requests arrived: all must be open at once.
             _ = everyone.wait(timeout: .now() + 15)
             connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             for _ in 0..<20 {

@@ -1,4 +1,4 @@
-// Proxies as the environment names them, by value.
+// Proxies by environment variables.
 
 import Testing
 

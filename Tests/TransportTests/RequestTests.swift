@@ -1,4 +1,4 @@
-// Requests that must not leave the house.
+// Requests that must not be sent.
 
 import HTTP
 import Support
@@ -6,7 +6,7 @@ import Testing
 import Transport
 
 @Suite struct RequestTests {
-    /// The error that `start` throws; nothing may reach a server.
+    /// The error of `start`; nothing may reach a server.
     private func refusal(_ request: HTTPRequest) throws -> TransportError? {
         let multi = try Multi()
         do {

@@ -1,4 +1,4 @@
-// TLS and HTTP/2, against OpenSSL's and nghttp2's own servers.
+// TLS and HTTP/2 against the servers of OpenSSL and nghttp2.
 
 import Foundation
 import HTTP
@@ -7,7 +7,7 @@ import Testing
 import Transport
 
 @Suite(.enabled(if: ChildServer.isInstalled("openssl"), "openssl is not installed")) struct TLSTests {
-    /// Runs `body` with an HTTPS server whose certificate is for `name`.
+    /// Runs `body` with an HTTPS server whose certificate names `name`.
     private func withTLSServer(for name: String, _ body: (_ url: String, _ caFile: String) throws -> Void) throws {
         try withCertificate(for: name) { directory in
             let server = try ChildServer(
@@ -32,7 +32,7 @@ import Transport
             let (_, accepted) = try multi.fetch(get(url)) { $0.caFile = caFile }
             #expect(accepted.result == .complete, "\(accepted)")
             #expect(accepted.bodyBytes > 0)
-            // A connection verified with one trust store does not serve a transfer with another.
+            // A connection verified with one trust store must not serve a transfer with another.
             let (_, again) = try multi.fetch(get(url))
             #expect(again.error?.code == .tls)
         }
@@ -74,7 +74,7 @@ import Transport
 
 @Suite(.enabled(if: ChildServer.isInstalled("nghttpd"), "nghttpd (package nghttp2-server) is not installed"))
 struct HTTP2Tests {
-    /// Runs `body` with an HTTP/2 server that serves /small and /large, and echoes what is posted.
+    /// Runs `body` with an HTTP/2 server for /small and /large that echoes posts.
     private func withHTTP2(_ body: (_ url: String, _ caFile: String, _ large: [UInt8]) throws -> Void) throws {
         try withCertificate(for: "IP:127.0.0.1") { directory in
             let large = FlowTests.pattern(6_000_000, seed: 7)

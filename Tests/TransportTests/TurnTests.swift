@@ -1,4 +1,4 @@
-// What one turn does: how much work it takes on, and what it looks at after a while in which nobody looked.
+// Work of one turn, and input after a period without polling.
 
 import Foundation
 import Support
@@ -6,7 +6,7 @@ import Testing
 import Transport
 
 @Suite struct TurnTests {
-    /// Work that takes long leaves the turn after a share of it, and comes to its end all the same.
+    /// Long work leaves the turn after its share, and still completes.
     @Test func aTurnEndsAfterAShareOfItsWork() throws {
         let size = 2_000_000
         let bodies = [FlowTests.pattern(size, seed: 1), FlowTests.pattern(size, seed: 2)]
@@ -35,7 +35,7 @@ import Transport
                 pieces = 0
                 return recorders.allSatisfy { $0.end != nil }
             }
-            // As many as a late turn takes, on a machine that is busy elsewhere.
+            // As many as a late turn reads, on a machine that is busy elsewhere.
             #expect(most <= 22)
             for (recorder, body) in zip(recorders, bodies) {
                 #expect(recorder.end?.result == .complete && recorder.bytes == body)
@@ -43,7 +43,7 @@ import Transport
         }
     }
 
-    /// Nobody looked for longer than the connection may take: what has come meanwhile counts.
+    /// No polling for longer than the connect timeout: input that arrived counts.
     @Test func aConnectionIsNotLateBecauseNobodyLooked() throws {
         try withServer(answering("x")) { server in
             let multi = try Multi()
@@ -57,7 +57,7 @@ import Transport
         }
     }
 
-    /// After a while in which nobody looked, something of every socket is read in one turn, whatever the work takes.
+    /// After a period without polling one turn reads something from each socket, however long the work takes.
     @Test func aLateTurnLooksAtEverySocket() throws {
         let count = 30
         let sent = DispatchSemaphore(value: 0)
