@@ -90,11 +90,11 @@ static int join_upvalues(lua_State *L) {
 static int read_metatable(lua_State *L) {
     luaL_checkany(L, 1);
     if (!lua_getmetatable(L, 1)) lua_pushnil(L);
-    // The box of a host function: its finalizer would release the function.
+    // Not those of host functions and host objects: their finalizers release what the host holds.
     luaL_getmetatable(L, mr_host_metatable);
-    bool is_box = lua_rawequal(L, -1, -2);
+    bool is_hidden = lua_rawequal(L, -1, -2);
     lua_pop(L, 1);
-    if (is_box) lua_pushnil(L);
+    if (is_hidden || mr_is_object_metatable(L, -1)) lua_pushnil(L);
     return 1;
 }
 

@@ -34,6 +34,9 @@ struct mr_vm {
     lua_State *main;
     mr_host_body body;
     mr_host_release release;
+    // The host's table of the objects that userdata stand for, and what releases one.
+    mr_object_release release_object;
+    void *objects;
 
     // Memory. The cap binds only while no host frame is on top (host == 0), so that pushes made by the host need no
     // protected call; the host's own excess is met by the next allocation a script makes.
@@ -118,6 +121,9 @@ void mr_close_outputs(mr_vm *vm);
 
 // The name in the registry of the metatable of a host function's box.
 extern const char *const mr_host_metatable;
+
+// Whether the value at `index` is the metatable of objects of the host.
+bool mr_is_object_metatable(lua_State *L, int index);
 
 // Whether a chunk with that source is one of the host's own.
 bool mr_is_host_source(const char *source);

@@ -13,6 +13,7 @@ internal import CLuaShim
 @safe package final class LuaVM {
     let machine: OpaquePointer
     let registry: LuaRegistry
+    let objects = LuaObjectTable()
     private var reasons: [UnsafeMutablePointer<CChar>] = unsafe []
     private(set) var isClosed = false
     /// Shows an error value that is a table without `__tostring`, the value at that index: for messages to people. Nil
@@ -32,6 +33,7 @@ internal import CLuaShim
         }
         unsafe self.machine = machine
         registry = unsafe LuaRegistry(mr_vm_main(machine))
+        unsafe mr_set_objects(machine, releaseObject, Unmanaged.passUnretained(objects).toOpaque())
         if unsafe mr_vm_open_libraries(machine) != LUA_OK {
             let message = stack.string(at: -1) ?? "cannot open the standard libraries"
             close()
@@ -54,6 +56,7 @@ internal import CLuaShim
         isClosed = true
         registry.close()
         unsafe mr_vm_free(machine)
+        objects.releaseAll()
         while let reason = unsafe reasons.popLast() { unsafe reason.deallocate() }
     }
 

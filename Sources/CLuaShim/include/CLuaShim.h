@@ -67,6 +67,20 @@ void mr_flush_output(mr_vm *vm);
 /// Pushes a host function whose body is called with `context`; Lua owns `context` from here on.
 void mr_push_host_function(lua_State *L, void *context);
 
+/// Releases an object of the host by its slot in the host's table `context`. Called from a finalizer, at any allocation
+/// that Lua makes and during mr_vm_free, or from `__close`. Must not call Lua.
+typedef void (*mr_object_release)(void *context, size_t slot);
+/// Sets what releases objects. `context` must outlive the state.
+void mr_set_objects(mr_vm *vm, mr_object_release release, void *context);
+/// Pushes the metatable of a new type of userdata; `name` is its `__name`. Needs 4 slots of the stack.
+void mr_push_object_type(lua_State *L, const char *name);
+/// Pushes a userdata that stands for the object in `slot` (above 0). `type` is a registry reference to the metatable.
+/// Needs 2 slots of the stack.
+void mr_push_object(lua_State *L, int type, size_t slot);
+/// The slot of the userdata at `index`; 0 if it was released, or if the value is no userdata of that type. Needs 2 slots of
+/// the stack.
+size_t mr_object_at(lua_State *L, int index, int type);
+
 /// How a coroutine of the host's stands. Kept by the host between runs, and by the state while it runs.
 enum {
     /// Its task was cancelled.
