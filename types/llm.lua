@@ -46,88 +46,79 @@ local llm = {}
 ---@field strict? boolean
 
 ---@class llm.timeout
----@field connect? number seconds until the connection stands (10)
+---@field connect? number seconds until the connection is established (10)
 ---@field first? number seconds until the first output (180)
----@field idle? number seconds of silence after it (60); heartbeats end a silence
----@field stall? number seconds without output after the first, heartbeats or not (600, or idle if longer)
+---@field idle? number seconds of silence after the first output (60); heartbeats end a silence
+---@field stall? number seconds without output after the first, with or without heartbeats (600, or idle if longer)
 ---@field total? number seconds over all attempts (none)
 
 ---@class llm.retry
 ---@field max? integer retries after the first attempt (4)
----@field base? number seconds of the first window (0.5)
+---@field base? number seconds of the first backoff window (0.5)
 ---@field cap? number seconds of the widest window (30)
----@field max_wait? number the longest wait for a limit (Retry-After, rate headers, the rate limiter), in seconds; a longer one fails at once (120; with a total timeout, the time left)
----@field after_output? llm.after_output what happens once output was shown ("auto")
+---@field max_wait? number maximum seconds to wait for a limit (Retry-After, rate headers, rate limiter); a longer wait fails at once (120; with a total timeout, the time left)
+---@field after_output? llm.after_output what happens if the stream breaks after output was shown ("auto")
 
 ---@class llm.callbacks
 ---@field on_token? fun(text: string, event: llm.event): boolean? a piece of the text; false stops the stream
 ---@field on_reasoning? fun(text: string, event: llm.event): boolean? a piece of the reasoning
----@field on_tool_call? fun(call: llm.tool_call): boolean? a whole tool call, after the clean end
----@field on_tool_result? fun(call: llm.tool_call, text: string, is_error: boolean) what goes back of a tool that ran
----@field on_value? fun(path: string, value: any): boolean? with schema: a value of the answer is whole ("people[1].name"); false stops
+---@field on_tool_call? fun(call: llm.tool_call): boolean? a complete tool call, after the end of the reply
+---@field on_tool_result? fun(call: llm.tool_call, text: string, is_error: boolean) the result of a tool that goes back to the model
+---@field on_value? fun(path: string, value: any): boolean? with schema: a value of the answer is complete ("people[1].name"); false stops
 ---@field on_usage? fun(usage: llm.usage): boolean? token counts so far
 ---@field on_retry? fun(info: llm.retry_info): boolean? an attempt failed and another follows
 ---@field on_wait? fun(info: llm.wait_info): boolean? the request waits at the rate limiter for more than a second
----@field on_reset? fun(info: llm.reset_info): boolean? the text so far is void
+---@field on_reset? fun(info: llm.reset_info): boolean? the output so far is void
 ---@field on_event? fun(event: llm.event): boolean? every event
----@field on_chunk? fun(raw: string): boolean? each frame's payload as sent; text that the format does not have is no error then
----@field on_finish? fun(reply: llm.reply) the end of a request that succeeded
----@field on_error? fun(err: llm.error) the end of one that failed
+---@field on_chunk? fun(raw: string): boolean? the payload of each frame as sent; text that the format does not define is then no error
+---@field on_finish? fun(reply: llm.reply) the end of a successful request
+---@field on_error? fun(err: llm.error) the end of a failed request
 
----@class llm.request_options: llm.callbacks
+---Options of clients and of requests; those of a request win.
+---@class llm.shared_options: llm.callbacks
 ---@field model? string
 ---@field system? string
 ---@field headers? table<string, string>
 ---@field timeout? number|llm.timeout a number is the total
 ---@field retry? llm.retry
----@field params? table<string, any> fields of the body that only this provider knows
----@field coalesce? number seconds of tokens gathered into one callback
----@field lenient? boolean leave out what the provider cannot take, instead of failing (false)
----@field think_tags? boolean|"open" take <think>...</think> at the beginning of the text for reasoning (true); "open": the text begins inside it (templates that put <think> into the prompt), up to a lone </think>, all of it where none comes
----@field limit? llm.limit|false what it may ask, shared with others of the same limit; false: no rate limiter, neither others nor rate headers hold it back
----@field max_rounds? integer the most requests of a loop of tools (8)
----@field schema? table what the answer must be, a JSON Schema or its short form; reply.value has it
+---@field params? table<string, any> fields of the body that only this provider has
+---@field coalesce? number seconds of text gathered into one callback
+---@field lenient? boolean leave out what the provider does not support, instead of failing (false)
+---@field think_tags? boolean|"open" read <think>...</think> at the beginning of the text as reasoning (true); "open": the text begins inside the tag (templates that put <think> into the prompt); reasoning ends at a lone </think>, or is the whole text without one
+---@field limit? llm.limit|false bounds on requests and tokens, shared by all that use the same limit; false: no rate limiter, and rate headers are ignored
+---@field max_rounds? integer maximum requests of a tool loop (8)
+---@field schema? table JSON Schema of the answer, or its short form; reply.value holds the data
+
+---@class llm.request_options: llm.shared_options
+---@field max_tokens? integer
+---@field max_completion_tokens? integer
 ---@field temperature? number
 ---@field top_p? number
 ---@field top_k? number
 ---@field min_p? number
----@field max_tokens? integer
----@field max_completion_tokens? integer
 ---@field stop? string|string[]
 ---@field seed? integer
----@field n? integer
 ---@field presence_penalty? number
 ---@field frequency_penalty? number
 ---@field logit_bias? table
 ---@field logprobs? any
 ---@field top_logprobs? integer
+---@field n? integer
 ---@field user? string
----@field tools? (llm.tool|llm.tool_definition|table)[] those of llm.tool run by themselves
----@field tool_choice? "auto"|"none"|"required"|table {name = "..."} for one of them
+---@field tools? (llm.tool|llm.tool_definition|table)[] an llm.tool runs by itself
+---@field tool_choice? "auto"|"none"|"required"|table {name = "..."}: that tool
 ---@field parallel_tool_calls? boolean
 ---@field response_format? string|table "json", or {type = "json_schema", schema = {...}}
 ---@field reasoning_effort? "none"|"minimal"|"low"|"medium"|"high"|string
----@field thinking? boolean|integer|table whether to think, or how many tokens at most
----@field service_tier? string
+---@field thinking? boolean|integer|table whether to think, or the maximum number of tokens for it
 ---@field stream_options? table
+---@field service_tier? string
 
----@class llm.client_options: llm.callbacks
----@field provider? string a preset's name: see llm.providers()
----@field model? string
+---@class llm.client_options: llm.shared_options
+---@field provider? string name of a provider: see llm.providers()
 ---@field base_url? string
 ---@field dialect? string
----@field key_env? string the NAME of the environment variable with the key
----@field system? string
----@field headers? table<string, string>
----@field timeout? number|llm.timeout
----@field retry? llm.retry
----@field params? table<string, any>
----@field coalesce? number
----@field lenient? boolean
----@field think_tags? boolean|"open"
----@field limit? llm.limit|false
----@field max_rounds? integer
----@field schema? table
+---@field key_env? string name of the environment variable with the key
 
 ---@class llm.tool
 ---@field name string
@@ -261,7 +252,7 @@ local client = {}
 function client:ask(prompt, options) end
 
 ---Starts a conversation; further options apply to every send. All are checked here.
----@param options? { system?: string, messages?: llm.message[], load?: string }|llm.request_options
+---@param options? { messages?: llm.message[], load?: string }|llm.request_options
 ---@return llm.chat chat nil if `load` cannot be read
 ---@return llm.error? err
 function client:chat(options) end
@@ -371,11 +362,11 @@ function llm.tool(options) end
 function llm.limit(options) end
 
 ---@class llm.provider_definition
----@field name string one word; the name of a known provider changes only the fields that are given
+---@field name string one word; for a known provider only the given fields change
 ---@field title? string
 ---@field dialect? string ("openai")
 ---@field base_url? string
----@field key_env? string|false the NAME of the environment variable with the key; false for none
+---@field key_env? string|false name of the environment variable with the key; false for none
 ---@field model? string
 ---@field documentation? string
 ---@field quirks? table<string, string|boolean> usage, continuation, key_header, max_tokens, thinking, reasoning_echo, think_tags, ...
@@ -390,7 +381,7 @@ function llm.provider(definition) end
 local json = {}
 
 ---@param value any
----@param options? { pretty: boolean? }
+---@param options? { pretty?: boolean }
 ---@return string
 function json.encode(value, options) end
 

@@ -7,7 +7,7 @@ internal import CLuaShim
 ///
 /// Lua code can keep a value of it, compare it and close it (`local x <close>`); its fields and its metatable are closed to
 /// scripts.
-public final class LuaUserdataType<Object: AnyObject> {
+package final class LuaUserdataType<Object: AnyObject> {
     fileprivate let metatable: LuaReference
     fileprivate let onRelease: (AnyObject) -> Void
 
@@ -16,7 +16,7 @@ public final class LuaUserdataType<Object: AnyObject> {
     ///   - name: `__name`, which `tostring` and error messages show.
     ///   - onRelease: called once for each value when Lua has collected or closed it. It runs inside the garbage collector,
     ///     so it must not call Lua, and it may run while the state closes.
-    public init(_ vm: LuaVM, name: String, onRelease: @escaping (Object) -> Void = { _ in }) {
+    package init(_ vm: LuaVM, name: String, onRelease: @escaping (Object) -> Void = { _ in }) {
         let stack = vm.stack
         stack.reserve(4)
         unsafe mr_push_object_type(stack.raw, name)
@@ -31,14 +31,14 @@ extension LuaStack {
     /// Pushes a userdata that stands for `object`. [-0, +1]
     ///
     /// Two pushes of one object make two values, each of which holds it until released.
-    public func push<Object>(_ object: Object, as type: LuaUserdataType<Object>) {
+    package func push<Object>(_ object: Object, as type: LuaUserdataType<Object>) {
         reserve(2)
         let slot = vm.objects.insert(object, onRelease: type.onRelease)
         unsafe mr_push_object(raw, type.metatable.index, slot)
     }
 
     /// The object of the userdata at `index`; nil for another type of value, and once it was released. [-0, +0]
-    public func object<Object>(at index: Int, as type: LuaUserdataType<Object>) -> Object? {
+    package func object<Object>(at index: Int, as type: LuaUserdataType<Object>) -> Object? {
         let position = absolute(index)
         guard position >= 1, position <= top else { return nil }
         reserve(2)

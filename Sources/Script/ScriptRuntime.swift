@@ -103,12 +103,6 @@ package final class ScriptRuntime {
     /// What the configuration knew, and what the script has defined since.
     var providers: ProviderTable
     private var hiddenVariables: Set<String> = []
-    /// Budgets that the script holds, by the number that Lua knows.
-    var budgets: [Int: Budget] = [:]
-    var lastBudget = 0
-    /// Readers of answers that are still being written, by the number that Lua knows.
-    var jsonReaders: [Int: IncrementalJSONReader] = [:]
-    var lastJSONReader = 0
     /// Set by `os.exit`.
     var exitCode: Int?
     var functions: [(name: String, body: HostBody)] = []

@@ -19,26 +19,6 @@ import Testing
         annotations = try text("types/llm.lua")
     }
 
-    /// Each class of options has the names of its schemas, no fewer and no more.
-    @Test(arguments: [
-        (["CALLBACKS"], "callbacks"), (["TIMEOUT"], "timeout"), (["RETRY"], "retry"),
-        (["SHARED", "SAMPLING"], "request_options"), (["PROVIDER"], "provider_definition"),
-    ])
-    func optionsAgree(_ schemas: [String], _ name: String) throws {
-        var names: Set<String> = []
-        for schema in schemas { names.formUnion(try schemaNames(schema)) }
-        #expect(try fields(of: name) == names)
-    }
-
-    @Test func clientOptionsAgree() throws {
-        let own = try #require(module.firstMatch(of: /local CLIENT = union\(SHARED, CALLBACKS, \{([^}]*)\}\)/))
-        let names = Set(own.output.1.matches(of: /(\w+) =/).map { String($0.output.1) })
-        #expect(try fields(of: "client_options") == names.union(try schemaNames("SHARED")))
-        for name in ["client_options", "request_options"] {
-            #expect(annotations.contains("---@class llm.\(name): llm.callbacks\n"))
-        }
-    }
-
     /// What the runtime sets on the tables that scripts get.
     @Test(arguments: [
         ("push(_ reply: Reply", ["reply", "timing"]), ("push(_ call: ToolCall", ["tool_call"]),
@@ -122,12 +102,6 @@ import Testing
         let names = Set(text.matches(of: pattern).map { String($0.output.1) })
         try #require(!names.isEmpty)
         return names
-    }
-
-    private func schemaNames(_ schema: String) throws -> Set<String> {
-        let start = try #require(module.range(of: "local \(schema) = {"), "llm.lua has no \(schema)")
-        let end = try #require(module.range(of: "}", range: start.upperBound..<module.endIndex))
-        return try names(in: String(module[start.upperBound..<end.lowerBound]), /(\w+) = "/)
     }
 
     /// The fields annotated directly in a class.

@@ -25,13 +25,13 @@ import Testing
 
     /// A state in which scripts make items with `item(number)` and look at them with `name(item)`.
     private struct Fixture {
-        let bench: Bench
+        let bench: VMHarness
         let log = Log()
         let type: LuaUserdataType<Item>
         let otherType: LuaUserdataType<Other>
 
         init(memoryLimit: Int? = nil) throws {
-            bench = try Bench(memoryLimit: memoryLimit)
+            bench = try VMHarness(memoryLimit: memoryLimit)
             let log = self.log
             let type = LuaUserdataType<Item>(bench.vm, name: "test.item") { log.released.append($0.name) }
             let otherType = LuaUserdataType<Other>(bench.vm, name: "test.other")
@@ -62,7 +62,9 @@ import Testing
         let fixture = try Fixture()
         #expect(fixture.bench.run("local a, b = item(1), item(2) return name(b), name(a), type(a)") == "2 1 userdata")
         #expect(fixture.bench.run("return tostring(item(3)):match('^[%w.]+')") == "test.item")
-        #expect(fixture.bench.run("local t = { [item(4)] = 'key' } for k, v in pairs(t) do return name(k), v end") == "4 key")
+        #expect(
+            fixture.bench.run("local t = { [item(4)] = 'key' } for k, v in pairs(t) do return name(k), v end")
+                == "4 key")
     }
 
     /// Nothing but an item of this state that is not released is taken for one.

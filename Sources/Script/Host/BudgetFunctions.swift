@@ -4,40 +4,35 @@ internal import Chat
 internal import LuaVM
 
 extension ScriptRuntime {
-    func setBudgetFunctions(_ stack: LuaStack) {
+    func setBudgetFunctions(_ stack: LuaStack, _ handles: HostHandles) {
         // budget(tokens | nil, dollars | nil) -> budget
-        stack.set("budget") { [unowned self] call throws(LuaError) in
-            lastBudget += 1
-            budgets[lastBudget] = Budget(tokens: call.stack.double(at: 1), dollars: call.stack.double(at: 2))
-            call.stack.push(lastBudget)
+        stack.set("budget") { call throws(LuaError) in
+            let budget = Budget(tokens: call.stack.double(at: 1), dollars: call.stack.double(at: 2))
+            call.stack.push(budget, as: handles.budget)
             return .returned(1)
         }
-        // budget_spent(budget) -> tokens, dollars, why nothing more may be asked | nil
-        stack.set("budget_spent") { [unowned self] call throws(LuaError) in
-            let budget = budgets[call.stack.int(at: 1) ?? 0]
+        // budget_spent(budget) -> tokens, dollars, which cap was reached | nil
+        stack.set("budget_spent") { call throws(LuaError) in
+            let budget = call.stack.object(at: 1, as: handles.budget)
             call.stack.push(budget?.tokens ?? 0)
             call.stack.push(budget?.dollars ?? 0)
             guard let why = budget?.exhaustion else { return .returned(2) }
             call.stack.push(why)
             return .returned(3)
         }
-        // budget_expire(budget, seconds): its time is over; requests under way end.
+        // budget_expire(budget, seconds): its time is over; running requests end.
         stack.set("budget_expire") { [unowned self] call throws(LuaError) in
-            guard let budget = budgets[call.stack.int(at: 1) ?? 0] else { return .returned(0) }
+            guard let budget = call.stack.object(at: 1, as: handles.budget) else { return .returned(0) }
             budget.expire(seconds: call.stack.double(at: 2) ?? 0)
             center?.endAll(over: budget)
             return .returned(0)
         }
-        stack.set("budget_release") { [unowned self] call throws(LuaError) in
-            budgets[call.stack.int(at: 1) ?? 0] = nil
-            return .returned(0)
-        }
-        // estimated_tokens(text) -> tokens, about
+        // estimated_tokens(text) -> an estimate of its tokens
         stack.set("estimated_tokens") { call throws(LuaError) in
             call.stack.push(estimatedTokens(in: call.stack.bytes(at: 1) ?? []))
             return .returned(1)
         }
-        // counts_dollars() -> whether a request begun now would count in a budget of dollars.
+        // counts_dollars() -> whether a request that starts now counts in a budget of dollars
         stack.set("counts_dollars") { [unowned self] call throws(LuaError) in
             let budgets = scheduler.current?.scope?.budgets ?? []
             call.stack.push(budgets.contains { $0.dollarLimit != nil })
@@ -45,7 +40,7 @@ extension ScriptRuntime {
         }
     }
 
-    /// The member `price` of a request, in dollars for a million tokens.
+    /// The member `price` of a request, in dollars per million tokens.
     func price(at table: Int, of stack: LuaStack) -> Meter.Price? {
         stack.getField("price", of: table)
         defer { stack.pop(1) }

@@ -4,7 +4,7 @@ internal import Chat
 internal import LuaVM
 
 extension ScriptRuntime {
-    func setCallFunctions(_ stack: LuaStack) {
+    func setCallFunctions(_ stack: LuaStack, _ handles: HostHandles) {
         stack.set("endpoint") { [unowned self] call throws(LuaError) in
             let resolved = try EndpointTable.resolve(
                 at: 1, of: call.stack, defaults: configuration.defaults, providers: providers)
@@ -26,26 +26,26 @@ extension ScriptRuntime {
             var spec = parsed.spec
             if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }
             let coalesce = call.stack.field("coalesce", of: 1) { $0.double(at: -1) } ?? 0
-            let id = try requests().start(
+            let request = try requests().start(
                 spec, fault: parsed.fault, mode: mode, callbacks: callbacks(at: 1, of: call.stack), coalesce: coalesce,
                 price: price(at: 1, of: call.stack))
-            call.stack.push(id)
+            call.stack.push(request, as: handles.call)
             return .returned(1)
         }
         stack.set("call_wait") { [unowned self] call throws(LuaError) in
-            try requests().wait(call.stack.int(at: 1) ?? 0, owned: call.stack.bool(at: 2) ?? false, call)
+            try requests().wait(try handles.request(of: call), owned: call.stack.bool(at: 2) ?? false, call)
         }
         stack.set("call_next") { [unowned self] call throws(LuaError) in
-            try requests().pull(call.stack.int(at: 1) ?? 0, call)
+            try requests().pull(try handles.request(of: call), call)
         }
-        stack.set("call_status") { [unowned self] call throws(LuaError) in
-            call.stack.push(try requests().calls[call.requestID]?.status ?? "finished")
+        stack.set("call_status") { call throws(LuaError) in
+            call.stack.push(call.stack.object(at: 1, as: handles.call)?.status ?? "finished")
             return .returned(1)
         }
-        setCallActions(stack)
+        setCallActions(stack, handles)
     }
 
-    private func setCallActions(_ stack: LuaStack) {
+    private func setCallActions(_ stack: LuaStack, _ handles: HostHandles) {
         let actions: [(StaticString, (CallRegistry) -> (Call) -> Void)] = [
             ("call_cancel", CallRegistry.cancel), ("call_leave", CallRegistry.leave),
             ("call_pause", CallRegistry.pause),
@@ -53,14 +53,9 @@ extension ScriptRuntime {
         ]
         for (name, action) in actions {
             stack.set(name) { [unowned self] call throws(LuaError) in
-                let center = try requests()
-                if let request = center.calls[call.requestID] { action(center)(request) }
+                if let request = call.stack.object(at: 1, as: handles.call) { action(try requests())(request) }
                 return .returned(0)
             }
-        }
-        stack.set("call_release") { [unowned self] call throws(LuaError) in
-            center?.release(call.stack.int(at: 1) ?? 0)
-            return .returned(0)
         }
     }
 
@@ -88,6 +83,10 @@ extension ScriptRuntime {
     }
 }
 
-extension HostCall {
-    fileprivate var requestID: RequestID { RequestID(UInt64(clamping: stack.int(at: 1) ?? 0)) }
+extension HostHandles {
+    /// The request at index 1.
+    fileprivate func request(of host: HostCall) throws(LuaError) -> Call {
+        guard let request = host.stack.object(at: 1, as: call) else { throw .misuse("the request is gone") }
+        return request
+    }
 }

@@ -6,7 +6,6 @@ internal import LuaVM
 
 extension ScriptRuntime {
     func setSchemaFunctions(_ stack: LuaStack) {
-        setJSONReaders(stack)
         let coder = self.coder
         // schema_problem(schema) -> why it cannot be used | nil
         stack.set("schema_problem") { call throws(LuaError) in
@@ -45,7 +44,7 @@ extension ScriptRuntime {
         }
     }
 
-    private func setJSONReaders(_ stack: LuaStack) {
+    func setJSONReaders(_ stack: LuaStack, _ handles: HostHandles) {
         let coder = self.coder
         // json_document(text, root) -> the JSON inside it | nil, why there is none; root is its type, where that is known
         stack.set("json_document") { call throws(LuaError) in
@@ -65,22 +64,15 @@ extension ScriptRuntime {
             coder.push(value, to: call.stack)
             return .returned(1)
         }
-        stack.set("json_reader") { [unowned self] call throws(LuaError) in
-            lastJSONReader += 1
-            jsonReaders[lastJSONReader] = IncrementalJSONReader(root: call.stack.string(at: 1))
-            call.stack.push(lastJSONReader)
+        // json_reader(root) -> reader
+        stack.set("json_reader") { call throws(LuaError) in
+            call.stack.push(JSONReaderHandle(root: call.stack.string(at: 1)), as: handles.jsonReader)
             return .returned(1)
         }
-        // json_feed(reader, text) -> { path, value, path, value, ... } of what it closes
-        stack.set("json_feed") { [unowned self] call throws(LuaError) in
-            let id = call.stack.int(at: 1) ?? 0
-            var closed: [IncrementalJSONReader.Closed] = []
-            do throws(IncrementalJSONReader.Problem) {
-                try jsonReaders[id]?.feed(call.stack.string(at: 2) ?? "") { closed.append($0) }
-            } catch {
-                // What is no JSON closes nothing more; the whole answer is judged at its end.
-                jsonReaders[id] = nil
-            }
+        // json_feed(reader, text) -> { path, value, path, value, ... } of the values that it completes
+        stack.set("json_feed") { call throws(LuaError) in
+            let text = call.stack.string(at: 2) ?? ""
+            let closed = call.stack.object(at: 1, as: handles.jsonReader)?.feed(text) ?? []
             call.stack.pushTable(array: closed.count * 2)
             for (index, event) in closed.enumerated() {
                 call.stack.push(Self.place(event.path))
@@ -90,17 +82,14 @@ extension ScriptRuntime {
             }
             return .returned(1)
         }
-        stack.set("json_restart") { [unowned self] call throws(LuaError) in
-            jsonReaders[call.stack.int(at: 1) ?? 0] = IncrementalJSONReader(root: call.stack.string(at: 2))
-            return .returned(0)
-        }
-        stack.set("json_release") { [unowned self] call throws(LuaError) in
-            jsonReaders[call.stack.int(at: 1) ?? 0] = nil
+        // json_restart(reader, root): the text begins again.
+        stack.set("json_restart") { call throws(LuaError) in
+            call.stack.object(at: 1, as: handles.jsonReader)?.restart(root: call.stack.string(at: 2))
             return .returned(0)
         }
     }
 
-    /// A path as a script would write it, elements from 1: "people[2].age".
+    /// A path as a script writes it, elements from 1: "people[2].age".
     private static func place(_ path: [JSONSchema.Step]) -> String {
         var text = ""
         for step in path {
@@ -110,5 +99,27 @@ extension ScriptRuntime {
             }
         }
         return text
+    }
+}
+
+/// The reader of an answer that is still being written.
+final class JSONReaderHandle {
+    /// Nil once the text is not JSON.
+    private var reader: IncrementalJSONReader?
+
+    init(root: String?) { restart(root: root) }
+
+    func restart(root: String?) { reader = IncrementalJSONReader(root: root) }
+
+    /// Reads on; the values that the text completes. Text that is not JSON completes nothing more: the whole answer is
+    /// checked at its end.
+    func feed(_ text: String) -> [IncrementalJSONReader.Closed] {
+        var closed: [IncrementalJSONReader.Closed] = []
+        do throws(IncrementalJSONReader.Problem) {
+            try reader?.feed(text) { closed.append($0) }
+        } catch {
+            reader = nil
+        }
+        return closed
     }
 }

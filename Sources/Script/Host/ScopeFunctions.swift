@@ -5,15 +5,19 @@ internal import Engine
 internal import LuaVM
 
 extension ScriptRuntime {
-    func setScopeFunctions(_ stack: LuaStack) {
+    func setScopeFunctions(_ stack: LuaStack, _ handles: HostHandles) {
         let scheduler = self.scheduler
+        /// The open scope at index 1.
+        func openScope(_ call: HostCall) -> TaskScope? {
+            call.stack.object(at: 1, as: handles.scope).flatMap { $0.isLeft ? nil : $0 }
+        }
         // scope_enter(budget, characters, seconds) -> scope: what the running task begins from now on belongs to it.
-        stack.set("scope_enter") { [unowned self] call throws(LuaError) in
+        stack.set("scope_enter") { call throws(LuaError) in
             guard let task = scheduler.current else { throw .misuse("a flow runs in scripts, not at the host's start") }
             let stack = call.stack
             let hold = stack.int(at: 2).map { OutputHold(characters: $0, seconds: stack.double(at: 3) ?? .infinity) }
-            stack.push(
-                scheduler.enter(task, budget: stack.int(at: 1).flatMap { budgets[$0] }, holdBack: hold))
+            let budget = stack.object(at: 1, as: handles.budget)
+            stack.push(scheduler.enter(task, budget: budget, holdBack: hold), as: handles.scope)
             return .returned(1)
         }
         // shield(number): the running task enters (1) or leaves (-1) a block that cancelling does not interrupt. Entering
@@ -29,15 +33,15 @@ extension ScriptRuntime {
         }
         // scope_leave(scope): cancels what is left of it, and waits until that is over, cancelled or not.
         stack.set("scope_leave") { [unowned self] call throws(LuaError) in
-            guard let scope = scheduler.takeScope(call.stack.int(at: 1) ?? 0) else { return .returned(0) }
+            guard let scope = openScope(call) else { return .returned(0) }
             if let task = scheduler.current { task.scope = scope.outer }
             return try end(scope, call)
         }
-        // scope_next(scope, seconds) -> task id | nil: the next branch that is over; nil once the time is out.
+        // scope_next(scope, seconds) -> number | nil: the next branch that is over; nil when the time is up.
         stack.set("scope_next") { call throws(LuaError) in
-            guard let scope = scheduler.scope(call.stack.int(at: 1) ?? 0) else { throw .misuse("the scope is gone") }
+            guard let scope = openScope(call) else { throw .misuse("the scope is gone") }
             if !scope.finished.isEmpty {
-                call.stack.push(scope.finished.removeFirst())
+                call.stack.push(scope.finished.removeFirst().id)
                 return .returned(1)
             }
             try scheduler.suspend(.scope(scope), call, action: "a flow")
@@ -47,12 +51,12 @@ extension ScriptRuntime {
         }
         // scope_has_output(scope) -> whether a request inside has brought text.
         stack.set("scope_has_output") { call throws(LuaError) in
-            call.stack.push(scheduler.scope(call.stack.int(at: 1) ?? 0)?.hasOutput ?? false)
+            call.stack.push(openScope(call)?.hasOutput ?? false)
             return .returned(1)
         }
         // scope_partial(scope, value): what has been done so far. scope_partial(scope) -> that of it, or of a scope inside.
         stack.set("scope_partial") { call throws(LuaError) in
-            guard let scope = scheduler.scope(call.stack.int(at: 1) ?? 0) else { return .returned(0) }
+            guard let scope = openScope(call) else { return .returned(0) }
             if call.argumentCount > 1 {
                 scope.partial = call.stack.reference(to: 2)
                 return .returned(0)
@@ -61,14 +65,15 @@ extension ScriptRuntime {
             call.stack.push(partial)
             return .returned(1)
         }
-        // branch(body, ...) -> task id: a task whose end scope_next tells.
+        // branch(body, ...) -> task, number: a task whose number scope_next returns when it is over.
         stack.set("branch") { call throws(LuaError) in
             let task = scheduler.makeTask(.spawned)
             task.isBranch = true
             call.stack.move(call.argumentCount, to: task.coroutine.stack)
             scheduler.begin(task, arguments: call.argumentCount - 1)
+            call.stack.push(task, as: handles.task)
             call.stack.push(task.id)
-            return .returned(1)
+            return .returned(2)
         }
         // traceback() -> the running task's: for message handlers.
         stack.set("traceback") { call throws(LuaError) in

@@ -4,17 +4,17 @@ internal import Engine
 internal import LuaVM
 
 extension ScriptRuntime {
-    func setTaskFunctions(_ stack: LuaStack) {
+    func setTaskFunctions(_ stack: LuaStack, _ handles: HostHandles) {
         let scheduler = self.scheduler
         stack.set("spawn") { call throws(LuaError) in
             let task = scheduler.makeTask(.spawned)
             call.stack.move(call.argumentCount, to: task.coroutine.stack)
             scheduler.begin(task, arguments: call.argumentCount - 1)
-            call.stack.push(task.id)
+            call.stack.push(task, as: handles.task)
             return .returned(1)
         }
         stack.set("task_wait") { call throws(LuaError) in
-            guard let task = scheduler.task(call.stack.int(at: 1) ?? 0) else { throw .misuse("the task is gone") }
+            guard let task = call.stack.object(at: 1, as: handles.task) else { throw .misuse("the task is gone") }
             if task.isOver {
                 let outcome = scheduler.outcome(of: task)
                 if case .failure(let error) = outcome { scheduler.note(error) }
@@ -26,19 +26,15 @@ extension ScriptRuntime {
             return .waits
         }
         stack.set("task_cancel") { call throws(LuaError) in
-            if let task = scheduler.task(call.stack.int(at: 1) ?? 0) {
+            if let task = call.stack.object(at: 1, as: handles.task) {
                 guard task !== scheduler.current else { throw .misuse("a task cannot cancel itself; return instead") }
                 scheduler.cancel(task)
             }
             return .returned(0)
         }
         stack.set("task_status") { call throws(LuaError) in
-            call.stack.push(scheduler.task(call.stack.int(at: 1) ?? 0)?.state.rawValue ?? "done")
+            call.stack.push(call.stack.object(at: 1, as: handles.task)?.state.rawValue ?? "done")
             return .returned(1)
-        }
-        stack.set("task_release") { call throws(LuaError) in
-            scheduler.release(call.stack.int(at: 1) ?? 0)
-            return .returned(0)
         }
         stack.set("sleep") { call throws(LuaError) in
             try scheduler.suspend(.timer, call, action: "llm.sleep")

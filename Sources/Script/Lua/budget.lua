@@ -4,7 +4,7 @@ local check, describe, Failure, scope = internal.check, internal.describe, inter
 
 local Budget = { __name = "llm.budget" }
 local methods = {}
-local OPTIONS = { tokens = "count", usd = "span", seconds = "seconds" }
+local OPTIONS = host.options "budget"
 
 local function failure(message)
   return setmetatable({ kind = "budget", message = message, retryable = false }, Failure)
@@ -14,7 +14,7 @@ end
 -- made of the errors. Nothing that fn returned is lost: err.partial and err.errors, or err.others.
 local function outcome(self, results)
   local value, err = results[1], results[2]
-  local why = select(3, host.budget_spent(self._id))
+  local why = select(3, host.budget_spent(self._handle))
   local has_failed = scope.failed(value, err)
   if not why or (has_failed and getmetatable(err) == Failure and err.kind == "budget") then return scope.unpack(results) end
   local spent = failure(why)
@@ -33,16 +33,15 @@ function methods:run(fn, ...)
     scope.begin(running, "budget", function() return fn(scope.unpack(arguments)) end)
     local name, results = scope.next(inner, running, self._deadline)
     if name then return outcome(self, results) end
-    host.budget_expire(self._id, self._seconds)
-    return nil, scope.with_partial(failure(select(3, host.budget_spent(self._id))), inner)
-  end, self._id)
+    host.budget_expire(self._handle, self._seconds)
+    return nil, scope.with_partial(failure(select(3, host.budget_spent(self._handle))), inner)
+  end, self._handle)
 end
 
 Budget.__call = methods.run
-Budget.__gc = function(self) host.budget_release(self._id) end
 Budget.__index = function(self, name)
   if methods[name] then return methods[name] end
-  local tokens, usd, exhausted = host.budget_spent(self._id)
+  local tokens, usd, exhausted = host.budget_spent(self._handle)
   if name == "tokens" then return math.ceil(tokens) end
   if name == "usd" then return usd end
   if name == "spent" then return exhausted ~= nil end
@@ -73,6 +72,6 @@ return function(options)
   if options.usd then tell_missing_prices() end
   local seconds = options.seconds
   return setmetatable({
-    _id = host.budget(options.tokens, options.usd), _seconds = seconds, _deadline = seconds and host.now() + seconds,
+    _handle = host.budget(options.tokens, options.usd), _seconds = seconds, _deadline = seconds and host.now() + seconds,
   }, Budget)
 end

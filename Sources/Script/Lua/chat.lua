@@ -8,8 +8,9 @@ Chat.__index = methods
 Chat.__tostring = function(self) return "chat (" .. #self._messages .. " messages)" end
 
 local FORMAT, VERSION = "moonrill-chat", 1
-local OPTIONS = { messages = "table", load = "string" }
+local OPTIONS = host.options "chat"
 for name, kind in next, internal.REQUEST do OPTIONS[name] = kind end
+local TRIM = host.options "chat.trim"
 
 local function self_of(self, where)
   if getmetatable(self) ~= Chat then fail(where .. " is a method: write " .. where .. "(...)") end
@@ -186,7 +187,7 @@ end
 -- and all that follows it, calls and results included; the last one stays. Returns how many messages went.
 function methods:trim(options)
   self_of(self, "chat:trim")
-  check("chat:trim", options, { max_tokens = "count" })
+  check("chat:trim", options, TRIM)
   if not options.max_tokens then fail("chat:trim needs max_tokens") end
   if self._busy then fail("chat:trim: this chat waits for an answer") end
   local messages, sum, starts = self._messages, tokens_of(self._options.system), {}

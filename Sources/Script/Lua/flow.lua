@@ -93,7 +93,7 @@ end
 -- loop(fn, { stop_when = f, max = n }): fn(value, round) again and again, until stop_when(value, round) holds.
 function flow.loop(fn, options)
   need("flow.loop", "the step", fn)
-  options = options_of("flow.loop", options, { stop_when = "function", max = "count" })
+  options = options_of("flow.loop", options)
   local stop_when, max = options.stop_when, options.max or math.huge
   if not stop_when and max == math.huge then fail("flow.loop needs stop_when or max, or it would never end") end
   return function(...)
@@ -116,7 +116,7 @@ end
 -- fn(input, draft, critique). A critic that has nothing more to say returns nil, true or "".
 function flow.refine(fn, options)
   need("flow.refine", "the step", fn)
-  options = options_of("flow.refine", options, { critic = "any", rounds = "count" })
+  options = options_of("flow.refine", options)
   local critic, rounds = need("flow.refine", "critic", options.critic), options.rounds or 2
   return function(input)
     local at = "the draft"
@@ -199,7 +199,7 @@ end
 function flow.hedge(a, b, options)
   need("flow.hedge", "the first step", a)
   need("flow.hedge", "the second step", b)
-  local after = options_of("flow.hedge", options, { after = "span" }).after or 2
+  local after = options_of("flow.hedge", options).after or 2
   return function(...)
     local running, errors, values = {}, {}, table.pack(...)
     return scoped(function() return tostring(running.last) .. " of llm.flow.hedge" end, function(scope)
@@ -226,7 +226,7 @@ end
 -- first: a step that fails before is replaced unseen.
 function flow.fallback(steps, options)
   need_steps("flow.fallback", steps)
-  options = options_of("flow.fallback", options, { chars = "count", seconds = "span" })
+  options = options_of("flow.fallback", options)
   local hold = next(options) and options
   return function(...)
     local errors, values = {}, table.pack(...)
@@ -248,7 +248,7 @@ local FINAL = { config = true, auth = true, permission = true, quota = true, inv
 -- on(err, try) says whether; without it, every failure but those that another try does not heal.
 function flow.retry(fn, options)
   need("flow.retry", "the step", fn)
-  options = options_of("flow.retry", options, { max = "count", base = "span", cap = "span", on = "function" })
+  options = options_of("flow.retry", options)
   local max, base, cap = options.max or 3, options.base or 0.5, options.cap or 30
   local on = options.on or function(err) return getmetatable(err) ~= Failure or not FINAL[err.kind] end
   return function(value)

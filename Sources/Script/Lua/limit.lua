@@ -5,7 +5,7 @@ local limit = {}
 
 local Limit = { __name = "llm.limit" }
 Limit.__tostring = function(self) return "limit (" .. self.name .. ")" end
-local OPTIONS = { name = "string", concurrent = "count", rpm = "number", tpm = "number" }
+local OPTIONS = host.options "limit"
 local unnamed = 0
 
 -- llm.limit{ name =, concurrent =, rpm =, tpm = }. Without a name each is one of its own.

@@ -1,7 +1,6 @@
 -- The module `llm`, as scripts see it: options checked and merged here, everything that waits or sends done by the
 -- host. Run once a state with the host's primitives as its argument; returns the module. Every function of the module has
 -- its face here; what few scripts need is in parts that are loaded later (internal.NAME is what NAME.lua returns).
--- Length: the schemas of all options stand in one file, which types/llm.lua is held to.
 local host = ...
 local llm = { version = host.version }
 -- A script may write over globals and over what is in their tables; the module and its parts go on with the originals.
@@ -53,32 +52,10 @@ Reply.__concat, Failure.__concat = joined, joined
 
 -- Checks -----------------------------------------------------------------------------------------------------------
 
--- Schemas: option name -> what it must be. "any" is passed on as it is.
-local CALLBACKS = {
-  on_token = "function", on_reasoning = "function", on_tool_call = "function", on_tool_result = "function",
-  on_value = "function", on_usage = "function",
-  on_retry = "function", on_wait = "function", on_reset = "function", on_event = "function", on_chunk = "function",
-  on_finish = "function", on_error = "function",
-}
-
--- Body fields that most providers share; any other field goes through `params`.
-local SAMPLING = {
-  temperature = "number", top_p = "number", top_k = "number", min_p = "number", max_tokens = "integer",
-  max_completion_tokens = "integer", stop = "any", seed = "integer", n = "integer", presence_penalty = "number",
-  frequency_penalty = "number", logit_bias = "table", logprobs = "any", top_logprobs = "integer", user = "string",
-  tools = "table", tool_choice = "any", parallel_tool_calls = "boolean", response_format = "form",
-  reasoning_effort = "string", thinking = "any", service_tier = "string", stream_options = "table",
-}
-
-local SHARED = {
-  model = "string", system = "string", headers = "table", timeout = "any", retry = "table", params = "table",
-  coalesce = "span", lenient = "boolean", think_tags = "tags", limit = "any",
-  max_rounds = "count", schema = "table",
-}
-
-local TIMEOUT = { connect = "seconds", first = "seconds", idle = "seconds", stall = "seconds", total = "seconds" }
-local RETRY = { max = "count", base = "seconds", cap = "seconds", max_wait = "seconds", after_output = "string" }
-local AFTER_OUTPUT = { fail = true, restart = true, continue = true, auto = true }
+-- Schemas: option name -> kind of value, as the host declares them (OptionCatalog).
+local CALLBACKS, SAMPLING, SHARED = host.options "callbacks", host.options "sampling", host.options "shared"
+local TIMEOUT, RETRY, PROVIDER, ENCODE =
+  host.options "timeout", host.options "retry", host.options "provider", host.options "json.encode"
 
 local function union(...)
   local all = {}
@@ -87,8 +64,9 @@ local function union(...)
 end
 
 local REQUEST = union(SHARED, CALLBACKS, SAMPLING)
-local CLIENT = union(SHARED, CALLBACKS, { provider = "string", base_url = "string", dialect = "string", key_env = "string" })
+local CLIENT = union(SHARED, CALLBACKS, host.options "client")
 
+-- Kinds that are no Lua type. host.expectations has the end of each kind's message.
 local CHECKS = {
   any = function() return true end,
   number = function(v) return type(v) == "number" and v == v end,
@@ -98,12 +76,6 @@ local CHECKS = {
   count = function(v) return type(v) == "number" and v >= 0 and v % 1 == 0 end,
   form = function(v) return type(v) == "string" or type(v) == "table" end,
   tags = function(v) return type(v) == "boolean" or v == "open" end,
-}
-local KIND_NAMES = {
-  integer = "an integer", number = "a number", seconds = "a number of seconds above 0",
-  span = "a number of seconds of 0 or more", count = "an integer of 0 or more",
-  form = "\"json\" or a table", tags = "true, false or \"open\"",
-  string = "a string", table = "a table", ["function"] = "a function", boolean = "true or false",
 }
 
 local function names(schema)
@@ -147,7 +119,7 @@ local function check(where, options, schema, hint)
     local valid = CHECKS[kind]
     local good
     if valid then good = valid(value) else good = type(value) == kind end
-    if not good then fail(where .. ": option '" .. name .. "' must be " .. KIND_NAMES[kind] .. ", not " .. describe(value)) end
+    if not good then fail(where .. ": option '" .. name .. "' must be " .. host.expectations[kind] .. ", not " .. describe(value)) end
   end
 end
 
@@ -160,12 +132,15 @@ end
 local function check_retry(where, retry)
   if retry == nil then return end
   check(where .. ": retry", retry, RETRY)
-  local policy = retry.after_output
-  if policy ~= nil and not AFTER_OUTPUT[policy] then
-    local near = host.nearest(policy, names(AFTER_OUTPUT))
-    fail(where .. ": retry.after_output must be \"fail\", \"restart\", \"continue\" or \"auto\", not "
-      .. describe(policy) .. (near and " (did you mean \"" .. near .. "\"?)" or ""))
+  local policy, choices, quoted = retry.after_output, host.after_output, {}
+  if policy == nil then return end
+  for index, choice in ipairs(choices) do
+    if policy == choice then return end
+    quoted[index] = '"' .. choice .. '"'
   end
+  local near = host.nearest(policy, choices)
+  fail(where .. ": retry.after_output must be " .. table.concat(quoted, ", ", 1, #quoted - 1) .. " or " .. quoted[#quoted]
+    .. ", not " .. describe(policy) .. (near and " (did you mean \"" .. near .. "\"?)" or ""))
 end
 
 local function check_headers(where, headers)
@@ -286,22 +261,21 @@ end
 local Call = { __name = "llm.call" }
 local call_methods = {}
 Call.__index = function(self, name)
-  if name == "status" then return host.call_status(self._id) end
+  if name == "status" then return host.call_status(self._handle) end
   return call_methods[name]
 end
-Call.__tostring = function(self) return "call (" .. host.call_status(self._id) .. ")" end
-Call.__gc = function(self) host.call_release(self._id) end
-Call.__close = function(self) host.call_leave(self._id) end
+Call.__tostring = function(self) return "call (" .. host.call_status(self._handle) .. ")" end
+Call.__close = function(self) host.call_leave(self._handle) end
 
-local function id_of(self, class, where)
+local function handle_of(self, class, where)
   if getmetatable(self) ~= class then fail(where .. " is a method: write " .. where .. "()") end
-  return self._id
+  return self._handle
 end
 
-function call_methods:wait() return host.call_wait(id_of(self, Call, "call:wait"), false) end
-function call_methods:cancel() host.call_cancel(id_of(self, Call, "call:cancel")) end
-function call_methods:pause() host.call_pause(id_of(self, Call, "call:pause")) end
-function call_methods:resume() host.call_resume(id_of(self, Call, "call:resume")) end
+function call_methods:wait() return host.call_wait(handle_of(self, Call, "call:wait"), false) end
+function call_methods:cancel() host.call_cancel(handle_of(self, Call, "call:cancel")) end
+function call_methods:pause() host.call_pause(handle_of(self, Call, "call:pause")) end
+function call_methods:resume() host.call_resume(handle_of(self, Call, "call:resume")) end
 
 local function ask_once(specified) return host.call_wait(host.call_start(specified, "ask"), true) end
 
@@ -333,14 +307,13 @@ function Client:chat(options)
 end
 
 function Client:start(prompt, options)
-  return setmetatable({ _id = host.call_start(specification("client:start", self, prompt, options), "start") }, Call)
+  return setmetatable({ _handle = host.call_start(specification("client:start", self, prompt, options), "start") }, Call)
 end
 
 function Client:stream(prompt, options)
-  local id = host.call_start(specification("client:stream", self, prompt, options), "stream")
-  local call = setmetatable({ _id = id }, Call)
+  local handle = host.call_start(specification("client:stream", self, prompt, options), "stream")
   -- The generic for closes its fourth value however the loop is left, and that cancels the request.
-  return function() return host.call_next(call._id) end, nil, nil, call
+  return function() return host.call_next(handle) end, nil, nil, setmetatable({ _handle = handle }, Call)
 end
 
 -- Tasks ------------------------------------------------------------------------------------------------------------
@@ -348,18 +321,17 @@ end
 local Task = { __name = "llm.task" }
 local task_methods = {}
 Task.__index = function(self, name)
-  if name == "status" then return host.task_status(self._id) end
+  if name == "status" then return host.task_status(self._handle) end
   return task_methods[name]
 end
-Task.__tostring = function(self) return "task (" .. host.task_status(self._id) .. ")" end
-Task.__gc = function(self) host.task_release(self._id) end
+Task.__tostring = function(self) return "task (" .. host.task_status(self._handle) .. ")" end
 
-function task_methods:wait() return host.task_wait(id_of(self, Task, "task:wait")) end
-function task_methods:cancel() host.task_cancel(id_of(self, Task, "task:cancel")) end
+function task_methods:wait() return host.task_wait(handle_of(self, Task, "task:wait")) end
+function task_methods:cancel() host.task_cancel(handle_of(self, Task, "task:cancel")) end
 
 function llm.spawn(body, ...)
   if type(body) ~= "function" then fail("llm.spawn takes a function, not " .. describe(body)) end
-  return setmetatable({ _id = host.spawn(body, ...) }, Task)
+  return setmetatable({ _handle = host.spawn(body, ...) }, Task)
 end
 
 function llm.sleep(seconds)
@@ -390,7 +362,6 @@ llm.time = host.time
 -- Values -----------------------------------------------------------------------------------------------------------
 
 llm.json = host.json
-local ENCODE = { pretty = "boolean" }
 local encode = host.json.encode
 named("llm.json", llm.json)
 function llm.json.encode(value, options)
@@ -420,10 +391,6 @@ end
 
 function llm.providers() return host.providers() end
 
-local PROVIDER = {
-  name = "string", title = "string", dialect = "string", base_url = "string", key_env = "any", model = "string",
-  documentation = "string", quirks = "table", dialects = "table",
-}
 function llm.provider(definition)
   check("llm.provider", definition, PROVIDER)
   host.define_provider(definition)

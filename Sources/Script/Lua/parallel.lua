@@ -8,8 +8,6 @@ local is_callable, need, count_items = internal.step.is_callable, internal.step.
 local has_errors = internal.step.has_errors
 local many = {}
 
-local MAP = { limit = "count", on_progress = "function", ordered = "boolean", keep_going = "boolean" }
-
 -- Every item of a step failed: the first one's error with the others; one that is no llm error becomes one.
 local function every_item_failed(errors, total)
   local list = {}
@@ -31,7 +29,7 @@ end
 local function mapped(items, fn, options, is_step)
   local total = count_items("flow.map", items)
   need("flow.map", "the step", fn)
-  options = options_of("flow.map", options, MAP)
+  options = options_of("flow.map", options)
   local limit, progress, ordered = options.limit or 8, options.on_progress, options.ordered ~= false
   if limit < 1 then fail("flow.map: option 'limit' must be 1 or more") end
   local at, done, failures = 0, 0, 0
@@ -102,18 +100,16 @@ end
 function many.map(items, fn, options)
   if not is_callable(items) then return mapped(items, fn, options, false) end
   local step = items
-  options_of("flow.map", fn, MAP)
+  options_of("flow.map", fn)
   return function(value) return mapped(value, step, fn, true) end
 end
-
-local VOTE = { n = "count", key = "function", early = "boolean" }
 
 -- vote(fn, { n = 5, key = f, early = true }): asks n times and returns the answer that most agree on, by key(answer).
 -- early stops when the majority is decided; no more are begun than might still be needed for it, so nothing is paid in
 -- vain. Returns also nil (the errors of a map { keep_going } that the answer comes from) and the tally: key -> votes.
 function many.vote(fn, options)
   need("flow.vote", "the step", fn)
-  options = options_of("flow.vote", options, VOTE)
+  options = options_of("flow.vote", options)
   local n, key, early = options.n or 5, options.key or function(answer)
     local text = type(answer) == "table" and answer.text or answer
     return type(text) == "string" and string.lower(string.match(text, "^%s*(.-)%s*$")) or text
@@ -152,13 +148,11 @@ function many.vote(fn, options)
   end
 end
 
-local JUDGE = { client = "any", rubric = "string", options = "table" }
-
 -- judge(items, { client = c, rubric = "...", options = {} }): the item that the model finds best by the rubric. Returns also
 -- nil and what it said: { best = n, reason = "..." }.
 function many.judge(items, options)
   local total = count_items("flow.judge", items)
-  options = options_of("flow.judge", options, JUDGE)
+  options = options_of("flow.judge", options)
   local client, rubric = options.client, options.rubric or "Which is best?"
   if total == 0 then fail("flow.judge takes at least one item") end
   if client == nil then fail("flow.judge needs a client: the model that judges") end

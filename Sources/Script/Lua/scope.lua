@@ -7,12 +7,12 @@ local scope = {}
 local function failed(value, err) return value == nil and err ~= nil end
 scope.failed = failed
 
--- Runs body(number) inside a scope, which counts in a budget, and holds first tokens back, where they are given. `where()` names the step that is at
--- work, for tracebacks. An llm error that body raises is returned as nil, err.
+-- Runs body(inner) inside a new scope. `budget` counts its requests; `hold` holds first tokens back; both may be nil.
+-- `where()` names the running step, for tracebacks. An llm error that body raises is returned as nil, err.
 function scope.run(where, body, budget, hold)
-  local number = host.scope_enter(budget, hold and (hold.chars or math.maxinteger), hold and hold.seconds)
-  local result = table.pack(xpcall(body, function(err) host.trace(err, where()) return err end, number))
-  host.scope_leave(number)
+  local inner = host.scope_enter(budget, hold and (hold.chars or math.maxinteger), hold and hold.seconds)
+  local result = table.pack(xpcall(body, function(err) host.trace(err, where()) return err end, inner))
+  host.scope_leave(inner)
   if not result[1] then
     if getmetatable(result[2]) == Failure and result[2].kind ~= "cancelled" then return nil, result[2] end
     error(result[2], 0)
@@ -20,22 +20,21 @@ function scope.run(where, body, budget, hold)
   return table.unpack(result, 2, result.n)
 end
 
--- Begins a branch; `next` tells when it is over.
+-- Begins a branch; `next` returns it when it is over.
 function scope.begin(running, name, step, ...)
-  local id = host.branch(step, ...)
-  running[id] = name
+  local task, id = host.branch(step, ...)
+  running[id] = { name = name, task = task }
   running.count = (running.count or 0) + 1
 end
 
 -- Waits for the next branch: its name and table.pack of its results; nil where `deadline` comes first. Raises what a
 -- branch raised, but for failures, which are results.
-function scope.next(number, running, deadline)
-  local id = host.scope_next(number, deadline and math.max(0, deadline - host.now()))
+function scope.next(inner, running, deadline)
+  local id = host.scope_next(inner, deadline and math.max(0, deadline - host.now()))
   if not id then return nil end
-  local name = running[id]
+  local name, task <close> = running[id].name, running[id].task
   running[id], running.count, running.last = nil, running.count - 1, name
-  local results = table.pack(pcall(host.task_wait, id))
-  host.task_release(id)
+  local results = table.pack(pcall(host.task_wait, task))
   if results[1] then return name, table.pack(table.unpack(results, 2, results.n)) end
   if getmetatable(results[2]) ~= Failure then error(results[2], 0) end
   return name, { nil, results[2], n = 2 }
@@ -45,8 +44,8 @@ end
 function scope.unpack(results) return table.unpack(results, 1, results.n) end
 
 -- Gives an error what a map inside the scope has done so far: `partial`, its results, and `errors`.
-function scope.with_partial(err, number)
-  local partial = host.scope_partial(number)
+function scope.with_partial(err, inner)
+  local partial = host.scope_partial(inner)
   if partial then
     err.partial = partial[1]
     -- Items that are not done leave no holes.

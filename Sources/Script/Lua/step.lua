@@ -43,9 +43,9 @@ function steps.need_arguments(where, ...)
   return count
 end
 
-function steps.options_of(where, options, schema)
+function steps.options_of(where, options)
   options = options or {}
-  check(where, options, schema)
+  check(where, options, host.options(where))
   return options
 end
 

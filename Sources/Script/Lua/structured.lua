@@ -25,35 +25,29 @@ end
 -- The type of the whole answer, where the schema names one.
 local function root_of(schema) return type(schema.type) == "string" and schema.type or nil end
 
--- The callbacks of a round: on_token also feeds the reader whose values on_value sees.
-local function watched(specified, on_value)
-  local root = root_of(specified.schema)
-  local reader = host.json_reader(root)
-  local on_token, on_reset = specified.on_token, specified.on_reset
-  return setmetatable({
-    on_token = function(text, event)
-      local goes_on = true
-      local closed = host.json_feed(reader, text)
-      for index = 1, #closed, 2 do
-        if on_value(closed[index], closed[index + 1]) == false then goes_on = false break end
-      end
-      if on_token and on_token(text, event) == false then goes_on = false end
-      return goes_on
-    end,
-    on_reset = function(info)
-      host.json_restart(reader, root)
-      if on_reset then return on_reset(info) end
-    end,
-  }, { __index = specified, __close = function() host.json_release(reader) end })
-end
-
+-- One round. With on_value, on_token also feeds a reader, and on_value gets each value that the reader completes.
 local function ask(specified, once)
-  if not specified.on_value then return once(specified) end
-  local request <close> = watched(specified, specified.on_value)
-  local flat = {}
-  for name, value in next, specified do flat[name] = value end
-  flat.on_token, flat.on_reset = request.on_token, request.on_reset
-  return once(flat)
+  local on_value = specified.on_value
+  if not on_value then return once(specified) end
+  local root = root_of(specified.schema)
+  local reader <close> = host.json_reader(root)
+  local on_token, on_reset = specified.on_token, specified.on_reset
+  local request = {}
+  for name, value in next, specified do request[name] = value end
+  function request.on_token(text, event)
+    local continues = true
+    local closed = host.json_feed(reader, text)
+    for index = 1, #closed, 2 do
+      if on_value(closed[index], closed[index + 1]) == false then continues = false break end
+    end
+    if on_token and on_token(text, event) == false then continues = false end
+    return continues
+  end
+  function request.on_reset(info)
+    host.json_restart(reader, root)
+    if on_reset then return on_reset(info) end
+  end
+  return once(request)
 end
 
 -- Asks for an answer that fits. `once` sends the request, and runs its tools.

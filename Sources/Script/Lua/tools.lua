@@ -5,7 +5,7 @@ local tools = {}
 
 local Tool = { __name = "llm.tool" }
 Tool.__tostring = function(self) return "tool (" .. self.name .. ")" end
-local OPTIONS = { name = "string", description = "string", parameters = "table", run = "function", strict = "boolean" }
+local OPTIONS = host.options "tool"
 
 -- llm.tool{ name, description, parameters, run }.
 function tools.make(options)

@@ -100,8 +100,6 @@ final class Call {
     /// The task in the iterator's `next`.
     var puller: ScriptTask?
     var gathered = Gathered()
-    /// The script has dropped its handle.
-    var isReleased = false
     var hasOutput = false
     var isRetrying = false
     /// The phase of the text that is shown, where the provider names one.

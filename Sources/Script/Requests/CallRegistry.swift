@@ -11,6 +11,7 @@ final class CallRegistry {
     let engine: Engine
     let scheduler: Scheduler
     let tables: ReplyTables
+    /// Requests that are not over.
     var calls: [RequestID: Call] = [:]
     private var nextID: UInt64 = 1
     /// Calls with something to deliver.
@@ -42,7 +43,7 @@ final class CallRegistry {
     func start(
         _ spec: RequestSpec, fault: String?, mode: Call.Mode, callbacks: Call.Callbacks, coalesce: Double,
         price: Meter.Price?
-    ) -> Int {
+    ) -> Call {
         let id = RequestID(nextID)
         nextID += 1
         let call = Call(id: id, mode: mode, callbacks: callbacks, coalesce: coalesce)
@@ -53,12 +54,12 @@ final class CallRegistry {
             call.scope = scope
             scope.calls[id] = call
             call.holdBack = scope.holdBack
-            guard fault != nil || meter(call, scope.budgets, spec, price) else { return Int(id.raw) }
+            guard fault != nil || meter(call, scope.budgets, spec, price) else { return call }
         }
         if let fault {
             call.pending = [.failed(RequestFailure(unsent: spec, .invalidRequest, fault))]
             enqueue(call)
-            return Int(id.raw)
+            return call
         }
         var spec = spec
         spec.isInside = scheduler.current?.isInside ?? false
@@ -68,20 +69,13 @@ final class CallRegistry {
             task.openStreams += 1
             call.streamOwner = task
         }
-        return Int(id.raw)
-    }
-
-    func call(_ number: Int) throws(LuaError) -> Call {
-        guard let call = calls[RequestID(UInt64(clamping: number))] else { throw .misuse("the request is gone") }
         return call
     }
 
     /// `call:wait()`, and the rest of `client:ask`.
-    func wait(_ number: Int, owned: Bool, _ host: HostCall) throws(LuaError) -> HostOutcome {
-        let call = try call(number)
+    func wait(_ call: Call, owned: Bool, _ host: HostCall) throws(LuaError) -> HostOutcome {
         if let result = call.result {
             call.unwatched?.isTaken = true
-            if owned { calls[call.id] = nil }
             return .returned(try push(result, to: host.stack))
         }
         guard call.task == nil || call.task !== scheduler.current else {
@@ -113,8 +107,7 @@ final class CallRegistry {
     }
 
     /// The iterator's next event; nil past the end.
-    func pull(_ number: Int, _ host: HostCall) throws(LuaError) -> HostOutcome {
-        let call = try call(number)
+    func pull(_ call: Call, _ host: HostCall) throws(LuaError) -> HostOutcome {
         readOn(call)
         while call.canBePulledAtOnce, let event = nextEvent(of: call) {
             if case .phase(let name) = event {
@@ -237,16 +230,9 @@ final class CallRegistry {
         enqueue(call)
     }
 
-    /// The script's handle is garbage.
-    func release(_ number: Int) {
-        guard let call = calls[RequestID(UInt64(clamping: number))] else { return }
-        call.isReleased = true
-        if call.result != nil {
-            calls[call.id] = nil
-        } else if call.mode == .stream {
-            // Nobody can pull it any more.
-            strand(call)
-        }
+    /// The script can no longer name the request. A stream then has no reader.
+    func release(_ call: Call) {
+        if call.result == nil, call.mode == .stream { strand(call) }
     }
 
     /// A task gave up its wait.
@@ -368,8 +354,7 @@ final class CallRegistry {
         let waiters = call.waiters
         call.waiters = []
         for waiter in waiters {
-            guard case .call(_, let owned) = waiter.wait else { continue }
-            if owned { calls[call.id] = nil }
+            guard case .call = waiter.wait else { continue }
             scheduler.wake(waiter, resumption(result))
         }
         if let puller = call.puller {
@@ -387,7 +372,6 @@ final class CallRegistry {
         } else if waiters.isEmpty {
             reportUnseen(call, result)
         }
-        // An ask has no handle: once its task has given up waiting, nobody can come back for it.
-        if call.isReleased || call.mode == .ask { calls[call.id] = nil }
+        calls[call.id] = nil
     }
 }

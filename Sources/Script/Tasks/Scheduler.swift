@@ -9,15 +9,13 @@ final class Scheduler {
     let vm: LuaVM
     /// The task whose Lua code is running now.
     private(set) var current: ScriptTask?
+    /// The main task and spawned ones that are not over, by id.
     private var tasks: [Int: ScriptTask] = [:]
     private var ready: [ScriptTask] = []
     private var timers = TimerHeap<Timer>()
     private var nextID = 1
     /// Spawned tasks, and the main one, that are not over.
     private(set) var aliveCount = 0
-    /// Scopes that were entered and not left, by the number that Lua knows.
-    var scopes: [Int: TaskScope] = [:]
-    var lastScope = 0
     /// All tasks that there were when the script was stopped have been cancelled.
     var isStopped = false
     /// The script has called `os.exit`: what that ends has not failed.
@@ -57,22 +55,6 @@ final class Scheduler {
 
     /// Makes a new task ready to run.
     func begin(_ task: ScriptTask, arguments: Int) { enqueue(task, .begin(arguments: arguments)) }
-
-    /// The task of that number, while somebody can still ask for it.
-    func task(_ id: Int) -> ScriptTask? { tasks[id] }
-
-    /// The script has lost its handle on the task.
-    func release(_ id: Int) {
-        guard let task = tasks[id], task.kind == .spawned else { return }
-        task.isReleased = true
-        forget(task)
-    }
-
-    /// Lets go of a task that nobody can ask for any more.
-    private func forget(_ task: ScriptTask) {
-        guard task.isReleased, task.isOver else { return }
-        tasks[task.id] = nil
-    }
 
     // MARK: Waiting
 
@@ -135,8 +117,6 @@ final class Scheduler {
     /// Parts tasks that hold each other in their waits, so that they can be freed. Nothing runs after this.
     func breakCycles() {
         for task in tasks.values { task.breakCycles() }
-        for scope in scopes.values { (scope.tasks, scope.calls, scope.waiter) = ([:], [:], nil) }
-        scopes = [:]
         tasks = [:]
         ready = []
     }
@@ -272,11 +252,11 @@ final class Scheduler {
         case .waits: return
         }
         aliveCount -= 1
+        tasks[task.id] = nil
         leave(task)
         let waiters = task.waiters
         task.waiters = []
         for waiter in waiters { wake(waiter, outcome: task) }
-        forget(task)
     }
 
     /// A task has raised. The failure is logged unless a task waits for it now or shortly after.

@@ -4,22 +4,14 @@
 internal import LuaVM
 
 extension Scheduler {
-    /// Puts the task into a new scope; the scope's number.
-    func enter(_ task: ScriptTask, budget: Budget?, holdBack: OutputHold?) -> Int {
+    /// Puts the task into a new scope.
+    func enter(_ task: ScriptTask, budget: Budget?, holdBack: OutputHold?) -> TaskScope {
         let scope = TaskScope(outer: task.scope)
         scope.budget = budget
         if let holdBack { scope.holdBack = holdBack }
         task.scope = scope
-        lastScope += 1
-        scopes[lastScope] = scope
-        return lastScope
+        return scope
     }
-
-    /// A scope that was not left, by its number.
-    func scope(_ number: Int) -> TaskScope? { scopes[number] }
-
-    /// A scope that is being left: its number means nothing any more.
-    func takeScope(_ number: Int) -> TaskScope? { scopes.removeValue(forKey: number) }
 
     /// What the outermost combinator that notes it has done so far: that of the scope itself, or of one inside it.
     func partial(of scope: TaskScope) -> LuaReference? {
@@ -52,7 +44,7 @@ extension Scheduler {
         task.home = nil
         scope.tasks[task.id] = nil
         if task.isBranch {
-            if scope.isLeft { discardResult(task) } else { scope.finished.append(task.id) }
+            if scope.isLeft { task.unwatched?.isTaken = true } else { scope.finished.append(task) }
         }
         settle(scope)
     }
@@ -65,7 +57,7 @@ extension Scheduler {
             wake(waiter, .values { _ in 0 })
         } else {
             guard !scope.finished.isEmpty else { return }
-            let id = scope.finished.removeFirst()
+            let id = scope.finished.removeFirst().id
             wake(waiter) { $0.push(id) }
         }
         scope.waiter = nil
@@ -80,16 +72,10 @@ extension Scheduler {
             })
     }
 
-    /// A branch that nobody will ask for: what came of it is of no interest any more.
-    private func discardResult(_ task: ScriptTask) {
-        task.unwatched?.isTaken = true
-        release(task.id)
-    }
-
-    /// Begins to leave a scope: its branches are disowned, its tasks cancelled in the order of their beginning.
+    /// Begins to leave a scope: results of its branches are discarded, its tasks cancelled in the order in which they began.
     func beginLeaving(_ scope: TaskScope) {
         scope.isLeft = true
-        for id in scope.finished { if let task = task(id) { discardResult(task) } }
+        for task in scope.finished { task.unwatched?.isTaken = true }
         scope.finished = []
         cancelMembers(of: scope)
     }

@@ -73,8 +73,6 @@ final class ScriptTask {
     var waiters: [ScriptTask] = []
     var results: [LuaReference] = []
     var error: LuaError?
-    /// The script has dropped its handle.
-    var isReleased = false
     /// Its error, where nobody waited for it.
     var unwatched: UnwatchedFailures.Failure?
 

@@ -11,7 +11,7 @@ final class TaskScope {
     var tasks: [Int: ScriptTask] = [:]
     var calls: [RequestID: Call] = [:]
     /// Branches that are over and have not been asked for, in the order in which they ended.
-    var finished: [Int] = []
+    var finished: [ScriptTask] = []
     /// The task that waits for the next branch, or for all members to be over.
     var waiter: ScriptTask?
     /// It is being left: its members are cancelled, and what becomes of them concerns nobody.

@@ -1,0 +1,21 @@
+// The userdata types through which Lua modules hold tasks, requests, scopes, budgets and JSON readers.
+
+internal import LuaVM
+
+/// One userdata type for each kind of object that the Lua modules hold.
+struct HostHandles {
+    let task: LuaUserdataType<ScriptTask>
+    let call: LuaUserdataType<Call>
+    let scope: LuaUserdataType<TaskScope>
+    let budget: LuaUserdataType<Budget>
+    let jsonReader: LuaUserdataType<JSONReaderHandle>
+
+    /// - Parameter onCallRelease: called when the script can no longer name a request.
+    init(_ vm: LuaVM, onCallRelease: @escaping (Call) -> Void) {
+        task = LuaUserdataType(vm, name: "llm.task.handle")
+        call = LuaUserdataType(vm, name: "llm.call.handle", onRelease: onCallRelease)
+        scope = LuaUserdataType(vm, name: "llm.scope")
+        budget = LuaUserdataType(vm, name: "llm.budget.handle")
+        jsonReader = LuaUserdataType(vm, name: "llm.json.reader")
+    }
+}
