@@ -11,8 +11,8 @@ struct Ask: ParsableCommand {
         commandName: "ask",
         abstract: "Stream one answer to the terminal.",
         discussion: """
-            The answer goes to standard output, reasoning (dimmed on a terminal) to standard error. What is piped in
-            becomes context:
+            The answer goes to standard output, reasoning (dimmed on a terminal) to standard error. Piped standard \
+            input goes before the prompt:
 
               git diff | moonrill ask "Write a commit message"
             """)

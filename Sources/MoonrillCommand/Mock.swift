@@ -9,29 +9,28 @@ struct Mock: ParsableCommand {
         commandName: "mock",
         abstract: "Run the offline provider: a real HTTP server on 127.0.0.1.",
         discussion: """
-            It prints its base URL and serves until it is stopped. It speaks OpenAI's
-            Chat Completions and Responses, Anthropic's Messages, Google's
-            generateContent, Ollama's chat, text-generation-inference and Cohere's chat.
-            Point any client at it:
+            It prints its base URL and serves until it is stopped. Wire formats: OpenAI Chat Completions and \
+            Responses, Anthropic Messages, Gemini generateContent, Ollama chat, text-generation-inference and Cohere \
+            chat. For any client:
 
               moonrill mock --port 8808 &
-              moonrill ask --base-url http://127.0.0.1:8808/v1 --model moonrill-reasoner "Hello"
-
-            \(FaultPlan.help)
+              moonrill ask --base-url http://127.0.0.1:8808/v1 -m moonrill-reasoner "Hello"
             """)
 
-    @Option(help: "The port; 0 lets the system choose.")
+    @Option(help: "The port; 0: the system chooses one.")
     var port = 0
 
-    @Option(help: ArgumentHelp("What goes wrong; see above.", valueName: "spec"))
-    var fault: String?
+    @Option(
+        help: ArgumentHelp(
+            "Faults of the replies, with commas between them.", discussion: FaultPlan.overview, valueName: "spec"))
+    var fault: FaultOption?
 
-    @Option(help: ArgumentHelp("Tokens a second, each stream; 0 for as fast as they are read.", valueName: "n"))
+    @Option(help: ArgumentHelp("Tokens per second of each stream; 0: as fast as they are read.", valueName: "n"))
     var rate: Double?
 
     @Option(
         help: ArgumentHelp(
-            "Requests a second that are answered; the rest gets 429. No limit without it.", valueName: "n"))
+            "Requests per second that are answered; others get 429. Default: no limit.", valueName: "n"))
     var limit: Double?
 
     func validate() throws {
@@ -47,11 +46,24 @@ struct Mock: ParsableCommand {
         sigaddset(&signals, SIGINT)
         sigaddset(&signals, SIGTERM)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let server = try startMock(fault: fault, rate: rate, limit: limit, port: port)
+        let server = try startMock(fault: fault?.spec, rate: rate, limit: limit, port: port)
         try StandardOutput.write("\(server.baseURL)\n")
         var signal: Int32 = 0
         sigwait(&signals, &signal)
         server.stop()
         ProcessSetup.end(0)
     }
+}
+
+/// `moonrill mock --fault`: a plan of faults as text. Its help lists each kind of fault.
+struct FaultOption: ExpressibleByArgument {
+    let spec: String
+
+    init(argument: String) { spec = argument }
+
+    static var allValueStrings: [String] { FaultPlan.forms.map(\.syntax) }
+    static var allValueDescriptions: [String: String] {
+        Dictionary(FaultPlan.forms.map { ($0.syntax, $0.meaning) }) { first, _ in first }
+    }
+    static var defaultCompletionKind: CompletionKind { .default }
 }

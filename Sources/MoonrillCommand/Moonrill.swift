@@ -11,22 +11,22 @@ struct MoonrillCommand: ParsableCommand {
         commandName: "moonrill",
         abstract: "Runs Lua scripts that stream language models.",
         discussion: """
-            A first look, with no key and no network:
+            Try it without a key and without network:
 
               moonrill ask --mock "Write a poem about the moon"
 
-            The same from a provider, once its key is set:
+            Ask a provider, with the key in its environment variable:
 
               export DEEPSEEK_API_KEY=...
               moonrill ask "Write a poem about the moon"
 
-            A script of your own (require "llm"; client:ask, on_token, on_finish ...):
+            Run a Lua script:
 
               moonrill run script.lua [arguments...]
 
-            Exit status: 0 fine; 1 the script failed, or its output was lost; 64 wrong usage; 66 no script to read;
-            69 the mock's port is taken; 124 out of time; 130 and 143 stopped by SIGINT and SIGTERM; 141 nobody reads
-            standard output any more.
+            Exit status: 0 success; 1 the script failed or its output was lost; 64 wrong usage; 66 the script cannot \
+            be read; 69 the port of the mock is taken; 124 the time limit was reached; 130 and 143 stopped by SIGINT \
+            and SIGTERM; 141 standard output was closed.
             """,
         version: Product.version,
         subcommands: [Run.self, Ask.self, Probe.self, Mock.self, Providers.self])

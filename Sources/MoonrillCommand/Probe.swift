@@ -14,43 +14,50 @@ struct Probe: ParsableCommand {
         commandName: "probe",
         abstract: "Ask a provider one short question and show what it really sends.",
         discussion: """
-            Shows the status, headers, times, pieces and frames of the response, every place in its JSON with how Moonrill
-            reads it, and what a reader of the format must know. For a provider of your own:
+            Shows the status, headers, times, chunks and frames of the response, each path in its JSON with how \
+            Moonrill reads it, and the quirks of the server. For a provider that Moonrill does not know:
 
-              moonrill probe --base-url https://llm.example/v1 --key-env EXAMPLE_KEY -m MODEL
+              moonrill probe --base-url https://llm.example/v1 --key-env LLM_KEY -m MODEL
 
-            With --mock it explains each format with the offline provider's replies, or the one that --dialect names.
+            With --mock it explains every wire format with replies of the offline provider, or the one of --dialect.
 
-            --json prints one object (with --mock and no --dialect an array of them): url, dialect, looks_like, status,
-            http_version, headers [{name, value}], seconds {head, first_byte, first_token, total}, body {bytes, pieces,
-            piece_bytes, gaps, piece_frames, buffering}, frames [{kind, count}], paths [{type, path, count, example,
-            reading}], end_marker, quirks, outputs, attempts, and reply or error. A spread is {min, median, p95, max};
-            gaps are seconds. What is not known is null.
-
-            --save writes the response as an HTTP message: status line, headers, an empty line and the body without its
-            transfer coding, at most 4 MB. It holds no key and no cookie.
-
-            Exit status: 0 if a reply came; 1 if the request failed or brought no reply; others as moonrill --help says.
+            Exit status: 0 a reply came; 1 the request failed or the reply was empty; others as in moonrill --help.
             """)
 
     @OptionGroup var options: SharedOptions
 
-    @Option(help: "The environment variable with the key, where the provider is none that Moonrill knows.")
+    @Option(help: "The environment variable with the key of a provider that Moonrill does not know.")
     var keyEnv: String?
 
     @Flag(help: "Ask for reasoning.")
     var reasoning = false
 
-    @Flag(help: "Offer a tool, and ask what needs it.")
+    @Flag(help: "Offer a tool, and ask a question that needs it.")
     var tools = false
 
-    @Flag(help: "Print JSON.")
+    @Flag(
+        help: ArgumentHelp(
+            "Print JSON.",
+            discussion: """
+                One object; with --mock and without --dialect an array of them. Members: url, dialect, looks_like, \
+                status, http_version, headers [{name, value}], seconds {head, first_byte, first_token, total}, body \
+                {bytes, pieces, piece_bytes, gaps, piece_frames, buffering}, frames [{kind, count}], paths [{type, \
+                path, count, example, reading}], end_marker, quirks, outputs, attempts, and reply or error. A spread \
+                is {min, median, p95, max}; gaps are seconds. Unknown values are null.
+                """))
     var json = false
 
-    @Option(help: ArgumentHelp("Write the response into a new file, without the key.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Write the response to a new file, without the key.",
+            discussion: """
+                An HTTP message: status line, headers, an empty line and the body without its transfer coding, at \
+                most 4 MB. Key and cookies are left out.
+                """,
+            valueName: "file"))
     var save: String?
 
-    @Flag(help: "With --save: write over a file that exists.")
+    @Flag(help: "With --save: overwrite an existing file.")
     var force = false
 
     func validate() throws {

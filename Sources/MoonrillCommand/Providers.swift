@@ -8,8 +8,8 @@ internal import Providers
 struct Providers: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "providers",
-        abstract: "List the providers, and which of them have a key.",
-        discussion: "A key is set by its environment variable, for example: export DEEPSEEK_API_KEY=...")
+        abstract: "List the providers and which of them have a key.",
+        discussion: "A key is set in its environment variable, for example: export DEEPSEEK_API_KEY=...")
 
     @Flag(help: "Print a Markdown table, without what is set here.")
     var markdown = false

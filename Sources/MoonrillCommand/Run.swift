@@ -11,12 +11,13 @@ struct Run: ParsableCommand {
         commandName: "run",
         abstract: "Run a Lua script.",
         discussion: """
-            Options stand before the script; everything after it belongs to the script (arg[1], arg[2], ... and ...).
-            A first line that begins with #! is skipped, so a script can start itself:
+            Options of moonrill go before the script; arguments after it go to the script (arg[1], arg[2], ... and ...).
+
+            A first line that begins with #! is skipped, so that a script can be an executable file:
 
               #!/usr/bin/env -S moonrill run
 
-            The least script:
+            Minimal script:
 
               local llm = require "llm"
               local client = llm.client { model = "deepseek-reasoner" }

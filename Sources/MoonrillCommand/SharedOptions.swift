@@ -10,40 +10,43 @@ internal import ProviderSimulator
 internal import Providers
 
 struct SharedOptions: ParsableArguments {
-    @Option(name: .shortAndLong, help: "The provider of clients that name none (moonrill providers lists them).")
+    @Option(name: .shortAndLong, help: "Default provider of clients; see moonrill providers.")
     var provider: String?
 
-    @Option(help: "The dialect of clients that name neither it nor a provider, where the provider speaks several.")
+    @Option(help: "Default wire format of clients without a provider, if the provider has several.")
     var dialect: String?
 
-    @Option(name: .shortAndLong, help: "The model of clients that name none.")
+    @Option(name: .shortAndLong, help: "Default model of clients.")
     var model: String?
 
-    @Option(help: "The base URL of clients that name neither it nor a provider.")
+    @Option(help: "Default base URL of clients without a provider.")
     var baseURL: String?
 
-    @Option(help: "Seconds that the whole run may take, reading standard input included.")
+    @Option(help: "Time limit of the run in seconds, reading standard input included.")
     var timeout: Double?
 
-    @Flag(help: "Start the offline provider inside this process and use it: no key, no network.")
+    @Flag(help: "Start the offline provider in this process and use it: no key, no network.")
     var mock = false
 
-    @Option(help: ArgumentHelp("What the offline provider does wrong (implies --mock).", valueName: "spec"))
+    @Option(
+        help: ArgumentHelp(
+            "Faults of the offline provider (implies --mock); see moonrill mock --help.", valueName: "spec"))
     var fault: String?
 
     @Option(
-        help: ArgumentHelp("Tokens a second of the offline provider; 0 for as fast as they are read.", valueName: "n"))
+        help: ArgumentHelp("Tokens per second of the offline provider; 0: as fast as they are read.", valueName: "n"))
     var rate: Double?
 
     @Option(
         help: ArgumentHelp(
-            "Let scripts and their commands see this variable though it holds a key (repeatable).", valueName: "name"))
+            "Let scripts and their commands see this variable although it holds a key (repeatable).", valueName: "name")
+    )
     var passEnv: [String] = []
 
-    @Option(help: "Log lines from this level on: trace, debug, info, warning or error.")
+    @Option(help: "The lowest level that is logged.")
     var logLevel = LogLevelOption.warning
 
-    @Option(help: "How log lines are written: text or json.")
+    @Option(help: "The form of log lines.")
     var logFormat = LogFormat.text
 
     func validate() throws {

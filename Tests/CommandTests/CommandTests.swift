@@ -254,11 +254,23 @@ import Testing
         #expect(!(result.output + result.errorOutput).contains("secret"))
     }
 
-    @Test(arguments: [[], ["run"], ["ask"], ["mock"], ["providers"]])
+    /// The argument parser lays help out for 80 columns: no paragraph is broken by hand.
+    @Test(arguments: [[], ["run"], ["ask"], ["probe"], ["mock"], ["providers"]])
     func helps(command: [String]) throws {
-        let result = try MoonrillBinary.run(command + ["--help"])
+        let result = try MoonrillBinary.run(command + ["--help"], environment: ["COLUMNS": "80"])
         #expect(result.status == 0)
         #expect(result.output.contains("OVERVIEW: ") && result.output.contains("USAGE: moonrill"))
+        let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.allSatisfy { $0.count <= 80 })
+        for (line, next) in zip(lines, lines.dropFirst()) where !line.hasPrefix(" ") && !next.hasPrefix(" ") {
+            guard let word = next.split(separator: " ").first, !line.isEmpty else { continue }
+            #expect(line.count + 1 + word.count >= 80, "broken by hand: \(line)")
+        }
+    }
+
+    @Test func mockHelpListsEachFault() throws {
+        let help = try MoonrillBinary.run(["mock", "--help"]).output
+        for form in FaultPlan.forms { #expect(help.contains("\n        \(form.syntax)"), "no \(form.syntax)") }
     }
 
     @Test func askStreamsTheAnswerAndTakesAPipeAsContext() throws {

@@ -29,10 +29,10 @@ import Testing
     ])
     func readsEachForm(text: String, fault: Fault) throws {
         #expect(try FaultPlan.parse(text).faults == [fault])
-        #expect(FaultPlan.help.contains(Self.name(text)))
+        #expect(FaultPlan.forms.contains { $0.syntax.hasPrefix(Self.name(text)) })
     }
 
-    /// The word under which the help lists a fault.
+    /// The word with which the form of a fault begins.
     private static func name(_ text: String) -> String {
         if text.first?.isNumber == true { return "STATUS" }
         var name = String(text.split { "@: ".contains($0) }[0])

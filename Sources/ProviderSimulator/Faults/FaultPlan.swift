@@ -3,7 +3,7 @@
 
 /// An ordered list of faults.
 ///
-/// Written as parts with commas between them: `429:2@1.5,cut@4000`. `FaultPlan.help` is the grammar, for people.
+/// Written as parts with commas between them: `429:2@1.5,cut@4000`. `forms` lists them.
 ///
 /// Status faults are used up in the order written, one request each, before any request gets a reply; the other
 /// faults fall on the replies that get through. Offsets count decoded body bytes: chunk framing is not counted.
@@ -17,7 +17,7 @@ package struct FaultPlan: Sendable, Equatable {
     /// True when nothing goes wrong.
     package var isEmpty: Bool { faults.isEmpty }
 
-    /// Reads the grammar of `help`. An empty string is an empty plan.
+    /// Reads a plan. An empty string is an empty plan.
     /// - Throws: a `FaultPlanError` that names the part that cannot be read.
     package static func parse(_ text: String) throws(FaultPlanError) -> FaultPlan {
         var faults: [Fault] = []
@@ -32,34 +32,49 @@ package struct FaultPlan: Sendable, Equatable {
         return FaultPlan(faults)
     }
 
-    /// The grammar, one form a line, for `--help`.
-    package static let help = """
-        FAULTS = FAULT,FAULT,...   B, E, N: whole numbers; S: seconds, 0.5 is fine
-        Before the reply: the first N requests (all without :N), used up in the order written
-          STATUS[:N][@RETRY]  answer 400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504 or 529;
-                              RETRY = S, + (1 second), ms:M, date:S (an HTTP date S seconds ahead), raw:TEXT
-          quota[:N]           429 with insufficient_quota
-        In each reply that gets through; xN at the end keeps a fault to the first N of them (cut@400x1)
-          cut@B               reset the connection (RST) after B body bytes
-          eof@B               close cleanly (FIN) after B bytes of a body without any framing
-          chunkcut@B          close inside a chunk after B bytes
-          short-length@B      send B bytes of a body whose Content-Length promises more, then close
-          stall@B:S           pause S seconds after B bytes
-          slow-head:S         pause S seconds before the status line
-          drip:N              write N bytes at a time
-          split-utf8          write in pieces that end inside characters and inside lines
-          comments:S          an SSE comment (Messages: a ping; Ollama, and arrays: white space) every S seconds
-          error-frame@E       after E events an error object (overloaded), then the end
-          bad-json@E          after E events one event whose JSON is broken
-          no-done             leave out [DONE] (Messages: message_stop; Responses: response.completed; others:
-                              the last event or line)
-          no-finish           leave out finish_reason (Messages: stop_reason; Gemini: finishReason; Ollama:
-                              done_reason; TGI: details; Responses: [DONE] in place of response.completed)
-          whole               one JSON body although a stream was asked for
-          garbage             bytes that are not HTTP
-          html                200 with an HTML page, as a captive portal
-          empty               200 with an empty body
+    /// How forms are combined and what their letters stand for.
+    package static let overview = """
+        B, E, N: whole numbers; S: seconds, fractions allowed. STATUS and quota come first: each is used for the first N \
+        requests (all without :N), in the order written. The others apply to every reply after them; xN at the end limits \
+        a fault to the first N replies (cut@400x1).
         """
+
+    /// Each form of a fault, in the order in which help lists them.
+    package static let forms: [(syntax: String, meaning: String)] = [
+        (
+            "STATUS[:N][@S|+|ms:M|date:S|raw:TEXT]",
+            "an error status: 400, 401, 403, 404, 408, 409, 422, 429, 500, 502, 503, 504, 529; after @ its Retry-After: S, "
+                + "+ (1 second), ms:M (milliseconds), date:S (an HTTP date S seconds ahead), raw:TEXT"
+        ),
+        ("quota[:N]", "429 with insufficient_quota"),
+        ("cut@B", "reset the connection (RST) after B body bytes"),
+        ("eof@B", "close cleanly (FIN) after B bytes of a body without framing"),
+        ("chunkcut@B", "close inside a chunk after B bytes"),
+        ("short-length@B", "send B bytes of a body with a larger Content-Length, then close"),
+        ("stall@B:S", "pause S seconds after B bytes"),
+        ("slow-head:S", "pause S seconds before the status line"),
+        ("drip:N", "write N bytes at a time"),
+        ("split-utf8", "write chunks that end inside characters and inside lines"),
+        (
+            "comments:S",
+            "an SSE comment every S seconds (Messages: a ping; Ollama and JSON arrays: white space)"
+        ),
+        ("error-frame@E", "an error object (overloaded) after E events, then the end"),
+        ("bad-json@E", "one event with broken JSON after E events"),
+        (
+            "no-done",
+            "leave out [DONE] (Messages: message_stop; Responses: response.completed; others: the last event or line)"
+        ),
+        (
+            "no-finish",
+            "leave out finish_reason (Messages: stop_reason; Gemini: finishReason; Ollama: done_reason; TGI: details; "
+                + "Responses: [DONE] instead of response.completed)"
+        ),
+        ("whole", "one JSON body although a stream was requested"),
+        ("garbage", "bytes that are not HTTP"),
+        ("html", "200 with an HTML page, like a captive portal"),
+        ("empty", "200 with an empty body"),
+    ]
 }
 
 /// One fault, and how many requests it falls on.
@@ -130,8 +145,8 @@ package struct FaultPlanError: Error, Sendable, Equatable, CustomStringConvertib
     }
 
     /// Every form, in one line.
-    package static let forms =
-        "STATUS[:N][@S|+|ms:M|date:S|raw:TEXT], quota[:N], cut@B, eof@B, chunkcut@B, short-length@B, stall@B:S, "
-        + "slow-head:S, drip:N, split-utf8, comments:S, error-frame@E, bad-json@E, no-done, no-finish, whole, "
-        + "garbage, html, empty; xN after any but STATUS and quota limits it to the first N replies"
+    package static var forms: String {
+        FaultPlan.forms.map(\.syntax).joined(separator: ", ")
+            + "; xN after any but STATUS and quota limits it to the first N replies"
+    }
 }
