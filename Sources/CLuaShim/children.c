@@ -1,5 +1,5 @@
-// os.execute and io.popen. As stock Lua's, but what was printed before comes out before, the child is one that the host
-// can end (mp_start), and a stopped script does not wait for it.
+// os.execute and io.popen as in stock Lua, with three differences: pending output is flushed first, the host can end the
+// child (mp_start), and a stopped script does not wait for it.
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// True while a time limit or a signal stops the script: what it waits for is ended too. Once the script has noticed, its
-// __close handlers may run commands.
+// True while a time limit or a signal stops the script: the command that it waits for is ended. False again once the script
+// has noticed, so that its __close handlers may run commands.
 static bool is_stopping(void *context) {
     const mr_vm *vm = context;
     return (vm->phase == MR_STOP_REQUESTED || vm->killed) && (vm->caught_signal != 0 || vm->kill_reason == vm->timer_reason);
@@ -25,8 +25,8 @@ static int push_end(lua_State *L, int error, int status) {
     return luaL_execresult(L, error != 0 ? -1 : status);
 }
 
-// While a command has the terminal, Ctrl-C and Ctrl-\ are the command's first, as in system(3): only if it ends by
-// SIGINT does the signal reach the script.
+// As in system(3): while a command has the terminal, Ctrl-C and Ctrl-\ go to the command. The script gets the signal only
+// if the command ended by SIGINT.
 static void take_back_signals(const sigset_t *held, const sigset_t *before, int status) {
     bool is_interrupted = (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
         || (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT);
@@ -56,7 +56,7 @@ static int execute(lua_State *L) {
     return push_end(L, error, status);
 }
 
-// The io library knows a file by its metatable and looks at the first member alone.
+// The io library recognizes a file by its metatable and reads the first member only.
 struct command_stream {
     luaL_Stream stream;
     mp_child child;
@@ -66,7 +66,7 @@ static int close_command(lua_State *L) {
     struct command_stream *command = luaL_checkudata(L, 1, LUA_FILEHANDLE);
     mr_vm *vm = mr_vm_of(L);
     fclose(command->stream.f);
-    // A script that called os.exit, or whose output is closed, ends without waiting, as stock Lua does.
+    // As in stock Lua, a script that called os.exit or whose output is closed does not wait.
     if (vm->killed && !is_stopping(vm)) {
         mp_forget(&command->child);
         return 0;

@@ -1,6 +1,6 @@
-// The `coroutine` library, with one difference from Lua's own: a host function that waits inside a script's own
-// coroutine suspends every enclosing one too, up to the task, so that the scheduler, not the script's resume, sees
-// the wait. When the task is resumed, the values travel back down the same way.
+// The `coroutine` library with one difference from stock Lua: a host function that waits inside a coroutine of the script
+// suspends every enclosing coroutine up to the task, so that the wait reaches the scheduler and not the script's resume.
+// When the task is resumed, the values pass down the same way.
 
 #include "vm.h"
 
@@ -17,7 +17,7 @@ static int waits_for_host(lua_State *co) {
 }
 
 bool mr_can_wait(mr_vm *vm, lua_State *L) {
-    // A coroutine that a C module resumed by lua_resume is not `running`: its yield would go to that module.
+    // A coroutine that a C module resumed with lua_resume is not `running`: the module would receive its yield.
     return vm->blocked == 0 && vm->running == L && lua_isyieldable(L);
 }
 
@@ -31,7 +31,7 @@ void mr_push_wait_obstacle(mr_vm *vm, lua_State *L) {
         lua_pushliteral(L, "a __close handler of a coroutine that is being closed");
         return;
     }
-    // Level 0 is the host function that wants to wait; the first C function above it holds the stack.
+    // Level 0 is the host function that has to wait. The first C function above it is the obstacle.
     for (int level = 1; lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "nS", &ar);
         if (ar.namewhat != NULL && strcmp(ar.namewhat, "metamethod") == 0) {
@@ -50,8 +50,8 @@ void mr_push_wait_obstacle(mr_vm *vm, lua_State *L) {
 }
 
 // Resumes `co` with the `nargs` values on top of L. Returns the number of results moved to L, -1 with the error
-// value on top of L, or -2 when `co` waits for the host. `before` holds the flags of the coroutine that resumes; where `co`
-// has failed, the caller gives MR_UNWINDING back, once __close handlers have run.
+// value on top of L, or -2 when `co` waits for the host. `before` holds the flags of the resuming coroutine. If `co` has
+// failed, the caller restores MR_UNWINDING after the __close handlers.
 static int step(lua_State *L, lua_State *co, int nargs, lua_KContext before) {
     mr_vm *vm = mr_vm_of(L);
     if (!lua_checkstack(co, nargs)) {
@@ -79,8 +79,8 @@ static int step(lua_State *L, lua_State *co, int nargs, lua_KContext before) {
     return -1;
 }
 
-// Closes `co` where it has failed: its __close handlers run, and may change the error value on top of L. Returns the
-// status of that error.
+// Closes `co` if it has failed: its __close handlers run and may change the error value on top of L. Returns the status of
+// that error.
 static int close_failed(lua_State *L, lua_State *co) {
     mr_vm *vm = mr_vm_of(L);
     int status = lua_status(co);
@@ -100,7 +100,7 @@ static int refuse_if_waiting(lua_State *L, lua_State *co) {
     return 1;
 }
 
-// ---- coroutine.resume: the coroutine stays at index 1 while its values travel above it.
+// ---- coroutine.resume: the coroutine stays at index 1, its values are above it.
 
 static int finish_resume(lua_State *L, lua_State *co, int nargs, lua_KContext before);
 
@@ -119,7 +119,7 @@ static int finish_resume(lua_State *L, lua_State *co, int nargs, lua_KContext be
         return lua_yieldk(L, 1, before, continue_resume);
     }
     if (n == -1) {
-        // A script closes what failed when it likes, or never; what its task's cancellation ended is closed now.
+        // The script may close a failed coroutine later or never. One that was ended by a cancellation is closed now.
         mr_vm *vm = mr_vm_of(L);
         if (vm->flags & MR_UNWINDING) close_failed(L, co);
         mr_restore_unwinding(vm, (int)before);
@@ -208,7 +208,7 @@ static int co_close(lua_State *L) {
     return 2;
 }
 
-// ---- coroutine.yield: from a task itself it has nobody to yield to.
+// ---- coroutine.yield: a task has no coroutine to yield to.
 
 static int co_yield(lua_State *L) {
     if (mr_vm_of(L)->task == L)

@@ -1,5 +1,5 @@
-// A time limit that costs nothing until it fires: a POSIX timer signals the Lua thread, whose handler stops the
-// script. (A count hook, however rare, makes plain Lua 1.7 to 2.1 times slower.)
+// The time limit: a POSIX timer signals the Lua thread, and the handler stops the script. It costs nothing until it fires; a
+// count hook makes plain Lua 1.7 to 2.1 times slower.
 
 #include "vm.h"
 
@@ -18,7 +18,7 @@ static void fire(int signal_number, siginfo_t *info, void *context) {
     (void)context;
     mr_vm *vm = info->si_value.sival_ptr;
     if (vm == NULL) return;
-    // The first time is the deadline, the second the end of the time for __close handlers.
+    // First call: the deadline. Second call: the time of the __close handlers is up.
     if (vm->phase == MR_RUNNING) mr_stop(vm, vm->timer_reason);
     else mr_kill(vm, vm->kill_reason);
 }
@@ -27,10 +27,10 @@ static int make_timer(mr_vm *vm) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = fire;
-    // No SA_RESTART: a script that blocks in io.read is to notice.
+    // No SA_RESTART, so that a blocking io.read is interrupted.
     action.sa_flags = SA_SIGINFO;
     if (sigaction(SIGRTMIN + 7, &action, NULL) != 0) return errno;
-    // Threads of a pool (libdispatch's) run with every signal blocked.
+    // Threads of libdispatch's pool run with all signals blocked.
     sigset_t ours;
     sigemptyset(&ours);
     sigaddset(&ours, SIGRTMIN + 7);
@@ -48,12 +48,12 @@ static int make_timer(mr_vm *vm) {
 }
 
 int mr_set_timer(mr_vm *vm, double seconds) {
-    // Signal handlers come here with a timer that was made before.
+    // Signal handlers call this only after the timer was made.
     int error = vm->has_timer ? 0 : make_timer(vm);
     if (error != 0) return error;
     struct itimerspec when;
     memset(&when, 0, sizeof when);
-    // The kernel refuses what does not fit its time; thirty years are as good as no limit.
+    // The kernel refuses times that overflow time_t; 1e9 seconds are 31 years.
     if (!(seconds < 1e9)) seconds = 1e9;
     double whole = floor(seconds);
     when.it_value.tv_sec = (time_t)whole;
@@ -64,7 +64,7 @@ int mr_set_timer(mr_vm *vm, double seconds) {
 int mr_deadline_start(mr_vm *vm, double seconds, const char *reason) {
     mr_deadline_stop(vm);
     vm->timer_reason = reason;
-    // A nanosecond is the least that arms a timer.
+    // 1 ns is the smallest value that arms a timer.
     int error = mr_set_timer(vm, seconds < 1e-9 ? 1e-9 : seconds);
     if (error != 0) mr_deadline_stop(vm);
     return error;

@@ -1,5 +1,5 @@
-// The `debug` library as far as it reads, and the writing that libraries need. Scripts see no variables of the host's chunks and of C
-// functions: they hold primitives that trust their arguments. Hooks are the kill switch's; the registry holds the host.
+// The `debug` library without hooks (used by the kill switch) and the registry (holds host objects). Variables of the host's
+// chunks and of C functions are hidden: they hold primitives that trust their arguments.
 
 #include "vm.h"
 
@@ -65,8 +65,8 @@ static void check_upvalue(lua_State *L, int function, int number) {
     luaL_argcheck(L, !is_closed_function(L, function), function, "its variables belong to the host");
 }
 
-// Both write variables of the script's own functions alone. Template engines and test runners give a chunk its environment
-// by them, as setfenv did.
+// setupvalue and upvaluejoin change variables of the script's functions only. Template engines and test runners set the
+// environment of a chunk with them, as with setfenv.
 static int write_upvalue(lua_State *L) {
     int number = (int)luaL_checkinteger(L, 2);
     luaL_checkany(L, 3);
@@ -98,8 +98,8 @@ static int read_metatable(lua_State *L) {
     return 1;
 }
 
-// Of tables alone, whatever their __metatable says: strings, numbers, nil and functions share one with the host's chunks, and
-// the finalizer of a userdata must not meet another's memory.
+// Tables only, also with __metatable: strings, numbers, nil and functions share their metatable with the host's chunks, and a
+// userdata finalizer must not get another type's memory.
 static int write_metatable(lua_State *L) {
     luaL_argexpected(L, lua_isnil(L, 2) || lua_istable(L, 2), 2, "nil or table");
     luaL_argcheck(L, lua_istable(L, 1), 1, "only the metatables of tables can be set");
@@ -108,8 +108,8 @@ static int write_metatable(lua_State *L) {
     return 1;
 }
 
-// getinfo([thread,] function or level [, what]); Lua's own is the upvalue. Without the function of a level that is closed:
-// a script that got hold of it could call it with anything.
+// getinfo([thread,] function or level [, what]); stock getinfo is the upvalue. `func` of a level in a host chunk or C
+// function is removed, because a script could call it with any arguments.
 static int read_info(lua_State *L) {
     int shift;
     lua_State *of = thread_argument(L, &shift);
@@ -120,7 +120,7 @@ static int read_info(lua_State *L) {
     lua_settop(L, shift + 2);
     if (has_level) {
         int level = mr_script_level(L, of, (int)luaL_checkinteger(L, shift + 1));
-        // One more frame lies below Lua's own getinfo: this one.
+        // This function is one frame more below stock getinfo.
         lua_pushinteger(L, level + (of == L && level >= 0));
         lua_replace(L, shift + 1);
     }

@@ -1,5 +1,5 @@
-// Positions in error messages. The host's own chunks ("=[llm]" and the like) are invisible to scripts: an error that Lua
-// raises inside one of them reaches the script with the position of the nearest frame of the script.
+// Positions in error messages. An error that Lua raises inside one of the host's chunks ("=[llm]" and others) reaches the
+// script with the position of the nearest frame of the script.
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -10,7 +10,7 @@
 #include <ctype.h>
 #include <string.h>
 
-// Sources of the host's chunks, as given to lua_load.
+// Prefixes of the chunk names that the host passes to lua_load.
 static const char *const host_sources[] = {"=[llm", "=[require]", NULL};
 
 bool mr_is_host_source(const char *source) {
@@ -19,7 +19,7 @@ bool mr_is_host_source(const char *source) {
     return false;
 }
 
-// The text behind "[llm.chat]:150: "; NULL if the message does not begin so.
+// The text after "[llm.chat]:150: "; NULL if the message has no such prefix.
 static const char *behind_host_position(const char *message) {
     const char *rest = NULL;
     for (const char *const *prefix = host_sources; *prefix != NULL && rest == NULL; prefix++) {
@@ -33,7 +33,7 @@ static const char *behind_host_position(const char *message) {
     return rest[0] == ':' && rest[1] == ' ' ? rest + 2 : NULL;
 }
 
-// Pushes "file:line: " of the innermost frame of the script in `of` onto L. False, with nothing pushed, if it has none.
+// Pushes "file:line: " of the innermost frame of the script in `of` onto L. Returns false and pushes nothing if there is none.
 static bool push_script_position(lua_State *L, lua_State *of, int level) {
     lua_Debug ar;
     for (; lua_getstack(of, level, &ar); level++) {
@@ -61,7 +61,7 @@ void mr_relocate_error(lua_State *L, lua_State *of) {
     if (of == L) {
         lua_replace(L, -2);
     } else {
-        // lua_resume leaves the value twice, and lua_resetthread takes the lower one.
+        // lua_resume leaves the value twice; lua_resetthread takes the lower one.
         bool is_twice = lua_gettop(of) >= 2 && lua_rawequal(of, -1, -2);
         lua_pop(of, 1);
         lua_xmove(L, of, 1);
@@ -70,7 +70,7 @@ void mr_relocate_error(lua_State *L, lua_State *of) {
 }
 
 // ------------------------------------------------------------------------------------- pcall and xpcall
-// They give the flag MR_UNWINDING back as they found it: what they catch ends there.
+// Both restore MR_UNWINDING on return: an error that they catch no longer unwinds.
 
 // Message handler of pcall.
 static int relocate(lua_State *L) {
@@ -80,10 +80,10 @@ static int relocate(lua_State *L) {
     return 1;
 }
 
-// Message handler of xpcall: the script's own is its upvalue.
+// Message handler of xpcall; the script's handler is the upvalue.
 static int relocate_and_handle(lua_State *L) {
     relocate(L);
-    // Called where a hook raises a stop, it would run with hooks off, and nothing could end it.
+    // If a hook raised a stop, the script's handler would run with hooks off, and nothing could end it.
     lua_Debug frame;
     if (lua_getstack(L, 0, &frame) && lua_getinfo(L, "n", &frame) && strcmp(frame.namewhat, "hook") == 0) return 1;
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -92,7 +92,7 @@ static int relocate_and_handle(lua_State *L) {
     return 1;
 }
 
-// `found` holds what lies below the results, and the flags that the call found.
+// `found`: the number of values below the results (2 bits), then the flags at the time of the call.
 static int finish_call(lua_State *L, int status, lua_KContext found) {
     mr_restore_unwinding(mr_vm_of(L), (int)(found >> 2));
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)(found & 3);
@@ -140,7 +140,7 @@ static bool is_handler_frame(lua_State *L, lua_State *of, lua_Debug *frame) {
     return found;
 }
 
-// relocate_and_handle lies close to the handler that it calls; further out it is only a line of a traceback.
+// relocate_and_handle is at most this many levels from the handler that it calls.
 enum { searched_levels = 16 };
 
 int mr_script_level(lua_State *L, lua_State *of, int level) {
@@ -157,7 +157,7 @@ static void remove_line(lua_State *L, int number) {
     for (; number > 0 && (line = strchr(line, '\n')) != NULL; number--) line++;
     if (line == NULL || line == text) return;
     const char *end = strchr(line, '\n');
-    // The newline before the line goes with it.
+    // The newline before the line is removed too.
     lua_pushlstring(L, text, (size_t)(line - text) - 1);
     lua_pushstring(L, end == NULL ? "" : end);
     lua_concat(L, 2);
@@ -174,7 +174,7 @@ void mr_push_traceback(lua_State *L, lua_State *of, int level) {
         if (is_handler_frame(L, of, &frame)) remove_line(L, line);
         else line++;
     }
-    // The last lines name functions that are not the script's.
+    // The last lines are functions of the host.
     size_t length;
     const char *text = lua_tolstring(L, -1, &length);
     for (int levels = mr_host_levels(L, of); levels > 0; levels--) {

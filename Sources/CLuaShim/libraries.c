@@ -1,6 +1,6 @@
-// The standard libraries a script may use, pruned to what cannot break the host: no binary chunks (crafted bytecode
-// corrupts memory), of `debug` only what reads (debug.c). `package` is opened apart (packages.c); `os.exit` and
-// `os.getenv` are the host's, `os.execute` and `io.popen` are in children.c.
+// The standard libraries of scripts, without what could break the host: no binary chunks (crafted bytecode corrupts memory),
+// and a reduced `debug` (debug.c). `package` is opened separately (packages.c); `os.exit` and `os.getenv` are host functions,
+// `os.execute` and `io.popen` are in children.c.
 
 #include "vm.h"
 
@@ -11,13 +11,13 @@ static const char *const no_bytecode =
 
 static bool accepts(const char *mode, char kind) { return strchr(mode, kind) != NULL; }
 
-// Pushes the message of a load whose mode refuses a chunk of that kind, as luaD_protectedparser writes it.
+// Pushes the message of luaD_protectedparser for a chunk of a kind that `mode` does not allow.
 static void push_refusal(lua_State *L, const char *kind, const char *mode) {
     if (*kind == 'b' && accepts(mode, 'b')) lua_pushstring(L, no_bytecode);
     else lua_pushfstring(L, "attempt to load a %s chunk (mode is '%s')", kind, mode);
 }
 
-// What `load` reads by the function at index 1: each piece stays in the slot behind the arguments while it is read.
+// State of a `load` that reads from the function at index 1. The current piece is kept in a slot above the arguments.
 enum { piece_slot = 5 };
 struct pieces {
     const char *mode;
@@ -45,7 +45,7 @@ static const char *read_piece(lua_State *L, void *context, size_t *size) {
     return piece;
 }
 
-// The results of a load: the function on top, its environment set, or nil and the message on top.
+// Returns the results of a load: the function with its environment set, or nil and the message.
 static int finish_load(lua_State *L, int status, int environment) {
     if (status != LUA_OK) {
         luaL_pushfail(L);
@@ -79,7 +79,7 @@ static int text_load(lua_State *L) {
     return finish_load(L, LUA_ERRSYNTAX, 0);
 }
 
-// luaL_loadfilex that refuses bytecode whatever the mode is.
+// luaL_loadfilex that refuses bytecode in every mode.
 static int load_text_file(lua_State *L, const char *name, const char *mode) {
     int status = luaL_loadfilex(L, name, accepts(mode, 't') ? "t" : "");
     if (status != LUA_ERRSYNTAX) return status;

@@ -1,6 +1,5 @@
-// A machine's memory: the cap on what a script may hold, and a pool for the small blocks of which Lua asks the most. A
-// streaming script makes a string of every piece of text and drops it: the C library takes and gives back such a block
-// in some 150 instructions, the pool in a dozen.
+// The allocator of a state: the memory cap of the script, and a pool for small blocks. A streaming script makes and drops a
+// string for each delta; malloc and free take about 150 instructions for such a block, the pool about 12.
 
 #include "vm.h"
 
@@ -13,7 +12,7 @@
 #define MR_POOLS 0
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-// The sanitizer follows the C library's blocks alone.
+// The sanitizer tracks blocks of malloc only.
 #define MR_POOLS 0
 #endif
 #endif
@@ -23,8 +22,8 @@
 
 // ------------------------------------------------------------------------------------------------ pool
 
-// Bytes of the arena. What is given back serves blocks of the same size alone: so much may be held for nothing, beside
-// the cap. What finds no place is the C library's; pages that were never touched cost nothing.
+// Bytes of the arena. Freed blocks serve only blocks of the same size class, so up to this much can be unused memory beyond
+// the cap. When the arena is full, malloc is used. Untouched pages cost nothing.
 enum { arena_size = 4 << 20 };
 
 struct mr_block {
@@ -42,7 +41,7 @@ static inline bool is_pooled(const struct mr_pool *pool, const void *block) {
     return pool->arena != NULL && (uintptr_t)block - (uintptr_t)pool->arena < arena_size;
 }
 
-// Which of the lists holds blocks of this size; a size is not 0.
+// Index of the free list for blocks of this size, which is above 0.
 static inline size_t kind(size_t size) { return (size - 1) / MR_GRAIN; }
 
 static inline void *take(struct mr_pool *pool, size_t size) {
@@ -69,7 +68,7 @@ static inline void give(struct mr_pool *pool, void *memory, size_t size) {
     pool->unused[kind(size)] = block;
 }
 
-// As realloc: a block that is not NULL, of another size.
+// realloc for a block that is not NULL and a different size.
 static void *move(struct mr_pool *pool, void *block, size_t old_size, size_t new_size) {
     if (!is_pooled(pool, block)) return realloc(block, new_size);
     if (kind(old_size) == kind(new_size)) return block;
@@ -80,11 +79,11 @@ static void *move(struct mr_pool *pool, void *block, size_t old_size, size_t new
     return moved;
 }
 
-// ------------------------------------------------------------------------------------------- the machine
+// ------------------------------------------------------------------------------------------- the allocator
 
-// Whether a script may not have so many bytes more.
+// True if an allocation of `more` bytes by a script must fail.
 static bool is_refused(mr_vm *vm, size_t more) {
-    // Lua answers a failure by collecting garbage and asking once more: that one must fail as well.
+    // After a failure Lua collects garbage and tries once more. The second try must fail too.
     if (vm->fail_in == -1) return vm->fail_in = 0, true;
     if (vm->fail_in > 0 && --vm->fail_in == 0) return vm->fail_in = -1, true;
     return vm->memory_limit != 0 && vm->memory + more > vm->memory_limit;
@@ -102,7 +101,7 @@ void *mr_allocate(void *ud, void *block, size_t old_size, size_t new_size) {
     if (new_size > old_size && vm->host == 0 && is_refused(vm, new_size - old_size)) return NULL;
     void *moved = block == NULL ? take(&vm->pool, new_size) : move(&vm->pool, block, old_size, new_size);
     if (moved == NULL) {
-        // A shrink must never fail; and where the host pushes, nothing can catch the error Lua would raise.
+        // A shrink must never fail. A push by the host must not fail either, because nothing would catch the error.
         if (new_size <= old_size) return vm->memory += new_size - old_size, block;
         if (vm->host == 0) return NULL;
         fputs("moonrill: the system is out of memory\n", stderr);

@@ -1,5 +1,5 @@
-// Standard output and error as the script sees them: C streams whose bytes go to the host, so that an embedding
-// program can capture them and a closed pipe stops the script quietly instead of raising in it for ever.
+// Standard output and error of scripts: C streams whose bytes go to the host. An embedding program can capture them, and a
+// closed pipe stops the script instead of raising an error at each write.
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -74,7 +74,7 @@ int mr_set_output(mr_vm *vm, int which, mr_sink sink, void *context) {
     cookie_io_functions_t functions = {.write = write_out};
     output->file = fopencookie(output, "w", functions);
     if (output->file == NULL) return LUA_ERRMEM;
-    // Output is flushed by the host before it waits; errors at once, after what was printed before them.
+    // The host flushes output before it waits. Standard error is unbuffered and flushes standard output first.
     if (which == 1) {
         enum { BUFFER = 1 << 16 };
         output->buffer = malloc(BUFFER);

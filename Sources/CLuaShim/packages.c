@@ -1,5 +1,5 @@
-// The library `package` as Lua has it, opened without a look at the environment: require.lua, which replaces `require`
-// and the searcher for Lua files, asks the host for LUA_PATH.
+// Opens stock `package` without reading the environment. require.lua replaces `require` and the searcher for Lua files, and
+// asks the host for LUA_PATH.
 
 #include "vm.h"
 

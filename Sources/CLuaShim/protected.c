@@ -1,5 +1,5 @@
-// The outermost call of a task, and what is known of cleanup: whether an error is on its way out of a cancelled task, so
-// that what runs is its __close handlers.
+// The outermost call of a task, and MR_UNWINDING: whether an error unwinds a cancelled task, so that its __close handlers
+// run.
 
 #include "vm.h"
 
@@ -13,8 +13,8 @@ void mr_restore_unwinding(mr_vm *vm, int flags) {
     vm->flags = (vm->flags & ~MR_UNWINDING) | (flags & MR_UNWINDING);
 }
 
-// ---- The body of a task. Errors unwind inside a protected call, because only there can __close handlers wait; a
-// coroutine that is reset runs them where nothing can. The traceback is noted before the stack goes.
+// ---- The body of a task. It is a protected call, because only there can __close handlers wait during an error; in a
+// coroutine that is reset they cannot. The traceback is noted before the stack is unwound.
 
 static int note_failure(lua_State *L) {
     mr_vm *vm = mr_vm_of(L);
@@ -57,10 +57,10 @@ void mr_push_noted_traceback(mr_vm *vm, lua_State *L) {
     lua_rawsetp(host, LUA_REGISTRYINDEX, L);
 }
 
-// ---- Whether a __close handler runs that an error did not call: the block simply ended.
+// ---- Whether a __close handler runs because its block ended without an error.
 
 static bool is_closing(lua_State *L) {
-    // Each look walks from the innermost function; a stack deeper than this is no handler's.
+    // lua_getstack walks from the innermost function, so the search is bounded.
     enum { DEPTH = 1000 };
     lua_Debug ar;
     for (int level = 0; level < DEPTH && lua_getstack(L, level, &ar); level++) {

@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM for the script in a process's foreground: the first one stops the script and wakes its loop, the
-// second ends the process. The watchdog (CProcess) ends one that does not stop.
+// SIGINT and SIGTERM for the foreground script: the first one stops the script and wakes its loop, the second one ends the
+// process. The watchdog (CProcess) ends a process that does not stop.
 
 #include "vm.h"
 
@@ -17,13 +17,13 @@ static void on_signal(int signal_number) {
     int saved = errno;
     mr_vm *vm = foreground;
     if (vm == NULL) mp_leave(128 + signal_number);
-    // A process-wide signal may come to any thread; the hook may be set on the Lua thread only.
+    // A process-directed signal may arrive on any thread, but the hook may be set only on the Lua thread.
     if (!pthread_equal(pthread_self(), foreground_thread)) {
         pthread_kill(foreground_thread, signal_number);
         errno = saved;
         return;
     }
-    // The second one, or one while the script is stopped for another reason, ends the process at once.
+    // The second signal, or one while the script is stopped for another reason, ends the process at once.
     if (vm->phase != MR_RUNNING) mp_leave(128 + signal_number);
     vm->caught_signal = signal_number;
     mp_leave_soon(128 + signal_number);
@@ -33,15 +33,15 @@ static void on_signal(int signal_number) {
 
 void mr_catch_signal(mr_vm *vm, int signal_number) {
     foreground_thread = pthread_self();
-    // Made here, because a signal handler cannot.
+    // Made here, because timer_create is not async-signal-safe.
     mr_set_timer(vm, 0);
     foreground = vm;
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
-    // No SA_RESTART: a script that blocks in io.read is to notice.
+    // No SA_RESTART, so that a blocking io.read is interrupted.
     sigaction(signal_number, &action, NULL);
-    // A parent may have started this process with the signal blocked.
+    // The parent may have started this process with the signal blocked.
     sigset_t ours;
     sigemptyset(&ours);
     sigaddset(&ours, signal_number);

@@ -1,5 +1,5 @@
-// The machine: host functions, running coroutines, kill switch.
-// No longjmp leaves a function here while a Swift frame is below it: raising is the last thing that happens.
+// The state: host functions, running coroutines, stop and kill. Errors are raised only after every Swift frame has returned,
+// so no longjmp crosses one.
 
 #include "vm.h"
 
@@ -14,7 +14,7 @@ char mr_raise_tag;
 
 // --------------------------------------------------------------------------------------------- lifetime
 
-// Every call that can raise is protected, so this is reached only by a defect of the host's own.
+// Every call that can raise is protected, so only a bug of the host gets here.
 static int panic(lua_State *L) {
     const char *message = lua_tostring(L, -1);
     fprintf(stderr, "moonrill: unprotected Lua error: %s\n", message ? message : "(not a string)");
@@ -53,7 +53,7 @@ mr_vm *mr_vm_new(size_t memory_limit, mr_host_body body, mr_host_release release
         return NULL;
     }
     vm->main = L;
-    // New threads copy the main thread's extra space: mr_vm_of works on all of them.
+    // New threads copy the extra space of the main thread, so mr_vm_of works on all of them.
     *(mr_vm **)lua_getextraspace(L) = vm;
     lua_atpanic(L, panic);
     luaL_newmetatable(L, mr_host_metatable);
@@ -68,9 +68,9 @@ mr_vm *mr_vm_new(size_t memory_limit, mr_host_body body, mr_host_release release
 void mr_vm_free(mr_vm *vm) {
     mr_deadline_stop(vm);
     mr_release_signals(vm);
-    // Files that are closed now wait for no command.
+    // Command streams that are closed from here on do not wait for their command.
     if (vm->phase != MR_RUNNING) vm->killed = 1;
-    // Finalizers are script code: a killed script must not spend more time in them, and a live one may.
+    // Runs finalizers, which are script code. In a killed state they cannot run an instruction.
     lua_close(vm->main);
     mr_close_outputs(vm);
     mr_close_pool(&vm->pool);
@@ -124,9 +124,9 @@ void mr_push_raise_mark(lua_State *L) { lua_pushlightuserdata(L, &mr_raise_tag);
 static void kill_hook(lua_State *L, lua_Debug *ar) {
     (void)ar;
     mr_vm *vm = mr_vm_of(L);
-    // Count 1 from here on: neither pcall nor __close gets a second instruction. And no ordinary error: its message
-    // handler (xpcall) would run inside this hook, where hooks are off, for as long as it likes. Lua throws memory
-    // errors without a handler, so the stop is one; the host, which knows of the kill, gives it its real message.
+    // With count 1, neither pcall nor __close runs a second instruction. The error is a memory error, because Lua runs no
+    // message handler for it: a handler of xpcall would run inside this hook with hooks off, without a time limit. The host
+    // replaces the message.
     lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
     vm->fail_in = 1;
     lua_newuserdatauv(L, 64, 0);
@@ -141,8 +141,8 @@ static void kill_hook(lua_State *L, lua_Debug *ar) {
 #endif
 
 #ifdef HOLDS_SIGNALS
-// The thread sanitizer holds a signal back until the next call into libc, and an endless Lua loop makes none: in its
-// builds, and in no other, a hook calls libc now and then.
+// The thread sanitizer delays signals until the next call into libc, and an endless Lua loop makes none. Only in its builds,
+// a hook calls libc regularly.
 static void take_held_signals(lua_State *L, lua_Debug *ar) {
     (void)L;
     (void)ar;
@@ -153,15 +153,15 @@ static const lua_Hook usual_hook = take_held_signals;
 static const lua_Hook usual_hook = NULL;
 #endif
 
-// Lua runs on, and notices the stop: the watchdog gives it the time for __close handlers, and a second for its end.
+// Lua has noticed the stop: the watchdog allows the time of the __close handlers and one second more.
 static void note_stop(mr_vm *vm) {
     if (vm->phase != MR_STOP_REQUESTED) return;
     vm->phase = MR_UNWINDING_TASKS;
     mp_extend(MR_CLEANUP_SECONDS + 1);
 }
 
-// Raises the cancellation, and again after each pcall that catches it. __close handlers, shielded code and, once the host
-// has cancelled the tasks, whatever was begun since go on.
+// Raises the cancellation, again after each pcall that catches it. __close handlers and shielded code continue, and, once the
+// host has cancelled the tasks, also tasks that began since.
 static void stop_hook(lua_State *L, lua_Debug *ar) {
     mr_vm *vm = mr_vm_of(L);
     if (vm->killed) {
@@ -191,7 +191,7 @@ static void arm_if_killed(mr_vm *vm, lua_State *L) {
     else if (lua_gethook(L) != usual_hook) lua_sethook(L, usual_hook, usual_hook ? LUA_MASKCOUNT : 0, 10000);
 }
 
-// Back to what ran before. A kill that met the inner coroutine must go on in the outer one.
+// Restores what ran before. A kill of the inner coroutine must continue in the outer one.
 static void leave(mr_vm *vm, lua_State *outer, int host) {
     vm->running = outer;
     vm->host = host;
@@ -207,7 +207,7 @@ int mr_run(mr_vm *vm, lua_State *co, lua_State *from, int nargs, int *nresults) 
     int status = lua_resume(co, from, nargs, nresults);
     leave(vm, outer, host);
     if (status == LUA_ERRRUN) {
-        // The cap must not bind: a dead coroutine, and the host's thread, have nothing that would catch an error.
+        // No memory cap here: neither a dead coroutine nor the main thread could catch an error.
         vm->host++;
         mr_relocate_error(from != NULL ? from : vm->main, co);
         vm->host--;
@@ -231,7 +231,7 @@ int mr_resume(mr_vm *vm, lua_State *L, int nargs, int *nresults, int *flags) {
     vm->task = outer_task;
     vm->blocked = blocked;
     if (status == LUA_YIELD) {
-        // Only what was yielded goes: what lies below belongs to the frame that waits.
+        // Pops the yielded values only: the values below belong to the waiting frame.
         lua_pop(L, *nresults);
         *nresults = 0;
     }
@@ -269,7 +269,7 @@ int mr_close_coroutine(mr_vm *vm, lua_State *co) {
 }
 
 void mr_reset(mr_vm *vm, lua_State *L) {
-    // A coroutine killed in its hook has hooks off for good: its __close handlers could not be stopped again.
+    // A coroutine killed in its hook has hooks off for good, so its __close handlers could not be stopped.
     if (vm->killed) return;
     mr_close_coroutine(vm, L);
     lua_settop(L, 0);
@@ -284,11 +284,10 @@ static int display(lua_State *L) {
 
 void mr_push_display(mr_vm *vm, lua_State *L, int index) {
     index = lua_absindex(L, index);
-    // Plain values need no protection; only tables and userdata can carry __tostring.
     int type = lua_type(L, index);
     lua_pushcfunction(L, display);
     lua_pushvalue(L, index);
-    // A stop is not to hide what is shown of an error.
+    // A stop must not interrupt the display of an error.
     int flags = vm->flags;
     vm->flags |= MR_SHIELDED;
     int status = mr_call(vm, L, 1, 1, 0);
@@ -303,7 +302,7 @@ int mr_parameter_count(lua_State *L, int index) {
     lua_Debug ar;
     lua_pushvalue(L, index);
     lua_getinfo(L, ">Su", &ar);
-    // A C function says "variadic" whatever it takes.
+    // Lua reports every C function as variadic.
     if (*ar.what == 'C') return 0;
     return ar.isvararg ? -1 : ar.nparams;
 }
@@ -314,7 +313,7 @@ static void wake(mr_vm *vm) {
     if (vm->wake_descriptor < 0) return;
     uint64_t one = 1;
     ssize_t written = write(vm->wake_descriptor, &one, sizeof one);
-    (void)written; // A full counter means that the loop is awake.
+    (void)written; // Fails only with a full counter; then the loop is awake.
 }
 
 void mr_set_wake(mr_vm *vm, int wake_descriptor) { vm->wake_descriptor = wake_descriptor; }
@@ -332,7 +331,7 @@ void mr_stop(mr_vm *vm, const char *reason) {
     vm->phase = MR_STOP_REQUESTED;
     mr_set_timer(vm, MR_CLEANUP_SECONDS);
     lua_State *L = vm->running;
-    // lua_sethook is the one API function that may be called from a signal (lua.c does it for SIGINT).
+    // lua_sethook is the only API function that may be called in a signal handler (lua.c does it for SIGINT).
     if (L != NULL) lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1);
     wake(vm);
 }
@@ -355,13 +354,6 @@ void mr_kill(mr_vm *vm, const char *reason) {
     lua_State *L = vm->running;
     if (L != NULL) lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
     wake(vm);
-}
-
-void mr_unkill(mr_vm *vm) {
-    vm->killed = 0;
-    vm->phase = MR_RUNNING;
-    vm->stop_taken = false;
-    vm->kill_reason = NULL;
 }
 
 bool mr_killed(const mr_vm *vm) { return vm->killed != 0; }

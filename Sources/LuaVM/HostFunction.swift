@@ -1,27 +1,25 @@
-// Swift functions that Lua can call. A body answers with results, throws a LuaError, or waits; the C trampoline turns
-// the last two into lua_error and lua_yieldk after every Swift frame is gone.
+// Swift functions that Lua can call. A body returns results, throws a LuaError or waits; the C trampoline turns the last two
+// into lua_error and lua_yieldk after every Swift frame has returned.
 
 internal import CLua
 internal import CLuaShim
 
-/// What a host function answers.
+/// The outcome of a host function.
 package enum HostOutcome: Sendable {
     /// The topmost `count` values of the stack are the results.
     case returned(Int)
-    /// The coroutine waits; whoever holds the task resumes it with the results. Only after ``HostCall/requireWait(_:)``.
+    /// The coroutine waits until it is resumed with the results. Only after ``HostCall/requireWait(_:)``.
     case waits
 }
 
-/// One call of a host function: its stack holds the arguments, from index 1.
+/// One call of a host function. Its stack holds the arguments from index 1 on.
 package struct HostCall {
-    /// The calling coroutine's stack.
     package let stack: LuaStack
-    /// How many arguments were given.
     package let argumentCount: Int
 
-    /// Makes sure that the caller may wait here.
-    /// - Parameter action: what wants to wait, for the message: "client:ask".
-    /// - Throws: ``LuaError`` naming what stands in the way, such as a comparator called by `table.sort`.
+    /// Checks that the caller may wait here.
+    /// - Parameter action: the function that has to wait, for the message: "client:ask".
+    /// - Throws: ``LuaError`` that names what prevents it, such as a comparator called by `table.sort`.
     package func requireWait(_ action: String) throws(LuaError) {
         let machine = unsafe stack.vm.machine
         guard unsafe !mr_can_wait(machine, stack.raw) else { return }
@@ -32,7 +30,7 @@ package struct HostCall {
             "\(action) has to wait, and Lua cannot wait inside \(obstacle); call it outside and pass the result in")
     }
 
-    /// True when the caller is a `__close` handler, or was called by one.
+    /// True if a `__close` handler is among the callers.
     package var isInCleanup: Bool { unsafe mr_is_cleaning_up(stack.vm.machine, stack.raw) }
 }
 
@@ -58,7 +56,7 @@ extension LuaStack {
     }
 }
 
-/// The trampoline's way in. No Lua call made from here may raise: see scripts/lua-api-allow-list.txt.
+/// Called by the trampoline. No Lua call from here may raise: see scripts/lua-api-allow-list.txt.
 func runHostBody(_ raw: OpaquePointer, _ context: UnsafeMutableRawPointer) -> Int32 {
     let box = unsafe Unmanaged<HostBox>.fromOpaque(context).takeUnretainedValue()
     let stack = unsafe LuaStack(raw, vm: box.vm)

@@ -1,10 +1,10 @@
-// Running Lua: chunks loaded, functions called, coroutines resumed. All protected.
+// Running Lua, always protected: load a chunk, call a function, resume a coroutine.
 
 internal import CLua
 internal import CLuaShim
 
 extension LuaStack {
-    /// Compiles Lua text and pushes it as a function. [-0, +1]
+    /// Compiles Lua text and pushes the function. [-0, +1]
     /// - Parameters:
     ///   - source: Lua text; binary chunks are refused. A first line that begins with `#` is skipped.
     ///   - name: "@path" for a file, "=name" for anything else (see `lua_load`).
@@ -13,7 +13,7 @@ extension LuaStack {
         reserve(1)
         var source = source
         if source.starts(with: [0xEF, 0xBB, 0xBF]) { source.removeFirst(3) }
-        // Only the text of a `#` line goes, so that line numbers stay.
+        // The line itself stays empty, so that line numbers are right.
         if source.first == UInt8(ascii: "#") {
             source.replaceSubrange(0..<(source.firstIndex(of: 10) ?? source.count), with: [])
         }
@@ -29,7 +29,7 @@ extension LuaStack {
 
     /// Calls the function below its `arguments` values. [-(arguments + 1), +results]
     ///
-    /// The function cannot wait. Its Lua code is subject to the memory cap and the kill switch.
+    /// The function cannot wait. The memory cap, a stop and a kill apply to it.
     /// - Returns: the number of results on the stack.
     /// - Throws: ``LuaError`` with the error value popped.
     @discardableResult
@@ -42,20 +42,7 @@ extension LuaStack {
         return top - base
     }
 
-    /// Runs `body`, then calls the function and the arguments that it left on the stack, dropping results and errors.
-    func protected(_ body: (LuaStack) -> Int) -> Bool {
-        let base = top
-        let arguments = body(self)
-        defer { setTop(base) }
-        do throws(LuaError) {
-            try call(arguments: arguments, results: 0)
-            return true
-        } catch {
-            return false
-        }
-    }
-
-    /// The error value on top as a Swift error. [-1, +0]
+    /// Pops the error value on top as a Swift error. [-1, +0]
     func popError(traceback: String) -> LuaError {
         if let reason = vm.killReason {
             pop(1)
@@ -70,7 +57,7 @@ extension LuaStack {
         return LuaError(message, value: popReference(), traceback: traceback)
     }
 
-    /// What a person reads of an error value that is no string. Booleans and functions as in lua.c.
+    /// The message for an error value that is not a string. Booleans and functions as in lua.c.
     private func errorMessage(at index: Int) -> String {
         switch type(at: index) {
         case .nil, .number, .userdata: display(at: index)
@@ -82,11 +69,11 @@ extension LuaStack {
     }
 }
 
-/// A coroutine that the host runs: a task's own, or one in which callbacks run one after the other.
+/// A coroutine that the host runs: that of a task, or one in which callbacks run in turn.
 package final class LuaCoroutine {
     /// How a run ended.
     package enum Outcome {
-        /// It returned; this many results are on its stack until ``clear()``.
+        /// It returned this many results, which stay on its stack until ``clear()``.
         case returned(Int)
         /// It waits for the host.
         case waits
@@ -97,11 +84,11 @@ package final class LuaCoroutine {
         package var isWait: Bool { if case .waits = self { true } else { false } }
     }
 
-    /// What a callback that was told a text said to it.
+    /// The outcome of a callback.
     package enum Reaction {
-        /// It returned anything but `false`, and is over.
+        /// It returned, not with `false`.
         case continues
-        /// It returned `false`, and is over.
+        /// It returned `false`.
         case stops
         /// It waits for the host.
         case waits
@@ -120,14 +107,14 @@ package final class LuaCoroutine {
         self.vm = vm
         let main = vm.stack
         main.reserve(1)
-        // lua_newthread never returns NULL: running out of memory is the allocator's matter.
+        // lua_newthread never returns NULL: the allocator handles the lack of memory.
         let raw = unsafe lua_newthread(main.raw) ?? main.raw
         unsafe stack = LuaStack(raw, vm: vm)
         keeper = main.popReference()
     }
 
-    /// Runs or goes on with what the stack holds: a function with `arguments` above it at the beginning, the wait's
-    /// results afterwards.
+    /// Starts or continues the coroutine. The stack holds the function and `arguments` values at the start, the results of
+    /// the wait later.
     package func resume(arguments: Int) -> Outcome {
         if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
         var results: Int32 = 0
@@ -141,19 +128,18 @@ package final class LuaCoroutine {
         }
     }
 
-    /// Runs `function` with strings, one after the other and each from its beginning, on a coroutine that runs nothing.
-    /// What ``resume(arguments:)`` and ``clear()`` would do for each, in one step across the border: this is done for
-    /// every piece of text. It ends with the last string, with the first whose call does not simply return, and where
-    /// ``LuaVM/stopDelivery()`` is called; ``LuaVM/told`` counts on the way.
+    /// Calls `function` with each string of a batch, in one resume of a coroutine that runs nothing. Ends after the last
+    /// string, after ``LuaVM/stopDelivery()``, or with a call that returns `false`, waits or raises. ``LuaVM/delivered`` counts
+    /// the strings.
     /// - Parameters:
-    ///   - bytes: the strings, one behind the other.
-    ///   - ends: where each of them ends.
-    ///   - range: which of them are told.
+    ///   - bytes: the concatenated strings.
+    ///   - ends: the end offset of each string.
+    ///   - range: the strings to deliver.
     package func deliver(
         _ function: LuaReference, _ bytes: Span<UInt8>, ends: Span<UInt32>, _ range: Range<Int>
     ) -> Reaction {
         if isDead { return .failed(LuaError(stack.vm.killReason ?? "the coroutine was stopped")) }
-        precondition(range.upperBound <= ends.count, "fewer strings than are to be told")
+        precondition(range.upperBound <= ends.count, "the range exceeds the strings of the batch")
         var stops = false
         var flags = storedFlags
         isRunning = true
@@ -174,13 +160,13 @@ package final class LuaCoroutine {
         }
     }
 
-    /// The same with one string.
+    /// Delivers one string.
     package func deliver(_ function: LuaReference, _ text: String) -> Reaction {
         let end: [1 of UInt32] = [UInt32(clamping: text.utf8.count)]
         return deliver(function, text.utf8.span, ends: end.span, 0..<1)
     }
 
-    /// The error that ended the run, which it clears away.
+    /// Takes the error that ended the run and resets the coroutine.
     private func failure() -> LuaError {
         let main = stack.vm.stack
         main.reserve(2)
@@ -194,7 +180,7 @@ package final class LuaCoroutine {
 
     // MARK: Cancellation
 
-    /// Its flags (`MR_CANCELLED` and others) while it does not run; the state holds them while it does.
+    /// Its flags (`MR_CANCELLED` and others) while it does not run. While it runs, the state holds them.
     private var storedFlags: Int32 = 0
     private var isRunning = false
 
@@ -208,25 +194,25 @@ package final class LuaCoroutine {
         if isRunning { unsafe mr_set_flags(stack.vm.machine, new) } else { storedFlags = new }
     }
 
-    /// Its task was cancelled: from now on an error that is raised in it begins its cleanup.
+    /// The task was cancelled: the next error that is raised in it begins its cleanup.
     package var isCancelled: Bool {
         get { flag(Int(MR_CANCELLED)) }
         set { setFlag(Int(MR_CANCELLED), newValue) }
     }
 
-    /// A stop does not interrupt what runs in it.
+    /// A stop does not interrupt it.
     package var isShielded: Bool {
         get { flag(Int(MR_SHIELDED)) }
         set { setFlag(Int(MR_SHIELDED), newValue) }
     }
 
-    /// An error is on its way out of it: what runs is a `__close` handler, until a pcall catches the error.
+    /// An error unwinds it: `__close` handlers run, until a pcall catches the error.
     package var isUnwinding: Bool {
         get { flag(Int(MR_UNWINDING)) }
         set { setFlag(Int(MR_UNWINDING), newValue) }
     }
 
-    /// Goes on with what the stack holds by raising `error` where the coroutine waits.
+    /// Continues the coroutine by raising `error` at its wait.
     package func resume(raising error: LuaError) -> Outcome {
         stack.reserve(2)
         unsafe mr_push_raise_mark(stack.raw)
@@ -234,13 +220,13 @@ package final class LuaCoroutine {
         return resume(arguments: 2)
     }
 
-    /// True once a kill ended it in the middle: it can run nothing more.
+    /// True once a kill ended it during a run. It cannot run again.
     package private(set) var isDead = false
 
     /// Drops the results of the last run, so that the coroutine can run the next function.
     package func clear() { if !isDead { stack.setTop(0) } }
 
-    /// Lua's traceback of the coroutine as it stands.
+    /// Lua's traceback of the coroutine.
     package func traceback() -> String {
         let main = stack.vm.stack
         main.reserve(LUA_MINSTACK.int)
@@ -249,7 +235,7 @@ package final class LuaCoroutine {
         return main.string(at: -1) ?? ""
     }
 
-    /// Ends what the coroutine was doing: its to-be-closed variables are closed, errors in them dropped with it.
+    /// Ends the run: to-be-closed variables are closed, and errors in them are dropped.
     package func reset() {
         isDead = stack.vm.isKilled
         unsafe mr_reset(stack.vm.machine, stack.raw)

@@ -1,17 +1,17 @@
-// What goes wrong in Lua, as a Swift error: the message a person reads, the Lua value behind it, and where it came from.
+// Errors of Lua as Swift errors: message, Lua value and traceback.
 
 /// An error raised by Lua code, or to be raised in it.
 package struct LuaError: Error {
     /// The message, as `tostring` shows the error value.
     package var message: String
-    /// The error value itself, when it is not a plain string.
+    /// The error value, unless it is a string.
     package var value: LuaReference?
-    /// Lua's traceback of the coroutine that raised it, "" when it never ran.
+    /// Lua's traceback of the coroutine that raised it; "" if it never ran.
     package var traceback: String
-    /// True when the message should begin with the script's "file:line:", as `error` does it.
+    /// Whether the message begins with "file:line:" of the script, as with `error`.
     package var wantsPosition: Bool
-    /// True when Lua code that catches the message is to find the traceback in it: for an error from a place that the
-    /// catcher's own traceback does not show.
+    /// Whether Lua code that catches the message gets the traceback in it, because its own traceback does not show where the
+    /// error was raised.
     package var carriesTraceback = false
 
     /// An error with a message, raised without a position.
@@ -25,7 +25,7 @@ package struct LuaError: Error {
     /// The message as Lua code catches it.
     package var text: String { carriesTraceback && !traceback.isEmpty ? message + "\n" + traceback : message }
 
-    /// The innermost line of the traceback that is a file's, "script.lua:3", where it has one.
+    /// The innermost file position of the traceback: "script.lua:3".
     package var place: String? {
         for line in traceback.split(separator: "\n").dropFirst() {
             // "\t[C]: in ..." and "\t[llm]:12: in ..." are no lines of a file.

@@ -1,9 +1,9 @@
-// What scripts print, handed to Swift.
+// Output of scripts, passed to Swift.
 
 internal import CLua
 internal import CLuaShim
 
-/// Takes bytes that a script wrote; false when nobody reads them any more, which stops the script.
+/// Takes bytes that a script wrote. Returns false if the output is closed, which stops the script.
 package typealias OutputSink = ([UInt8]) -> Bool
 
 final class OutputBox {
@@ -12,8 +12,8 @@ final class OutputBox {
 }
 
 extension LuaVM {
-    /// Sends what scripts write: `standard` gets `print`, `io.write` and `io.stdout`, buffered until
-    /// ``flushOutput()``; `error` gets `io.stderr`, at once. To be called once, before any script runs.
+    /// Sets the sinks. `standard` gets `print`, `io.write` and `io.stdout`, buffered until ``flushOutput()``; `error` gets
+    /// `io.stderr`, unbuffered. Call once, before any script runs.
     /// - Throws: ``LuaError`` when memory is out.
     package func setOutput(standard: @escaping OutputSink, error: @escaping OutputSink) throws(LuaError) {
         for (which, sink) in [(Int32(1), standard), (2, error)] {
@@ -26,7 +26,7 @@ extension LuaVM {
         }
     }
 
-    /// Hands over what standard output has buffered.
+    /// Passes the buffered standard output to its sink.
     package func flushOutput() { unsafe mr_flush_output(machine) }
 }
 

@@ -1,14 +1,14 @@
-// A Lua value that Swift keeps: an entry of the registry, freed when the last holder lets go.
+// Lua values that Swift keeps: registry entries, freed with their last reference.
 
 internal import CLua
 internal import CLuaShim
 
-/// The entries that Swift holds in one state's registry. Shared by the state and its references, so that neither keeps
-/// the other alive; a weak reference to the state would slow every retain of it.
+/// Frees registry entries of one state. Shared by the state and its references, so that neither keeps the other alive; a weak
+/// reference to the state would slow every retain of it.
 @safe final class LuaRegistry {
     /// The state's main thread; nil once closed.
     private var raw: OpaquePointer?
-    /// Entries given up while Lua may be running: a deinit comes at any moment. Freed at the next chance.
+    /// Entries to free. A deinit may run at any moment, also while Lua runs, so they are freed later.
     private var discarded: [Int32] = []
 
     init(_ raw: OpaquePointer) { unsafe self.raw = raw }
@@ -28,15 +28,15 @@ internal import CLuaShim
     }
 }
 
-/// Keeps one Lua value alive from Swift. Letting go late, even after the state is closed, is harmless.
+/// Keeps one Lua value alive. It may be released after the state was closed.
 ///
-/// `@unchecked Sendable`: errors carry references, and Swift wants errors Sendable. Every use, letting go included,
-/// must still happen on the state's thread.
+/// `@unchecked Sendable`, because errors hold references and must be Sendable. It must be used and released on the thread of
+/// the state.
 package final class LuaReference: @unchecked Sendable {
     let index: Int32
     private let registry: LuaRegistry
 
-    /// Takes the value on top of the stack, which it pops.
+    /// Pops the value on top of the stack.
     init(taking raw: OpaquePointer, vm: LuaVM) {
         registry = vm.registry
         registry.releaseDiscarded()

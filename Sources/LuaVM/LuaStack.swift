@@ -1,7 +1,7 @@
-// The stack of one coroutine: how Swift reads Lua's values and builds them. Every access is raw (no metamethod can
-// run), every index is checked, and pushing cannot raise because the memory cap binds only while a script runs.
+// The stack of one coroutine: reading and pushing Lua values. Access is raw (no metamethods), indices are checked, and a push
+// cannot raise because the memory cap applies only while a script runs.
 //
-// Stack effects are written [-popped, +pushed], as in Lua's manual.
+// Stack effects are written [-popped, +pushed], as in the manual of Lua.
 
 internal import CLua
 internal import CLuaShim
@@ -27,13 +27,12 @@ package enum LuaType: Int32, Sendable {
     }
 }
 
-/// A view of one coroutine's stack. It is valid while that coroutine is.
+/// The stack of one coroutine. Valid as long as the coroutine.
 @safe package struct LuaStack {
     let raw: OpaquePointer
     private unowned(unsafe) let owner: LuaVM
 
-    /// The state the stack belongs to. Not counted: whoever uses a coroutine's stack holds its state already, and a
-    /// count a push would cost more than the push.
+    /// The state of the stack. Not retained: users of a stack hold its state, and a retain would cost more than a push.
     package var vm: LuaVM { unsafe owner }
 
     init(_ raw: OpaquePointer, vm: LuaVM) {
@@ -41,7 +40,7 @@ package enum LuaType: Int32, Sendable {
         unsafe owner = vm
     }
 
-    /// How many values are on the stack.
+    /// The number of values on the stack.
     package var top: Int { unsafe Int(lua_gettop(raw)) }
 
     /// Drops the topmost `count` values. [-count, +0]
@@ -102,7 +101,7 @@ package enum LuaType: Int32, Sendable {
         }
     }
 
-    /// The number at `index` as an integer, if it is one or has an exact integer value.
+    /// The number at `index` if its value is an integer.
     package func int(at index: Int) -> Int? {
         guard type(at: index) == .number else { return nil }
         var exact: Int32 = 0
@@ -116,7 +115,7 @@ package enum LuaType: Int32, Sendable {
         return unsafe lua_tonumberx(raw, checked(index), nil)
     }
 
-    /// True when the number at `index` is held as an integer.
+    /// True if the number at `index` is an integer.
     package func isInteger(at index: Int) -> Bool {
         guard type(at: index) == .number else { return false }
         return unsafe lua_isinteger(raw, checked(index)) != 0
@@ -128,13 +127,13 @@ package enum LuaType: Int32, Sendable {
         return unsafe lua_toboolean(raw, checked(index)) != 0
     }
 
-    /// An address that tells one table, function or coroutine from another.
+    /// The address of a table, function or coroutine.
     package func identity(at index: Int) -> UInt { unsafe UInt(bitPattern: lua_topointer(raw, checked(index))) }
 
-    /// True when the values at both indices are the same (primitive equality).
+    /// True if both values are the same (primitive equality).
     package func areSame(_ a: Int, _ b: Int) -> Bool { unsafe lua_rawequal(raw, checked(a), checked(b)) != 0 }
 
-    /// The declared parameters of the function at `index`; nil when variadic, 0 when written in C.
+    /// The number of declared parameters of the function at `index`; nil if variadic, 0 for a C function.
     package func parameterCount(at index: Int) -> Int? {
         guard type(at: index) == .function else { return nil }
         reserve(1)
@@ -142,7 +141,7 @@ package enum LuaType: Int32, Sendable {
         return count < 0 ? nil : Int(count)
     }
 
-    /// The display form of the value at `index`: `tostring`, with errors of `__tostring` caught.
+    /// `tostring` of the value at `index`, with errors of `__tostring` caught.
     package func display(at index: Int) -> String {
         reserve(4)
         let position = checked(index)
@@ -201,7 +200,7 @@ package enum LuaType: Int32, Sendable {
     }
 
     private func push(raw bytes: UnsafeRawBufferPointer) {
-        // An empty Swift buffer may have no address; Lua wants one even for "".
+        // An empty Swift buffer may have no address; Lua needs one even for "".
         guard bytes.count > 0, let start = bytes.baseAddress else {
             _ = unsafe lua_pushstring(raw, "")
             return
@@ -209,7 +208,7 @@ package enum LuaType: Int32, Sendable {
         _ = unsafe lua_pushlstring(raw, start.assumingMemoryBound(to: CChar.self), bytes.count)
     }
 
-    /// Pushes a constant string; its address lets Lua find it without hashing.
+    /// Pushes a constant string. Lua caches it by its address and does not hash it again.
     package func push(constant: StaticString) {
         reserve(1)
         constant.withUTF8Buffer { bytes in
@@ -229,13 +228,13 @@ package enum LuaType: Int32, Sendable {
         unsafe lua_rawgeti(raw, mr_registry_index(), Int64(reference.index))
     }
 
-    /// Pushes a new table with room for `array` elements and `fields` members.
+    /// Pushes a new table with space for `array` elements and `fields` members.
     package func pushTable(array: Int = 0, fields: Int = 0) {
         reserve(1)
         unsafe lua_createtable(raw, Int32(clamping: array), Int32(clamping: fields))
     }
 
-    /// Pushes an error's value: the value it carries, or its message, with the script's position if it wants one.
+    /// Pushes the value of an error, or its message, with the position of the script if the error wants it.
     package func push(error: LuaError) {
         if let value = error.value {
             push(value)
@@ -244,7 +243,7 @@ package enum LuaType: Int32, Sendable {
         }
     }
 
-    /// Takes the value on top into a reference. [-1, +0]
+    /// Pops the value on top into a reference. [-1, +0]
     package func popReference() -> LuaReference {
         precondition(top >= 1, "no value to keep")
         return unsafe LuaReference(taking: raw, vm: vm)

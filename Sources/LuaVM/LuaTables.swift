@@ -1,4 +1,4 @@
-// Tables, raw: fields and elements read and written without metamethods, so nothing here can run script code or raise.
+// Raw access to tables: no metamethods, so nothing here runs script code or raises.
 
 internal import CLua
 internal import CLuaShim
@@ -59,8 +59,8 @@ extension LuaStack {
     /// The border of the table's array part: `#t` without `__len`.
     package func length(of table: Int) -> Int { unsafe Int(lua_rawlen(raw, checkedTable(table))) }
 
-    /// Walks a table: `body` finds the key at -2 and the value at -1 and leaves the stack as it was. The table must
-    /// not be changed meanwhile, which holds as long as no script runs.
+    /// Calls `body` for each member, with the key at -2 and the value at -1. `body` must leave the stack unchanged and must
+    /// not add keys to the table.
     package func forEachMember<E: Error>(of table: Int, _ body: () throws(E) -> Void) throws(E) {
         let position = checkedTable(table)
         reserve(3)
@@ -74,14 +74,14 @@ extension LuaStack {
         }
     }
 
-    /// Gives the table at `index` the metatable that `reference` keeps.
+    /// Sets the metatable of a table.
     package func setMetatable(_ reference: LuaReference, of table: Int) {
         let position = checkedTable(table)
         push(reference)
         _ = unsafe lua_setmetatable(raw, position)
     }
 
-    /// True when the value at `index` is a table whose metatable is the one `reference` keeps.
+    /// True if the value at `index` is a table with this metatable.
     package func hasMetatable(_ reference: LuaReference, at index: Int) -> Bool {
         guard type(at: index) == .table else { return false }
         reserve(2)
@@ -91,7 +91,7 @@ extension LuaStack {
         return areSame(-1, -2)
     }
 
-    /// What the metatable of the value at `index` calls its kind: its own field `__name`, where that is a string.
+    /// The field `__name` of the metatable of the value at `index`, if it is a string.
     package func metatableName(at index: Int) -> String? {
         reserve(3)
         guard unsafe lua_getmetatable(raw, checked(index)) != 0 else { return nil }
@@ -99,7 +99,7 @@ extension LuaStack {
         return getField("__name", of: -1) == .string ? string(at: -1) : nil
     }
 
-    /// True when the value at `index` has a metatable with a field of that name.
+    /// True if the value at `index` has a metatable with this field.
     func hasMetafield(_ name: StaticString, at index: Int) -> Bool {
         reserve(2)
         guard unsafe lua_getmetatable(raw, checked(index)) != 0 else { return false }

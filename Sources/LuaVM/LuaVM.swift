@@ -1,13 +1,11 @@
-// A Lua 5.4 state, safely held. It owns the memory, the registry, the loaded libraries and the kill switch; it knows
-// no language model and no network. Script is its only caller.
+// A Lua 5.4 state: libraries, memory cap, deadline, stop and kill. Independent of language models and network.
 //
-// Every Lua function runs through LuaCoroutine.resume or LuaStack.call, both protected, so no Lua error ever leaves
-// through a Swift frame.
+// Lua functions run through LuaCoroutine and LuaStack.call only, both protected, so no Lua error crosses a Swift frame.
 
 internal import CLua
 internal import CLuaShim
 
-/// One Lua state. It lives on the thread that made it; nothing of it may cross to another.
+/// One Lua state. It belongs to the thread that made it.
 ///
 /// - SeeAlso: Lua 5.4 Reference Manual, section 4.
 @safe package final class LuaVM {
@@ -16,17 +14,16 @@ internal import CLuaShim
     let objects = LuaObjectTable()
     private var reasons: [UnsafeMutablePointer<CChar>] = unsafe []
     private(set) var isClosed = false
-    /// Shows an error value that is a table without `__tostring`, the value at that index: for messages to people. Nil
-    /// shows its address.
+    /// The message for an error value that is a table without `__tostring`, at that index. Nil: its address.
     package var describeErrorTable: ((LuaStack, Int) -> String?)?
-    /// Kept until the state is closed: its streams hold them unretained.
+    /// Kept until the state is closed, because its streams hold them unretained.
     var outputs: [OutputBox] = []
     private var cancellation: LuaReference?
 
-    /// Makes a state with the standard libraries that a script may use.
-    /// - Parameter memoryLimit: bytes that scripts may hold; nil for no limit. Past it, the script (not the host)
-    ///   meets Lua's "not enough memory".
-    /// - Throws: ``LuaError`` when the system has no memory left.
+    /// Makes a state with the standard libraries of scripts.
+    /// - Parameter memoryLimit: bytes that scripts may hold; nil for no limit. Above it, scripts (not the host) get Lua's
+    ///   error "not enough memory".
+    /// - Throws: ``LuaError`` if the system is out of memory.
     package init(memoryLimit: Int? = nil) throws(LuaError) {
         guard let machine = unsafe mr_vm_new(memoryLimit ?? 0, runHostBody, releaseHostBody) else {
             throw LuaError("not enough memory for a Lua state")
@@ -41,8 +38,8 @@ internal import CLuaShim
         }
     }
 
-    /// Opens the library `package` and the stock `require`, which can load C modules.
-    /// - Throws: ``LuaError`` when memory is out.
+    /// Opens `package` and the stock `require`, which can load C modules.
+    /// - Throws: ``LuaError`` if memory is out.
     package func openPackages() throws(LuaError) {
         guard unsafe mr_open_packages(machine) != LUA_OK else { return }
         throw stack.popError(traceback: "")
@@ -50,7 +47,7 @@ internal import CLuaShim
 
     deinit { close() }
 
-    /// Closes the state: finalizers run, host functions are released. Further use traps. Called by deinit too.
+    /// Closes the state: finalizers run, host functions and objects are released. Later use traps. Called by deinit.
     package func close() {
         guard !isClosed else { return }
         isClosed = true
@@ -60,75 +57,63 @@ internal import CLuaShim
         while let reason = unsafe reasons.popLast() { unsafe reason.deallocate() }
     }
 
-    /// The host's own stack: for building values outside any script.
+    /// The main stack, for building values outside a script.
     package var stack: LuaStack { unsafe LuaStack(mr_vm_main(machine), vm: self) }
 
     /// Bytes that Lua holds now.
     package var memory: Int { unsafe mr_vm_memory(machine) }
 
-    /// Lets the `nth` allocation that scripts make from now on fail; 0 for none. For tests of running out of memory.
+    /// Makes the `nth` allocation of scripts from now on fail; 0 for none. For tests.
     package func failAllocation(_ nth: Int) { unsafe mr_vm_fail_allocation(machine, nth) }
 
-    /// Collects all garbage, finalizers included.
-    package func collectGarbage() {
-        registry.releaseDiscarded()
-        _ = stack.protected { stack in
-            stack.getGlobal("collectgarbage")
-            return 0
-        }
-    }
+    // MARK: Delivery
 
-    // MARK: Telling
-
-    /// How many strings the ``LuaCoroutine/deliver(_:_:ends:_:)`` that runs, or the last one, has told, the one at hand
-    /// among them.
+    /// The number of strings that the running or last ``LuaCoroutine/deliver(_:_:ends:_:)`` has delivered, the current one
+    /// included.
     package var delivered: Int { unsafe mr_delivered(machine) }
 
-    /// Lets the `tell` that runs tell no more.
+    /// Makes the running `deliver` stop after the current string.
     package func stopDelivery() { unsafe mr_stop_delivery(machine) }
 
     // MARK: Stopping
 
-    /// Begins to stop the script in order. The error of ``setCancellation(_:)`` is raised in the coroutine that runs; the
-    /// host, which is woken, cancels the others. `__close` handlers run for two seconds at most; then comes the kill.
-    /// A pcall that catches the error meets it again at the next instruction.
+    /// Stops the script. The error of ``setCancellation(_:)`` is raised in the running coroutine, again after each pcall that
+    /// catches it; the host is woken and cancels the others. `__close` handlers run for at most two seconds; then the state
+    /// is killed.
     package func stop(_ reason: String) { unsafe mr_stop(machine, keep(reason)) }
 
-    /// True once stopped or killed, by the host, the deadline, a signal or closed output.
+    /// True once stopped or killed: by the host, the deadline, a signal or closed output.
     package var isStopping: Bool { Int(unsafe mr_phase(machine)) != Int(MR_RUNNING) }
 
-    /// The host has cancelled all tasks: what is begun from now on is not stopped before its time is up.
+    /// Notes that the host has cancelled all tasks: tasks that begin from now on run until the kill.
     package func takeStop() { unsafe mr_take_stop(machine) }
 
-    /// The error value that a stop raises.
+    /// Sets the error value that a stop raises.
     package func setCancellation(_ value: LuaReference) {
         cancellation = value
         unsafe mr_set_cancellation(machine, value.index)
     }
 
-    /// The eventfd that ends the host's sleep when the script is stopped.
+    /// Sets the eventfd that wakes the host when the script is stopped.
     package func setWake(descriptor: Int32) { unsafe mr_set_wake(machine, descriptor) }
 
-    /// Makes every Lua instruction from now on raise `reason`; no pcall, handler or `__close` outlives it.
+    /// Makes every Lua instruction from now on raise `reason`. No pcall, message handler or `__close` runs after it.
     package func kill(_ reason: String) { unsafe mr_kill(machine, keep(reason)) }
 
-    /// True once killed, by ``kill(_:)`` or because a stop took too long.
+    /// True once killed: by ``kill(_:)``, or because a stop took too long.
     package var isKilled: Bool { unsafe mr_killed(machine) }
 
-    /// Why the state was killed; nil when it was not.
+    /// The reason of the kill; nil without one.
     package var killReason: String? { isKilled ? stopReason : nil }
 
-    /// Why the state was stopped or killed; nil when it was not.
+    /// The reason of the stop or kill; nil without one.
     package var stopReason: String? {
         guard isStopping, let reason = unsafe mr_kill_reason(machine) else { return nil }
         return unsafe String(cString: reason)
     }
 
-    /// Takes a stop or a kill back, so that the state can run the next script.
-    package func unkill() { unsafe mr_unkill(machine) }
-
-    /// Stops the running script after `seconds`. Costs nothing until then. Must be called on the thread that runs Lua.
-    /// - Throws: ``LuaError`` when the system has no timer left.
+    /// Stops the script after `seconds`. Call it on the thread that runs Lua.
+    /// - Throws: ``LuaError`` if the system has no timer.
     package func startDeadline(seconds: Double, reason: String) throws(LuaError) {
         let error = unsafe mr_deadline_start(machine, seconds, keep(reason))
         guard error == 0 else { throw LuaError("cannot set the time limit: system error \(error)") }
@@ -137,8 +122,8 @@ internal import CLuaShim
     /// Disarms the deadline.
     package func stopDeadline() { unsafe mr_deadline_stop(machine) }
 
-    /// Lets signals stop the running script; a second signal ends the process at once. For the one state that a process
-    /// runs in its foreground, on the thread that runs it.
+    /// Makes signals stop the script; a second signal ends the process at once. For the one foreground state of a process,
+    /// called on the thread that runs it.
     package func catchSignals(_ signals: [Int32]) {
         for signal in signals { unsafe mr_catch_signal(machine, signal) }
     }
@@ -155,6 +140,6 @@ internal import CLuaShim
     }
 }
 
-// A lua_State and everything hanging from it belong to one thread.
+// A lua_State belongs to one thread.
 @available(*, unavailable)
 extension LuaVM: Sendable {}

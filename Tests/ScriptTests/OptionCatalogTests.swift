@@ -79,7 +79,8 @@ import Testing
                     + "(did you mean \"restart\"?)"))
         for policy in AfterOutput.allCases {
             #expect(
-                try ScriptHarness.run("client:ask('x', { retry = { after_output = '\(policy.rawValue)' } })").failure == "")
+                try ScriptHarness.run("client:ask('x', { retry = { after_output = '\(policy.rawValue)' } })").failure
+                    == "")
         }
     }
 }

@@ -31,7 +31,7 @@ internal import Synchronization
 /// Request headers steer one reply: `X-Moonrill-Deltas: N` (or `inf`) for exactly N deltas "tok1 tok2 ...",
 /// `X-Moonrill-Rate: R` deltas a second, `X-Moonrill-Seed: N`, and `X-Moonrill-Fault` with a fault plan in the
 /// grammar of `FaultPlan` instead of the server's.
-package final class MockServer: Sendable {
+package final class SimulatorServer: Sendable {
     /// The address that was listened on.
     package let host: String
     /// The TCP port, as given or as the kernel chose it.
