@@ -1,4 +1,4 @@
-// Streaming from Swift without a script: requests as AsyncSequences. The public part; ChatLoop runs the engine behind it.
+// Streaming from Swift without a script: requests as AsyncSequences. ChatLoop runs the engine.
 
 public import Chat
 internal import Formats
@@ -8,7 +8,7 @@ public import Logging
 internal import Providers
 internal import Synchronization
 
-/// Streams replies of one model to async Swift code.
+/// Streams replies of a model to async Swift code.
 ///
 /// ```swift
 /// let client = try ChatClient(provider: "deepseek", model: "deepseek-reasoner")
@@ -17,10 +17,10 @@ internal import Synchronization
 /// }
 /// ```
 ///
-/// Certificates are held against the system's, or those in the file that `SSL_CERT_FILE` names.
+/// Trusted certificates: those of the system, or of the file named by `SSL_CERT_FILE`.
 ///
-/// A client owns one thread, on which all its requests run; it ends with the client. Events come in batches, one hop a
-/// batch. A consumer that is slow makes the socket wait: what is buffered for it is bounded.
+/// A client owns one thread, on which all its requests run until the client is released. Events arrive in batches, with one
+/// hop per batch. The buffer for a slow consumer is bounded; a full one pauses the socket.
 public final class ChatClient: Sendable {
     private let loop: ChatLoop
     private let endpoint: Endpoint
@@ -31,16 +31,16 @@ public final class ChatClient: Sendable {
 
     /// A client of a provider.
     /// - Parameters:
-    ///   - provider: a preset's name ("deepseek"); with `baseURL`, any label.
-    ///   - model: the model's name; nil for the preset's example.
-    ///   - dialect: the wire format, where the provider speaks several; nil for its usual one.
-    ///   - baseURL: the API's root, in place of the preset's.
-    ///   - keyVariable: the name of the environment variable with the key, in place of the preset's.
+    ///   - provider: the name of a provider ("deepseek"); with `baseURL`, any label.
+    ///   - model: the model; nil for the provider's example.
+    ///   - dialect: the wire format, if the provider has several; nil for its default.
+    ///   - baseURL: the root of the API instead of the provider's.
+    ///   - keyVariable: the environment variable with the key instead of the provider's.
     ///   - headers: sent with each request.
-    ///   - credentials: the key in the variable of that name; called on the client's thread.
-    ///   - isLimited: whether the requests share a rate limiter. Without it neither refusals nor rate headers of one hold
-    ///     back another.
-    /// - Throws: ``ChatClientError`` that says what is missing and how to give it.
+    ///   - credentials: returns the key for a variable name; called on the client's thread.
+    ///   - isLimited: whether the requests share a rate limiter. If not, refusals and rate headers of one do not delay
+    ///     another.
+    /// - Throws: ``ChatClientError`` that names what is missing and how to set it.
     public init(
         provider: String? = nil, model: String? = nil, dialect: String? = nil, baseURL: String? = nil,
         keyVariable: String? = nil, headers: HTTPHeaders = [:],
@@ -84,14 +84,14 @@ public final class ChatClient: Sendable {
 
     deinit { loop.stop() }
 
-    /// Asks, and gives the events as they come. The request begins with the first `next()`; it is cancelled when its
-    /// task is, or when the iterator is let go.
-    /// - Parameter prompt: the user's message.
+    /// The events of a request. It starts with the first `next()`, and is cancelled with its task or when the iterator is
+    /// released.
+    /// - Parameter prompt: the user message.
     public func stream(_ prompt: String, system: String? = nil, parameters: JSONObject = [:]) -> ChatStream {
         stream(messages: [["role": "user", "content": .string(prompt)]], system: system, parameters: parameters)
     }
 
-    /// Asks with a whole conversation.
+    /// The events of a request with a whole conversation.
     /// - Parameter messages: objects with `role` and `content`, in the Chat Completions form.
     public func stream(messages: [JSONValue], system: String? = nil, parameters: JSONObject = [:]) -> ChatStream {
         let chat = ChatRequest(model: model, system: system, messages: messages, parameters: parameters)
@@ -100,8 +100,8 @@ public final class ChatClient: Sendable {
         return ChatStream(loop: loop, spec: spec)
     }
 
-    /// Asks and waits for the whole reply.
-    /// - Throws: `RequestFailure`, or `CancellationError` when the task was cancelled.
+    /// Sends a request and waits for the whole reply.
+    /// - Throws: `RequestFailure`, or `CancellationError` if the task was cancelled.
     public func ask(_ prompt: String, system: String? = nil, parameters: JSONObject = [:]) async throws -> Reply {
         for try await event in stream(prompt, system: system, parameters: parameters) {
             if case .finish(let reply) = event { return reply }
@@ -110,26 +110,26 @@ public final class ChatClient: Sendable {
     }
 }
 
-/// Why a client could not be made.
+/// An invalid configuration of a client.
 public struct ChatClientError: Error, Sendable, CustomStringConvertible {
-    /// What is wrong, and the way out.
+    /// The problem and its fix.
     public var message: String
     /// The message.
     public var description: String { message }
 }
 
-/// The events of one request, in order. `finish` is the last; a request that fails throws its `RequestFailure`.
+/// The events of one request. `finish` is the last; a request that fails throws its `RequestFailure`.
 public struct ChatStream: AsyncSequence, Sendable {
-    /// What comes: tokens, reasoning, tool calls, usage, retries, and the finished reply.
+    /// Text, reasoning, tool calls, usage, retries, and the finished reply.
     public typealias Element = ChatEvent
 
     let loop: ChatLoop
     let spec: RequestSpec
 
-    /// Begins a request of its own with its first `next()`.
+    /// Each iterator sends its own request with its first `next()`.
     public func makeAsyncIterator() -> Iterator { Iterator(ticket: ChatTicket(loop: loop, spec: spec)) }
 
-    /// Takes the events.
+    /// Iterates over the events.
     public struct Iterator: AsyncIteratorProtocol {
         private let ticket: ChatTicket
         private var batch: [ChatEvent] = []
@@ -138,7 +138,7 @@ public struct ChatStream: AsyncSequence, Sendable {
 
         init(ticket: ChatTicket) { self.ticket = ticket }
 
-        /// The next event; nil after `finish`, or when the task was cancelled.
+        /// The next event; nil after `finish`, or if the task was cancelled.
         public mutating func next() async throws -> ChatEvent? {
             guard !isOver else { return nil }
             if index == batch.count {

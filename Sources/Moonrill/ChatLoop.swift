@@ -1,5 +1,5 @@
-// The thread behind a ChatClient: an engine that only this thread touches, and a mailbox through which everything
-// else speaks to it. The mailbox's lock is held for a few moves, never while anything runs.
+// The thread of a ChatClient: an engine used on this thread only, and a mailbox for commands of other threads. The lock of the
+// mailbox is held only to move values.
 
 internal import Base
 internal import Chat
@@ -10,17 +10,17 @@ internal import Synchronization
 
 /// Runs the requests of one client.
 final class ChatLoop: Sendable {
-    /// What waits to be done on the thread.
+    /// Work for the thread.
     private struct Mailbox {
         var commands: [RequestCommand] = []
-        /// Who waits for events: at most one for each request.
+        /// Waiting readers of events, at most one per request.
         var demands: [RequestID: CheckedContinuation<[ChatEvent], Never>] = [:]
         var nextID: UInt64 = 1
         var isStopping = false
         var wake: (@Sendable () -> Void)?
     }
 
-    /// The most events handed over at once.
+    /// Maximum events per batch.
     private static let batchSize = 1024
 
     private let mailbox = Mutex(Mailbox())
@@ -32,11 +32,11 @@ final class ChatLoop: Sendable {
         self.logger = logger
     }
 
-    /// Starts the thread and waits until its engine stands.
+    /// Starts the thread and waits until its engine exists.
     func start() throws(ChatClientError) {
         let ready = DispatchSemaphore(value: 0)
         let problem = Mutex<ChatClientError?>(nil)
-        // A queue of its own is a thread of its own: its one block runs as long as the client lives.
+        // The one block of this queue runs as long as the client exists, so the queue is a thread.
         DispatchQueue(label: "moonrill.chat").async { [self] in
             do throws(EngineError) {
                 let engine = try Engine(
@@ -67,7 +67,7 @@ final class ChatLoop: Sendable {
 
     func cancel(_ id: RequestID) { post { $0.commands.append(.cancel(id)) } }
 
-    /// The next events of a request, as soon as there is one; empty when the loop has ended.
+    /// Waits for the next events of a request; empty once the loop has ended.
     func events(of id: RequestID) async -> [ChatEvent] {
         await withCheckedContinuation { continuation in
             let isRefused = post { mailbox in
@@ -96,14 +96,14 @@ final class ChatLoop: Sendable {
             for command in commands { engine.submit(command) }
             if isStopping { break }
             var served = false
-            // Events are taken only on demand: what nobody asks for stays in the engine, and fills the socket.
+            // Events are taken on demand. Others stay in the engine, whose full inbox pauses the socket.
             for id in demanded {
                 let events = engine.take(id, upTo: Self.batchSize)
                 guard !events.isEmpty else { continue }
                 served = true
                 mailbox.withLock { $0.demands.removeValue(forKey: id) }?.resume(returning: events)
             }
-            // Unread events of other requests must not keep the engine awake.
+            // Unread events of other requests must not keep the loop busy.
             while engine.nextReady() != nil {}
             engine.turn(waitingUpTo: served || !commands.isEmpty ? 0 : nil)
         }
@@ -116,7 +116,7 @@ final class ChatLoop: Sendable {
     }
 }
 
-/// One request of a stream: begun when first asked, cancelled when let go.
+/// One request of a stream: started with the first read, cancelled on release.
 final class ChatTicket: Sendable {
     private let loop: ChatLoop
     private let spec: RequestSpec
@@ -128,7 +128,7 @@ final class ChatTicket: Sendable {
     }
 
     deinit {
-        // A request that has ended ignores it.
+        // Ignored by a request that has ended.
         if let id = id.withLock({ $0 }) { loop.cancel(id) }
     }
 

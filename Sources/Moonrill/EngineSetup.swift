@@ -1,4 +1,4 @@
-// How the library sets up an engine: credentials, dialects, and its log lines sent to swift-log.
+// The configuration of engines: credentials, formats, and logging to swift-log.
 
 internal import Base
 internal import Engine

@@ -1,27 +1,27 @@
-// The process's environment: where keys are found. Values read here go to the engine, into a header, and nowhere else.
+// Environment variables of the process. Keys read here go into request headers only.
 
 internal import Glibc
 public import Providers
 
 /// Environment variables of this process.
 public enum ProcessEnvironment {
-    /// The value of `name`; nil when unset or empty.
+    /// The value of `name`; nil if unset or empty.
     public static func value(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }
         let text = String(cString: value)
         return text.isEmpty ? nil : text
     }
 
-    /// True when the variable has a value. Says nothing of what it is.
+    /// True if the variable has a value.
     public static func has(_ name: String) -> Bool { value(name) != nil }
 
-    /// A file of certificates to trust (PEM), in place of the system's: `SSL_CERT_FILE`, the name that OpenSSL and most
-    /// of what is built on it read (OpenSSL, SSL_CTX_load_verify_locations(3)).
+    /// `SSL_CERT_FILE`: a file of trusted certificates (PEM) instead of those of the system, as for OpenSSL
+    /// (SSL_CTX_load_verify_locations(3)).
     public static var trustedCertificates: String? { value("SSL_CERT_FILE") }
 
-    /// The provider to use when nobody names one: `MOONRILL_PROVIDER`, else the first preset whose key is set.
+    /// The default provider: `MOONRILL_PROVIDER`, else the first one whose key is set.
     /// - Parameters:
-    ///   - providers: those there are; nil for the catalog.
+    ///   - providers: the known providers; nil for the catalog.
     ///   - hasKey: whether the variable of that name holds a key.
     public static func defaultProvider(
         among providers: [Provider]? = nil, hasKey: (String) -> Bool = has

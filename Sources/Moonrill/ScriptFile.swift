@@ -1,11 +1,11 @@
-// Reading a script's file, with messages that say what is wrong with the path.
+// Reading script files, with messages that name the problem of the path.
 
 internal import Glibc
 
-/// Files with scripts in them.
+/// Script files.
 enum ScriptFile {
-    /// The file's bytes.
-    /// - Throws: ``ScriptHostError`` that names the path and what is wrong with it.
+    /// The bytes of a file.
+    /// - Throws: ``ScriptHostError`` with path and problem.
     static func read(_ path: String) throws(ScriptHostError) -> [UInt8] {
         guard let file = fopen(path, "re") else {
             let isMissing = errno == ENOENT || errno == ENOTDIR
@@ -27,7 +27,7 @@ enum ScriptFile {
         }
     }
 
-    /// The folder that a path names a file in.
+    /// The folder of a path.
     static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])

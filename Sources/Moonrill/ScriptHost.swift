@@ -1,4 +1,4 @@
-// Running scripts from Swift: the face of the library for whoever embeds it.
+// Running scripts from Swift: the API for embedding programs.
 
 internal import Base
 internal import Engine
@@ -16,77 +16,76 @@ internal import Script
 /// print(result.output)
 /// ```
 ///
-/// A host is a value: its settings are copied into each run. `run` blocks the calling thread until the script is over;
-/// see <doc:Threading>.
+/// A host is a value: each run copies its settings. `run` blocks the calling thread until the script is over; see
+/// <doc:Threading>.
 public struct ScriptHost {
-    /// Takes bytes that a script writes; false when nobody reads them any more, which ends the script quietly.
+    /// Takes bytes that a script writes. Returns false if the output is closed, which ends the script without an error.
     public typealias Sink = ([UInt8]) -> Bool
 
-    /// Where a script's output goes.
+    /// The destination of output.
     public enum Output {
-        /// Into ``ScriptResult/output`` and ``ScriptResult/errorOutput``.
+        /// Captured in ``ScriptResult/output`` and ``ScriptResult/errorOutput``.
         case captured
-        /// To these, as it is written.
+        /// Passed to these functions as it is written.
         case streamed(standard: Sink, error: Sink)
     }
 
-    /// Seconds that a run may take; nil for no limit.
+    /// The time limit of a run in seconds; nil for none.
     public var timeLimit: Double?
-    /// Bytes that a script may hold; nil for no limit.
+    /// The memory limit of a script in bytes; nil for none.
     public var memoryLimit: Int?
-    /// Whether scripts may load C modules (`require "cjson"`, `package.loadlib`). They run in this process, with all its
-    /// rights, and neither the time limit nor the memory limit binds them.
+    /// Whether scripts may load C modules (`require "cjson"`, `package.loadlib`). They run in this process with all its rights,
+    /// without time and memory limits.
     public var allowsNativeModules = false
-    /// Where output goes.
+    /// The destination of output.
     public var output = Output.captured
-    /// Whether each line of output goes out as it ends, as on a terminal. Otherwise output goes out in large pieces, and
-    /// before the script waits.
+    /// Whether output is flushed after each line, as on a terminal. Otherwise it is flushed when its buffer is full and before
+    /// the script waits.
     public var isLineBuffered = false
-    /// The provider of clients that name none.
+    /// The default provider of clients.
     public var provider: String?
-    /// The dialect of clients that name neither it nor a provider ("anthropic"); nil for the provider's own.
+    /// The default dialect ("anthropic") of clients without a provider; nil for that of the provider.
     public var dialect: String?
-    /// The model of clients that name none.
+    /// The default model of clients.
     public var model: String?
-    /// Providers beside the presets, or in their place; ``ConfigurationFile`` reads those of the user's.
+    /// Providers that extend or replace the built-in ones; ``ConfigurationFile`` reads those of the user.
     public var providers: [Provider] = []
-    /// The base URL of clients that name neither it nor a provider.
+    /// The default base URL of clients without a provider.
     public var baseURL: String?
-    /// A base URL to which every client goes that names none itself: that of an offline provider.
+    /// The base URL of an offline provider: used by every client that names no base URL.
     public var offlineBaseURL: String?
-    /// Headers that every client sends.
+    /// Headers of every request.
     public var headers: [(name: String, value: String)] = []
-    /// Seconds that each request may take in all, where its client sets no total; nil for no limit.
+    /// The default total timeout of a request in seconds; nil for none.
     public var requestTimeout: Double?
-    /// The key in the variable of that name. The default reads this process's environment. The answer goes into a
-    /// header, and into no log, error or Lua value.
+    /// Returns the key for a variable name. The default reads the environment of this process. Keys go into request headers
+    /// only, never into a log, an error or a Lua value.
     public var credentials: (String) -> String? = ProcessEnvironment.value
-    /// Whether the variable of that name holds a key; called as soon as a script names it. Nil asks ``credentials``. A
-    /// program that starts other programs, or lets scripts do so (`os.execute`, `io.popen`), can take the variable out
-    /// of its environment here; the library itself leaves the environment as it is, and children inherit all of it.
+    /// Whether the variable of that name holds a key; called as soon as a script names it. Nil: ``credentials`` is asked. A
+    /// program that starts other programs, or lets scripts do so (`os.execute`, `io.popen`), can remove the variable from its
+    /// environment here. The library does not change the environment, and children inherit all of it.
     public var isKeySet: ((String) -> Bool)?
-    /// Variables that scripts may read with `os.getenv` though they hold keys.
+    /// Variables that scripts may read with `os.getenv` although they hold keys.
     public var visibleVariables: Set<String> = []
-    /// The value of a variable for `os.getenv`; variables that hold keys are withheld from scripts.
+    /// Returns the value of a variable for `os.getenv`. Variables with keys are hidden from scripts.
     public var environment: (String) -> String? = ProcessEnvironment.value
-    /// Where scripts and the engine log.
+    /// The log of scripts and the engine.
     public var logger: Logger
-    /// A file of certificates to trust (PEM), in place of the system's; nil for the system's. The default is the file
-    /// that `SSL_CERT_FILE` names, if it names one.
+    /// A file of trusted certificates (PEM); nil for those of the system. The default is the file named by `SSL_CERT_FILE`.
     public var caFile: String? = ProcessEnvironment.trustedCertificates
-    /// Called while a script waits for the first output of a request, with the seconds waited, and with nil before
-    /// anything else is written.
+    /// Called with the seconds waited while a script waits for the first output of a request, and with nil before anything
+    /// else is written.
     public var waitingIndicator: ((Double?) -> Void)?
-    /// Called with the error and the seconds of the delay when a request that has no `on_retry` will be tried again.
+    /// Called with the error and the delay in seconds before a retry of a request without `on_retry`.
     public var retryNotice: ((String, Double) -> Void)?
     /// Records what comes over the wire, for ``WireRecorder/report(outcome:)``.
     public var recorder: WireRecorder?
-    /// Called with the reason and the seconds of a wait of more than a second at the rate limiter when a request has no
+    /// Called with the reason and the seconds of a wait at the rate limiter of more than a second, for a request without
     /// `on_wait`.
     public var waitNotice: ((String, Double) -> Void)?
-    /// Signals that stop the script; for a program that has the script in its foreground. See ``ScriptResult/Ending``.
+    /// Signals that stop the script, for a program that runs it in the foreground. See ``ScriptResult/Ending``.
     public var stopSignals: [Int32] = []
-    /// Makes the nth allocation of the script fail: for tests of running out of memory.
+    /// Makes the nth allocation of the script fail; 0 for none. For tests.
     public var failingAllocation = 0
 
     private var functions: [(name: String, body: ([JSONValue]) throws -> [JSONValue])] = []
@@ -94,26 +93,26 @@ public struct ScriptHost {
     /// A host with default settings.
     public init(logger: Logger = Logger(label: "moonrill")) { self.logger = logger }
 
-    /// Makes a Swift function available to scripts as `require("host").name`. It runs on the script's thread and must
-    /// not block for long: nothing else of the script runs meanwhile. What it throws is raised in the script.
+    /// Makes a Swift function available to scripts as `require("host").name`. It runs on the script's thread and blocks the
+    /// whole script. Errors that it throws are raised in the script.
     public mutating func register(_ name: String, _ body: @escaping ([JSONValue]) throws -> [JSONValue]) {
         functions.append((name, body))
     }
 
-    /// Runs Lua text to its end.
+    /// Runs Lua text.
     /// - Parameters:
-    ///   - source: the text.
+    ///   - source: the Lua text.
     ///   - name: its name in messages.
     ///   - arguments: the values of `arg` and `...`.
-    /// - Throws: ``ScriptHostError`` when the run cannot begin. What the script does wrong is in the result.
+    /// - Throws: ``ScriptHostError`` if the run cannot start. Errors of the script are in the result.
     public func run(source: String, name: String = "script", arguments: [String] = []) throws(ScriptHostError)
         -> ScriptResult
     {
         try run(source: Array(source.utf8), name: name, arguments: arguments)
     }
 
-    /// Runs Lua text, as bytes, to its end.
-    /// - Throws: ``ScriptHostError`` when the run cannot begin. What the script does wrong is in the result.
+    /// Runs Lua text, given as bytes.
+    /// - Throws: ``ScriptHostError`` if the run cannot start. Errors of the script are in the result.
     public func run(source: [UInt8], name: String = "script", arguments: [String] = []) throws(ScriptHostError)
         -> ScriptResult
     {
@@ -122,8 +121,8 @@ public struct ScriptHost {
         return try run(configuration)
     }
 
-    /// Runs the script in a file to its end; `require` looks in its folder first.
-    /// - Throws: ``ScriptHostError`` when the file cannot be read or the run cannot begin.
+    /// Runs the script in a file. `require` searches its folder first.
+    /// - Throws: ``ScriptHostError`` if the file cannot be read or the run cannot start.
     public func run(file path: String, arguments: [String] = []) throws(ScriptHostError) -> ScriptResult {
         var configuration = ScriptConfiguration(source: try ScriptFile.read(path), name: path)
         configuration.arguments = arguments
@@ -199,17 +198,17 @@ public struct ScriptHost {
     }
 }
 
-/// What a run was cut short by before it began.
+/// An error before a run started.
 public struct ScriptHostError: Error, Sendable, CustomStringConvertible {
-    /// What happened, and the way out.
+    /// The problem and its fix.
     public var message: String
-    /// True when there is no script at the path given, or it cannot be read.
+    /// True if there is no readable script at the path.
     public var isMissingScript = false
     /// The message.
     public var description: String { message }
 }
 
-/// What came of a run.
+/// The result of a run.
 public struct ScriptResult: Sendable {
     /// How a run ended.
     public enum Ending: Sendable, Equatable {
@@ -217,29 +216,29 @@ public struct ScriptResult: Sendable {
         case finished
         /// The script called `os.exit`.
         case exited(Int)
-        /// The script could not be compiled, or raised: the message (with "file:line:") and Lua's traceback.
+        /// The script could not be compiled or raised an error: the message (with "file:line:") and Lua's traceback.
         case failed(message: String, traceback: String)
-        /// Its time ran out.
+        /// The time limit was reached.
         case timedOut(seconds: Double)
         /// A signal stopped it.
         case interrupted(signal: Int)
-        /// Nobody reads its output any more.
+        /// Its output was closed.
         case outputClosed
     }
 
     /// How it ended.
     public var ending: Ending
-    /// How many tasks and background requests failed while nobody waited for them, where this is why the script failed.
-    /// Each was logged; the ending reports the first.
+    /// The number of tasks and background requests that failed while nothing waited for them, if the script failed for this
+    /// reason. Each was logged; the ending has the first.
     public var unwatchedCount: Int
-    /// What it wrote to standard output, if captured; invalid UTF-8 repaired.
+    /// Captured standard output, with invalid UTF-8 repaired.
     public var output: String
-    /// What it wrote to standard error, if captured.
+    /// Captured standard error.
     public var errorOutput: String
-    /// Seconds that it took.
+    /// The duration in seconds.
     public var seconds: Double
 
-    /// True when it finished, or exited with 0.
+    /// True if it finished or exited with 0.
     public var isSuccess: Bool { ending == .finished || ending == .exited(0) }
 }
 
@@ -265,7 +264,7 @@ extension ScriptResult.Ending {
     }
 }
 
-/// Gathers a run's output.
+/// Collects the output of a run.
 private final class Capture {
     var standard: [UInt8] = []
     var error: [UInt8] = []

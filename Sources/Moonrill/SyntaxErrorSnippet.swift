@@ -1,8 +1,8 @@
-// The line of a syntax error with a caret below the place, as Lua's message names it ("script.lua:3: ... near 'x'").
+// The source line of a syntax error with a caret at the token that Lua's message names ("script.lua:3: ... near 'x'").
 
-/// Excerpts for messages of Lua's compiler.
+/// Snippets for messages of Lua's compiler.
 enum SyntaxErrorSnippet {
-    /// The message, followed by the source line it names and a caret; as it was if it names none.
+    /// The message with the source line that it names and a caret; unchanged if it names no line.
     static func add(to message: String, source: [UInt8]) -> String {
         guard let number = lineNumber(in: message) else { return message }
         let lines = String(decoding: source, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
@@ -25,8 +25,7 @@ enum SyntaxErrorSnippet {
         return nil
     }
 
-    /// Where the token stands that the message says the error is near. The last place in the line: Lua reads from the
-    /// left and complains at the first token that cannot follow, which a repeated token makes ambiguous.
+    /// The position of the token that the message names: its last occurrence in the line.
     private static func column(in line: Substring, message: String) -> Int? {
         if message.hasSuffix("near <eof>") { return line.count }
         guard let near = message.split(separator: "near '").last, message.contains("near '"), near.hasSuffix("'") else {

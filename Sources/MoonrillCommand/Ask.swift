@@ -1,4 +1,4 @@
-// `moonrill ask`: one answer, streamed to the terminal. It is a Lua script like any other.
+// `moonrill ask`: streams one answer to the terminal, with a Lua script.
 
 internal import ArgumentParser
 internal import Base
@@ -49,7 +49,7 @@ struct Ask: ParsableCommand {
         finish(result, output, options.limit)
     }
 
-    /// What is piped or redirected into the command, before a blank line; a terminal or a closed descriptor is nothing.
+    /// Piped or redirected standard input with a blank line after it; "" for a terminal or a closed descriptor.
     private func context() throws(CommandFailure) -> String {
         var status = stat()
         guard fstat(STDIN_FILENO, &status) == 0 else { return "" }
@@ -66,7 +66,7 @@ struct Ask: ParsableCommand {
         }
     }
 
-    /// The functions with which the script below shows what is not the answer.
+    /// Registers the functions with which the script shows everything but the answer.
     private func registerDisplay(_ host: inout ScriptHost) {
         let escapesControls = StandardError.isTerminal && !raw
         host.register("show_reasoning") { arguments in

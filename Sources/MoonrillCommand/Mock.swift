@@ -1,4 +1,4 @@
-// `moonrill mock`: the offline provider as a server of its own.
+// `moonrill mock`: the offline provider as a server.
 
 internal import ArgumentParser
 internal import Glibc
@@ -40,7 +40,7 @@ struct Mock: ParsableCommand {
     }
 
     func run() throws {
-        // Blocked before the server's thread begins, so that only sigwait below takes them.
+        // Blocked before the server's thread starts, so that only sigwait below receives them.
         var signals = sigset_t()
         sigemptyset(&signals)
         sigaddset(&signals, SIGINT)

@@ -1,4 +1,4 @@
-// The command `moonrill`: what the program understands, and how its subcommands are called.
+// The command `moonrill`: its subcommands, error messages and exit statuses.
 
 internal import ArgumentParser
 internal import Base
@@ -47,8 +47,8 @@ struct MoonrillCommand: ParsableCommand {
 }
 
 extension MoonrillCommand {
-    /// The parser calls a mistyped subcommand an unexpected argument; this says what was meant.
-    /// - Throws: ``CommandFailure`` when `word` is neither an option nor a subcommand.
+    /// Suggests a subcommand for a mistyped one, which the parser reports as an unexpected argument.
+    /// - Throws: ``CommandFailure`` if `word` is neither an option nor a subcommand.
     private static func checkSubcommand(_ word: String?) throws(CommandFailure) {
         let names = configuration.subcommands.map { $0._commandName }
         guard let word, !word.hasPrefix("-"), word != "help", !names.contains(word) else { return }
@@ -59,19 +59,19 @@ extension MoonrillCommand {
     }
 }
 
-/// A failure that ends the process with a message and a status.
+/// An error that ends the process with a message and an exit status.
 struct CommandFailure: Error {
     var message: String
     var status: Int32
 }
 
-/// Exit statuses, after BSD's sysexits.h where it has a word for it.
+/// Exit statuses, from BSD's sysexits.h where it defines one.
 enum ExitStatus {
     static let failure: Int32 = 1
     static let usage: Int32 = 64
     static let noInput: Int32 = 66
     static let unavailable: Int32 = 69
     static let outOfTime: Int32 = 124
-    /// As a shell shows a program that ended by SIGPIPE.
+    /// The status that a shell reports for SIGPIPE.
     static let outputClosed: Int32 = 128 + SIGPIPE
 }

@@ -1,4 +1,4 @@
-// `moonrill probe`: one short request, and what came of it over the wire. The request is a Lua script's, like that of `ask`.
+// `moonrill probe`: one short request of a Lua script, and a report of the response on the wire.
 
 internal import ArgumentParser
 internal import CProcess
@@ -66,7 +66,7 @@ struct Probe: ParsableCommand {
         if let keyEnv, !KeyVariable.isName(keyEnv) { throw ValidationError("--key-env takes a variable's name.") }
     }
 
-    /// Every format of the offline provider.
+    /// True to probe every format of the offline provider.
     private var isTour: Bool {
         options.mock && options.dialect == nil && options.provider == nil && options.baseURL == nil
     }
@@ -79,7 +79,7 @@ struct Probe: ParsableCommand {
             let trial = try ProbeTrial.run(self, dialect: dialect, keys)
             trials.append(trial)
             if !json { try StandardOutput.write(text(of: trial)) }
-            // A signal, or the end of the time: what came has been shown.
+            // Stopped by a signal or the time limit; the output so far has been shown.
             if !trial.isOver { break }
         }
         if json {
@@ -154,7 +154,7 @@ struct ProbeTrial {
     private var result: ScriptResult
     private var output: StandardOutput
 
-    /// What the script reports of its request.
+    /// The results that the script reports.
     private final class Outcome {
         var dialect = "openai"
         var reply: JSONValue?
@@ -208,12 +208,12 @@ struct ProbeTrial {
             report: recorder.report(dialect: outcome.dialect, reply: reply), reply: reply,
             failure: outcome.failure.map(recorder.withoutKeys), recording: recorder.recording, result: result,
             output: output)
-        // No client could be made; the error has been printed.
+        // No client was made; the script has printed the error.
         if trial.isOver, trial.reply == nil, trial.failure == nil { trial.end(options.limit) }
         return trial
     }
 
-    /// The script came to its end.
+    /// True if the script was not stopped.
     var isOver: Bool {
         switch result.ending {
         case .exited, .finished: true
@@ -228,16 +228,16 @@ struct ProbeTrial {
         return .object(object)
     }
 
-    /// Ends the process as the script's run ended.
+    /// Ends the process with the status of the run.
     func end(_ limit: TimeLimit?) -> Never { finish(result, output, limit) }
 }
 
-/// The file for a recording: made once there is something to write.
+/// The file of a recording, made when it is written.
 private struct RecordingFile {
     private let path: String
     private let overwrites: Bool
 
-    /// - Throws: ``CommandFailure`` where the file exists and may not be written over, before anything is asked.
+    /// - Throws: ``CommandFailure`` if the file exists and must not be overwritten, or cannot be written.
     init(_ path: String, overwrites: Bool) throws(CommandFailure) {
         self.path = path
         self.overwrites = overwrites
@@ -254,16 +254,16 @@ private struct RecordingFile {
     }
 
     func write(_ bytes: [UInt8]) throws(CommandFailure) {
-        // A symbolic link is refused: its target may belong to another user.
+        // A symbolic link is refused, because its target may belong to another user.
         let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (overwrites ? 0 : O_EXCL)
         let descriptor = open(path, flags, 0o600)
         guard descriptor >= 0 else { throw failure(errno) }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw failure(errno) }
-        // Devices and pipes are written to as they are.
+        // Devices and pipes are written without truncation.
         if status.st_mode & S_IFMT == S_IFREG {
-            // One that existed may have been open to others.
+            // An existing file may be readable by others.
             if status.st_uid == geteuid(), fchmod(descriptor, 0o600) != 0 { throw failure(errno) }
             guard ftruncate(descriptor, 0) == 0 else { throw failure(errno) }
         }

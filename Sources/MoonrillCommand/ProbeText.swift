@@ -1,4 +1,4 @@
-// A probe's report for people: plain text, safe for a terminal.
+// The report of a probe as plain text without control characters.
 
 internal import Base
 internal import Formats
@@ -11,7 +11,7 @@ struct ProbeText {
     private let failure: JSONValue?
     private let explains: Bool
 
-    /// - Parameter explains: whether to say what the format has beside what came.
+    /// - Parameter explains: whether to list also the paths of the format that did not come.
     init(_ report: ProbeReport, reply: JSONValue?, failure: JSONValue?, explains: Bool) {
         self.report = report
         self.reply = reply
@@ -32,7 +32,7 @@ struct ProbeText {
         return text
     }
 
-    /// Text of a stranger on one line, without control characters, shortened.
+    /// Text of a server on one line, without control characters, shortened.
     private func clean(_ text: String, limit: Int = 160) -> String {
         let safe = ControlCharacters.escaped(text, lines: .escaped)
         return safe.count > limit ? safe.prefix(limit) + "..." : safe
@@ -127,7 +127,7 @@ struct ProbeText {
         return rows
     }
 
-    /// What Moonrill reads of the format, where it came or not.
+    /// The paths of the format that Moonrill reads, whether they came or not.
     private var format: [(String, String)] {
         guard let dialect = FormatCatalog.named(report.dialect) else { return [] }
         var rows: [(String, String)] = []

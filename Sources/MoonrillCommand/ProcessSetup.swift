@@ -1,33 +1,33 @@
-// What the process does with its descriptors, limits and time, before anything else and at its end.
+// Start and end of the process: signals, descriptors, limits, time limit, watchdog.
 
 internal import CProcess
 internal import Glibc
 
 enum ProcessSetup {
-    /// Ignores SIGPIPE (a closed pipe ends the script quietly instead), keeps the standard descriptors' numbers from
-    /// others, and raises the soft limit on open files to the hard one: every stream is a socket.
+    /// Ignores SIGPIPE (a closed pipe stops the script instead), opens closed standard descriptors, and raises the soft limit
+    /// on open files to the hard limit, because each stream is a socket.
     static func prepare() {
         RunTime.begin()
         mp_note_descriptors()
         signal(SIGPIPE, SIG_IGN)
-        // Where a parent ignored it, no child could be waited for.
+        // With SIGCHLD ignored by the parent process, children could not be waited for.
         signal(SIGCHLD, SIG_DFL)
         mp_catch_early_signals()
-        // Started with one of them closed, the process would give its number to a socket, and print into it. What
-        // takes its place can be used no more than a closed one.
+        // A closed standard descriptor would be reused for a socket, and output would go into it. The replacement fails like
+        // a closed one.
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
             _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
-        // Where the system refuses, the engine queues what does not fit.
+        // If the system refuses, the engine queues requests above the limit.
         mp_raise_file_limit()
     }
 
-    /// Ends the process. Not through exit(3): no destructor of a library is needed, and none should delay the end.
+    /// Ends the process without exit(3), because destructors of libraries are not needed and would delay the end.
     static func end(_ status: Int32) -> Never {
         mp_wait_if_leaving()
         StandardError.beginLine()
         #if SANITIZED
-            // The leak sanitizer looks when exit(3) runs.
+            // The leak sanitizer runs in exit(3).
             exit(status)
         #else
             _exit(status)
@@ -35,11 +35,11 @@ enum ProcessSetup {
     }
 }
 
-/// The time that the run has taken, from the process's first instruction.
+/// The run time of the process.
 enum RunTime {
     private static let start = now()
 
-    /// To be called first.
+    /// Call it first.
     static func begin() { _ = start }
 
     /// Seconds since the start.
@@ -52,11 +52,11 @@ enum RunTime {
     }
 }
 
-/// `--timeout`: seconds that the run may take, from the process's first instruction.
+/// `--timeout`: the time limit in seconds from the start of the process.
 struct TimeLimit {
     var seconds: Double
 
-    /// Seconds left; 0 when the time is up.
+    /// Seconds left; 0 once the time is up.
     var left: Double { max(0, seconds - RunTime.elapsed) }
 
     var failure: CommandFailure {
@@ -67,7 +67,7 @@ struct TimeLimit {
 
 /// The thread that ends the process when Lua cannot: one second after the time limit or a signal.
 enum Watchdog {
-    /// - Throws: ``CommandFailure`` when the system has no thread left.
+    /// - Throws: ``CommandFailure`` if no thread can be made.
     static func start(_ limit: TimeLimit?) throws(CommandFailure) {
         guard mp_start_watchdog() == 0 else {
             throw CommandFailure(message: "cannot start a thread", status: ExitStatus.failure)

@@ -1,4 +1,4 @@
-// `moonrill providers`: the presets, and which of them have a key. Never the key.
+// `moonrill providers`: the providers and which of them have a key. Keys are not shown.
 
 internal import ArgumentParser
 internal import Glibc

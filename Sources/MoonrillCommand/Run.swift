@@ -1,4 +1,4 @@
-// `moonrill run`: a script, to its end.
+// `moonrill run`: runs a script.
 
 internal import ArgumentParser
 internal import CProcess
@@ -63,7 +63,7 @@ struct Run: ParsableCommand {
     }
 }
 
-/// Says how a run ended, and ends the process with the status for it. Lost output is a failure.
+/// Reports how a run ended and ends the process with the exit status. Lost output is a failure.
 func finish(_ result: ScriptResult, _ output: StandardOutput, _ limit: TimeLimit?) -> Never {
     if let loss = output.loss { StandardError.say(loss) }
     switch result.ending {
@@ -81,7 +81,7 @@ func finish(_ result: ScriptResult, _ output: StandardOutput, _ limit: TimeLimit
         ProcessSetup.end(ExitStatus.failure)
     case .timedOut(let seconds):
         let failure = (limit ?? TimeLimit(seconds: seconds)).failure
-        // Else the watchdog is about to say it.
+        // Otherwise the watchdog prints it.
         if mp_claim_message() { StandardError.say(failure.message) }
         ProcessSetup.end(failure.status)
     case .interrupted(let signal): ProcessSetup.end(128 + Int32(signal))

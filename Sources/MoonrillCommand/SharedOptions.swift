@@ -1,4 +1,4 @@
-// The options that `run` and `ask` share, and the script host they describe.
+// Options of `run`, `ask` and `probe`, and the script host that they configure.
 
 internal import ArgumentParser
 internal import Base
@@ -64,7 +64,7 @@ struct SharedOptions: ParsableArguments {
     /// `--timeout`.
     var limit: TimeLimit? { timeout.map { TimeLimit(seconds: $0) } }
 
-    /// To be called first: takes the keys out of the environment and starts the watchdog.
+    /// Removes keys from the environment and starts the watchdog. Call it first.
     func begin() throws(CommandFailure) -> KeyStore {
         StandardError.setFormat(logFormat)
         let keys = KeyStore(passing: passEnv)
@@ -72,15 +72,15 @@ struct SharedOptions: ParsableArguments {
         return keys
     }
 
-    /// Seconds that are left of `--timeout`; nil without it.
-    /// - Throws: ``CommandFailure`` when none is.
+    /// Seconds left of `--timeout`; nil without it.
+    /// - Throws: ``CommandFailure`` once the time is up.
     func secondsLeft() throws(CommandFailure) -> Double? {
         guard let limit else { return nil }
         guard limit.left > 0 else { throw limit.failure }
         return limit.left
     }
 
-    /// The host that the options describe. Keep the server until the run is over.
+    /// The host with these options, and the mock server, which must be kept until the run is over.
     func host(_ output: StandardOutput, _ keys: KeyStore) throws -> (host: ScriptHost, server: SimulatorServer?) {
         var host = ScriptHost(logger: StandardErrorLog.logger(level: logLevel.level, format: logFormat))
         host.provider = provider
@@ -109,7 +109,7 @@ struct SharedOptions: ParsableArguments {
 }
 
 /// The providers of the user's configuration file.
-/// - Throws: ``CommandFailure`` that names the file, the line and what is wrong there.
+/// - Throws: ``CommandFailure`` with file, line and problem.
 func ownProviders() throws -> [Provider] {
     do throws(ScriptHostError) {
         return try ConfigurationFile.providers(at: ConfigurationFile.defaultPath)
@@ -119,7 +119,7 @@ func ownProviders() throws -> [Provider] {
 }
 
 /// Starts the offline provider.
-/// - Throws: ``CommandFailure`` that says what is wrong with the fault, or with the port.
+/// - Throws: ``CommandFailure`` for an invalid fault or a port in use.
 func startMock(fault: String?, rate: Double?, limit: Double? = nil, port: Int) throws -> SimulatorServer {
     var options = SimulatorOptions()
     options.port = port

@@ -1,4 +1,4 @@
-// Standard error: messages of the run, a model's reasoning, and what a terminal shows meanwhile.
+// Standard error: messages of the run, reasoning, and the waiting indicator.
 
 internal import Base
 internal import CProcess
@@ -9,13 +9,13 @@ internal import Synchronization
 /// Standard error, unbuffered.
 enum StandardError {
     static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
-    /// True where a style can be shown: a terminal that knows escape sequences, of a user who wants them (no-color.org,
+    /// True if styles are shown: a terminal with escape sequences, not disabled by the user (no-color.org,
     /// bixense.com/clicolors).
     static var showsStyle: Bool {
         isTerminal && !isDumb && ProcessEnvironment.value("NO_COLOR") == nil
             && ProcessEnvironment.value("CLICOLOR") != "0"
     }
-    /// True for a terminal that moves no cursor.
+    /// True for a terminal without cursor movement.
     static var isDumb: Bool { ["dumb", nil].contains(ProcessEnvironment.value("TERM")) }
 
     private static let state = Mutex(State())
@@ -24,10 +24,10 @@ enum StandardError {
         var format = LogFormat.text
         var indicator = WaitingIndicator()
         var isStyled = false
-        /// True while the last line written has no end.
+        /// True if the last line written has no newline yet.
         var isLineOpen = false
 
-        /// Ends what was shown before a line of its own: the waiting indicator, a style, an open line.
+        /// Ends the waiting indicator, the style and an open line before a new line.
         mutating func beginLine() {
             indicator.show(nil)
             setStyled(false)
@@ -38,26 +38,26 @@ enum StandardError {
         mutating func setStyled(_ wanted: Bool) {
             guard wanted != isStyled else { return }
             isStyled = wanted
-            // Told before and after: whatever ends the process in between resets the terminal, which no shell does.
+            // Set before and after, so that the watchdog can reset the style; shells do not.
             if wanted { mp_set_styled(true) }
             write(wanted ? "\u{1B}[2m" : "\u{1B}[0m")
             if !wanted { mp_set_styled(false) }
         }
     }
 
-    /// Writes text as it is. Where even this fails there is nobody left to tell.
+    /// Writes text unchanged. A failure cannot be reported and is ignored.
     static func write(_ text: String) { _ = Descriptor.write(Array(text.utf8), to: STDERR_FILENO) }
 
-    /// Sets how messages are written.
+    /// Sets the form of messages.
     static func setFormat(_ format: LogFormat) { state.withLock { $0.format = format } }
 
-    /// Writes a message about the run, as ``line(_:detail:level:)`` makes it.
+    /// Writes a message of the run in the form of ``line(_:detail:level:)``.
     static func say(_ message: String, detail: String = "", level: String = "error") {
         beginLine()
         write(line(message, detail: detail, level: level))
     }
 
-    /// A message with its controls escaped: "moonrill: ..." and the detail below it, or one JSON object.
+    /// A message with control characters escaped: "moonrill: ..." with the detail below it, or one JSON object.
     static func line(_ message: String, detail: String = "", level: String = "error") -> String {
         switch state.withLock({ $0.format }) {
         case .text:
@@ -68,18 +68,18 @@ enum StandardError {
         }
     }
 
-    /// Shows seconds of waiting; nil takes them away.
+    /// Shows the seconds of waiting; nil removes them.
     static func showWaiting(_ seconds: Double?) { state.withLock { $0.indicator.show(seconds) } }
 
-    /// Lets the waiting indicator count down a wait at the rate limiter.
+    /// Makes the waiting indicator count down a wait at the rate limiter.
     static func noteWait(reason: String, seconds: Double) {
         state.withLock { $0.indicator.note(reason, seconds) }
     }
 
-    /// Ends what was shown before a line of its own.
+    /// Ends the waiting indicator, the style and an open line before a new line.
     static func beginLine() { state.withLock { $0.beginLine() } }
 
-    /// Writes a piece of a model's reasoning, dimmed where that can be shown.
+    /// Writes a piece of reasoning, dimmed if styles are shown.
     static func showReasoning(_ text: String, escapesControls: Bool) {
         guard !text.isEmpty else { return }
         state.withLock {

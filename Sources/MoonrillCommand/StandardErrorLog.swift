@@ -1,4 +1,4 @@
-// Log lines on standard error: for people as text, for machines as one JSON object a line.
+// Log lines on standard error, as text or as one JSON object per line.
 
 internal import Base
 internal import Glibc
@@ -23,7 +23,7 @@ struct StandardErrorLog: LogHandler {
     func log(event: LogEvent) {
         StandardError.beginLine()
         switch format {
-        // One line each, whatever the message holds: none can be forged.
+        // One line per message, so that a message cannot forge another.
         case .text:
             let message = ControlCharacters.escaped("\(event.message)", lines: .escaped)
             StandardError.write("moonrill: \(event.level): \(message)\n")
@@ -40,7 +40,7 @@ struct StandardErrorLog: LogHandler {
             "level": .string(level), "message": .string(message),
         ]
         for member in rest { line[member.key] = member.value }
-        // JSON leaves controls above U+007F as they are; a terminal need not.
+        // JSON does not escape control characters above U+007F, but terminals interpret them.
         var text = ""
         for scalar in JSONWriter.text(.object(line)).unicodeScalars {
             if ControlCharacters.isSpecial(scalar) {

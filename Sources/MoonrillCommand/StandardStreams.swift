@@ -1,34 +1,34 @@
-// Standard output and standard input as whole reads and writes of their descriptors.
+// Standard output and standard input: complete reads and writes of their descriptors.
 
 internal import Base
 internal import Glibc
 
-/// Standard output, unbuffered. Remembers why it could not be written.
+/// Standard output, unbuffered. Keeps the first write error.
 final class StandardOutput {
     private var problem: Int32 = 0
-    /// Escapes the control characters of what is written; nil where all bytes go out as they are.
+    /// Escapes control characters; nil to write all bytes unchanged.
     private var escaper: ControlCharacters?
 
-    /// - Parameter escapesControls: true for text of a model that goes to a terminal.
+    /// - Parameter escapesControls: true for text of a model on a terminal.
     init(escapesControls: Bool = false) { escaper = escapesControls ? ControlCharacters() : nil }
 
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
-    /// Writes all bytes; false once nobody reads them any more, or they cannot be written at all.
+    /// Writes all bytes. Returns false if the output is closed or a write failed.
     func write(_ bytes: [UInt8]) -> Bool {
         let shown = escaper?.escape(bytes) ?? bytes
         if problem == 0 { problem = Descriptor.write(shown, to: STDOUT_FILENO) }
         return problem == 0
     }
 
-    /// Why output was lost, as a message; nil if none was, or if the reader closed the pipe.
+    /// The message if output was lost; nil if the reader closed the pipe.
     var loss: String? {
         guard problem != 0, problem != EPIPE else { return nil }
         return "cannot write to standard output: " + Descriptor.reason(problem)
     }
 
-    /// Writes a command's answer.
-    /// - Throws: ``CommandFailure`` where it could not be written.
+    /// Writes the output of a command.
+    /// - Throws: ``CommandFailure`` if it cannot be written.
     static func write(_ text: String) throws(CommandFailure) {
         let output = StandardOutput()
         _ = output.write(Array(text.utf8))
@@ -36,9 +36,9 @@ final class StandardOutput {
     }
 }
 
-/// Whole writes to a descriptor.
+/// Complete writes to a descriptor.
 enum Descriptor {
-    /// Writes all bytes. 0, or the number of the error that stopped it: EPIPE once nobody reads them any more.
+    /// Writes all bytes. Returns 0 or the errno: EPIPE if the reader has closed.
     static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -56,18 +56,18 @@ enum Descriptor {
         return 0
     }
 
-    /// What the system says of an error.
+    /// The text of an errno.
     static func reason(_ number: Int32) -> String { strerror(number).map { String(cString: $0) } ?? "error \(number)" }
 }
 
-/// Standard input as a whole: a script, or the context of a question.
+/// Standard input: a script, or context of a prompt.
 enum StandardInput {
-    /// Seconds of waiting after which a line says what is waited for.
+    /// Seconds of waiting before a message is shown.
     private static let patience = 3.0
 
-    /// All bytes that it still has.
-    /// - Parameter purpose: what they are, for messages.
-    /// - Throws: ``CommandFailure`` when it cannot be read, or not within the time limit.
+    /// Reads to the end.
+    /// - Parameter purpose: the use of the bytes, for messages.
+    /// - Throws: ``CommandFailure`` if it cannot be read, or not within the time limit.
     static func readAll(purpose: String, limit: TimeLimit?) throws(CommandFailure) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
@@ -81,7 +81,7 @@ enum StandardInput {
                 StandardError.say("waiting for the end of standard input (\(purpose))", level: "warning")
                 continue
             }
-            // At most an hour, so that milliseconds fit.
+            // At most an hour, so that the milliseconds fit into Int32.
             let wait = min(untilSaid, limit?.left ?? .infinity, 3600)
             var state = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
             guard poll(&state, 1, Int32((wait * 1000).rounded(.up))) != 0 else { continue }

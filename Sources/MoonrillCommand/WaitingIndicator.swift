@@ -1,5 +1,4 @@
-// What a person at a terminal sees while nothing has arrived yet. On standard error, and gone without a trace before
-// anything else is written.
+// The waiting indicator on a terminal: a line on standard error that is erased before anything else is written.
 
 internal import Base
 internal import Glibc
@@ -7,15 +6,15 @@ internal import Glibc
 struct WaitingIndicator {
     private var isShown = false
     private static let frames = ["🌑", "🌒", "🌓", "🌔", "🌕", "🌖", "🌗", "🌘"]
-    /// Quick answers should not make the line flicker, in seconds.
+    /// Seconds without the line, so that it does not flicker with quick answers.
     private static let patience = 0.3
 
-    /// Characters that the last line took, at least.
+    /// The width of the last line in columns.
     private var width = 0
 
-    /// What the rate limiter waits for, and when that is over.
+    /// The reason of a wait at the rate limiter, and its end.
     private var limit: (reason: String, end: Double)?
-    /// A reason is shown on one line.
+    /// Maximum characters of a reason.
     private static let longestReason = 60
 
     /// Counts down a wait at the rate limiter from now on.
@@ -34,7 +33,7 @@ struct WaitingIndicator {
 
     mutating func show(_ seconds: Double?) {
         guard let seconds else {
-            // Blanks, not an escape sequence: NO_COLOR's users get none.
+            // Blanks instead of an escape sequence, because of NO_COLOR.
             if isShown { StandardError.write("\r" + String(repeating: " ", count: width) + "\r") }
             isShown = false
             width = 0
@@ -46,7 +45,7 @@ struct WaitingIndicator {
         var text = "waiting \(Int(seconds)) s"
         let left = limit.map { ($0.end - Self.now()).rounded(.up) } ?? 0
         if left > 0, let limit { text = "waiting \(Int(left)) s for a limit (\(limit.reason))" } else { limit = nil }
-        // A shorter line leaves nothing of a longer one. The moon takes two columns.
+        // Blanks erase the rest of a longer line. The moon takes two columns.
         let blanks = String(repeating: " ", count: max(0, width - text.count - 3))
         width = max(width, text.count + 3)
         StandardError.write("\r\(frame) \(text)\(blanks)")

@@ -1,4 +1,4 @@
-// A probe's report as JSON. Its keys are documented in the command's help and stay.
+// The report of a probe as JSON. Its keys are documented in the help of the command and are stable.
 
 public import JSON
 

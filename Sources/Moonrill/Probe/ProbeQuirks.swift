@@ -1,10 +1,10 @@
-// What a reader of a format must know of a server's own way to write it. Used by WireRecorder.report.
+// Deviations of a server from its wire format, for the report of a probe.
 
 internal import Formats
 internal import HTTP
 internal import JSON
 
-/// Looks for quirks in what was recorded.
+/// Finds quirks in a recorded response.
 struct ProbeQuirks {
     let recorder: WireRecorder
     let table: PathTable
@@ -12,7 +12,7 @@ struct ProbeQuirks {
     let looksLike: String?
     let reply: JSONValue?
 
-    /// Each as a short sentence.
+    /// One short sentence per quirk.
     var all: [String] {
         guard let head = recorder.head else { return [] }
         var quirks = places
@@ -26,7 +26,7 @@ struct ProbeQuirks {
         return quirks
     }
 
-    /// Where things stand, and what is not read.
+    /// Quirks of paths, and paths that are not read.
     private var places: [String] {
         var quirks: [String] = []
         for row in table.unread {
@@ -42,7 +42,7 @@ struct ProbeQuirks {
             quirks.append(
                 "this looks like the dialect \"\(looksLike)\", not \"\(dialect)\": try --dialect \(looksLike)")
         }
-        // Some formats repeat it when it is whole.
+        // Some formats repeat the whole text at the end.
         if let path = table.paths(.reasoning).first { quirks.append("reasoning in \(path)") }
         if table.paths(.reasoning).isEmpty, reply?["reasoning"]?.string?.isEmpty == false {
             quirks.append("reasoning in <think> tags of the text")
@@ -50,7 +50,7 @@ struct ProbeQuirks {
         return quirks
     }
 
-    /// How the body is made.
+    /// Quirks of the body.
     private func format(_ head: HTTPResponseHead) -> [String] {
         var quirks: [String] = []
         let type = head.headers["Content-Type"]?.lowercased() ?? ""
@@ -81,7 +81,7 @@ struct ProbeQuirks {
         return bytes[line - 1] == 0x0D
     }
 
-    /// How the stream ends, and who counts.
+    /// Quirks of the end and of token counts.
     private var ends: [String] {
         var quirks: [String] = []
         guard !recorder.frames.isEmpty else { return quirks }
@@ -101,7 +101,7 @@ struct ProbeQuirks {
         return quirks
     }
 
-    /// How many frames count tokens, and whether the only one is the last; nil if none does.
+    /// The number of frames with token counts, and whether the only one is the last; nil without one.
     private var usageFrames: (count: Int, isLast: Bool)? {
         let fields = FormatCatalog.named(dialect)?.fields ?? FrameFields()
         var count = 0
@@ -113,7 +113,7 @@ struct ProbeQuirks {
                     if place.value.int ?? 0 > 0, fields.role(of: place) == .usage { counts = true }
                 }
             } catch {
-                continue  // What is no JSON counts nothing.
+                continue  // Not JSON: no counts.
             }
             if counts { count += 1 }
             isLast = counts

@@ -1,30 +1,30 @@
-// What a recorded response says about its server and its format. Pure values: `moonrill probe` prints them.
+// The report about a recorded response: its server, timing and format. `moonrill probe` prints it.
 
 internal import Formats
 internal import HTTP
 public import JSON
 
-/// What came of one request, explained.
+/// The report about one request.
 public struct ProbeReport: Sendable {
-    /// A header about the server, its limits or the proxies in between.
+    /// A header about the server, its limits or proxies.
     public struct Header: Sendable, Equatable {
-        /// The field's name, as sent.
+        /// The name as sent.
         public var name: String
-        /// Its value, shortened.
+        /// The value, shortened.
         public var value: String
     }
 
-    /// A place in the frames.
+    /// A path in the frames.
     public struct Path: Sendable, Equatable {
-        /// The type of the documents that hold it, where they name one.
+        /// The type of the documents that contain it, if they name one.
         public var type: String?
         /// "choices[].delta.content".
         public var path: String
-        /// How many values stood there.
+        /// The number of values.
         public var count: Int
-        /// The first that is not empty, shortened.
+        /// The first value that is not empty, shortened.
         public var example: String
-        /// How it is read: a word of `FieldRole`, or "not read".
+        /// A word of `FieldRole`, or "not read".
         public var reading: String
     }
 
@@ -32,22 +32,22 @@ public struct ProbeReport: Sendable {
     public struct Kind: Sendable, Equatable {
         /// "data", "event NAME", "comment", "stray line" or "whole body".
         public var name: String
-        /// How many came.
+        /// The number of frames.
         public var count: Int
     }
 
-    /// Least, median, 95th percentile and greatest of some numbers.
+    /// Minimum, median, 95th percentile and maximum of numbers.
     public struct Spread: Sendable, Equatable {
-        /// The least.
+        /// The minimum.
         public var least: Double
-        /// The one in the middle; of two the lower.
+        /// The median; the lower one of two.
         public var median: Double
-        /// The least that 95 % do not exceed.
+        /// The 95th percentile.
         public var p95: Double
-        /// The greatest.
+        /// The maximum.
         public var greatest: Double
 
-        /// Nil where there are no numbers.
+        /// Nil without numbers.
         init?(_ numbers: [Double]) {
             let sorted = numbers.sorted()
             guard let first = sorted.first, let last = sorted.last else { return nil }
@@ -58,63 +58,63 @@ public struct ProbeReport: Sendable {
         }
     }
 
-    /// Whether something on the way holds the stream back.
+    /// Whether a proxy or the server buffers the stream.
     public enum Buffering: String, Sendable {
         /// Frames arrive as they are written.
         case none
-        /// They arrive in bursts.
+        /// Frames arrive in bursts.
         case bursts
-        /// All of them arrived together, long after the request.
+        /// All frames arrived together, long after the request.
         case whole
-        /// Too few frames came, or too fast, to tell.
+        /// Unknown: there were too few frames, or they came too fast.
         case unclear
     }
 
-    /// The address asked, without its query.
+    /// The URL without its query.
     public var url: String
-    /// The dialect that was asked in.
+    /// The dialect of the request.
     public var dialect: String
     /// The dialect that the frames look like; nil if unclear.
     public var looksLike: String?
-    /// The HTTP status; nil where no response came.
+    /// The HTTP status; nil without a response.
     public var status: Int?
     /// "1.1" or "2".
     public var httpVersion: String?
-    /// The headers that are worth showing.
+    /// Headers about the server, its limits and proxies.
     public var headers: [Header]
     /// Seconds from the request to the head, to the first byte of the body, to the first output, and to the end.
     public var headTime, firstByteTime, firstTokenTime, totalTime: Double?
-    /// Pieces in which the body arrived.
+    /// The number of chunks in which the body arrived.
     public var pieces: Int
     /// Bytes of the body.
     public var bytes: Int
-    /// Bytes a piece.
+    /// Bytes per chunk.
     public var pieceBytes: Spread?
-    /// Seconds between pieces.
+    /// Seconds between chunks.
     public var gaps: Spread?
-    /// Frames a piece.
+    /// Frames per chunk.
     public var pieceFrames: Spread?
-    /// Whether something on the way holds the stream back.
+    /// Whether a proxy or the server buffers the stream.
     public var buffering: Buffering
     /// The kinds of frames, in the order in which they were first seen.
     public var kinds: [Kind]
-    /// The places in the frames, in the order in which they were first seen.
+    /// The paths in the frames, in the order in which they were first seen.
     public var paths: [Path]
-    /// What ended the stream: "[DONE]", or the frame that the dialect ends with; nil where none came.
+    /// The end marker of the stream: "[DONE]", or the last frame of the dialect; nil without one.
     public var endMarker: String?
-    /// What a reader of the format would not expect, or must know.
+    /// Deviations from the format.
     public var quirks: [String]
-    /// Pieces of text and reasoning that were read.
+    /// The number of deltas of text and reasoning.
     public var outputs: Int
-    /// How many attempts were made; the last one is described.
+    /// The number of attempts; the report is about the last one.
     public var attempts: Int
 }
 
 extension WireRecorder {
-    /// What was recorded, explained.
+    /// The report about the recording.
     /// - Parameters:
-    ///   - dialect: the name of the dialect that was asked in.
-    ///   - reply: the reply as scripts see it; nil where the request failed.
+    ///   - dialect: the dialect of the request.
+    ///   - reply: the reply as scripts see it; nil if the request failed.
     public func report(dialect name: String, reply: JSONValue?) -> ProbeReport {
         let fields = FormatCatalog.named(name)?.fields ?? FrameFields()
         var table = PathTable(fields)
@@ -142,14 +142,14 @@ extension WireRecorder {
             outputs: outputs, attempts: attempts)
     }
 
-    /// Frames that may hold JSON. A body that came with an error's status is one.
+    /// Frames that may hold JSON. The body of an error response is one.
     private var documentFrames: [Frame] {
         let held = frames.filter { $0.kind != .comment }
         guard held.isEmpty, !body.isEmpty else { return held }
         return [Frame(time: start, kind: .body, name: "", payload: body)]
     }
 
-    /// What is no JSON has no places.
+    /// Empty for a frame that is not JSON.
     private static func parsed(_ bytes: [UInt8]) -> JSONValue? {
         do throws(JSONError) {
             let value = try JSONReader.value(bytes)
@@ -178,7 +178,7 @@ extension WireRecorder {
         return kinds
     }
 
-    /// True if that payload came as an event.
+    /// True if this payload came as an event.
     func hasFrame(_ payload: String) -> Bool {
         frames.contains { $0.kind == .data && $0.payload.elementsEqual(payload.utf8) }
     }
@@ -199,10 +199,10 @@ extension ProbeReport.Path {
 }
 
 extension ProbeReport.Buffering {
-    /// Judges by how many frames arrived together, and how long that took.
+    /// Decides by the number of frames that arrived together, and the time.
     /// - Parameters:
-    ///   - pieces: seconds since the request, and frames, of each piece.
-    ///   - frames: frames of the stream.
+    ///   - pieces: seconds since the request, and number of frames, of each chunk.
+    ///   - frames: the number of frames of the stream.
     init(pieces: [(time: Double, frames: Int)], frames: Int) {
         let full = pieces.filter { $0.frames > 0 }
         guard frames >= 8, let first = full.first, let last = full.last else {
@@ -214,7 +214,7 @@ extension ProbeReport.Buffering {
         if average <= 3, full.count >= 4 {
             self = .none
         } else if full.count == 1 || span < 0.02 {
-            // A model needs longer than that for so many tokens, unless it was not asked at all.
+            // A model needs longer for so many tokens, unless the reply came from a cache.
             self = first.time > 0.5 ? .whole : .unclear
         } else {
             self = average > 3 && span / Double(full.count) > 0.05 ? .bursts : .unclear
@@ -222,7 +222,7 @@ extension ProbeReport.Buffering {
     }
 }
 
-/// Which headers are shown: known harmless ones, never one that may hold a secret.
+/// The headers that are shown: known ones without secrets.
 enum ProbeHeaders {
     private static let names: Set<String> = [
         "content-type", "server", "via", "transfer-encoding", "content-encoding", "content-length", "cache-control",

@@ -1,21 +1,21 @@
-// Takes down one request's last attempt as it comes over the wire. ScriptHost feeds it; ProbeReport explains it.
+// Records the last attempt of a request on the wire. ScriptHost feeds it; ProbeReport reports about it.
 
 internal import Engine
 internal import Formats
 internal import HTTP
 public import JSON
 
-/// Records what comes over the wire while a ``ScriptHost`` runs: of several attempts the last one.
+/// Records the response on the wire while a ``ScriptHost`` runs; of several attempts the last one.
 ///
 /// ```swift
 /// host.recorder = WireRecorder()
 /// ```
 public final class WireRecorder {
-    /// A piece of the body.
+    /// A chunk of the body.
     struct Piece {
         var time: Double
         var bytes: Int
-        /// Frames that ended in it.
+        /// The number of frames that ended in it.
         var frames = 0
     }
 
@@ -27,9 +27,9 @@ public final class WireRecorder {
         var payload: [UInt8]
     }
 
-    /// How many of the first frames are kept, and how many bytes of them.
+    /// Maximum number and bytes of the first frames that are kept.
     private static let (mostFrames, mostBytes) = (20_000, 8 << 20)
-    /// How many of the last frames are kept, and how many bytes of them.
+    /// Maximum number and bytes of the last frames that are kept.
     private static let (mostLastFrames, mostLastBytes) = (256, 1 << 20)
 
     private(set) var attempts = 0
@@ -40,7 +40,7 @@ public final class WireRecorder {
     private(set) var pieces: [Piece] = []
     private var firstFrames: [Frame] = []
     private var lastFrames: [Frame] = []
-    /// Frames between the first and the last ones, of which nothing is kept.
+    /// The number of frames between them, which are not kept.
     private(set) var droppedFrames = 0
     private(set) var firstOutput: Double?
     private(set) var outputs = 0
@@ -49,14 +49,13 @@ public final class WireRecorder {
     private var (firstBytes, lastBytes) = (0, 0)
     private var keys = KeyScrubber()
 
-    /// Nothing recorded.
+    /// An empty recording.
     public init() {}
 
-    /// The frames: of a long stream the first ones, and the last ones, where its finish reason, token counts and end marker
-    /// stand.
+    /// The frames. Of a long stream the first and the last ones, which have the finish reason, token counts and end marker.
     var frames: [Frame] { firstFrames + lastFrames }
 
-    /// Takes a step of an attempt.
+    /// Records an event of an attempt.
     func take(_ event: WireEvent) {
         switch event.step {
         case .request(_, let url, _, let keys):
@@ -102,12 +101,11 @@ public final class WireRecorder {
         (droppedFrames, firstBytes, lastBytes, outputs) = (0, 0, 0, 0)
     }
 
-    /// A value that came of the request, without its key: a server may have put it into the reply's text.
+    /// A value from the reply without the key, which a server may have put into its text.
     public func withoutKeys(_ value: JSONValue) -> JSONValue { keys.scrub(value) }
 
-    /// The response as it came: a status line, the headers and, behind an empty line, the body without its transfer coding,
-    /// at most 4 MB of it. Keys are gone from it, and so are cookies and the headers that describe the coding.
-    /// Nil where no head came.
+    /// The response: status line, headers, an empty line and the body without its transfer coding, at most 4 MB. Keys, cookies
+    /// and headers of the transfer coding are removed. Nil without a response head.
     public var recording: [UInt8]? {
         guard let head else { return nil }
         var text = "HTTP/\(head.version) \(head.status)\r\n"

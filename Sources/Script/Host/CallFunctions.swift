@@ -8,7 +8,7 @@ extension ScriptRuntime {
         stack.set("endpoint") { [unowned self] call throws(LuaError) in
             let resolved = try EndpointTable.resolve(
                 at: 1, of: call.stack, defaults: configuration.defaults, providers: providers)
-            // The offline provider needs no key, and the variable that the script names holds one all the same.
+            // Also with the offline provider, which needs no key, the variable may hold one.
             let named = call.stack.field("key_env", of: 1) { $0.string(at: -1) }
             (named ?? resolved.keyVariable).map(hideVariable)
             EndpointTable.push(resolved, to: call.stack)

@@ -1,11 +1,11 @@
-// Host primitives for files: one that is written whole or not at all.
+// Host primitives for files: atomic writes.
 
 internal import Glibc
 internal import LuaVM
 
 extension ScriptRuntime {
     func setFileFunctions(_ stack: LuaStack) {
-        // write_file(path, bytes) -> true | nil, why not
+        // write_file(path, bytes) -> true | nil, message
         stack.set("write_file") { call throws(LuaError) in
             let path = call.stack.string(at: 1) ?? ""
             do throws(WholeFile.Problem) {
@@ -21,26 +21,25 @@ extension ScriptRuntime {
     }
 }
 
-/// Writes files so that a reader, or a machine that stops, sees the old content or the new one, never a part: a new file
-/// in the same folder is written, synced and renamed over the old one.
+/// Atomic writes: a temporary file in the same folder is written, synced and renamed over the old file, so that readers and
+/// crashes see the old or the new content.
 enum WholeFile {
     /// Why a file was not written.
     struct Problem: Error {
-        /// What the system says: "Permission denied".
+        /// The text of the errno: "Permission denied".
         let reason: String
 
-        /// The reason in `errno`.
+        /// The current `errno`.
         static var last: Problem { Problem(number: errno) }
 
         init(number: Int32) { reason = strerror(number).map { String(cString: $0) } ?? "error \(number)" }
     }
 
-    /// Links that a path may go through; as many as Linux follows.
+    /// Maximum symbolic links of a path, as in Linux.
     private static let maximumLinks = 40
 
-    /// Writes the bytes. A link is followed, so that it stays one; a file that is there keeps its mode, and its owner where
-    /// the process may set it; a new one has the mode that the umask leaves. What is no regular file (a pipe, a device) is
-    /// written to as it is.
+    /// Writes the bytes. A symbolic link is followed and stays a link. An existing file keeps its mode, and its owner if the
+    /// process may set it; a new file gets its mode from the umask. Pipes and devices are written directly.
     static func write(_ bytes: [UInt8], to path: String) throws(Problem) {
         let target = try destination(of: path)
         var old = stat()
@@ -59,7 +58,7 @@ enum WholeFile {
         try replace(target, with: bytes, old: old)
     }
 
-    /// Where a path's links lead; the last file need not exist.
+    /// The target of the path's links. The file need not exist.
     private static func destination(of path: String) throws(Problem) -> String {
         var path = path
         for _ in 0..<maximumLinks {
@@ -72,7 +71,7 @@ enum WholeFile {
         throw Problem(number: ELOOP)
     }
 
-    /// The path up to the last slash, slash included; "" without one.
+    /// The path up to and including the last slash; "" without one.
     private static func folder(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
     }
@@ -83,7 +82,7 @@ enum WholeFile {
         defer { if !isRenamed { unlink(draft) } }
         do throws(Problem) {
             if let old {
-                // Only a privileged process may give a file away; all others keep their own.
+                // Fails in a process without privileges, if the owner differs.
                 _ = fchown(file, old.st_uid, old.st_gid)
                 guard fchmod(file, old.st_mode & 0o7777) == 0 else { throw Problem.last }
             }
@@ -99,7 +98,7 @@ enum WholeFile {
         syncFolder(of: target)
     }
 
-    /// A new file in the folder, under a name that nobody else has.
+    /// Makes a file with a unique name in the folder.
     private static func makeDraft(in folder: String, mode: mode_t) throws(Problem) -> (file: Int32, path: String) {
         while true {
             let path = "\(folder).moonrill-\(getpid())-\(String(UInt64.random(in: 0...UInt64.max), radix: 36)).tmp"
@@ -122,7 +121,7 @@ enum WholeFile {
         }
     }
 
-    /// Makes the new name last. Some file systems cannot sync a folder: the file itself is whole all the same.
+    /// Makes the rename durable. Some file systems cannot sync a folder; the file is complete anyway.
     private static func syncFolder(of target: String) {
         let folder = folder(of: target)
         let file = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -1,5 +1,4 @@
-// The primitives that llm.lua and require.lua are written over: a table of host functions, handed to those chunks and
-// to nobody else. Adding a word to the script's API begins here only when it needs Swift.
+// The table of host functions for the embedded Lua modules. Scripts cannot reach it.
 
 internal import Base
 internal import Chat
@@ -7,7 +6,7 @@ internal import LuaVM
 internal import Providers
 
 extension ScriptRuntime {
-    /// Opens everything a script finds: output, globals, `require`, `llm`, `host`, `arg`.
+    /// Opens the environment of a script: output, globals, `require`, `llm`, `host`, `arg`.
     func open() throws(LuaError) {
         try vm.setOutput(
             standard: { [unowned self] bytes in write(bytes, to: configuration.output) },
@@ -26,7 +25,7 @@ extension ScriptRuntime {
         setValueFunctions(stack)
         setSystemFunctions(stack)
         setFileFunctions(stack)
-        // part(name) -> the chunk of a part of `llm` that is loaded when it is first named.
+        // part(name) -> the chunk of a module that is loaded on first use.
         stack.set("part") { call throws(LuaError) in
             let name = call.stack.string(at: 1) ?? ""
             guard let source = Self.part(name) else { throw .misuse("llm has no part '\(name)'") }
@@ -45,7 +44,7 @@ extension ScriptRuntime {
         setArguments(stack)
     }
 
-    // A switch, so that only the part that is asked for is copied out of the binary.
+    // A switch, so that only the requested module is copied out of the binary.
     private static func part(_ name: String) -> [UInt8]? {
         switch name {
         case "budget": PackageResources.budget_lua

@@ -1,4 +1,4 @@
-// Host primitives for schemas: values of Lua held against a JSON Schema.
+// Host primitives for JSON Schema, and for reading JSON while it arrives.
 
 internal import JSON
 internal import JSONSchema
@@ -7,7 +7,7 @@ internal import LuaVM
 extension ScriptRuntime {
     func setSchemaFunctions(_ stack: LuaStack) {
         let coder = self.coder
-        // schema_problem(schema) -> why it cannot be used | nil
+        // schema_problem(schema) -> message | nil
         stack.set("schema_problem") { call throws(LuaError) in
             let value = try coder.value(at: 1, of: call.stack, place: "schema")
             do throws(JSONSchema.Problem) {
@@ -18,14 +18,14 @@ extension ScriptRuntime {
                 return .returned(1)
             }
         }
-        // schema_violations(schema, value) -> in words | nil, the first one's place
+        // schema_violations(schema, value) -> message | nil, path of the first one
         stack.set("schema_violations") { call throws(LuaError) in
             let schema = try coder.value(at: 1, of: call.stack, place: "schema")
             let value: JSONValue
             do throws(LuaCoder.Problem) {
                 value = try coder.encoded(at: 2, of: call.stack, place: "value")
             } catch {
-                // What a model sends may nest deeper than Lua's tables are written.
+                // A reply may nest deeper than the limit of the coder.
                 call.stack.push(error.message)
                 return .returned(1)
             }
@@ -46,7 +46,7 @@ extension ScriptRuntime {
 
     func setJSONReaders(_ stack: LuaStack, _ handles: HostHandles) {
         let coder = self.coder
-        // json_document(text, root) -> the JSON inside it | nil, why there is none; root is its type, where that is known
+        // json_document(text, root) -> the JSON document inside | nil, message; root: its type, if known
         stack.set("json_document") { call throws(LuaError) in
             var reader = IncrementalJSONReader(root: call.stack.string(at: 2))
             do throws(IncrementalJSONReader.Problem) {

@@ -1,4 +1,4 @@
-// Host primitives for scopes: what flow.lua builds structured concurrency from.
+// Host primitives for scopes, used by flow.lua and others for structured concurrency.
 
 internal import Chat
 internal import Engine
@@ -11,7 +11,7 @@ extension ScriptRuntime {
         func openScope(_ call: HostCall) -> TaskScope? {
             call.stack.object(at: 1, as: handles.scope).flatMap { $0.isLeft ? nil : $0 }
         }
-        // scope_enter(budget, characters, seconds) -> scope: what the running task begins from now on belongs to it.
+        // scope_enter(budget, characters, seconds) -> scope: tasks and requests that the running task begins belong to it.
         stack.set("scope_enter") { call throws(LuaError) in
             guard let task = scheduler.current else { throw .misuse("a flow runs in scripts, not at the host's start") }
             let stack = call.stack
@@ -20,8 +20,8 @@ extension ScriptRuntime {
             stack.push(scheduler.enter(task, budget: budget, holdBack: hold), as: handles.scope)
             return .returned(1)
         }
-        // shield(number): the running task enters (1) or leaves (-1) a block that cancelling does not interrupt. Entering
-        // makes the present scope, which is the block's own, keep its members when the script is stopped.
+        // shield(number): the running task enters (1) or leaves (-1) a block that a cancellation does not interrupt. The
+        // current scope belongs to the block and keeps its members when the script is stopped.
         stack.set("shield") { call throws(LuaError) in
             guard let task = scheduler.current else {
                 throw .misuse("llm.shield runs in scripts, not at the host's start")
@@ -31,7 +31,7 @@ extension ScriptRuntime {
             if depth > 0 { task.scope?.isShielded = true }
             return .returned(0)
         }
-        // scope_leave(scope): cancels what is left of it, and waits until that is over, cancelled or not.
+        // scope_leave(scope): cancels its members and waits for their end, also in a cancelled task.
         stack.set("scope_leave") { [unowned self] call throws(LuaError) in
             guard let scope = openScope(call) else { return .returned(0) }
             if let task = scheduler.current { task.scope = scope.outer }
@@ -49,12 +49,12 @@ extension ScriptRuntime {
             if let seconds = call.stack.double(at: 2) { scheduler.setTimer(at: Engine.now() + seconds) }
             return .waits
         }
-        // scope_has_output(scope) -> whether a request inside has brought text.
+        // scope_has_output(scope) -> whether a request inside has received text
         stack.set("scope_has_output") { call throws(LuaError) in
             call.stack.push(openScope(call)?.hasOutput ?? false)
             return .returned(1)
         }
-        // scope_partial(scope, value): what has been done so far. scope_partial(scope) -> that of it, or of a scope inside.
+        // scope_partial(scope, value): sets the partial result. scope_partial(scope) -> that of it, or of an inner scope
         stack.set("scope_partial") { call throws(LuaError) in
             guard let scope = openScope(call) else { return .returned(0) }
             if call.argumentCount > 1 {
@@ -75,14 +75,14 @@ extension ScriptRuntime {
             call.stack.push(task.id)
             return .returned(2)
         }
-        // traceback() -> the running task's: for message handlers.
+        // traceback() -> the traceback of the running task, for message handlers
         stack.set("traceback") { call throws(LuaError) in
             call.stack.push(scheduler.current?.coroutine.traceback() ?? "")
             return .returned(1)
         }
         // trace(error, step): for message handlers; see Scheduler.trace.
         stack.set("trace") { call throws(LuaError) in
-            // The combinator raises the error again: until then, and after it, a cancelled task cleans up.
+            // The combinator raises the error again; a cancelled task cleans up before and after that.
             if let task = scheduler.current, task.isCancelled { task.coroutine.isUnwinding = true }
             let text = call.stack.string(at: 1)
             let error =
@@ -97,7 +97,7 @@ extension ScriptRuntime {
         for id in scope.calls.keys.sorted(by: { $0.raw < $1.raw }) {
             guard let request = scope.calls[id] else { continue }
             center?.cancel(request)
-            // A callback that waits would hold the end of its request back.
+            // A waiting callback would delay the end of its request.
             if let task = request.task, request.isBusy { scheduler.cancel(task) }
         }
         guard !scope.isEmpty else { return .returned(0) }

@@ -1,4 +1,4 @@
-// Host primitives for the world around the script: log, providers, environment, exit, modules.
+// Host primitives for log, providers, environment, exit and module paths.
 
 internal import Base
 internal import Chat
@@ -79,7 +79,7 @@ extension ScriptRuntime {
         stack.setMetatable(coder.arrayMark, of: -1)
     }
 
-    /// `os.getenv` without keys, and `os.exit` that lets the host end in order.
+    /// Replaces `os.getenv`, which hides keys, and `os.exit`, which lets the host shut down.
     func replaceSystemCalls(_ stack: LuaStack) {
         stack.getGlobal("os")
         stack.set("getenv") { [unowned self] call throws(LuaError) in
@@ -98,15 +98,15 @@ extension ScriptRuntime {
                 case .number: (call.stack.int(at: 1) ?? 1) & 0xFF
                 default: 0
                 }
-            // What stopped the script first keeps its status.
+            // The first stop determines the exit status.
             if !vm.isStopping { exitCode = code }
             scheduler.isExiting = true
             guard call.stack.bool(at: 2) == true, let task = scheduler.current else {
                 vm.kill("exit")
                 throw LuaError("exit")
             }
-            // Pending variables are to be closed: all tasks are unwound, as at a signal. The stop is raised at the next
-            // instruction, past every handler; where it would wait, the error here takes its place.
+            // `close` is true: all tasks are unwound, as at a signal. The stop is raised at the next instruction; in a shielded
+            // block or a `__close` handler, which a stop does not interrupt, the error here is raised instead.
             vm.stop("exit")
             guard task.shieldDepth > 0 || call.isInCleanup else { return .returned(0) }
             throw scheduler.cancellation()

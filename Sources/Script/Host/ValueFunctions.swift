@@ -1,4 +1,4 @@
-// Host primitives for values: JSON, metatables, and the checks that llm.lua shares with Swift.
+// Host primitives for values: JSON, metatables, images, UTF-8 and checks.
 
 internal import Base
 internal import Formats
@@ -25,7 +25,7 @@ extension ScriptRuntime {
             return .returned(2)
         }
         stack.set("image_types", ImageData.knownTypes)
-        // utf8(bytes) -> repaired text, bytes replaced, the first one's place | nil
+        // utf8(bytes) -> repaired text, number of replaced bytes, position of the first | nil
         stack.set("utf8") { call throws(LuaError) in
             let repair = UTF8Repair(call.stack.bytes(at: 1) ?? [])
             call.stack.push(repair.text)
@@ -66,7 +66,7 @@ extension ScriptRuntime {
 
     private func setJSON(_ stack: LuaStack) {
         let coder = self.coder
-        // json_text(value, place, pretty) -> its JSON | nil, why it has none
+        // json_text(value, place, pretty) -> JSON | nil, message
         stack.set("json_text") { call throws(LuaError) in
             do throws(LuaCoder.Problem) {
                 let value = try coder.encoded(at: 1, of: call.stack, place: call.stack.string(at: 2) ?? "value")
@@ -116,7 +116,7 @@ extension ScriptRuntime {
 }
 
 extension LuaCoder {
-    /// A coder with a fresh mark for arrays and a fresh null.
+    /// A coder with a new array metatable and a new null.
     static func make(in vm: LuaVM) -> LuaCoder {
         let stack = vm.stack
         stack.pushTable(fields: 1)

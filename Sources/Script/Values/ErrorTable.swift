@@ -1,13 +1,13 @@
-// An error value that is a table, as the person reads it whose script it has ended.
+// The message for an error value that is a table.
 
 internal import JSON
 internal import LuaVM
 
 enum ErrorTable {
-    /// The longest JSON that is shown whole, in bytes.
+    /// Maximum bytes of JSON that is shown.
     private static let limit = 2000
 
-    /// The table at `index`: its field `message`, and its members as JSON, or else their names.
+    /// The field `message` of the table at `index`, and its members as JSON, or else their names.
     static func description(at index: Int, of stack: LuaStack, _ coder: LuaCoder) -> String {
         stack.getField("message", of: index)
         let message = stack.type(at: -1) == .string ? stack.string(at: -1) : nil
@@ -17,7 +17,7 @@ enum ErrorTable {
     }
 
     private static func members(at index: Int, of stack: LuaStack, _ coder: LuaCoder) -> String {
-        // What JSON cannot hold is named below.
+        // Tables that are not JSON are listed by names below.
         if let value = try? coder.value(at: index, of: stack, place: "error") {
             let json = JSONWriter.bytes(value)
             if json.count <= limit { return ": " + String(decoding: json, as: UTF8.self) }

@@ -1,41 +1,38 @@
-// Lua tables <-> JSON values. The one place that decides what is an array, what an object, and what cannot be JSON.
-// Tables are read raw: no metamethod of a script's runs here.
+// Conversion between Lua values and JSON. Decides which tables are arrays and which are objects. Tables are read raw, without
+// metamethods.
 
 internal import Base
 internal import JSON
 internal import LuaVM
 
-/// What the coder needs to know of a state: the metatable that marks arrays, and the value that stands for null.
+/// Converts values of one state.
 struct LuaCoder {
-    /// Tables with this metatable are arrays, empty ones too.
+    /// The metatable that marks arrays, also empty ones.
     let arrayMark: LuaReference
     /// `llm.json.null`.
     let null: LuaReference
 
-    /// Tables of the module `llm` that are data. Its others (clients, calls, limits) stand for something that is no JSON,
-    /// and hold what is the module's own.
+    /// Names of the metatables of `llm` whose tables are data. Others (clients, calls, limits) cannot be JSON.
     private static let values: Set = ["llm.json.array", "llm.reply", "llm.error", "llm.errors"]
 
-    /// How deep tables may nest; a table that holds itself ends here.
+    /// Maximum nesting of tables; also ends the walk of a table that contains itself.
     static let maximumDepth = 200
 
     // MARK: Lua to JSON
 
-    /// Why a value cannot be written as JSON.
+    /// A value that cannot be JSON.
     struct Problem: Error {
-        /// Where in the value: "messages[2].content".
+        /// The path in the value: "messages[2].content".
         let place: String
-        /// What is wrong there.
         let message: String
-        /// The value depends on data that a script passes on (text in another encoding, a mean of nothing, a deep
-        /// document), not on how the script is written.
+        /// Whether data is at fault (text that is not UTF-8, NaN, a deep document), not the text of the script.
         let isData: Bool
 
         var description: String { "\(place): \(message)" }
     }
 
     /// The value at `index` as JSON.
-    /// - Throws: ``LuaError`` that names the place (`place` and the path below it) of what JSON cannot hold.
+    /// - Throws: ``LuaError`` with the path of the value that cannot be JSON, which begins with `place`.
     func value(at index: Int, of stack: LuaStack, place: String) throws(LuaError) -> JSONValue {
         do throws(Problem) {
             return try encoded(at: index, of: stack, place: place)
@@ -44,7 +41,7 @@ struct LuaCoder {
         }
     }
 
-    /// The value at `index` as JSON. Data that JSON cannot hold is a result here, not an error.
+    /// The value at `index` as JSON, with a typed error.
     func encoded(at index: Int, of stack: LuaStack, place: String) throws(Problem) -> JSONValue {
         try value(at: stack.absolute(index), of: stack, place: place, depth: 0)
     }
@@ -69,7 +66,7 @@ struct LuaCoder {
         }
     }
 
-    /// A deep place is as long as it is deep.
+    /// The path of a deep value is long.
     private static func shortened(_ place: String) -> String {
         place.utf8.count <= 120 ? place : "\(place.prefix(80))..."
     }
@@ -118,7 +115,7 @@ struct LuaCoder {
         return .object(object.sorted())
     }
 
-    /// A key in words, without the address that `tostring` shows of what is no value.
+    /// A key for messages, without the address that `tostring` shows.
     private static func key(at index: Int, of stack: LuaStack) -> String {
         switch stack.type(at: index) {
         case .number, .boolean: "the key \(stack.display(at: index))"
@@ -153,7 +150,7 @@ struct LuaCoder {
         return .array(elements)
     }
 
-    /// True when the value at `index` is `llm.json.null`.
+    /// True if the value at `index` is `llm.json.null`.
     func isNull(at index: Int, of stack: LuaStack) -> Bool {
         stack.push(null)
         defer { stack.pop(1) }
@@ -162,15 +159,15 @@ struct LuaCoder {
 
     // MARK: JSON to Lua
 
-    /// A text that stands on the stack already.
+    /// A string that is on the stack.
     struct KnownText {
         let text: String
-        /// Its place, counted from the bottom.
+        /// Its absolute stack index.
         let index: Int
     }
 
-    /// Pushes a JSON value: objects as tables, arrays as tables that remember it, null as `llm.json.null`. [-0, +1]
-    /// - Parameter known: the one string that is not to be made again wherever it is met.
+    /// Pushes a JSON value: objects as tables, arrays as marked tables, null as `llm.json.null`. [-0, +1]
+    /// - Parameter known: a string that is copied from the stack wherever it occurs.
     func push(_ value: JSONValue, to stack: LuaStack, known: KnownText? = nil) {
         switch value {
         case .null: stack.push(null)
@@ -197,7 +194,7 @@ struct LuaCoder {
 }
 
 extension JSONObject {
-    /// The members by name: Lua's tables have no order, and a request's bytes must not depend on a hash seed.
+    /// The members sorted by name. Lua tables have no order, and the bytes of a request must not depend on a hash seed.
     fileprivate func sorted() -> JSONObject {
         var result = JSONObject()
         for member in members.sorted(by: { $0.key < $1.key }) { result.append(uncheckedKey: member.key, member.value) }

@@ -1,10 +1,10 @@
-// Replies, errors and events as the Lua tables that lua-facing docs promise. Fields that are unknown are absent.
+// Replies, errors and events as Lua tables (types/llm.lua). Unknown fields are absent.
 
 internal import Base
 internal import Chat
 internal import LuaVM
 
-/// Pushes the engine's values as tables. [-0, +1] each.
+/// Pushes values of the engine as tables. [-0, +1] each.
 struct ReplyTables {
     let coder: LuaCoder
     /// The metatables of `reply` and `error`, made by llm.lua.
@@ -48,7 +48,7 @@ struct ReplyTables {
         stack.set("prompt_eval", reply.serverTimings?.promptEval)
         stack.set("eval", reply.serverTimings?.eval)
         stack.setField("timing", of: -2)
-        // The message says the text again, and what its provider wants back often once more: Lua holds it once.
+        // The message, and often its native parts, repeat the text: Lua holds one string for all.
         stack.push(reply.text)
         coder.push(reply.message, to: stack, known: LuaCoder.KnownText(text: reply.text, index: stack.top))
         stack.setField("message", of: -3)
@@ -109,7 +109,7 @@ struct ReplyTables {
         stack.set("chars", position.chars)
     }
 
-    /// An event's table: `{type = ..., ...}`. Chunks have none: they go to `on_chunk` as they are.
+    /// Pushes the table of an event: `{type = ..., ...}`. Chunks have no table; `on_chunk` gets the string.
     /// - Parameter phase: that of the text, of a token.
     func push(_ event: ChatEvent, phase: String? = nil, to stack: LuaStack) {
         stack.pushTable(fields: 4)
@@ -209,18 +209,18 @@ struct ReplyTables {
 }
 
 extension RequestFailure {
-    /// What `tostring(err)` shows: "deepseek: rate_limit (429): Too many requests".
+    /// `tostring(err)`: "deepseek: rate_limit (429): Too many requests".
     var display: String {
         let status = status.map { " (\($0))" } ?? phase.map { " (\($0.rawValue))" } ?? ""
         return "\(provider): \(kind.rawValue)\(status): \(shownMessage)"
     }
 
-    /// The message without control characters: a script may print what a server sent to a terminal.
+    /// The message without control characters, because a script may print it to a terminal.
     var shownMessage: String { ControlCharacters.escaped(message, lines: .kept) }
 }
 
 extension LuaStack {
-    /// Sets a field of the table on top; an absent value sets nothing. [-0, +0]
+    /// Sets a field of the table on top; nil sets nothing. [-0, +0]
     func set(_ key: StaticString, _ value: String?) {
         guard let value else { return }
         push(value)
