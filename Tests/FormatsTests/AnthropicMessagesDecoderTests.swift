@@ -1,11 +1,11 @@
-// Each shape a Messages stream has been seen in, by value.
+// Observed shapes of Messages streams.
 
 import Chat
 import Formats
 import JSON
 import Testing
 
-/// Runs payloads as events under the names in their `type`.
+/// Runs payloads as events named by their `type`.
 func runAnthropic(_ payloads: [String]) -> StreamOutcome {
     let frames: [(FrameKind, String, String)] = payloads.map { payload in
         (.data, (try? JSONReader.value(payload))?["type"]?.string ?? "", payload)
@@ -70,14 +70,14 @@ extension StreamOutcome {
 
     @Test(
         arguments: [
-            // A block may begin with text; a block's begin, its index or a delta's type may be left out.
+            // A block may begin with text; its begin, index or delta type may be missing.
             ([begin(#"{"type":"text","text":"a"}"#), text("b")], "ab"), ([text("a"), text("b")], "ab"),
             ([delta(#"{"text":"a"}"#)], "a"),
             ([#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}"#], "a"),
             ([begin(#"{"type":"text"}"#), text("a", 3)], "a"), ([begin("null"), text("a")], "a"),
             ([begin(#"{"type":"text","text":"a"}"#), begin(#"{"type":"text","text":"b"}"#, 1), text("c", 1)], "abc"),
             ([text("\\ud83d\\ude00 月")], "😀 月"),
-            // What is no text.
+            // Not text.
             ([text("")], ""), ([delta(#"{"type":"text_delta","text":null}"#)], ""), ([delta("{}")], ""),
             ([delta("null")], ""), ([delta(#"{"type":"later_delta","text":"a"}"#)], ""),
             (
@@ -157,13 +157,13 @@ extension StreamOutcome {
         #expect(outcome.blocks == [["type": "thinking", "thinking": "", "signature": "S"]])
     }
 
-    /// A script may stop anywhere: what goes back is what it has seen, and no thinking without its signature.
+    /// A script may stop anywhere: the message holds what it has seen, and no thinking without its signature.
     @Test(
         arguments: [
             ("one two", "hm so", 4, true), ("one t", "hm so", 4, false), ("one ", "hm so", 3, false),
             ("on", "hm so", 3, false), ("", "hm so", 2, false), ("", "hm s", 1, false), ("", "hm ", 1, false),
             ("", "h", 0, false), ("", "", 0, false),
-            // Put together from several attempts, or taken apart otherwise: no blocks, but the text and the calls.
+            // Joined from several attempts, or split otherwise: text and calls, no blocks.
             ("zero one two", "hm so", 0, true), ("one two three", "hm so", 0, true), ("two", "hm so", 0, true),
             ("one two", "so", 0, true),
         ] as [(String, String, Int, Bool)])
@@ -225,7 +225,7 @@ extension StreamOutcome {
                 ]
             ])
         #expect(outcome.message["content"] == .null)
-        // The provider takes objects alone.
+        // The provider accepts objects only.
         #expect(outcome.blocks.first?["input"] == value ?? ["INVALID_JSON": .string(text)])
     }
 
@@ -239,7 +239,7 @@ extension StreamOutcome {
         #expect(outcome.summary.toolCalls.map(\.arguments) == [["x": 1], ["y": 2]])
     }
 
-    /// Some gateways give every block the same index.
+    /// Some gateways give each block the same index.
     @Test func oneIndexForAll() {
         let outcome = runAnthropic([
             begin(#"{"type":"text","text":""}"#), text("a"), end(), begin(#"{"type":"tool_use","id":"a","name":"f"}"#),
@@ -298,7 +298,7 @@ extension StreamOutcome {
         let outcome = runAnthropic([start, end, stop])
         #expect(outcome.summary.finishReasonRaw == raw)
         #expect(outcome.summary.finishReason == reason)
-        // The reason comes before the end; a stream may be cut between the two.
+        // The reason precedes the end; a stream may be cut between them.
         #expect(!runAnthropic([start, end]).hasCleanEnd)
     }
 
@@ -350,7 +350,7 @@ extension StreamOutcome {
     @Test(
         arguments: [
             (#"{"input_tokens":7,"output_tokens":1}"#, #"{"output_tokens":20}"#, [7, 20, nil, nil]),
-            // The server's own tools added to the input.
+            // Server tools added to the input.
             (#"{"input_tokens":7,"output_tokens":1}"#, #"{"input_tokens":70,"output_tokens":2}"#, [70, 2, nil, nil]),
             (
                 #"{"input_tokens":0,"cache_read_input_tokens":null,"output_tokens":0}"#,
@@ -368,7 +368,7 @@ extension StreamOutcome {
         #expect(usage?.totalTokens == nil)
     }
 
-    /// The input that the provider reports leaves out what a cache had part in.
+    /// The reported input excludes cached tokens.
     @Test(arguments: [
         (#"{"input_tokens":3,"cache_read_input_tokens":9,"cache_creation_input_tokens":20}"#, 32, true),
         (#"{"input_tokens":3,"cache_read_input_tokens":9}"#, 12, true), (#"{"input_tokens":3}"#, 3, false),

@@ -1,4 +1,4 @@
-// Failures inside a Messages stream, and answers that are no stream at all.
+// Failures inside a Messages stream, and bodies that are not streams.
 
 import Chat
 import Formats
@@ -40,7 +40,7 @@ import Testing
             payload: typed("authentication_error", "invalid x-api-key"), expected: .auth,
             message: "invalid x-api-key", code: "authentication_error"),
         Case(payload: typed("billing_error", "pay"), expected: .quota, message: "pay", code: "billing_error"),
-        // The name of the event, or its type, may be missing.
+        // The event name or its type may be missing.
         Case(
             name: "", payload: typed("overloaded_error", "Overloaded"), expected: .overloaded, message: "Overloaded",
             code: "overloaded_error", retryable: true),

@@ -1,4 +1,4 @@
-// How a conversation goes out to a Messages endpoint.
+// Conversations as sent to a Messages endpoint.
 
 import Formats
 import JSON
@@ -95,7 +95,7 @@ import Testing
             ])
     }
 
-    /// Calls of other providers: ids that this one refuses, or none at all; arguments that are no object.
+    /// Calls of other providers: ids that Anthropic rejects, or none; arguments that are not objects.
     @Test func callsOfOthers() throws {
         let messages = try AnthropicAsking.messages([
             ["role": "user", "content": "q"],
@@ -140,7 +140,7 @@ import Testing
         let body = try AnthropicAsking.body([
             ["role": "user", "content": "q"], reply, ["role": "tool", "tool_call_id": "1", "content": "7"],
         ])
-        // Empty text alone is left out: the provider refuses it.
+        // Empty text alone is left out: the provider rejects it.
         #expect(
             body["messages"]?.array?[1]["content"] == .array(Self.blocks.filter { $0["text"] != "\n" }))
         #expect(body["container"] == "box")
@@ -168,7 +168,7 @@ import Testing
         #expect(try AnthropicAsking.body(Array(later.prefix(3)), ["container": "mine"])["container"] == "mine")
     }
 
-    /// What a decoder made of a stream is what goes back for it, but for texts of white space.
+    /// The blocks of a decoded stream are sent back, except white-space text.
     @Test(arguments: AnthropicCorpusTests.recordings) func roundTrip(_ recording: Recording) throws {
         let outcome = StreamHarness.run(sse: recording.body, dialect: AnthropicMessagesFormat())
         let blocks = (outcome.message["native"]?["content"]?.array ?? []).filter { block in

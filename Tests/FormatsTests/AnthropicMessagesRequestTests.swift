@@ -1,4 +1,4 @@
-// What goes out to a Messages endpoint: the body, the address, the headers; and what is refused before anything does.
+// Requests to a Messages endpoint: body, address, headers; and requests that are rejected before they are sent.
 
 import Base
 import Chat
@@ -8,7 +8,7 @@ import JSON
 import Providers
 import Testing
 
-/// Ways to ask in this dialect.
+/// Requests in this format.
 enum AnthropicAsking {
     static func encode(
         _ messages: [JSONValue] = [["role": "user", "content": "hi"]], _ parameters: JSONObject = [:],
@@ -203,7 +203,7 @@ enum AnthropicAsking {
 
     @Test(
         arguments: [
-            // Models that are given a number of tokens.
+            // Models with a token budget.
             ("claude-sonnet-4-5", ["thinking": true], budget(8192), nil, 32_000),
             ("claude-sonnet-4-5", ["thinking": 2000], budget(2000), nil, 32_000),
             ("claude-sonnet-4-5", ["thinking": ["budget_tokens": 40_000]], budget(40_000), nil, 48_192),
@@ -213,7 +213,7 @@ enum AnthropicAsking {
             ("claude-sonnet-4-5", ["thinking": true, "max_tokens": 1100], budget(1024), nil, 1100),
             ("claude-sonnet-4-5", ["thinking": 3000, "max_tokens": 4000], budget(3000), nil, 4000),
             ("qwen3", ["thinking": true], budget(8192), nil, 32_000),
-            // One whose replies are no longer than that.
+            // A model whose replies are shorter than that.
             ("claude-opus-4-1-20250805", ["thinking": 30_000], budget(30_000), nil, 32_000),
             ("claude-opus-4-5", ["thinking": 30_000], budget(30_000), nil, 38_192),
             // Models that decide themselves.
@@ -222,7 +222,7 @@ enum AnthropicAsking {
             ("claude-opus-4-7", ["thinking": true, "reasoning_effort": "minimal"], summary, "low", 32_000),
             ("claude-opus-4-6", ["thinking": 2000], budget(2000), nil, 32_000),
             ("claude-opus-4-7", ["thinking": true, "max_tokens": 100], summary, nil, 100),
-            // Off, unsaid, or in the provider's own words.
+            // Off, unset, or in the provider's form.
             ("claude-opus-4-7", ["thinking": false], ["type": "disabled"], nil, 8192),
             ("claude-opus-4-7", ["reasoning_effort": "none"], ["type": "disabled"], nil, 8192),
             ("claude-opus-4-7", [:], nil, nil, 8192),

@@ -1,4 +1,4 @@
-// Ids of tool calls: those made here for calls that came without one, and which result belongs to which call.
+// Ids of tool calls: generated ones, and the pairing of results with calls.
 
 import Chat
 import HTTP
@@ -27,7 +27,7 @@ import Testing
         #expect(!LocalCallIDs.made(id))
     }
 
-    /// Replies whose calls have no ids, or one id for two calls: dialect, frames.
+    /// Replies whose calls lack ids, or share one: format, frames.
     private static let replies: [(any WireFormat, [String])] = [
         (
             OpenAIChatFormat(),
@@ -105,14 +105,14 @@ import Testing
         CohereFormat(),
     ]
 
-    /// A call or a result as a request has it.
+    /// A call or a result in a request.
     private struct Place: Equatable {
         var id: String?
-        /// A call's argument `n`, or a result's text.
+        /// Argument `n` of a call, or the text of a result.
         var what: String
     }
 
-    /// The calls and the results of a body, in order.
+    /// Calls and results of a body in order.
     private static func places(_ body: JSONValue) -> (calls: [Place], results: [Place]) {
         var calls: [Place] = []
         var results: [Place] = []
@@ -173,7 +173,7 @@ import Testing
         return .object(message)
     }
 
-    /// Every result stands with its call: by id where ids are sent, else by order.
+    /// Each result is paired with its call: by id where ids are sent, else by order.
     private static func expectPaired(
         _ messages: [JSONValue], _ dialect: any WireFormat, wanted: [String], hasIDs: Bool,
         location: SourceLocation = #_sourceLocation
@@ -211,7 +211,7 @@ import Testing
         arguments: dialects.indices,
         [
             [result(nil, "a"), result(nil, "b")], [result("", "a"), result("", "b")],
-            // Ids that the script made for the results alone.
+            // Ids that the script made for results only.
             [result("1", "a"), result("2", "b")],
         ]) func callsWithoutIDs(place: Int, results: [JSONValue]) throws
     {
@@ -236,7 +236,7 @@ import Testing
         #expect(results[0].what.contains("result a") && results[1].what.contains("result b"))
     }
 
-    /// Servers begin anew in each turn: `call_0`.
+    /// Servers restart numbering in each turn: `call_0`.
     @Test(arguments: dialects.indices) func oneIDInTwoTurns(place: Int) throws {
         let dialect = Self.dialects[place]
         let messages = [
@@ -246,7 +246,7 @@ import Testing
         let (calls, results) = try Self.sent(messages, dialect)
         #expect(calls.count == 3 && results.count == 3)
         let byTurn = ["openai", "gemini", "ollama"].contains(dialect.name)
-        // There the id is known by the turn it stands in.
+        // There an id is scoped to its turn.
         #expect(Set(calls.map(\.id)).count == (byTurn ? 2 : 3), "\(dialect.name)")
         #expect(calls[0].id == results[0].id && results[0].what.contains("result a"))
         let second = results[1...].first { $0.id == calls[1].id }
@@ -266,7 +266,7 @@ import Testing
         }
     }
 
-    /// The conversation's beginning is the same each time, so that providers find it in their caches.
+    /// The beginning of a conversation is stable, so that provider caches match it.
     @Test func madeIDsStayTheSame() throws {
         let first = [Self.turn([nil]), Self.result(nil, "a")]
         let more = first + [["role": "user", "content": "more"], Self.turn([nil]), Self.result(nil, "b")]

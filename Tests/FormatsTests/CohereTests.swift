@@ -1,4 +1,4 @@
-// Cohere's chat endpoint: what its events say in both versions, and how it is asked.
+// Cohere's chat endpoint: events of both versions, and requests.
 
 import Chat
 import Formats
@@ -49,7 +49,7 @@ import Testing
         #expect(outcome.isDone)
     }
 
-    /// It has no place in a reply for one; nothing is left out without a word.
+    /// It has no place in a request; the error names it.
     @Test func anImageInAReply() throws {
         let image: JSONValue = ["type": "image", "media_type": "image/png", "data": "iVBO"]
         let messages: [JSONValue] = [

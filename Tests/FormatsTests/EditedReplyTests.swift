@@ -1,4 +1,4 @@
-// Replies that a script changes, or moves to another provider, before they go back.
+// Replies that a script edits, or moves to another provider, before they are sent back.
 
 import Chat
 import JSON
@@ -36,7 +36,7 @@ import Testing
         ]
     }
 
-    /// The ids of a conversation's calls, and of its results.
+    /// Ids of a conversation's calls and results.
     private static func ids(_ body: JSONValue) -> (calls: [String], results: [String]) {
         let blocks = (body["messages"]?.array ?? []).flatMap { $0["content"]?.array ?? [] }
         return (
@@ -45,7 +45,7 @@ import Testing
         )
     }
 
-    /// A call goes back under the id of its result, also in the reply's own blocks, which stay its own.
+    /// A call is sent under the id of its result, also in the reply's own blocks, which keep their form.
     @Test func callAndResultHaveOneID() throws {
         let body = try History.body(
             "anthropic",
@@ -65,7 +65,7 @@ import Testing
         #expect([1, 3].allSatisfy { body["messages"]?.array?[$0]["content"]?.array?.first == Self.thinking })
     }
 
-    /// Arguments that a script changed are sent; those that went through a Lua table and a file are the same.
+    /// Edited arguments are sent; a round trip through a Lua table and a file changes nothing.
     @Test(arguments: [(#"{"a":1}"#, true), (#"{"a":1.0}"#, true), (#"{"a":2}"#, false), (#"{"a":1,"b":[]}"#, false)])
     func argumentsAreThoseOfTheMessage(arguments: String, isSame: Bool) throws {
         var message = try #require(Self.anthropic("1").object)
@@ -118,7 +118,7 @@ import Testing
         #expect(renamed.compactMap { $0["functionCall"]?["name"] } == ["g", "f"])
     }
 
-    /// A reply that a script emptied is no turn.
+    /// A reply that a script emptied is not a turn.
     @Test(arguments: ["gemini", "responses", "anthropic", "ollama", "cohere"])
     func emptiedRepliesAreLeftOut(dialect: String) throws {
         let output: JSONValue = [["type": "message", "content": [["type": "output_text", "text": "old"]]]]
@@ -133,7 +133,7 @@ import Testing
 
     // MARK: Empty turns
 
-    /// Members that a format does not write are no content there; a prefill stands last.
+    /// Members that a format does not write are not content; a prefill is last.
     @Test(
         arguments: ["responses", "anthropic", "gemini", "ollama", "cohere", "tgi"],
         [
@@ -169,7 +169,7 @@ import Testing
 
     // MARK: Reasoning in the content
 
-    /// A reply of Mistral's.
+    /// A Mistral reply.
     private static let thought: JSONValue = [
         "role": "assistant",
         "content": [
@@ -201,7 +201,7 @@ import Testing
         #expect(sent["messages"]?.array?[1] == .object(plain))
     }
 
-    /// An unknown server gets them back as it sent them, unless told otherwise.
+    /// An unknown server receives them as it sent them, unless configured otherwise.
     @Test func thinkingPartsOfUnknownServersGoBack() throws {
         let kept = try History.body("openai", [Self.user, Self.thought])
         #expect(kept["messages"]?.array?[1] == Self.thought)
@@ -209,7 +209,7 @@ import Testing
         #expect(dropped["messages"]?.array?[1] == ["role": "assistant", "content": "a"])
     }
 
-    /// DeepSeek knows `reasoning_content` alone.
+    /// DeepSeek accepts `reasoning_content` only.
     @Test(
         arguments: [
             ["reasoning_content": "R"], ["reasoning": "R"], ["reasoning_text": "R"], ["thinking": "R"],

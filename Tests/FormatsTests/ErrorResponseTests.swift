@@ -1,4 +1,4 @@
-// Error answers of every shape, by value; and the recorded ones.
+// Error bodies of each shape, and the recorded ones.
 
 import Chat
 import Formats
@@ -120,7 +120,7 @@ private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -
         let kinds: [Int: ErrorKind] = [
             400: .invalidRequest, 401: .auth, 403: .permission, 404: .invalidRequest, 429: .rateLimit, 500: .provider,
         ]
-        // xAI answers 400 to a key that is wrong, and says so.
+        // xAI answers a wrong key with 400.
         let kind = recording.name.contains("069-xai") ? .auth : kinds[recording.status]
         let retryAfter = ["1": 1.0][recording.headers["retry-after"] ?? ""] ?? (message.contains("48.") ? 48 : nil)
         let body = try JSONReader.value(recording.body)

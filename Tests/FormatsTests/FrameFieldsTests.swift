@@ -1,4 +1,4 @@
-// The table of places that each dialect reads, held against its decoder and against every recorded stream.
+// The field table of each format, compared with its decoder and with each recorded stream.
 
 import Base
 import Formats
@@ -11,7 +11,7 @@ import Testing
 
     // MARK: The table does not lie
 
-    /// Places that say nothing by themselves, though they belong to a call.
+    /// Places without meaning of their own that belong to a call.
     private static let silent = ["index", "type", "id", "call_id", "willContinue", "item_id"]
 
     @Test(arguments: FormatCatalog.names) func eachReadPlaceIsRead(name: String) throws {
@@ -85,7 +85,7 @@ import Testing
         try #require(CorpusTests.dialect(of: String(recording.name.prefix { $0 != "/" })))
     }
 
-    /// The frames of each recording that hold nothing of the reply are what an empty reply of that provider holds.
+    /// Frames without output in each recording are those of an empty reply.
     @Test(arguments: CorpusTests.recordings) func metadataIsNoText(_ recording: Recording) throws {
         let dialect = try Self.dialect(of: recording)
         let decoder = dialect.makeDecoder()
@@ -93,7 +93,7 @@ import Testing
         for frame in try Self.frames(of: recording.body, dialect) {
             var events: [DecodedEvent] = []
             let count = decoder.outputCount
-            // Errors in the stream fail the reply; behind its end nothing is decoded.
+            // Errors in the stream fail the reply; frames after its end are not decoded.
             do { try decoder.decode(frame.kind, name: frame.name, bytes: frame.payload.span, into: &events) } catch {
                 break
             }
@@ -103,7 +103,7 @@ import Testing
                 default: false
                 }
             }
-            // What repeats the reply, or belongs to another candidate, is no metadata either.
+            // Repetitions of the reply and other candidates are not metadata either.
             var holdsText = false
             if let document = try? JSONReader.value(frame.payload) {
                 FieldPlace.forEach(in: document, eventName: frame.name) { place in
@@ -119,7 +119,7 @@ import Testing
         #expect(found == nil, "\(recording.name): \(found?.path.description ?? "")")
     }
 
-    /// Places of recordings that hold texts of their own in every frame, and that no table knows: none.
+    /// No recording has a place with distinct texts in each frame that no table knows.
     @Test(arguments: CorpusTests.recordings) func changingTextIsKnown(_ recording: Recording) throws {
         let dialect = try Self.dialect(of: recording)
         var texts: [String: Set<String>] = [:]
@@ -138,7 +138,7 @@ import Testing
         #expect(unknown == [], "\(recording.name)")
     }
 
-    /// The same replies with their text where no format has it.
+    /// The same replies with their text in unknown places.
     @Test(arguments: CorpusTests.recordings) func movedTextIsFound(_ recording: Recording) throws {
         let dialect = try Self.dialect(of: recording)
         guard recording.expected["text"]?.string?.contains(where: \.isLetter) == true,
@@ -234,7 +234,7 @@ import Testing
 }
 
 extension JSONValue {
-    /// The document with the last member on that way under another name.
+    /// The document with the last member of that path renamed.
     fileprivate func renaming(_ steps: ArraySlice<FieldPath.Step>, to name: String) -> JSONValue {
         guard let step = steps.first else { return self }
         let rest = steps.dropFirst()

@@ -1,4 +1,4 @@
-// Gemini's generateContent: what its chunks say, and how it is asked.
+// Gemini's generateContent: chunks and requests.
 
 import Chat
 import Formats
@@ -45,7 +45,7 @@ import Testing
             ])
     }
 
-    /// The parts would say more than the reader of a stopped reply has seen.
+    /// The parts would contain more than the reader of a stopped reply has seen.
     @Test func stoppedRepliesGoBackAsText() throws {
         let decoder = GeminiFormat().makeDecoder()
         var events: [DecodedEvent] = []
@@ -104,7 +104,7 @@ import Testing
         #expect(outcome.message["native"]?["parts"]?.array?[0]["thoughtSignature"] == "s")
     }
 
-    /// A path is bounded as the JSON is that it makes: one of its length would be a way down the stack.
+    /// Paths are bounded like the nesting of JSON: a longer one would overflow the stack.
     @Test func aPathWithoutEnd() {
         let path = "$" + String(repeating: ".a", count: 60_000)
         let outcome = Self.read(
@@ -139,7 +139,7 @@ import Testing
         #expect((part?["thoughtSignature"] != nil) == isWanted)
     }
 
-    /// A call that the token limit cut is no call.
+    /// A call cut by the token limit is not a call.
     @Test func aCallThatNeverEnds() {
         let outcome = Self.read(
             Self.parts(#"{"functionCall":{"name":"f","willContinue":true}}"#),

@@ -1,5 +1,5 @@
-// What of a conversation goes back to a provider: calls that are legal in its format whatever the model sent, reasoning
-// where it is wanted, no empty turns. In every dialect.
+// Conversations as sent to a provider: legal calls whatever the model sent, reasoning where required, no empty turns.
+// In each format.
 
 import Chat
 import Formats
@@ -8,7 +8,7 @@ import JSON
 import Providers
 import Testing
 
-/// Requests in any dialect.
+/// Requests in any format.
 enum History {
     static let user: JSONValue = ["role": "user", "content": "q"]
     static let result: JSONValue = ["role": "tool", "tool_call_id": "c1", "name": "get x!", "content": "no"]
@@ -29,13 +29,13 @@ enum History {
     private static let user = History.user
     private static let result = History.result
 
-    /// A call as the format of that dialect has it.
+    /// A call in the form of that format.
     private struct Sent: Equatable {
         var name: String?
         var arguments: JSONValue?
     }
 
-    /// The calls in a request, and the names that results bear. Arguments that are JSON text are shown decoded.
+    /// Calls of a request and names of its results. Arguments that are JSON text are decoded.
     private static func calls(_ body: JSONValue) throws -> (calls: [Sent], results: [String]) {
         var calls: [Sent] = []
         var results: [String] = []
@@ -67,7 +67,7 @@ enum History {
         [
             (#"{"a":1}"#, ["a": 1]), (#"{"a":"lo"#, [:]), ("[1]", [:]), ("7", [:]), ("null", [:]), (#""x""#, [:]),
             ("not json", [:]), ("", [:]), (" ", [:]), ("{}{}", [:]), (#""{\"a\":1}""#, ["a": 1]),
-            // Mended by lenient readers alone.
+            // Repaired by lenient readers only.
             ("{\"a\":\"x\u{1}\"}", nil), ("\u{FEFF}{\"a\":1}", ["a": 1]), (#"{"a":"\ud800"}"#, ["a": "\u{FFFD}"]),
             (#"{"a":NaN}"#, ["a": .null]),
         ] as [(String, JSONValue?)])
@@ -80,7 +80,7 @@ enum History {
         let arguments = try #require(calls.first?.arguments)
         #expect(calls.count == 1)
         #expect(arguments.object != nil)
-        // Messages alone have a form for broken JSON.
+        // Only Messages has a form for broken JSON.
         if let expected = sent.1, dialect != "anthropic" || expected != [:] { #expect(arguments == expected) }
     }
 
@@ -108,7 +108,7 @@ enum History {
         if name.wholeMatch(of: /[a-zA-Z_][a-zA-Z0-9_]{0,63}/) != nil { #expect(sent == name) }
     }
 
-    /// Names that differ go back as names that differ, from each other and from the tools there are.
+    /// Different names stay different, from each other and from the names of tools.
     @Test(arguments: dialects) func namesStayApart(dialect: String) throws {
         let names = ["get weather", "get.weather!", "get weather", "get_weather", "get weather?", "get@weather"]
         let calls: [JSONValue] = names.enumerated().map { index, name in
@@ -125,7 +125,7 @@ enum History {
         #expect(try Self.calls(History.body(dialect, messages, tools)).calls.compactMap(\.name) == sent)
     }
 
-    /// A provider's own parts are mended as well, and stay as they came where they are legal.
+    /// A provider's own parts are repaired too; legal ones stay unchanged.
     @Test(
         arguments: [
             (
@@ -179,14 +179,14 @@ enum History {
 
     // MARK: Reasoning
 
-    /// DeepSeek: the reasoning of a turn with calls goes back for ever, that of other turns never.
+    /// DeepSeek: the reasoning of a turn with calls is always sent, that of other turns never.
     @Test func reasoningOfTurnsWithCalls() throws {
         let call: JSONValue = ["id": "c1", "type": "function", "function": ["name": "f", "arguments": "{}"]]
         let messages: [JSONValue] = [
             Self.user, ["role": "assistant", "content": "a", "reasoning_content": "r0"], Self.user,
             ["role": "assistant", "content": .null, "reasoning_content": "r1", "tool_calls": [call]], Self.result,
             ["role": "assistant", "content": "b", "reasoning_content": "r2"], Self.user,
-            // From another server, and from none.
+            // From another server, and without one.
             ["role": "assistant", "content": .null, "reasoning": "r3", "tool_calls": [call]], Self.result,
             ["role": "assistant", "content": .null, "tool_calls": [call]], Self.result,
             ["role": "assistant", "content": "c", "reasoning_details": []], Self.user,
@@ -252,7 +252,7 @@ enum History {
         ["content": "", "native": ["dialect": "cohere", "thinking": "r", "tool_plan": "p"]],
     ]
 
-    /// With an empty turn a request is the same as without it.
+    /// A request with an empty turn equals one without it.
     @Test(arguments: dialects + ["tgi"], silent) func emptyTurnsAreLeftOut(dialect: String, turn: JSONObject) throws {
         var message = turn
         message["role"] = "assistant"
@@ -308,7 +308,7 @@ enum History {
         #expect(body["messages"]?.array?[1]["content"] == [thinking, ["type": "text", "text": "a"]])
     }
 
-    /// Gemini refuses a part of empty text.
+    /// Gemini rejects a part with empty text.
     @Test func emptyPartsAreLeftOut() throws {
         let native: JSONValue = [
             "dialect": "gemini", "parts": [["text": ""], ["text": "a"], ["text": "", "thoughtSignature": "S"]],

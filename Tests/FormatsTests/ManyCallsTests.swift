@@ -1,5 +1,5 @@
-// Time grows with the number of calls, blocks and items in a stream, not with its square. Quadratic work takes minutes
-// for these numbers, linear work a second or two in a debug build.
+// Linear time in the number of calls, blocks and items of a stream. Quadratic work takes minutes for these numbers,
+// linear work a second or two in a debug build.
 
 import Chat
 import JSON

@@ -1,4 +1,4 @@
-// Pieces of calls under wrong indexes, and calls that come twice, in each format; ends without a finish reason.
+// Pieces of calls under wrong indexes, and duplicate calls, in each format; ends without a finish reason.
 
 import Chat
 import JSON
@@ -31,14 +31,14 @@ import Testing
     private static func stop(_ index: Int) -> String { #"{"type":"content_block_stop","index":\#(index)}"# }
 
     @Test(arguments: [
-        // A piece under an index that no call has, or that of a call that is whole.
+        // A piece under an unknown index, or that of a complete call.
         [begin(0, "a"), input(7, #"{"n":"#), input(7, "1}"), stop(0), begin(1, "b"), input(8, #"{"n":2}"#), stop(1)],
         [begin(0, "a"), input(0, #"{"n":1}"#), stop(0), begin(1, "b"), input(0, #"{"n":2}"#), stop(1)],
         // One index for both.
         [begin(0, "a"), input(0, #"{"n":1}"#), stop(0), begin(0, "b"), input(0, #"{"n":2}"#), stop(0)],
-        // The begin comes again under another index.
+        // The begin repeats under another index.
         [begin(0, "a"), begin(1, "a"), input(1, #"{"n":1}"#), stop(1), begin(2, "b"), input(2, #"{"n":2}"#), stop(2)],
-        // Side by side, each under its own index.
+        // Interleaved, each under its own index.
         [
             begin(0, "a"), begin(1, "b"), input(1, #"{"n":"#), input(0, #"{"n":1"#), input(1, "2}"), input(0, "}"),
             stop(0), stop(1),
@@ -62,11 +62,11 @@ import Testing
     }
 
     @Test(arguments: [
-        // All pieces under one number, with the right ids.
+        // All pieces under one number, with correct ids.
         [added(0, "a"), piece(0, "a", #"{"n":1}"#), added(1, "b"), piece(0, "b", #"{"n":2}"#)],
-        // Under numbers that no item has, with ids that name none.
+        // Under numbers without an item, with unknown ids.
         [added(0, "a"), piece(5, "x", #"{"n":1}"#), done(0, "a"), added(1, "b"), piece(6, "y", #"{"n":2}"#)],
-        // Side by side: by number where ids change, by id where there are no numbers.
+        // Interleaved: by number if ids change, by id if there are no numbers.
         [added(0, "a"), added(1, "b"), piece(1, "x", #"{"n":"#), piece(0, "y", #"{"n":1}"#), piece(1, "z", "2}")],
         [
             added(0, "a"), added(1, "b"), piece(nil, "b", #"{"n":"#), piece(nil, "a", #"{"n":1}"#),
@@ -89,19 +89,19 @@ import Testing
         #"{"type":"response.function_call_arguments.done","output_index":0,"item_id":"i\#(id)","arguments":"{\"n\":\#(number)}"}"#
     }
 
-    /// One number for all calls, with ids of their own.
+    /// One number for all calls, with distinct ids.
     @Test(
         arguments: [
             [
                 added(0, "a"), piece(0, "a", #"{"n":1}"#), argumentsDone("a", 1), done(0, "a", 1),
                 added(0, "b"), piece(0, "b", #"{"n":2}"#), argumentsDone("b", 2), done(0, "b", 2),
             ],
-            // Side by side.
+            // Interleaved.
             [
                 added(0, "a"), added(0, "b"), piece(0, "b", #"{"n":"#), piece(0, "a", #"{"n":1}"#), piece(0, "b", "2}"),
                 argumentsDone("a", 1), argumentsDone("b", 2), done(0, "a", 1), done(0, "b", 2),
             ],
-            // Without pieces, without begins, and without ends.
+            // Without pieces, begins or ends.
             [added(0, "a"), done(0, "a", 1), added(0, "b"), done(0, "b", 2)],
             [done(0, "a", 1), done(0, "b", 2)],
             [added(0, "a"), piece(0, "a", #"{"n":1}"#), added(0, "b"), piece(0, "b", #"{"n":2}"#)],
@@ -123,7 +123,7 @@ import Testing
         return JSONWriter.text(["choices": [.object(choice)]])
     }
 
-    /// A call in pieces, and then whole.
+    /// A call in pieces, then complete.
     @Test(arguments: [("a", "f"), ("a", nil), (nil, "f"), (nil, nil)] as [(String?, String?)], [false, true])
     func wholeRepetition(head: (id: String?, name: String?), isLast: Bool) {
         let pieces = [Self.chunk("a", "f", #"{"n""#), Self.chunk(nil, nil, ":1}")]
@@ -223,7 +223,7 @@ import Testing
         ])
     }
 
-    /// Arguments; whether the reply is whole with `[DONE]`, and at the end of the body without it.
+    /// Arguments; whether the reply is complete with `[DONE]`, and at the end of the body without it.
     @Test(arguments: [
         (#"{"n":1}"#, true, true), ("{}", true, true), ("", true, false), (#"{"n":"#, false, false),
         (#"{"n":"}"#, false, false),

@@ -1,4 +1,4 @@
-// What only one provider says beside text, by value: shown under its name, once, and again when it has changed.
+// Members of single providers beside text: reported under their names, once, and again after a change.
 
 import Chat
 import Formats
@@ -26,7 +26,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
         [UInt8](payloads.map { isEvents ? "data: \($0)\n\n" : "\($0)\n" }.joined().utf8)
     }
 
-    /// The same at every size of the pieces in which the stream comes.
+    /// The same for each size of the pieces of the stream.
     private static func check(
         _ body: [UInt8], _ dialect: any WireFormat, text: String, natives: [Native],
         _ more: (StreamOutcome) -> Void = { _ in }
@@ -75,7 +75,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
         #expect(whole.skimmed > 0)
     }
 
-    /// A value that returns is a change, also where the chunk is like one that was learnt.
+    /// A value that returns is a change, also in a chunk that matches a template.
     @Test func geminiChangesThere() {
         func chunk(_ text: String, _ rating: String) -> String {
             Self.gemini(text, #","safetyRatings":[{"probability":"\#(rating)"}]"#)
@@ -152,7 +152,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
         }
     }
 
-    /// What counts nothing says nothing.
+    /// Empty counts are not reported.
     @Test func anthropicWithoutAnything() {
         let outcome = runAnthropic([
             #"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":1,"service_tier":null,"#
@@ -267,8 +267,8 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
 }
 
 @Suite struct CleanEndTests {
-    /// A finish reason and the clean end of the body make a reply whole where a gateway leaves out the end marker; without
-    /// a reason it was cut.
+    /// A finish reason and the clean end of the body complete a reply without an end marker; without a reason it was
+    /// cut.
     @Test(arguments: [
         (
             "anthropic", #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#,
@@ -330,7 +330,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
     }
 
     @Test func llama() {
-        // As its server sends them: beside the usage; with timings_per_token, in every chunk.
+        // As its server sends them: beside the usage, or with timings_per_token in each chunk.
         let last =
             #"{"choices":[],"usage":{"completion_tokens":20,"prompt_tokens":29,"total_tokens":49},"timings":{"cache_n":0,"#
             + #""prompt_n":29,"prompt_ms":568.5,"predicted_n":20,"predicted_ms":1295.0,"predicted_per_second":14.6}}"#
@@ -343,7 +343,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
     }
 
     @Test func llamaInResponses() {
-        // Beside the response of the event that ends it, as llama.cpp's server sends it.
+        // Beside the response in the final event, as llama.cpp's server sends it.
         let ending =
             #"{"type":"response.completed","response":{"id":"r","status":"completed","output":[{"type":"message","#
             + #""id":"m","role":"assistant","content":[{"type":"output_text","text":"a"}]}]},"timings":{"cache_n":1,"#

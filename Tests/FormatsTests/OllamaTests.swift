@@ -1,4 +1,4 @@
-// Ollama's own endpoint: what its lines say, and how it is asked.
+// Ollama's own endpoint: lines and requests.
 
 import Chat
 import Formats
@@ -74,7 +74,7 @@ import Testing
         let outcome = Self.read(#"{"message":{"content":"a"},"do"#)
         #expect(outcome.error?.kind == .protocol)
         #expect(outcome.error?.message.contains(#"{"message":{"content":"a"},"do"#) == true)
-        // A proxy's mark ends nothing.
+        // A marker of a proxy ends nothing.
         #expect(!Self.read("[DONE]").hasCleanEnd)
     }
 

@@ -1,4 +1,4 @@
-// What single providers add to the Chat Completions format: told as it came, and again only where it has changed.
+// Additions of single providers to Chat Completions: native events, and again only after a change.
 
 import Chat
 import Formats
@@ -82,7 +82,7 @@ extension StreamOutcome {
             ])
     }
 
-    /// What is empty, and single strings and numbers, are no events: they stand in every chunk.
+    /// Empty values, strings and numbers are not events: they are in each chunk.
     @Test(arguments: [
         #","citations":[]"#, #","citations":null"#, #","graph_data":{"sources":null,"items":[]}"#, #","provider":"P""#,
         #","created":1.5,"system_fingerprint":"f","p":"abc""#, #","usage":null,"x_groq":{"id":"r"}"#,
@@ -91,7 +91,7 @@ extension StreamOutcome {
         #expect(outcome.events == [.start, .token("a")])
     }
 
-    /// The template holds a value that has been told; another one ends it.
+    /// The template fixes a value that was reported; another value ends it.
     @Test func repeatedValuesAreToldOnceAndSkimmed() {
         func citing(_ url: String) -> [String] {
             (0..<50).map { chunk("{\"content\":\"\($0),\"}", rest: ",\"citations\":[\"\(url)\"]") }
@@ -108,7 +108,7 @@ extension StreamOutcome {
         }
     }
 
-    /// Values that differ from place to place are told once each; one value in all of them is told once.
+    /// Values that differ by place are reported once each; one value in all places is reported once.
     @Test func aValueInSeveralPlaces() {
         func citing(_ top: String, _ delta: String, _ message: String) -> String {
             chunk(
@@ -126,7 +126,7 @@ extension StreamOutcome {
         #expect(same.natives == [["citations", ["x"]]])
     }
 
-    /// A value that no template holds, told between chunks that a template holds.
+    /// A value outside templates, reported between chunks that a template matches.
     @Test func aTemplateGoesWithItsValue() {
         func citing(_ url: String, _ delta: String) -> String { chunk(delta, rest: ",\"citations\":[\"\(url)\"]") }
         let text = #"{"content":"a"}"#
@@ -137,7 +137,7 @@ extension StreamOutcome {
         #expect(outcome.text == "aabcaa")
     }
 
-    /// Log probabilities are of their chunk's text: equal ones are two.
+    /// Log probabilities belong to the text of their chunk: equal ones count twice.
     @Test func logProbabilities() {
         let logprobs = #","logprobs":{"content":[{"token":"ha","logprob":0.0}],"refusal":null}"#
         let outcome = StreamHarness.run(
@@ -245,7 +245,7 @@ private extension JSONValue {
         #expect(messages.summary.usage?.cost == cost)
     }
 
-    /// Venice says it beside the usage; others after the counts, or before them.
+    /// Venice sends it beside the usage; others after or before the counts.
     @Test(arguments: [
         [#"{"choices":[],"usage":{"completion_tokens":2},"cost":{"usd":0.5,"diem":0}}"#],
         [#"{"choices":[],"usage":{"completion_tokens":2}}"#, #"{"choices":[],"usage":{"cost":0.5}}"#],

@@ -1,4 +1,4 @@
-// Each shape a Chat Completions stream has been seen in, by value.
+// Observed shapes of Chat Completions streams.
 
 import Chat
 import Formats
@@ -37,7 +37,7 @@ private func chunk(_ delta: String, finish: String = "null") -> String {
     }
 
     @Test(arguments: [
-        // Beside a delta, messages and texts repeat it.
+        // Beside a delta, messages and texts are repetitions.
         (#"{"index":0,"delta":{"content":"a"},"message":{"content":"xa"},"text":"a"}"#, "a"),
         (#"{"index":0,"delta":{"content":""},"message":{"content":"xa"}}"#, ""),
         // Alone they count.

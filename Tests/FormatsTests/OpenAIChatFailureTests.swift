@@ -1,4 +1,4 @@
-// Failures inside a stream, and answers that are no stream at all.
+// Failures inside a stream, and bodies that are not streams.
 
 import Chat
 import Formats

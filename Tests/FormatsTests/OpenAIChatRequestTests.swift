@@ -1,4 +1,4 @@
-// What goes out: the body, the address, the headers; and what is refused before anything does.
+// Requests: body, address, headers; and requests that are rejected before they are sent.
 
 import Base
 import Chat

@@ -1,5 +1,5 @@
-// Where a Chat Completions chunk may hold its text: the same words in every container, under every name and in every
-// form, by parsing and by template.
+// Places of text in a Chat Completions chunk: the same words in each container, under each name and in each form,
+// parsed and by template.
 
 import Chat
 import Formats
@@ -94,7 +94,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         #expect(outcome.summary.finishReason == .stop)
     }
 
-    /// Two hundred chunks alike, in pieces of every kind: the template says what a parse says.
+    /// Two hundred similar chunks, cut in many ways: the template gives the same result as parsing.
     @Test(arguments: ChunkShape.texts + ChunkShape.reasonings) func manyAreAlike(_ shape: ChunkShape) {
         let frames = (0..<200).map { shape.chunk("\"\($0),\"") } + [Self.end, "[DONE]"]
         let expected = (0..<200).map { "\($0)," }.joined()
@@ -105,7 +105,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         }
     }
 
-    /// Shapes of one string are read without a parse.
+    /// Shapes of one string are read without parsing.
     @Test(
         arguments: (ChunkShape.texts + ChunkShape.reasonings).filter {
             ["string", "object", "parts"].contains($0.form)
@@ -137,7 +137,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         #expect(outcome.hasCleanEnd)
     }
 
-    /// Text that stands in two places is said once.
+    /// Text in two places is delivered once.
     @Test(arguments: [
         #"{"delta":{"content":"a","text":"a"}}"#, #"{"delta":{"content":"","text":"a"}}"#,
         #"{"delta":{"content":"a","message":{"content":"a"}}}"#, #"{"delta":{"message":{"content":"a","text":"a"}}}"#,
@@ -163,7 +163,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         #expect(outcome.text.isEmpty)
     }
 
-    /// The whole text once more at the end, in any container that the deltas did not use.
+    /// The whole text repeated at the end, in any container that the deltas did not use.
     @Test(arguments: [
         #"{"message":{"content":"Hello"},"finish_reason":"stop"}"#, #"{"text":"Hello","finish_reason":"stop"}"#,
         #"{"delta":{"message":{"content":"Hello"}},"finish_reason":"stop"}"#,
@@ -177,7 +177,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         #expect(outcome.summary.finishReason == .stop)
     }
 
-    /// Calls that a message repeats are no more of them.
+    /// Calls that a message repeats are not further calls.
     @Test func callsAreTakenOnce() {
         let calls = #"[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}]"#
         for choice in [
@@ -192,7 +192,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         #expect(nested.summary.finishReason == .toolCalls)
     }
 
-    /// A message beside deltas is the text so far; where no delta brings text, its last state is the reply.
+    /// A message beside deltas is the text so far; if no delta has text, its last state is the reply.
     @Test(arguments: [
         [#"{"delta":{"content":""},"message":{"content":"Hel"}}"#, #"{"delta":{},"finish_reason":"stop"}"#],
         [
@@ -207,8 +207,8 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         #expect(outcome.hasOutput)
     }
 
-    /// A message beside deltas is told once, whether it grows, repeats itself or comes in pieces, and wherever the deltas
-    /// are empty or absent.
+    /// A message beside deltas is delivered once, whether it grows, repeats itself or comes in pieces, and wherever
+    /// deltas are empty or absent.
     @Test(arguments: [
         (
             #"{"delta":{"role":"assistant"},"message":{"content":"Hello"}}"#,
@@ -238,7 +238,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         }
     }
 
-    /// What the deltas leave out is read from the message beside them.
+    /// Parts that deltas leave out are read from the message beside them.
     @Test(arguments: [
         #"{"content":[{"type":"text","text":"Hello"}]}"#, #"{"content":{"text":"Hello"}}"#, #"{"text":["Hello"]}"#,
         #"{"content":"Hello","reasoning_content":"r"}"#, #"{"reasoning":["r"],"content":"Hello"}"#,
@@ -302,7 +302,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
         #expect(StreamHarness.run(sse: Self.body(frames)).skimmed > 90)
     }
 
-    /// A template of a container goes once a better one speaks.
+    /// A template of a container is dropped once a better container has output.
     @Test func aTemplateEndsWithItsContainer() {
         let nested = ChunkShape(container: "delta.message", key: "content", form: "string")
         let direct = ChunkShape(container: "delta", key: "content", form: "string")

@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func withoutIndexAndId() {
-        // Whole calls, as servers that know no fragments send them.
+        // Complete calls, from servers that do not send fragments.
         #expect(
             calls(#"{"function":{"name":"f","arguments":{"x":1}}},{"function":{"name":"f","arguments":{"x":2}}}"#)
                 == [["", "f", #"{"x":1}"#, ["x": 1]], ["", "f", #"{"x":2}"#, ["x": 2]]])

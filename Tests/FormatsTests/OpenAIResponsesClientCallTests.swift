@@ -1,5 +1,4 @@
-// Calls of Responses that wait for the client, and the phases of its messages: as they come, cut anywhere, and as they go
-// back.
+// Calls of Responses that wait for the client, and phases of its messages: decoded at each cut, and sent back.
 
 import Chat
 import Formats
@@ -34,7 +33,7 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
         let value = try JSONReader.value(item)
         let streams = [
             [done(0, item), end],
-            // Servers that leave out one of the two ways in which an item comes.
+            // Servers that send an item in one of its two ways only.
             [event("output_item.added", #""output_index":0,"item":\#(item)"#), end],
             [event("completed", #""response":{"status":"completed","output":[\#(item)]}"#)],
         ]
@@ -139,7 +138,7 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
         return [UInt8]((payloads + [end]).map { "data: \($0)\n\n" }.joined().utf8)
     }()
 
-    /// The text of each phase, in its order.
+    /// The text of each phase, in order.
     private func phases(_ events: [DecodedEvent]) -> [[String]] {
         var phase = "-"
         var texts: [[String]] = []
@@ -185,7 +184,7 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
         let question: JSONValue = ["role": "user", "content": "hi"]
         let items = try input(question, reply, question)
         #expect(items.map { $0["phase"]?.string } == [nil, "commentary", "final_answer", nil, nil])
-        // Also on messages that a script has written itself.
+        // Also for messages that a script has written.
         let own = try input(question, ["role": "assistant", "content": "a", "phase": "final_answer"], question)
         #expect(own.map { $0["phase"]?.string } == [nil, "final_answer", nil])
     }

@@ -1,4 +1,4 @@
-// What the events of a Responses stream say, by value.
+// Events of a Responses stream.
 
 import Chat
 import Formats
@@ -199,11 +199,11 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
     }
 
     @Test(arguments: [
-        // All there is in one place.
+        // Everything in one place.
         [event("function_call_arguments.done", #""output_index":0,"arguments":"{\"a\":1}""#)],
         [event("function_call_arguments.delta", #""output_index":0,"delta":"{\"a\":1}""#)],
         [event("output_item.done", #""output_index":0,"item":\#(ResponsesStream.call)"#)],
-        // No number, and no id that stays the same.
+        // No number, and no stable id.
         [
             event("function_call_arguments.delta", #""item_id":"x1","delta":"{\"a\":1""#),
             event("function_call_arguments.delta", #""item_id":"x2","delta":"}""#),

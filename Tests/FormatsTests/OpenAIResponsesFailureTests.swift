@@ -1,4 +1,4 @@
-// Failures inside a Responses stream, and answers that are no stream at all.
+// Failures inside a Responses stream, and bodies that are not streams.
 
 import Chat
 import Formats

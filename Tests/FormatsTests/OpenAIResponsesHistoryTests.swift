@@ -33,7 +33,7 @@ import Testing
 
     @Test(
         arguments: [
-            // Stored: all as it came, but for reasoning at the end.
+            // Stored: all items as they came, except final reasoning.
             (
                 [:], nil, "gpt-5",
                 [
@@ -45,7 +45,7 @@ import Testing
                 ["store": false], nil, "gpt-5",
                 ["reasoning -", "web_search_call -", "mcp_call mcp", "message -", "reasoning -", "function_call -"]
             ),
-            // The provider said itself that it stored nothing.
+            // The provider reported that it stored nothing.
             (
                 [:], false, "gpt-5",
                 ["reasoning -", "web_search_call -", "mcp_call mcp", "message -", "reasoning -", "function_call -"]

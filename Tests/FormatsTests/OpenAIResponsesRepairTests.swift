@@ -1,5 +1,5 @@
-// Streams with events missing, doubled, renumbered and out of order: the text is whole, or there is an error; it is
-// never damaged, and nothing of it comes twice.
+// Streams with missing, duplicate, renumbered and reordered events: the text is complete or there is an error; it is
+// never damaged or duplicated.
 
 import Chat
 import Formats
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    /// Whatever is lost from some event to some other: as long as the response comes whole at the end.
+    /// Any range of events may be lost if the response comes complete at the end.
     @Test func manyEventsMissing() {
         for start in Self.payloads.indices.dropLast() {
             for stop in start..<(Self.payloads.count - 1) {
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    /// Where numbers say nothing they change nothing: the reply is read as if there were none.
+    /// Numbers without meaning change nothing: the reply is read without them.
     @Test(arguments: ["", #""sequence_number":0,"#, #""sequence_number":-1,"#, #""sequence_number":null,"#])
     func numbersThatDoNotCount(number: String) {
         let payloads = Self.payloads.map { payload in

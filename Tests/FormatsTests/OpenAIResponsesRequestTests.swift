@@ -1,4 +1,4 @@
-// How a request in the common form is put for the Responses API; and what is refused before anything goes out.
+// Requests to the Responses API, and requests that are rejected before they are sent.
 
 import Chat
 import Formats
@@ -18,7 +18,7 @@ import Testing
         ChatRequest(model: "m", system: system, messages: messages, parameters: parameters, isLenient: isLenient)
     }
 
-    /// What `thinking = false` comes to, model by model.
+    /// Result of `thinking = false` by model.
     @Test(
         arguments: [
             ("gpt-5-mini", "minimal"), ("openai/gpt-5-nano-2025-08-07", "minimal"), ("gpt-5", "minimal"),
@@ -110,7 +110,7 @@ import Testing
                 ["stream_options": ["include_usage": true, "include_obfuscation": false]], "stream_options",
                 ["include_obfuscation": false]
             ),
-            // The provider's own, untouched.
+            // The provider's own form, unchanged.
             (["previous_response_id": "resp_1"], "previous_response_id", "resp_1"), (["store": false], "store", false),
             ([:], "store", nil), (["background": true], "background", true),
             (["truncation": "auto"], "truncation", "auto"),
@@ -131,7 +131,7 @@ import Testing
                 ["thinking": ["effort": "low", "summary": "concise"]], "reasoning",
                 ["effort": "low", "summary": "concise"]
             ),
-            // The form of the answer.
+            // The response format.
             (["response_format": "text"], "text", ["format": ["type": "text"]]),
             (["response_format": "json_object"], "text", ["format": ["type": "json_object"]]),
             (
@@ -346,7 +346,7 @@ import Testing
         ["id": "ct", "type": "custom_tool_call", "call_id": "c2", "name": "sql", "input": "select 1"],
     ]
 
-    /// The message that the decoder makes of a reply of these items.
+    /// The message that the decoder makes of these items.
     private static func message() throws -> JSONObject {
         let payload = #"{"type":"response.completed","response":{"id":"r1","output":\#(JSONWriter.text(items))}}"#
         return try #require(ResponsesStream.run(payload).message.object)

@@ -1,21 +1,21 @@
-// Writes Responses streams for tests: numbered events of a small reply, and runs of them through the decoder.
+// Builds Responses streams: numbered events of a small reply, and their decoding.
 
 import Formats
 
-/// A reply's events, numbered as they are added.
+/// Events of a reply, numbered in order.
 struct ResponsesStream {
     private(set) var payloads: [String] = []
     private var number = 0
 
     /// Adds an event.
-    /// - Parameter members: all but type and number, as JSON without the braces.
+    /// - Parameter members: JSON members without braces, apart from type and number.
     mutating func add(_ type: String, _ members: String = "") {
         let rest = members.isEmpty ? "" : ",\(members)"
         payloads.append(#"{"type":"response.\#(type)","sequence_number":\#(number)\#(rest)}"#)
         number += 1
     }
 
-    /// Adds the events of one part of an item: its pieces, and how it ends.
+    /// Adds the events of one part of an item: its pieces and its end.
     mutating func part(_ kind: String, _ type: String, of item: Int, _ pieces: [String], index: String) {
         let place = #""output_index":\#(item),"item_id":"i\#(item)",\#(index)"#
         for piece in pieces { add("\(kind).delta", #"\#(place),"delta":"\#(piece)""#) }
@@ -26,7 +26,7 @@ struct ResponsesStream {
         add(event, #"\#(place),"part":{"type":"\#(type)","\#(member)":"\#(whole)"}"#)
     }
 
-    /// Adds an item from its first to its last event.
+    /// Adds all events of an item.
     mutating func item(_ index: Int, _ begun: String, _ done: String, _ inside: (inout ResponsesStream) -> Void) {
         add("output_item.added", #""output_index":\#(index),"item":\#(begun)"#)
         inside(&self)

@@ -1,4 +1,4 @@
-// The limit of a continued reply, under every name that a request gives it.
+// The limit of a continued reply under each of its names.
 
 import Chat
 import Formats
@@ -53,7 +53,7 @@ import Testing
         #expect(ollama["options"]?["num_predict"] == 40)
         let tgi = try History.body("tgi", [History.user], ["max_tokens": 50], continuing: "Once", arrived: 10)
         #expect(tgi["parameters"]?["max_new_tokens"] == 40)
-        // Formats that are never asked to go on are none the less asked for less.
+        // Formats without continuation still request fewer tokens.
         let gemini = try History.body("gemini", [History.user], ["max_tokens": 50], arrived: 10)
         #expect(gemini["generationConfig"]?["maxOutputTokens"] == 40)
         let responses = try History.body("responses", [History.user], ["max_tokens": 50], arrived: 10)

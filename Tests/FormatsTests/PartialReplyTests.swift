@@ -1,4 +1,4 @@
-// The assistant message of a reply that was stopped or failed: it holds no calls, in any dialect.
+// The assistant message of a stopped or failed reply has no calls, in each format.
 
 import Formats
 import JSON
@@ -67,7 +67,7 @@ import Testing
             ]),
     ]
 
-    /// Wherever the reader stops, the message holds no call, and with the text that was read it is a legal turn.
+    /// Wherever the reader stops, the message has no call, and is a legal turn with the delivered text.
     @Test(arguments: streams) func holdsNoCalls(stream: Stream) throws {
         for count in 1...stream.frames.count {
             let decoder = try #require(FormatCatalog.named(stream.dialect)).makeDecoder()
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    /// What is no call stays: results of the provider's own tools, signed text.
+    /// Other parts stay: results of the provider's tools, signed text.
     @Test func otherPartsStay() throws {
         let decoder = try #require(FormatCatalog.named("gemini")).makeDecoder()
         var events: [DecodedEvent] = []

@@ -1,4 +1,4 @@
-// Quotas of a day or more are kind "quota"; limits of a minute heal.
+// Quotas of a day or more have kind "quota"; limits of a minute are temporary.
 
 import Chat
 import HTTP

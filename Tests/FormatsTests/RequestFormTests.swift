@@ -1,5 +1,5 @@
-// The common form of a request, as every dialect reads it: messages, tools, schemas, formats, thinking. Held here by
-// what Chat Completions makes of it, whose form is nearest to it; each dialect's own tests hold the rest.
+// The common form of a request: messages, tools, schemas, formats, thinking. Checked by the Chat Completions
+// encoding, which is nearest to it; the tests of each format check the rest.
 
 import Chat
 import Formats
@@ -37,7 +37,7 @@ import Testing
                 ["type": "image", "media_type": "image/png", "data": "iVBORw0KGgo=", "detail": "low"],
                 ["type": "image_url", "image_url": ["url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"]]
             ),
-            // The type is known by the first bytes.
+            // The type is detected from the first bytes.
             (
                 ["type": "image", "data": "R0lGODlhAQABAAAAACw="],
                 ["type": "image_url", "image_url": ["url": "data:image/gif;base64,R0lGODlhAQABAAAAACw="]]
@@ -89,7 +89,7 @@ import Testing
         #expect(error?.message.contains(says) == true, "\(error?.message ?? "no error")")
     }
 
-    /// `reply.tool_calls` may be put into a message as they are; Chat Completions' own keep all their members.
+    /// `reply.tool_calls` is valid in a message; calls in the form of Chat Completions keep all members.
     @Test func toolCalls() throws {
         let messages: [JSONValue] = [
             [
@@ -150,7 +150,7 @@ import Testing
         #expect(sent.url == "https://api.example\(wire)")
     }
 
-    /// Chat Completions alone has a place for it.
+    /// Only Chat Completions has a place for it.
     @Test(arguments: ["openai", "responses", "anthropic", "gemini", "ollama", "tgi", "cohere"])
     func namesOfSpeakers(dialect: String) throws {
         let message: JSONValue = ["role": "user", "name": "bob", "content": "hi"]
@@ -167,7 +167,7 @@ import Testing
         #expect(try !body(isLenient: true).contains("bob"))
     }
 
-    /// What only some providers know goes to all.
+    /// Unknown members go to all providers.
     @Test func unknownMembersOfTools() throws {
         let flat: JSONValue = ["name": "f", "cache_control": ["type": "ephemeral"]]
         let nested: JSONValue = ["type": "function", "function": ["name": "g"], "defer_loading": true]
@@ -183,7 +183,7 @@ import Testing
         let tools = try #require(
             try Self.body(Self.user("q"), ["tools": [native, ["name": "now", "strict": true]]])["tools"]?.array)
         #expect(tools[0] == native)
-        // A tool without parameters takes none. Lua's empty tables are objects; `required` is an array all the same.
+        // A tool without parameters takes none. Lua's empty tables are objects; `required` becomes an array.
         #expect(
             tools[1]["function"]
                 == ["name": "now", "parameters": ["type": "object", "properties": [:]], "strict": true])

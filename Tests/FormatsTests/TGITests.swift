@@ -1,4 +1,4 @@
-// TGI's own endpoint: what its frames say, and how it is asked.
+// TGI's own endpoint: frames and requests.
 
 import Chat
 import Formats
@@ -39,7 +39,7 @@ import Testing
         #expect(outcome.isDone)
     }
 
-    /// A frame of the last token that is text too.
+    /// A frame of the last token, which is text too.
     @Test func theLastTokenMayBeText() {
         let outcome = Self.read(
             #"{"token":{"text":"a","special":false},"generated_text":null}"#,

@@ -1,4 +1,4 @@
-// Calls cut at any place and sent as misbehaving servers send them come out as they were.
+// Calls cut anywhere and sent as misbehaving servers do are decoded unchanged.
 
 import Chat
 import JSON
@@ -8,7 +8,7 @@ import Testing
 @testable import Formats
 
 @Suite struct ToolCallFuzzTests {
-    /// How a server sends calls.
+    /// Ways in which servers send calls.
     enum Kind: CaseIterable {
         /// Right indexes; the head has id and name. Calls may be mixed.
         case byIndex, byIndexWithoutIDs, byIndexAsText
@@ -30,7 +30,7 @@ import Testing
         case oneID
         /// Each piece repeats all before it, with the head in each piece, or not; the last one comes twice.
         case snapshots, snapshotsWithHeads
-        /// An empty object stands for the arguments that are yet to come.
+        /// An empty object stands for arguments that follow.
         case placeholder
     }
 
@@ -66,8 +66,8 @@ import Testing
         return object
     }
 
-    /// - Parameter mayBeBlank: whether a call may have no arguments at all. It then has a name of its own: nobody can tell
-    ///   it from the head of the next call otherwise.
+    /// - Parameter mayBeBlank: a call may have no arguments. It then has a unique name: otherwise it is
+    /// indistinguishable from the head of the next call.
     private static func calls(mayBeBlank: Bool, _ random: inout SeededGenerator) -> [Call] {
         var seen: Set<String> = []
         return (0..<Int.random(in: 1...4, using: &random)).map { number in
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    /// The text in pieces, cut between characters as a server's tokenizer may.
+    /// The text in pieces, cut between characters as a tokenizer may.
     private static func pieces(_ text: String, _ random: inout SeededGenerator) -> [String] {
         var pieces: [String] = []
         var rest = text.unicodeScalars[...]
@@ -119,10 +119,10 @@ import Testing
             return .object(piece)
         }
 
-        /// The pieces of one call.
+        /// Pieces of one call.
         mutating func sent(_ call: Call, number: Int) -> [JSONValue] {
             var texts = ToolCallFuzzTests.pieces(call.text, &random)
-            // The head comes with a piece of the arguments, or without.
+            // The head comes with or without a piece of the arguments.
             if texts.isEmpty || Bool.random(using: &random) { texts.insert("", at: 0) }
             let place = JSONValue.int(Int64(number))
             let id = newID()
@@ -171,7 +171,7 @@ import Testing
             .snapshotsWithHeads, .placeholder,
         ]
 
-        /// The pieces of all calls in the order in which they are sent: those of a call in its own, heads before the next.
+        /// Pieces of all calls in sending order: those of a call in its own order, heads before the next.
         mutating func sent(_ calls: [Call]) -> [JSONValue] {
             var queues = calls.enumerated().map { sent($0.element, number: $0.offset)[...] }
             guard Self.mixed.contains(kind), Bool.random(using: &random) else { return Array(queues.joined()) }

@@ -1,12 +1,12 @@
-// Runs the real `moonrill` beside the tests: what a user types, and what a user sees.
+// Runs the real `moonrill` binary.
 
 import Foundation
 
 /// The built command.
 public enum MoonrillBinary {
-    /// How a run ended and what it said.
+    /// Outcome of a run.
     public struct Result: Sendable {
-        /// The exit status, or the signal's number.
+        /// Exit status, or signal number.
         public var status: Int32
         /// The signal that ended it.
         public var signal: Int32?
@@ -32,15 +32,15 @@ public enum MoonrillBinary {
         return packageRoot + "/.build/debug/moonrill"
     }
 
-    /// The package's root.
+    /// Root of the package.
     public static var packageRoot: String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().path
     }
 
-    /// A run under way.
+    /// A running command.
     public final class Running: @unchecked Sendable {
-        // @unchecked: each pipe has one thread, and those that read are joined before anything is looked at.
+        // @unchecked: one thread per pipe; readers are joined before their data is used.
         private let process = Process()
         private let output = Pipe()
         private let errors = Pipe()
@@ -55,7 +55,7 @@ public enum MoonrillBinary {
             process.arguments = arguments
             process.currentDirectoryURL = URL(fileURLWithPath: MoonrillBinary.packageRoot)
             var variables = ["PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "NO_PROXY": "*"]
-            // A sanitizer's options are the run's, not the script's.
+            // Sanitizer options belong to the run, not to the script.
             for (name, value) in ProcessInfo.processInfo.environment where name.hasSuffix("SAN_OPTIONS") {
                 variables[name] = value
             }
@@ -69,15 +69,15 @@ public enum MoonrillBinary {
             if let stdin { write(stdin) }
         }
 
-        /// Writes on a thread of its own: a command that never reads must not hold the test.
+        /// Writes on its own thread: a command that never reads must not block the test.
         private func write(_ bytes: [UInt8]) {
             Thread {
-                // Blocked here, SIGPIPE does not end the tests when the command has gone: the write fails instead.
+                // With SIGPIPE blocked, a write to an ended command fails instead of ending the tests.
                 var signals = sigset_t()
                 sigemptyset(&signals)
                 sigaddset(&signals, SIGPIPE)
                 pthread_sigmask(SIG_BLOCK, &signals, nil)
-                // What the command does not want is no failure of the test.
+                // Input that the command does not read is not a failure.
                 try? self.input.fileHandleForWriting.write(contentsOf: Data(bytes))
                 try? self.input.fileHandleForWriting.close()
             }.start()
@@ -96,15 +96,15 @@ public enum MoonrillBinary {
             }.start()
         }
 
-        /// Waits until something was written to standard output.
+        /// Waits for standard output.
         public func waitForOutput() { sawOutput.wait() }
 
         /// Sends a signal.
         public func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
-        /// Waits for the end; a process that has not ended by then is killed.
+        /// Waits for the end; kills the process after the timeout.
         public func wait(timeout: Double = 60) -> Result {
-            // The queue keeps the item until its time has come, cancelled or not: it must not keep the run.
+            // The queue keeps the item until its time, even if cancelled: it must not retain the run.
             let child = process.processIdentifier
             let killer = DispatchWorkItem { kill(child, SIGKILL) }
             DispatchQueue.global().asyncAfter(deadline: .now() + timeout, execute: killer)
@@ -119,8 +119,8 @@ public enum MoonrillBinary {
         }
     }
 
-    /// Starts the command. Its environment is `environment`, a PATH, and nothing of the tests' own. A launcher is a
-    /// program, by its whole path, and the arguments after which it expects the command.
+    /// Starts the command with `environment`, a PATH, and nothing of the tests' environment. A launcher is a program
+    /// (full path) and the arguments before the command.
     public static func start(
         _ arguments: [String], within launcher: [String] = [], stdin: [UInt8]? = nil,
         environment: [String: String] = [:]
@@ -129,7 +129,7 @@ public enum MoonrillBinary {
         return try Running(command[0], Array(command.dropFirst()), stdin: stdin, environment: environment)
     }
 
-    /// Runs a line of bash in which `$0` is the command, or an executable file as it stands.
+    /// Runs a line of bash in which `$0` is the command, or another executable file.
     public static func run(shell line: String) throws -> Result {
         try Running("/bin/bash", ["-c", line, path], stdin: nil, environment: [:]).wait()
     }
@@ -141,7 +141,7 @@ public enum MoonrillBinary {
         try start(arguments, stdin: stdin, environment: environment).wait(timeout: timeout)
     }
 
-    /// Runs Lua text, given on standard input.
+    /// Runs Lua text from standard input.
     public static func run(
         script: String, _ options: [String] = [], environment: [String: String] = [:], timeout: Double = 60
     ) throws -> Result {

@@ -1,4 +1,4 @@
 // Equality of text by its bytes: Swift's `==` compares canonical equivalence.
 
-/// Every string of the outcome compared by its bytes: `==` alone would take NFC and NFD for the same.
+/// Compares strings by bytes: `==` would equate NFC and NFD.
 package func sameBytes(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }

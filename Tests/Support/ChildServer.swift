@@ -1,5 +1,5 @@
-// Servers of other makes for the tests: OpenSSL's, nghttp2's and our own in Python, as child processes on ports the
-// kernel chose, with certificates made for the occasion. For tests only.
+// Servers of other makes (OpenSSL, nghttp2, and our own in Python) as child processes on kernel-chosen ports, with
+// temporary certificates.
 
 internal import Foundation
 
@@ -26,14 +26,14 @@ public final class ChildServer {
             if data.isEmpty { throw Failure("\(program) said nothing like \(mark): \(text)") }
             text += String(decoding: data, as: UTF8.self)
         }
-        // Our own say where they listen.
+        // Our own print their port.
         let said = text.split(whereSeparator: \.isWhitespace)
         if let place = said.firstIndex(of: mark[...]), said.indices.contains(place + 1), let port = Int(said[place + 1])
         {
             self.port = port
             return
         }
-        // The kernel's table may skip a line while other tests open and close sockets: read it until ours is there.
+        // The kernel's table may skip a line while other tests open and close sockets: read until ours appears.
         let deadline = Date.now + 60
         var found: Int?
         while found == nil, Date.now < deadline {
@@ -53,20 +53,20 @@ public final class ChildServer {
             "python3", [script, directory + "/cert.pem", directory + "/key.pem", scenario], until: "ready")
     }
 
-    /// Closes its standard input: what tls.py waits for behind the first token.
+    /// Closes its standard input: tls.py waits for that after the first token.
     public func release() { try? input.fileHandleForWriting.close() }
 
-    /// Ends it. Returns the lines that it wrote to standard output, for a server that writes little.
+    /// Ends it. Returns its lines of standard output, for a server that writes little.
     @discardableResult
     public func stop() -> [String] {
-        // A child inherits the signal mask of a pool thread, on which SIGTERM may be blocked.
+        // A child inherits the signal mask of a pool thread, which may block SIGTERM.
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         text += String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         return text.split(separator: "\n").map(String.init)
     }
 
-    /// Whether `program` is on the path or where servers are installed.
+    /// Whether `program` is on the path or in a server directory.
     public static func isInstalled(_ program: String) -> Bool {
         ["/usr/bin/", "/usr/sbin/", "/usr/local/bin/"].contains { access($0 + program, X_OK) == 0 }
     }
@@ -89,14 +89,14 @@ public final class ChildServer {
 
     /// A server that did not start.
     public struct Failure: Error, CustomStringConvertible {
-        /// What it was.
+        /// The reason.
         public let description: String
         init(_ description: String) { self.description = description }
     }
 }
 
-/// A directory with a key (key.pem) and a self-signed certificate (cert.pem), gone when `body` is done.
-/// - Parameter isExpired: whether the certificate ran out years ago.
+/// A directory with a key (key.pem) and a self-signed certificate (cert.pem), removed after `body`.
+/// - Parameter isExpired: the certificate expired years ago.
 public func withCertificate(
     for name: String, isExpired: Bool = false, _ body: (_ directory: String) throws -> Void
 ) throws {

@@ -1,9 +1,8 @@
-// A port where connections are neither taken nor refused: what a host looks like whose packets are dropped on the way.
-// For tests only.
+// A port that neither accepts nor refuses connections, as if packets were dropped.
 
 internal import Foundation
 
-/// A listener on loopback that accepts nothing and whose queue is full, so that the kernel drops every further SYN.
+/// A loopback listener with a full queue: the kernel drops each further SYN.
 public final class FullListener {
     /// The port.
     public let port: Int

@@ -1,13 +1,13 @@
-// A connected socket for tests that speak to a server themselves. Here, and not beside its users, because of NIO: in a
-// module that imports it too, the compiler takes the C structures of sockets for NIO's.
+// A connected socket for tests. Separate from its users: in a module that imports NIO, the compiler takes C socket
+// structures for NIO's.
 
 internal import Glibc
 
 /// Sockets to 127.0.0.1.
 public enum LoopbackSocket {
-    /// Connects to a port; reads give up after a minute.
+    /// Connects to a port; reads time out after a minute.
     /// - Parameter receiveBuffer: SO_RCVBUF, in bytes.
-    /// - Returns: the descriptor, which is the caller's to close; nil with `errno` set where nobody listens.
+    /// - Returns: the descriptor, owned by the caller; nil with `errno` set if nobody listens.
     public static func connect(port: Int, receiveBuffer: Int32? = nil) -> Int32? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }

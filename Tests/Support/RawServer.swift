@@ -1,12 +1,12 @@
-// A scripted TCP server for tests: each accepted connection is handed to a closure that says, byte by byte, what the
-// server does. Blocking sockets on threads, on a loopback port the kernel chose. For tests only.
+// A scripted TCP server: a closure controls each accepted connection byte by byte. Blocking sockets on threads, on a
+// kernel-chosen loopback port.
 
 internal import Foundation
 internal import Glibc
 
-/// A server that does exactly what its script says, and no more.
+/// A server that does what its script does.
 public final class RawServer: Sendable {
-    /// One accepted connection, in the hands of its script. Closed when the script returns.
+    /// One accepted connection, owned by its script. Closed when the script returns.
     public final class Connection: Sendable {
         /// 0 for the first connection the server accepted, then 1, 2, ...
         public let index: Int
@@ -20,8 +20,8 @@ public final class RawServer: Sendable {
             self.server = server
         }
 
-        /// Reads one whole request: headers, and the body by Content-Length or chunks.
-        /// nil if the client closed or reset first.
+        /// Reads one complete request: headers, and the body by Content-Length or chunks. Nil if the client closed or
+        /// reset first.
         public func readRequest() -> RawRequest? {
             guard let head = readUntil("\r\n\r\n") else { return nil }
             var lines = head.components(separatedBy: "\r\n")
@@ -43,7 +43,7 @@ public final class RawServer: Sendable {
             return request
         }
 
-        /// Reads what is there, at least one byte; nil if the client closed or reset first.
+        /// Reads available bytes, at least one; nil if the client closed or reset first.
         public func readSome() -> [UInt8]? {
             guard leftover.withLock({ !$0.isEmpty }) || fill() else { return nil }
             return leftover.withLock { bytes in
@@ -70,14 +70,14 @@ public final class RawServer: Sendable {
         @discardableResult
         public func write(_ text: String) -> Bool { write(Array(text.utf8)) }
 
-        /// Sends a whole 200 answer with Content-Length.
+        /// Sends a complete 200 response with Content-Length.
         @discardableResult
         public func answer(_ body: String, status: String = "200 OK", headers: [String] = []) -> Bool {
             let lines = ["HTTP/1.1 \(status)", "Content-Length: \(body.utf8.count)"] + headers
             return write(lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
         }
 
-        /// How the client went away.
+        /// How the client left.
         public enum Departure: Sendable, Equatable {
             /// It closed its side (FIN).
             case closed
@@ -85,7 +85,7 @@ public final class RawServer: Sendable {
             case reset
         }
 
-        /// Waits, throwing away what comes, until the client is gone.
+        /// Reads and drops bytes until the client is gone.
         public func waitForDeparture() -> Departure {
             while true {
                 var space = [UInt8](repeating: 0, count: 4096)
@@ -95,17 +95,17 @@ public final class RawServer: Sendable {
             }
         }
 
-        /// Resets the connection: the client sees RST, not an end.
+        /// Resets the connection (RST).
         public func reset() {
             var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
             close()
         }
 
-        /// Says that no more will be sent (FIN), and can still read.
+        /// Shuts down the sending side (FIN); reading is still possible.
         public func closeWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-        /// Closes both ways. What the client sent and nobody read turns this into a reset, as TCP has it.
+        /// Closes both sides. Unread bytes of the client turn this into a reset, as TCP requires.
         public func close() {
             socket.withLock { raw in
                 guard raw >= 0 else { return }
@@ -169,7 +169,7 @@ public final class RawServer: Sendable {
     }
 
     private struct Seen {
-        /// Each holds the server, so they are let go when it stops.
+        /// Each retains the server; released when it stops.
         var connections: [Connection] = []
         var connectionCount = 0
         var requests: [RawRequest] = []
@@ -182,8 +182,8 @@ public final class RawServer: Sendable {
     private let threads = DispatchGroup()
     private let seen = Locked(Seen())
 
-    /// Listens on 127.0.0.1 and runs `script` on a thread of its own for each connection.
-    /// `sendBuffer` (bytes) shrinks the kernel's buffer, so that back-pressure shows early.
+    /// Listens on 127.0.0.1 and runs `script` on its own thread for each connection. `sendBuffer` (bytes) shrinks the
+    /// kernel's buffer, so that back-pressure shows early.
     public init(sendBuffer: Int32? = nil, _ script: @escaping @Sendable (Connection) -> Void) throws {
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard listener >= 0 else { throw POSIXError(.EMFILE) }
@@ -208,14 +208,14 @@ public final class RawServer: Sendable {
     /// "http://127.0.0.1:" and the port.
     public var url: String { "http://127.0.0.1:\(port)" }
 
-    /// How many connections were accepted so far.
+    /// Accepted connections so far.
     public var connectionCount: Int { seen.withLock { $0.connectionCount } }
 
-    /// The requests that were read whole so far, in order of arrival.
+    /// Complete requests so far, in order of arrival.
     public var requests: [RawRequest] { seen.withLock { $0.requests } }
 
-    /// Stops listening, cuts every connection, and waits for every script to return. Scripts must not wait for
-    /// anything but their connection when this is called.
+    /// Stops listening, cuts each connection, and waits for each script to return. Scripts must only wait for their
+    /// connection at this point.
     public func stop() {
         let connections = seen.withLock { seen in
             seen.isStopping = true
@@ -265,7 +265,7 @@ public final class RawServer: Sendable {
     }
 }
 
-/// A request as it came over the wire.
+/// A request as received.
 public struct RawRequest: Sendable {
     /// "POST /v1/chat/completions HTTP/1.1".
     public var line: String
@@ -274,14 +274,14 @@ public struct RawRequest: Sendable {
     /// The body, without its framing.
     public var body: [UInt8]
 
-    /// A request of the given parts.
+    /// A request with the given parts.
     public init(line: String, headers: [(String, String)], body: [UInt8]) {
         self.line = line
         self.headers = headers.map { (name: $0.0, value: $0.1) }
         self.body = body
     }
 
-    /// The first value of the header `name`, without regard to case.
+    /// The first value of the header `name`, ignoring case.
     public subscript(name: String) -> String? {
         headers.first { $0.name.lowercased() == name.lowercased() }?.value
     }

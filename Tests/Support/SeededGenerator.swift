@@ -1,10 +1,10 @@
-// Random numbers that a seed determines, for tests.
+// Reproducible random numbers.
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers on every machine.
+/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers on each machine.
 public struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
-    /// The numbers of that seed.
+    /// A generator with a seed.
     public init(seed: UInt64) { state = seed }
 
     /// The next number.
