@@ -1,33 +1,169 @@
-// Pieces of text that came together, in one buffer. Made where frames repeat each other; what stands between a decoder
-// and the script's callbacks passes it on whole, so that a piece costs its bytes and not a string of its own.
+// Pieces of a reply's text that arrived together. A single piece costs one String; many cost one buffer.
 
-/// Pieces of text in their order, none of them empty.
-public struct TextBatch: Sendable, Equatable {
-    /// The pieces, one behind the other, UTF-8.
-    public let bytes: [UInt8]
-    /// Where in `bytes` each piece ends.
-    public let ends: [UInt32]
-    /// Whether they are reasoning, and not the reply's text.
-    public var isReasoning = false
-
-    package init(bytes: [UInt8], ends: [UInt32]) {
-        self.bytes = bytes
-        self.ends = ends
+/// Pieces of text of one kind, in order, none of them empty.
+public struct TextBatch: Sendable {
+    /// What the text is.
+    public enum Kind: String, Sendable, Codable {
+        /// The reply's text.
+        case text
+        /// The model's reasoning.
+        case reasoning
     }
 
-    /// How many pieces.
-    public var count: Int { ends.count }
-    /// True without pieces.
-    public var isEmpty: Bool { ends.isEmpty }
+    private enum Storage: Sendable {
+        case text(String)
+        case reasoning(String)
+        /// The pieces, one behind the other in UTF-8, and where in `bytes` each of them ends. Boxed, so that an event with a
+        /// batch is no larger than one with a String.
+        indirect case many(Kind, bytes: [UInt8], ends: [UInt32])
+    }
+
+    private let storage: Storage
+
+    /// A batch of one piece.
+    public init(_ piece: String, _ kind: Kind = .text) {
+        storage = kind == .text ? .text(piece) : .reasoning(piece)
+    }
+
+    /// A batch of several pieces.
+    public init(pieces: [String], _ kind: Kind = .text) {
+        guard pieces.count != 1 else {
+            self.init(pieces[0], kind)
+            return
+        }
+        var bytes: [UInt8] = []
+        var ends: [UInt32] = []
+        for piece in pieces {
+            bytes += piece.utf8
+            ends.append(UInt32(clamping: bytes.count))
+        }
+        self.init(bytes: bytes, ends: ends, kind)
+    }
+
+    /// A batch of pieces that stand one behind the other in `bytes`, each UTF-8.
+    /// - Parameter ends: where in `bytes` each piece ends, ascending; the last is the end of `bytes`.
+    package init(bytes: [UInt8], ends: [UInt32], _ kind: Kind = .text) {
+        storage = .many(kind, bytes: bytes, ends: ends)
+    }
+
+    /// What all pieces are.
+    public var kind: Kind {
+        switch storage {
+        case .text: .text
+        case .reasoning: .reasoning
+        case .many(let kind, _, _): kind
+        }
+    }
+
+    /// The same pieces as another kind.
+    package func of(_ kind: Kind) -> TextBatch {
+        switch storage {
+        case .text(let piece), .reasoning(let piece): TextBatch(piece, kind)
+        case .many(_, let bytes, let ends): TextBatch(bytes: bytes, ends: ends, kind)
+        }
+    }
+
+    /// A batch of one piece of reasoning.
+    public static func reasoning(_ piece: String) -> TextBatch { TextBatch(piece, .reasoning) }
+
+    /// All pieces, joined.
+    public var text: String {
+        switch storage {
+        case .text(let piece), .reasoning(let piece): piece
+        case .many(_, let bytes, _): String(decoding: bytes.span)
+        }
+    }
+
+    /// The length of all pieces in UTF-8.
+    public var utf8Count: Int {
+        switch storage {
+        case .text(let piece), .reasoning(let piece): piece.utf8.count
+        case .many(_, let bytes, _): bytes.count
+        }
+    }
+
+    /// The length in UTF-8 of the pieces from `index` on.
+    package func utf8Count(from index: Int) -> Int {
+        switch storage {
+        case .text(let piece), .reasoning(let piece): index == 0 ? piece.utf8.count : 0
+        case .many(_, let bytes, let ends): bytes.count - (index == 0 ? 0 : Int(ends[index - 1]))
+        }
+    }
+
+    /// Lends the pieces as bytes, and where each of them ends.
+    package func withBytes<Result, Failure: Error>(
+        _ body: (Span<UInt8>, Span<UInt32>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        switch storage {
+        case .text(let piece), .reasoning(let piece):
+            let end: [1 of UInt32] = [UInt32(clamping: piece.utf8.count)]
+            return try body(piece.utf8.span, end.span)
+        case .many(_, let bytes, let ends): return try body(bytes.span, ends.span)
+        }
+    }
+
+    /// Whether all of it is UTF-8, and so each piece that does not begin inside a character.
+    package var isUTF8: Bool { withBytes { bytes, _ in bytes.isUTF8 } }
+
+    /// The bytes, where they are held as such.
+    internal var buffer: [UInt8]? {
+        if case .many(_, let bytes, _) = storage { bytes } else { nil }
+    }
+}
+
+extension TextBatch: RandomAccessCollection {
+    /// The position of the first piece.
+    public var startIndex: Int { 0 }
+    /// The number of pieces.
+    public var endIndex: Int {
+        switch storage {
+        case .text, .reasoning: 1
+        case .many(_, _, let ends): ends.count
+        }
+    }
 
     /// One of the pieces.
     public subscript(index: Int) -> String {
-        String(decoding: bytes.span.extracting(start(of: index)..<Int(ends[index])))
+        switch storage {
+        case .text(let piece), .reasoning(let piece):
+            precondition(index == 0, "a batch of one has no further piece")
+            return piece
+        case .many(_, let bytes, let ends):
+            let start = index == 0 ? 0 : Int(ends[index - 1])
+            return String(decoding: bytes.span.extracting(start..<Int(ends[index])))
+        }
+    }
+}
+
+extension TextBatch: Hashable {
+    /// Batches are equal if their kinds and pieces are, however the pieces are held.
+    public static func == (a: TextBatch, b: TextBatch) -> Bool {
+        guard a.kind == b.kind else { return false }
+        if case .many(_, let bytes, let ends) = a.storage, case .many(_, let others, let otherEnds) = b.storage {
+            return ends == otherEnds && bytes == others
+        }
+        return a.elementsEqual(b)
     }
 
-    /// Where in `bytes` that piece begins; for the one behind the last, behind all bytes.
-    public func start(of index: Int) -> Int { index == 0 ? 0 : Int(ends[index - 1]) }
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(kind)
+        hasher.combine(count)
+        for piece in self { hasher.combine(piece) }
+    }
+}
 
-    /// Whether all of it is UTF-8, and so each piece: none of them begins inside a character.
-    public var isUTF8: Bool { bytes.span.isUTF8 }
+extension TextBatch: Codable {
+    private enum CodingKeys: String, CodingKey { case kind, pieces }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            pieces: try fields.decode([String].self, forKey: .pieces), try fields.decode(Kind.self, forKey: .kind))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(kind, forKey: .kind)
+        try fields.encode(Array(self), forKey: .pieces)
+    }
 }

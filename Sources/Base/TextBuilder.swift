@@ -1,13 +1,13 @@
 // A text that comes in pieces and is wanted whole in the end, if at all: a reply, a part of one. Kept by whoever gathers
-// pieces. A piece costs no more than its bytes, and what came as a run is not even copied: it is held beside the event
+// pieces. A piece costs no more than its bytes, and what came as a batch is not even copied: it is held beside the event
 // that shows it, and all of it is put together once.
 
 /// Text that grows at its end.
 package struct TextBuilder: Sendable {
     /// Bytes that are held together before a piece of the list is made of them.
     private static let chunk = 4096
-    /// The shortest run that is held as it came, in bytes: each costs an entry of the list.
-    private static let shortestRun = 256
+    /// The shortest batch that is held as it came, in bytes: each costs an entry of the list.
+    private static let shortestBatch = 256
 
     /// What is whole, each of it UTF-8 by itself.
     private var chunks: [[UInt8]] = []
@@ -32,16 +32,17 @@ package struct TextBuilder: Sendable {
         if tail.count >= Self.chunk { close() }
     }
 
-    /// Adds the pieces of a run, which are UTF-8.
-    package mutating func append(_ run: TextBatch) {
-        count += run.bytes.count
-        guard run.bytes.count >= Self.shortestRun else {
-            tail += run.bytes
+    /// Adds the pieces of a batch.
+    package mutating func append(_ batch: TextBatch) {
+        guard let bytes = batch.buffer else { return append(batch.text) }
+        count += bytes.count
+        guard bytes.count >= Self.shortestBatch else {
+            tail += bytes
             if tail.count >= Self.chunk { close() }
             return
         }
         close()
-        chunks.append(run.bytes)
+        chunks.append(bytes)
     }
 
     private mutating func close() {

@@ -8,12 +8,8 @@ public import JSON
 public enum ChatEvent: Sendable {
     /// The provider has named its reply. Once an attempt.
     indirect case start(StartInfo)
-    /// A piece of the text, never empty.
-    case token(String)
-    /// A piece of the reasoning, never empty.
-    case reasoning(String)
-    /// Several pieces, of one of the two, that came together. Only to a reader that asks for events joined.
-    indirect case run(TextBatch)
+    /// Pieces of the text or of the reasoning that arrived together.
+    case text(TextBatch)
     /// A whole tool call with valid arguments. Only after the stream's clean end, before `finish`.
     indirect case toolCall(ToolCall)
     /// Token counts so far; the last one wins.

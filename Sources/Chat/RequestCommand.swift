@@ -54,17 +54,17 @@ package struct Undelivered: Sendable, Equatable {
         guard !spansReset else { return }
         switch event {
         case .reset: spansReset = true
-        case .token(let text): textBytes += text.utf8.count
-        case .reasoning(let text): reasoningBytes += text.utf8.count
-        case .run(let run): count(run, from: 0)
+        case .text(let batch): count(batch, from: 0)
         default: break
         }
     }
 
-    /// Adds the pieces of a run from that one on.
-    package mutating func count(_ run: TextBatch, from index: Int) {
+    /// Adds the pieces of a batch from that one on.
+    package mutating func count(_ batch: TextBatch, from index: Int) {
         guard !spansReset else { return }
-        let bytes = run.bytes.count - run.start(of: index)
-        if run.isReasoning { reasoningBytes += bytes } else { textBytes += bytes }
+        switch batch.kind {
+        case .text: textBytes += batch.utf8Count(from: index)
+        case .reasoning: reasoningBytes += batch.utf8Count(from: index)
+        }
     }
 }

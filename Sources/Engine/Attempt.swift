@@ -271,6 +271,9 @@ final class Attempt {
     private static let emptyStream = AttemptError(
         .truncated, "empty stream: it ended without text, finish reason and token counts", retry: .backoff)
 
+    /// Fewer pieces than this cost less one by one.
+    private static let shortestBatch = 4
+
     /// Takes the frames that repeat the one before.
     /// - Returns: where the last of them ends.
     private func repeats(_ chunk: borrowing Span<UInt8>, behind place: FramePlace, now: Double) -> Int {
@@ -284,7 +287,11 @@ final class Attempt {
             return place.frame.upperBound
         }
         position.events += run.count
-        owner.accept(run, from: self, now: now)
+        if run.count < Self.shortestBatch {
+            for piece in run { owner.accept(.text(TextBatch(piece, run.kind)), from: self, now: now) }
+        } else {
+            owner.accept(.text(run), from: self, now: now)
+        }
         for event in scratch { owner.accept(event, from: self, now: now) }
         return end
     }
@@ -426,7 +433,7 @@ extension DecodedEvent {
     /// A piece of the reply. Native events may hold metadata, and text that no format has there.
     fileprivate var isOutput: Bool {
         switch self {
-        case .token, .reasoning: true
+        case .text: true
         default: false
         }
     }

@@ -107,20 +107,13 @@ package final class Engine {
         return nil
     }
 
-    /// Hands over up to `limit` waiting events of a request, oldest first. What has been taken counts as seen, but for
-    /// what a later `stop` or `cancel` calls undelivered. `finish` and `failed` come alone, in a last call after all else
-    /// has been taken: until then the request can still be stopped.
-    package func take(_ id: RequestID, upTo limit: Int = .max) -> [ChatEvent] {
-        take(id, upTo: limit, isJoined: false)
-    }
-
-    /// As ``take(_:upTo:)``, all events, and pieces of text that came together as one event.
-    package func takeJoined(_ id: RequestID) -> [ChatEvent] { take(id, upTo: .max, isJoined: true) }
-
-    private func take(_ id: RequestID, upTo limit: Int, isJoined: Bool) -> [ChatEvent] {
+    /// Hands over the waiting events of a request, oldest first. What has been taken counts as seen, but for what a later
+    /// `stop` or `cancel` names as undelivered. `finish` and `failed` come alone, in a last call after all else has been
+    /// taken: until then the request can still be stopped.
+    package func take(_ id: RequestID) -> [ChatEvent] {
         guard let request = requests[id], request.isTakeable else { return [] }
         let wasHeld = request.isHeld
-        let events = request.take(upTo: limit, isJoined: isJoined)
+        let events = request.take()
         if events.last?.isTerminal == true { requests[id] = nil }
         if wasHeld != request.isHeld { updateHold(request) }
         list(request)

@@ -95,18 +95,10 @@ final class Request {
     /// Takes what a frame said.
     func accept(_ event: DecodedEvent, from attempt: Attempt, now: Double) {
         switch event {
-        case .token(let piece):
+        case .text(let batch):
             machine.output(now: now)
-            guard seam != nil || tags != nil else { return deliver(text: piece) }
-            if let pieces = tags?.push(piece) {
-                deliver(pieces)
-            } else if let text = seam?.push(piece), !text.isEmpty {
-                deliver(text: text)
-            }
-        case .reasoning(let piece):
-            machine.output(now: now)
-            if let pieces = tags?.reasoningCameApart() { deliver(pieces) }
-            deliver(reasoning: piece)
+            guard seam != nil || tags != nil else { return deliver(batch) }
+            for piece in batch { deliver(piece, batch.kind) }
         case .start:
             let summary = attempt.decoder.summary
             push(
@@ -127,46 +119,32 @@ final class Request {
         }
     }
 
-    /// The fewest pieces of text that are passed on as one.
-    private static let shortestRun = 4
-
-    /// Takes pieces of text that came together.
-    func accept(_ run: TextBatch, from attempt: Attempt, now: Double) {
-        // What may have to be parted or held back is taken piece by piece; few pieces cost less each by itself.
-        guard seam == nil, tags == nil, run.count >= Self.shortestRun else {
-            for index in 0..<run.count {
-                accept(run.isReasoning ? .reasoning(run[index]) : .token(run[index]), from: attempt, now: now)
-            }
-            return
-        }
-        machine.output(now: now)
-        transcript.append(run)
-        push(.run(run))
-    }
-
     private func take(phase name: String?) {
         guard name != phase else { return }
         phase = name
         push(.phase(name))
     }
 
-    private func deliver(text: String) {
-        transcript.append(text: text)
-        push(.token(text))
+    private func deliver(_ batch: TextBatch) {
+        transcript.append(batch)
+        push(.text(batch))
     }
 
-    private func deliver(reasoning: String) {
-        transcript.append(reasoning: reasoning)
-        push(.reasoning(reasoning))
-    }
-
-    private func deliver(_ pieces: [ThinkTagSplitter.Piece]) {
-        for piece in pieces {
-            switch piece {
-            case .text(let text): deliver(text: text)
-            case .reasoning(let reasoning): deliver(reasoning: reasoning)
-            }
+    /// Delivers a piece while parts of it may be a tag, or repeat what an earlier attempt brought.
+    private func deliver(_ piece: String, _ kind: TextBatch.Kind) {
+        switch kind {
+        case .reasoning:
+            if let pieces = tags?.reasoningCameApart() { deliver(pieces) }
+            deliver(TextBatch(piece, .reasoning))
+        case .text:
+            if let pieces = tags?.push(piece) { return deliver(pieces) }
+            let text = seam?.push(piece) ?? piece
+            if !text.isEmpty { deliver(TextBatch(text)) }
         }
+    }
+
+    private func deliver(_ pieces: [TextBatch]) {
+        for piece in pieces { deliver(piece) }
         if tags?.isDone == true { tags = nil }
     }
 
@@ -187,14 +165,13 @@ final class Request {
     // MARK: To the reader
 
     /// Hands over waiting events; a terminal one comes alone.
-    /// - Parameter isJoined: whether pieces of text that came together stay so. The limit counts nothing then.
-    func take(upTo limit: Int, isJoined: Bool) -> [ChatEvent] {
+    func take() -> [ChatEvent] {
         if inbox.isEmpty, let terminal {
             self.terminal = nil
             return [terminal]
         }
         if !inbox.hasReset { transcript.forgetVoided() }
-        let (events, hadOutput) = inbox.take(upTo: limit, isJoined: isJoined)
+        let (events, hadOutput) = inbox.take()
         if hadOutput { isOutputTaken = true }
         if isFull, inbox.load <= spec.limits.inboxEvents / 2, inbox.bytes <= spec.limits.inboxBytes / 2 {
             isFull = false
@@ -207,7 +184,7 @@ final class Request {
     /// The stream came to its clean end.
     func complete(_ attempt: Attempt, now: Double) {
         flushTags()
-        if let rest = seam?.finish(), !rest.isEmpty { deliver(text: rest) }
+        if let rest = seam?.finish(), !rest.isEmpty { deliver(TextBatch(rest)) }
         let summary = attempt.decoder.summary
         for call in summary.toolCalls where call.arguments != nil { push(.toolCall(call)) }
         end(.finish(reply(attempt, isPartial: false, now: now)))

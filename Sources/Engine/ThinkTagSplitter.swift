@@ -1,17 +1,12 @@
 // Separates reasoning that a model writes as `<think>...</think>` into its text (R1 and its distills, Qwen; servers
 // that do not separate it themselves). Pieces may be cut anywhere.
 
+internal import Base
 internal import Chat
 
 /// Separates text from tagged reasoning. Only a tag at the beginning of the reply counts; a later one is text. White
 /// space around the tags belongs to neither.
 struct ThinkTagSplitter: Sendable {
-    /// A piece of one of the two.
-    enum Piece: Equatable {
-        case text(String)
-        case reasoning(String)
-    }
-
     private enum State {
         /// Only white space and the beginning of a tag have arrived.
         case opening
@@ -46,28 +41,28 @@ struct ThinkTagSplitter: Sendable {
     var isDone: Bool { state == .text }
 
     /// Reads the next piece of the model's output.
-    mutating func push(_ piece: String) -> [Piece] {
-        if isDone { return [.text(piece)] }
+    mutating func push(_ piece: String) -> [TextBatch] {
+        if isDone { return [TextBatch(piece)] }
         held += piece.utf8
-        var pieces: [Piece] = []
+        var pieces: [TextBatch] = []
         while let next = step(&pieces) { state = next }
         return pieces
     }
 
     /// Reasoning arrived in its own member: tags in the text are text.
-    mutating func reasoningCameApart() -> [Piece] {
+    mutating func reasoningCameApart() -> [TextBatch] {
         guard state == .opening || state == .openingInside else { return [] }
         state = .opening
         return finish()
     }
 
     /// End of the reply: returns the held bytes.
-    mutating func finish() -> [Piece] {
+    mutating func finish() -> [TextBatch] {
         let rest = take(held.count)
         defer { state = .text }
         guard !rest.isEmpty else { return [] }
         switch state {
-        case .opening, .text: return [.text(rest)]
+        case .opening, .text: return [TextBatch(rest)]
         case .reasoning: return [.reasoning(rest)]
         case .openingInside: return rest.utf8.allSatisfy(Self.isBlank) ? [] : [.reasoning(rest)]
         case .beforeReasoning, .beforeText: return []
@@ -76,7 +71,7 @@ struct ThinkTagSplitter: Sendable {
 
     /// One step of the current state.
     /// - Returns: the next state; nil if more input is needed.
-    private mutating func step(_ pieces: inout [Piece]) -> State? {
+    private mutating func step(_ pieces: inout [TextBatch]) -> State? {
         switch state {
         case .opening, .openingInside:
             let start = held.firstIndex { !Self.isBlank($0) } ?? held.count
@@ -94,12 +89,12 @@ struct ThinkTagSplitter: Sendable {
         case .reasoning: return reason(&pieces)
         case .text:
             let text = take(held.count)
-            if !text.isEmpty { pieces.append(.text(text)) }
+            if !text.isEmpty { pieces.append(TextBatch(text)) }
             return nil
         }
     }
 
-    private mutating func reason(_ pieces: inout [Piece]) -> State? {
+    private mutating func reason(_ pieces: inout [TextBatch]) -> State? {
         var tag = 0
         while tag < held.count, !Self.matches(held, at: tag) { tag += 1 }
         var end = tag

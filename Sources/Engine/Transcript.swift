@@ -19,10 +19,11 @@ struct Transcript {
     var hasText: Bool { !spoken.isEmpty }
     var hasReasoning: Bool { !thought.isEmpty }
 
-    mutating func append(text piece: String) { spoken.append(piece) }
-    mutating func append(reasoning piece: String) { thought.append(piece) }
-    mutating func append(_ run: TextBatch) {
-        if run.isReasoning { thought.append(run) } else { spoken.append(run) }
+    mutating func append(_ batch: TextBatch) {
+        switch batch.kind {
+        case .text: spoken.append(batch)
+        case .reasoning: thought.append(batch)
+        }
     }
 
     /// Begins anew; nobody has seen what there was.

@@ -146,10 +146,8 @@ extension StreamDecoder {
 package enum DecodedEvent: Sendable, Equatable {
     /// The first frame that names the reply: its id and model are in the decoder's summary.
     case start
-    /// A piece of the text, never empty.
-    case token(String)
-    /// A piece of the reasoning, never empty.
-    case reasoning(String)
+    /// Pieces of the text or of the reasoning.
+    case text(TextBatch)
     /// Token counts so far; the last one wins. Boxed, so that the many events beside it stay small.
     indirect case usage(Usage)
     /// Something arrived of which nothing is to be shown (a comment, a ping, an empty delta, a piece of a tool call).

@@ -13,7 +13,7 @@ internal import Synchronization
 /// ```swift
 /// let client = try ChatClient(provider: "deepseek", model: "deepseek-reasoner")
 /// for try await event in client.stream("Why is the sky blue?") {
-///     if case .token(let text) = event { print(text, terminator: "") }
+///     if case .text(let batch) = event, batch.kind == .text { print(batch.text, terminator: "") }
 /// }
 /// ```
 ///

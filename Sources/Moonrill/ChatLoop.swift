@@ -20,9 +20,6 @@ final class ChatLoop: Sendable {
         var wake: (@Sendable () -> Void)?
     }
 
-    /// Maximum events per batch.
-    private static let batchSize = 1024
-
     private let mailbox = Mutex(Mailbox())
     private let credentials: @Sendable (String) -> String?
     private let logger: Logger
@@ -98,7 +95,7 @@ final class ChatLoop: Sendable {
             var served = false
             // Events are taken on demand. Others stay in the engine, whose full inbox pauses the socket.
             for id in demanded {
-                let events = engine.take(id, upTo: Self.batchSize)
+                let events = engine.take(id)
                 guard !events.isEmpty else { continue }
                 served = true
                 mailbox.withLock { $0.demands.removeValue(forKey: id) }?.resume(returning: events)

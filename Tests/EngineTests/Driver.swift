@@ -61,7 +61,7 @@ struct Outcome {
     init(_ events: [ChatEvent]) {
         for event in events {
             switch event {
-            case .token(let piece): text += piece
+            case .text(let batch): if batch.kind == .text { text += batch.text }
             case .finish(let reply): self.reply = reply
             case .failed(let failure): self.failure = failure
             case .retry(let info): retries.append(info)

@@ -173,7 +173,9 @@ final class EngineHarness {
 
     // MARK: What came of it
 
-    var text: String { events.reduce("") { if case .token(let text) = $1 { $0 + text } else { $0 } } }
+    var text: String {
+        events.reduce("") { if case .text(let batch) = $1, batch.kind == .text { $0 + batch.text } else { $0 } }
+    }
     var finish: Reply? {
         for case .finish(let reply) in events { return reply }
         return nil
@@ -191,10 +193,9 @@ final class EngineHarness {
         events.map { event in
             switch event {
             case .start: "start"
-            case .token(let text): "t:\(text)"
-            case .reasoning(let text): "r:\(text)"
-            case .run(let run):
-                (0..<run.count).map { "\(run.isReasoning ? "R" : "T"):\(run[$0])" }.joined(separator: " ")
+            case .text(let batch) where batch.count == 1: batch.kind == .reasoning ? "r:\(batch.text)" : "t:\(batch.text)"
+            case .text(let batch):
+                batch.map { "\(batch.kind == .reasoning ? "R" : "T"):\($0)" }.joined(separator: " ")
             case .toolCall(let call): "call:\(call.name)"
             case .usage: "usage"
             case .heartbeat: "heartbeat"

@@ -64,7 +64,7 @@ extension Driver {
         let id = RequestID(id)
         engine.submit(.start(id, spec))
         run { driver in
-            let hasToken = driver.events[id]?.contains { if case .token = $0 { true } else { false } } ?? false
+            let hasToken = driver.events[id]?.contains { if case .text = $0 { true } else { false } } ?? false
             return hasToken || driver.engine.activeCount == 0
         }
         onToken()

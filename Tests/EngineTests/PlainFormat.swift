@@ -1,6 +1,7 @@
 // A wire format of words for engine tests: "t:text", "r:reasoning", "call:name arguments", "usage:in out",
 // "finish:reason", "error:code message", "[DONE]"; other payloads are heartbeats.
 
+import Base
 import Chat
 import Formats
 import HTTP
@@ -56,8 +57,8 @@ final class PlainDecoder: StreamDecoder {
         case (.data, "start"):
             summary.id = value
             events.append(.start)
-        case (.data, "t"): events.append(.token(value))
-        case (.data, "r"): events.append(.reasoning(value))
+        case (.data, "t"): events.append(.text(TextBatch(value)))
+        case (.data, "r"): events.append(.text(.reasoning(value)))
         case (.data, "call"):
             let words = value.split(separator: " ", maxSplits: 1).map(String.init)
             let isWhole = words.count > 1 && words[1].hasSuffix("}")

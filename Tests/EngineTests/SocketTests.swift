@@ -1,5 +1,6 @@
 // The engine over real sockets: HTTP/1.1 faults byte by byte, and what the server sees.
 
+import Base
 import Chat
 import Foundation
 import Testing
@@ -237,7 +238,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         let id = RequestID(1)
         driver.engine.submit(.start(id, EngineHarness.spec(baseURL: server.baseURL)))
         driver.run { $0.events[id]?.count ?? 0 >= 2 }
-        driver.engine.submit(isStop ? .stop(id, undelivered: Undelivered([.token("two")])) : .cancel(id))
+        driver.engine.submit(isStop ? .stop(id, undelivered: Undelivered([.text(TextBatch("two"))])) : .cancel(id))
         driver.run()
         let outcome = Outcome(driver.events[id] ?? [])
         #expect(closed.wait(for: 1) == [true])

@@ -1,5 +1,6 @@
 // Reasoning in tags is separated from text wherever the stream is cut; other text is not changed.
 
+import Base
 import Chat
 import HTTP
 import Testing
@@ -14,14 +15,8 @@ import Testing
         let parts = pieces.filter { !$0.isEmpty }.map { splitter.push($0) }
         for piece in parts + [splitter.finish()] {
             for part in piece {
-                switch part {
-                case .text(let piece):
-                    #expect(!piece.isEmpty)
-                    text += piece
-                case .reasoning(let piece):
-                    #expect(!piece.isEmpty)
-                    reasoning += piece
-                }
+                #expect(!part.text.isEmpty)
+                if part.kind == .text { text += part.text } else { reasoning += part.text }
             }
         }
         return (text, reasoning)
@@ -100,13 +95,13 @@ import Testing
     @Test func reasoningOfItsOwnTurnsItOff() {
         var splitter = ThinkTagSplitter()
         #expect(splitter.push("<thi") == [])
-        #expect(splitter.reasoningCameApart() == [.text("<thi")])
-        #expect(splitter.push("<think>x") == [.text("<think>x")])
+        #expect(splitter.reasoningCameApart() == [TextBatch("<thi")])
+        #expect(splitter.push("<think>x") == [TextBatch("<think>x")])
         // A server that separates them leaves no reasoning in the text.
         var open = ThinkTagSplitter(isOpen: true)
         #expect(open.push("<thi") == [])
-        #expect(open.reasoningCameApart() == [.text("<thi")])
-        #expect(open.push("nk>x</think>") == [.text("nk>x</think>")])
+        #expect(open.reasoningCameApart() == [TextBatch("<thi")])
+        #expect(open.push("nk>x</think>") == [TextBatch("nk>x</think>")])
     }
 
     // MARK: Over attempts

@@ -99,7 +99,7 @@ import Testing
             }
             let isOutput = events.contains { event in
                 switch event {
-                case .token, .reasoning, .native: true
+                case .text, .native: true
                 default: false
                 }
             }

@@ -1,5 +1,6 @@
 // Calls of Responses that wait for the client, and phases of its messages: decoded at each cut, and sent back.
 
+import Base
 import Chat
 import Formats
 import HTTP
@@ -144,9 +145,9 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
         var texts: [[String]] = []
         for event in events {
             if case .phase(let name) = event { phase = name ?? "-" }
-            guard case .token(let text) = event else { continue }
+            guard case .text(let batch) = event, batch.kind == .text else { continue }
             if texts.last?.first != phase { texts.append([phase, ""]) }
-            texts[texts.count - 1][1] += text
+            texts[texts.count - 1][1] += batch.text
         }
         return texts
     }

@@ -20,14 +20,16 @@ struct StreamOutcome {
     /// How many frames were read because they repeat another.
     var skimmed = 0
 
-    var text: String { events.map { if case .token(let text) = $0 { text } else { "" } }.joined() }
-    var reasoning: String { events.map { if case .reasoning(let text) = $0 { text } else { "" } }.joined() }
-    var tokens: [String] { events.compactMap { if case .token(let text) = $0 { text } else { nil } } }
+    var text: String { events.text(.text) }
+    var reasoning: String { events.text(.reasoning) }
+    var tokens: [String] {
+        events.compactMap { if case .text(let batch) = $0, batch.kind == .text { batch.text } else { nil } }
+    }
     /// The pieces of the reply, and what only its provider sends.
     var pieces: [DecodedEvent] {
         events.filter { event in
             switch event {
-            case .token, .reasoning, .native: true
+            case .text, .native: true
             default: false
             }
         }
@@ -137,7 +139,7 @@ enum StreamHarness {
             return place.frame.upperBound
         }
         outcome.skimmed += run.count
-        outcome.events += (0..<run.count).map { run.isReasoning ? .reasoning(run[$0]) : .token(run[$0]) } + said
+        outcome.events += run.map { .text(TextBatch($0, run.kind)) } + said
         return end
     }
 
@@ -178,6 +180,20 @@ enum StreamHarness {
         case .comment: .comment
         case .stray: .stray
         }
+    }
+}
+
+extension DecodedEvent {
+    /// One piece of the text.
+    static func token(_ piece: String) -> DecodedEvent { .text(TextBatch(piece)) }
+    /// One piece of the reasoning.
+    static func reasoning(_ piece: String) -> DecodedEvent { .text(.reasoning(piece)) }
+}
+
+extension [DecodedEvent] {
+    /// All text of that kind.
+    func text(_ kind: TextBatch.Kind) -> String {
+        map { if case .text(let batch) = $0, batch.kind == kind { batch.text } else { "" } }.joined()
     }
 }
 

@@ -35,7 +35,7 @@ import Testing
             case 4..<7:
                 let run = runs.randomElement(using: &random)!
                 growing.append(run)
-                whole += String(decoding: run.bytes, as: UTF8.self)
+                whole += run.text
             default:
                 // Whole characters, as a reader that has not seen the last pieces leaves them.
                 let dropped = String(whole.unicodeScalars.suffix(Int.random(in: 0...300, using: &random)))

@@ -123,8 +123,8 @@ import Testing
         var reply: Reply?
         for try await event in stream {
             switch event {
-            case .token(let piece): text += piece
-            case .reasoning(let piece): reasoning += piece
+            case .text(let batch) where batch.kind == .reasoning: reasoning += batch.text
+            case .text(let batch): text += batch.text
             case .finish(let whole): reply = whole
             default: break
             }
@@ -168,7 +168,7 @@ import Testing
         let client = try ChatClient(
             model: "moonrill-chat", baseURL: server.baseURL, headers: ["X-Moonrill-Deltas": "inf"])
         for try await event in client.stream("x") {
-            if case .token = event { break }
+            if case .text = event { break }
         }
         let deadline = Engine.now() + 20
         while server.statistics().aborted < 1, Engine.now() < deadline { await Task.yield() }

@@ -1,5 +1,6 @@
 // What a recorded response is said to be: by value, without a server.
 
+import Base
 import Chat
 import Engine
 import Formats
@@ -30,7 +31,7 @@ import Testing
         let content = Self.frame(#"{"choices":[{"delta":{"content":"a"}}]}"#)
         let report = recorder(
             Self.begin + [
-                (0.6, .piece(100)), (0.6, content), (0.6, .decoded(.token("a"))), (0.7, .piece(50)), (0.7, content),
+                (0.6, .piece(100)), (0.6, content), (0.6, .decoded(.text(TextBatch("a")))), (0.7, .piece(50)), (0.7, content),
                 (0.7, content), (1, .piece(10)), (1, Self.frame("[DONE]")), (1.5, .end(body: Array("data: x\n".utf8))),
             ]
         ).report(dialect: "openai", reply: ["text": "aaa"])
@@ -54,7 +55,7 @@ import Testing
             + Array(repeating: (0.6, Self.frame("", kind: .comment)), count: 20_400)
             + [
                 (0.7, Self.frame(#"{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#)),
-                (0.7, .decoded(.token("a"))),
+                (0.7, .decoded(.text(TextBatch("a")))),
                 (0.7, Self.frame(#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#)),
                 (0.7, Self.frame("[DONE]")), (0.8, .end(body: [])),
             ]
@@ -117,7 +118,7 @@ import Testing
     @Test func usageInSeveralChunks() {
         let usage = Self.frame(#"{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":3}}"#)
         let report = recorder(
-            Self.begin + [(0.6, .piece(9)), (0.6, usage), (0.6, .decoded(.token("a"))), (0.6, usage)]
+            Self.begin + [(0.6, .piece(9)), (0.6, usage), (0.6, .decoded(.text(TextBatch("a")))), (0.6, usage)]
         ).report(dialect: "openai", reply: nil)
         #expect(report.quirks.contains("usage in 2 chunks"))
     }

@@ -1,5 +1,6 @@
 // Asks the provider in one of its formats, and reads the answer, as the engine does.
 
+import Base
 import Chat
 import Formats
 import Foundation
@@ -29,8 +30,12 @@ struct FormatExchange<Format: ExchangeFormat> {
     var hasCleanEnd = false
     var message: JSONValue = .null
 
-    var text: String { events.map { if case .token(let text) = $0 { text } else { "" } }.joined() }
-    var reasoning: String { events.map { if case .reasoning(let text) = $0 { text } else { "" } }.joined() }
+    var text: String { text(.text) }
+    var reasoning: String { text(.reasoning) }
+
+    private func text(_ kind: TextBatch.Kind) -> String {
+        events.map { if case .text(let batch) = $0, batch.kind == kind { batch.text } else { "" } }.joined()
+    }
 
     /// Asks as the dialect asks. `fault` is of this request alone.
     init(

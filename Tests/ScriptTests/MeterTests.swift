@@ -1,5 +1,6 @@
 // What a budget counts of a whole reply: each provider has its own way to count tokens of caches and of reasoning.
 
+import Base
 import Chat
 import JSON
 import Testing
@@ -64,10 +65,10 @@ import Testing
         var meter = Meter([budget], chat, price: Meter.Price(input: 1000, output: 2000))
         let prompt = budget.dollars
         #expect(prompt > 0)
-        meter.count([.token("some words of the first attempt"), .retry(Self.retry)])
+        meter.count([.text(TextBatch("some words of the first attempt")), .retry(Self.retry)])
         let failed = budget.dollars - prompt
         #expect(failed > prompt)
-        meter.count([.token("words")])
+        meter.count([.text(TextBatch("words"))])
         var usage = Usage()
         (usage.inputTokens, usage.outputTokens, usage.cost) = (100, 2, 0.25)
         meter.count([.finish(Self.reply(usage))])
@@ -86,11 +87,11 @@ import Testing
         let budget = Budget(tokens: nil, dollars: 0.5)
         var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: price)
         for count in 1...4 {
-            meter.count([.token("a"), .usage(Self.usage(count, cost: Double(count) / 10))])
+            meter.count([.text(TextBatch("a")), .usage(Self.usage(count, cost: Double(count) / 10))])
             #expect(abs(budget.dollars - Double(count) / 10) < 1e-9)
             #expect(budget.exhaustion == nil)
         }
-        meter.count([.token("a"), .usage(Self.usage(5, cost: 0.5))])
+        meter.count([.text(TextBatch("a")), .usage(Self.usage(5, cost: 0.5))])
         #expect(budget.exhaustion != nil)
         meter.count([.finish(Self.reply(Self.usage(5, cost: 0.45)))])
         #expect(abs(budget.dollars - 0.45) < 1e-9)
@@ -103,7 +104,7 @@ import Testing
         let price = Meter.Price(input: 0, output: 1e6)
         var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: price)
         meter.count([.usage(Self.usage(1, cost: 0))])
-        for _ in 0..<10 { meter.count([.token("a")]) }
+        for _ in 0..<10 { meter.count([.text(TextBatch("a"))]) }
         #expect(budget.tokens >= 110 && budget.dollars >= 10)
         meter.count([.usage(Self.usage(20, cost: nil))])
         #expect(budget.tokens == 120 && abs(budget.dollars - 20) < 1e-9)

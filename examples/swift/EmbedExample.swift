@@ -37,7 +37,7 @@ struct EmbedExample {
         var tokens = 0
         for try await event in client.stream("Say hello.") {
             switch event {
-            case .token: tokens += 1
+            case .text(let batch): tokens += batch.count
             case .finish(let reply): print("stream:", tokens > 0, reply.finishReason?.rawValue ?? "none")
             default: break
             }

@@ -76,7 +76,7 @@ final class AnthropicMessagesDecoder: DocumentDecoder {
     ) -> (run: TextBatch, end: Int)? {
         guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
         content.append(read.run, to: read.place.kind, index: read.place.index)
-        read.run.isReasoning = read.place.kind == .thinking
+        read.run = read.run.of(read.place.kind == .thinking ? .reasoning : .text)
         return (read.run, read.end)
     }
 

@@ -1,6 +1,7 @@
 // What the events about blocks say: their begin, their pieces, their end. An extension of AnthropicMessagesDecoder, which calls
 // it; nothing else does. Here is the hot path: a piece of text costs its String and a copy of its bytes.
 
+internal import Base
 internal import JSON
 
 private enum AnthropicMessagesDeltaKey {
@@ -68,12 +69,12 @@ extension AnthropicMessagesDecoder {
     private func emit(text: String, into events: inout [DecodedEvent]) {
         guard !text.isEmpty else { return }
         hasOutput = true
-        events.append(.token(text))
+        events.append(.text(TextBatch(text)))
     }
 
     private func emit(reasoning: String, into events: inout [DecodedEvent]) {
         guard !reasoning.isEmpty else { return }
         hasOutput = true
-        events.append(.reasoning(reasoning))
+        events.append(.text(.reasoning(reasoning)))
     }
 }

@@ -58,7 +58,7 @@ final class CohereDecoder: DocumentDecoder {
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextBatch, end: Int)? {
         guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        read.run.isReasoning = read.place == .thinking
+        read.run = read.run.of(read.place == .thinking ? .reasoning : .text)
         return (read.run, read.end)
     }
 
@@ -157,10 +157,10 @@ final class CohereDecoder: DocumentDecoder {
     private func contentDelta(_ content: JSONNode?, into events: inout [DecodedEvent]) {
         if let text = content?["text"]?.string, !text.isEmpty {
             hasOutput = true
-            events.append(.token(text))
+            events.append(.text(TextBatch(text)))
         } else if let text = content?["thinking"]?.string, !text.isEmpty {
             hasOutput = true
-            events.append(.reasoning(text))
+            events.append(.text(.reasoning(text)))
         }
     }
 

@@ -1,6 +1,7 @@
 // Cohere's first version of the chat stream: JSON lines with an `event_type`. An extension of CohereDecoder, which calls
 // it for such lines; nothing else does.
 
+internal import Base
 internal import Chat
 internal import JSON
 
@@ -15,7 +16,7 @@ extension CohereDecoder {
         case "text-generation":
             guard let text = node["text"]?.string, !text.isEmpty else { return }
             hasOutput = true
-            events.append(.token(text))
+            events.append(.text(TextBatch(text)))
         case "tool-calls-generation": legacyCalls(node["tool_calls"])
         case "citation-generation":
             node["citations"]?.forEachElement { events.append(.native(name: "citation", $0.value)) }
@@ -41,7 +42,7 @@ extension CohereDecoder {
         start(node["response_id"] ?? node["generation_id"], into: &events)
         if let text = node["text"]?.string, !text.isEmpty {
             hasOutput = true
-            events.append(.token(text))
+            events.append(.text(TextBatch(text)))
         }
         legacyCalls(node["tool_calls"])
         node["citations"]?.forEachElement { events.append(.native(name: "citation", $0.value)) }

@@ -70,7 +70,7 @@ final class GeminiDecoder: DocumentDecoder {
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextBatch, end: Int)? {
         guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        read.run.isReasoning = read.place.isThought
+        read.run = read.run.of(read.place.isThought ? .reasoning : .text)
         parts.append(read.run)
         if let usage = read.place.usage(read.last) { take(usage, into: &events) }
         return (read.run, read.end)

@@ -73,7 +73,7 @@ struct GeminiParts {
         if !text.isEmpty {
             hasOutput = true
             if !isThought { textBytes += text.utf8.count }
-            events.append(isThought ? .reasoning(text) : .token(text))
+            events.append(.text(TextBatch(text, isThought ? .reasoning : .text)))
         }
         // A signed part goes back as it came: it is joined with nothing.
         if let signature, !signature.isNull {
@@ -91,7 +91,7 @@ struct GeminiParts {
 
     /// Adds pieces that go on with the part that was taken last.
     mutating func append(_ run: TextBatch) {
-        if !run.isReasoning { textBytes += run.bytes.count }
+        if run.kind == .text { textBytes += run.utf8Count }
         guard let last = kept.indices.last else { return }
         kept[last].text?.append(run)
     }

@@ -68,7 +68,7 @@ final class OllamaDecoder: DocumentDecoder {
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextBatch, end: Int)? {
         guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        read.run.isReasoning = read.place.isReasoning
+        read.run = read.run.of(read.place.isReasoning ? .reasoning : .text)
         return (read.run, read.end)
     }
 
@@ -124,11 +124,11 @@ final class OllamaDecoder: DocumentDecoder {
     private func take(thinking: JSONNode?, content: JSONNode?, into events: inout [DecodedEvent]) {
         if let text = thinking?.string, !text.isEmpty {
             hasOutput = true
-            events.append(.reasoning(text))
+            events.append(.text(.reasoning(text)))
         }
         if let text = content?.string, !text.isEmpty {
             hasOutput = true
-            events.append(.token(text))
+            events.append(.text(TextBatch(text)))
         }
     }
 

@@ -1,6 +1,7 @@
 // What single providers add to the format, as `native` events: an extension of OpenAIChatDecoder, which calls it where an
 // object has members that the format does not define.
 
+internal import Base
 internal import JSON
 
 /// The values of such members that have been emitted.
@@ -100,7 +101,7 @@ extension OpenAIChatDecoder {
                 additions.isTranscriptText = true
                 hasOutput = true
                 found.insert(.text)
-                events.append(.token(transcript))
+                events.append(.text(TextBatch(transcript)))
             }
         }
         let id = parts[AudioKey.id]?.string ?? additions.audioID

@@ -1,6 +1,7 @@
 // What one chunk of a Chat Completions stream says: the choices, their deltas, the usage. An extension of
 // OpenAIChatDecoder, which calls it for each chunk; nothing else does. Here is the hot path: a delta costs its String.
 
+internal import Base
 internal import Chat
 internal import JSON
 
@@ -80,7 +81,7 @@ extension OpenAIChatDecoder {
         if let field = place.field {
             emit(reasoning: text, as: field, into: &events)
         } else {
-            events.append(.token(text))
+            events.append(.text(TextBatch(text)))
         }
     }
 
@@ -256,7 +257,7 @@ extension OpenAIChatDecoder {
                 return .reasoning
             }
             hasOutput = true
-            events.append(.token(text))
+            events.append(.text(TextBatch(text)))
             return .text
         case .array:
             var found = OpenAIChatOutput()
@@ -304,7 +305,7 @@ extension OpenAIChatDecoder {
     private func emit(reasoning: String, as field: OpenAIChatReasoningMemory.Field, into events: inout [DecodedEvent]) {
         memory.field = field
         hasOutput = true
-        events.append(.reasoning(reasoning))
+        events.append(.text(.reasoning(reasoning)))
     }
 
     /// Usage may come in every chunk, counting up; only a change is told.

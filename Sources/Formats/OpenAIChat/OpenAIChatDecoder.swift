@@ -68,7 +68,7 @@ final class OpenAIChatDecoder: DocumentDecoder {
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
     ) -> (run: TextBatch, end: Int)? {
         guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        read.run.isReasoning = read.place.field != nil
+        read.run = read.run.of(read.place.field != nil ? .reasoning : .text)
         return (read.run, read.end)
     }
 

@@ -1,6 +1,7 @@
 // A message beside the deltas of a Chat Completions stream: an extension of OpenAIChatDecoder. Perplexity and Writer repeat
 // the whole reply so far there, others have nothing but their role in the delta.
 
+internal import Base
 internal import JSON
 
 /// Output of messages beside deltas. A kind of output counts if no delta brings it.
@@ -77,8 +78,8 @@ extension OpenAIChatDecoder {
         var (text, reasoning) = ("", "")
         for event in said {
             switch event {
-            case .token(let piece): text += piece
-            case .reasoning(let piece): reasoning += piece
+            case .text(let batch) where batch.kind == .reasoning: reasoning += batch.text
+            case .text(let batch): text += batch.text
             case .native(let name, let value):
                 if additions.isNew(name, value, at: .heldPart) { events.append(event) }
             default: events.append(event)
@@ -94,11 +95,11 @@ extension OpenAIChatDecoder {
         let known = deltaOutput.union(nestedOutput)
         if !known.contains(.reasoning), let reasoning = held?.reasoning.rest() {
             hasOutput = true
-            events.append(.reasoning(reasoning))
+            events.append(.text(.reasoning(reasoning)))
         }
         if !known.contains(.text), let text = held?.text.rest() {
             hasOutput = true
-            events.append(.token(text))
+            events.append(.text(TextBatch(text)))
         }
         if !known.contains(.refusal), let refusal = held?.refusal.rest() { take(refusal: refusal) }
     }

@@ -106,8 +106,8 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
         let number = read.last.count(0)
         let kind = read.place.kind
         order.advance(to: number)
-        texts[kind.rawValue].add(read.run.bytes, lastNumber: number)
-        read.run.isReasoning = kind != .output
+        texts[kind.rawValue].add(read.run, lastNumber: number)
+        read.run = read.run.of(kind != .output ? .reasoning : .text)
         return (read.run, read.end)
     }
 

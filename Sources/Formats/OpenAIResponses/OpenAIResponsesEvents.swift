@@ -1,6 +1,7 @@
 // What the events of a Responses stream say between its beginning and its end. An extension of OpenAIResponsesDecoder, which
 // calls it for each; nothing else does. Here is the hot path: a delta costs its String.
 
+internal import Base
 internal import Chat
 internal import JSON
 
@@ -97,8 +98,8 @@ extension OpenAIResponsesDecoder {
     private func emit(_ text: String, _ kind: Kind, into events: inout [DecodedEvent]) {
         hasOutput = true
         switch kind {
-        case .output: events.append(.token(text))
-        case .summary, .rawReasoning: events.append(.reasoning(text))
+        case .output: events.append(.text(TextBatch(text)))
+        case .summary, .rawReasoning: events.append(.text(.reasoning(text)))
         case .refusal: known.refusal = (known.refusal.take() ?? "") + text
         }
     }

@@ -86,8 +86,8 @@ struct OpenAIResponsesText {
     mutating func add(_ text: String) { end = end.advanced(by: text.utf8.span) }
 
     /// Adds pieces to the part that is being shown, in UTF-8; `lastNumber` is that of the last of them.
-    mutating func add(_ pieces: [UInt8], lastNumber: Int64?) {
-        end = end.advanced(by: pieces.span)
+    mutating func add(_ pieces: TextBatch, lastNumber: Int64?) {
+        end = pieces.withBytes { bytes, _ in end.advanced(by: bytes) }
         if let lastNumber, lastNumber >= 0 { self.lastNumber = lastNumber }
     }
 

@@ -88,12 +88,11 @@ extension DecodedEvent {
     /// The piece of the reply that this is.
     var piece: (text: String, isReasoning: Bool)? {
         switch self {
-        case .token(let text): (text, false)
-        case .reasoning(let text): (text, true)
+        case .text(let batch): (batch.text, batch.kind == .reasoning)
         default: nil
         }
     }
 
     /// A piece of the reply.
-    init(piece: String, isReasoning: Bool) { self = isReasoning ? .reasoning(piece) : .token(piece) }
+    init(piece: String, isReasoning: Bool) { self = .text(TextBatch(piece, isReasoning ? .reasoning : .text)) }
 }

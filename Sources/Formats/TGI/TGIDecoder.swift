@@ -43,7 +43,7 @@ final class TGIDecoder: DocumentDecoder {
         let mayRepeat = repetition.mayBe(kind, name: name)
         if mayRepeat, let (_, piece, _) = repetition.read(text, reader) {
             endsWithSpecial = false
-            return events.append(.token(piece))
+            return events.append(.text(TextBatch(piece)))
         }
         let before = events.count
         try sort(kind, name: name, text, into: &events)
@@ -52,7 +52,8 @@ final class TGIDecoder: DocumentDecoder {
 
     /// Learns from a frame that was parsed, and said `event` alone.
     private func learn(_ frame: Span<UInt8>, _ event: DecodedEvent) {
-        guard case .token(let text) = event else { return }
+        guard case .text(let batch) = event else { return }
+        let text = batch.text
         repetition.learn(frame, open: Self.gaps, reader) { $0["token"]?["text"]?.string == text ? true : nil }
     }
 
@@ -94,7 +95,7 @@ final class TGIDecoder: DocumentDecoder {
             endsWithSpecial = token[1]?.bool == true
             if !endsWithSpecial, let text = token[0]?.string, !text.isEmpty {
                 hasOutput = true
-                events.append(.token(text))
+                events.append(.text(TextBatch(text)))
             }
         }
         // The other choices for the token (https://huggingface.co/docs/text-generation-inference, `StreamResponse`).
@@ -109,7 +110,7 @@ final class TGIDecoder: DocumentDecoder {
         isDone = true
         if !hasOutput, !endsWithSpecial, !whole.isEmpty {
             hasOutput = true
-            events.append(.token(whole))
+            events.append(.text(TextBatch(whole)))
         }
         known.finishReasonRaw = details?["finish_reason"]?.string
         known.finishReason =

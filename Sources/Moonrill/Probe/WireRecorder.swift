@@ -1,5 +1,6 @@
 // Records the last attempt of a request on the wire. ScriptHost feeds it; ProbeReport reports about it.
 
+internal import Base
 internal import Engine
 internal import Formats
 internal import HTTP
@@ -69,8 +70,8 @@ public final class WireRecorder {
         case .frame(let kind, let name, let payload):
             if !pieces.isEmpty { pieces[pieces.count - 1].frames += 1 }
             keep(Frame(time: event.time, kind: kind, name: name, payload: payload))
-        case .decoded(.token), .decoded(.reasoning):
-            outputs += 1
+        case .decoded(.text(let batch)):
+            outputs += batch.count
             if firstOutput == nil { firstOutput = event.time }
         case .decoded: break
         case .end(let body):

@@ -1,6 +1,7 @@
 // What the requests of a scope may cost. Counts while they stream, by estimate until the provider's own numbers come, and
 // says when the cap is reached; ending the requests is CallRegistry's part.
 
+internal import Base
 internal import Chat
 internal import JSON
 
@@ -100,8 +101,8 @@ struct Meter {
     mutating func count(_ events: ArraySlice<ChatEvent>) {
         for event in events {
             switch event {
-            case .token(let text), .reasoning(let text):
-                output += max(1, estimatedTokens(in: text.utf8).rounded())
+            case .text(let batch):
+                for piece in batch { output += max(1, estimatedTokens(in: piece.utf8).rounded()) }
                 charge()
             case .usage(let usage): note(usage)
             case .retry(let info):

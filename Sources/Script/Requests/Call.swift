@@ -1,6 +1,7 @@
 // One request, as the script holds it: its callbacks, the events not yet shown to the script, and its result.
 // Data only; CallRegistry and Delivery work on it.
 
+internal import Base
 internal import Chat
 internal import LuaVM
 
@@ -19,6 +20,9 @@ final class Call {
     /// The callbacks of a request; most are absent.
     struct Callbacks {
         var token, reasoning, toolCall, usage, retry, wait, reset, event, chunk, finish, error: Callback?
+
+        /// The callback for text of that kind.
+        func text(_ kind: TextBatch.Kind) -> Callback? { kind == .reasoning ? reasoning : token }
 
         var isEmpty: Bool {
             token == nil && reasoning == nil && toolCall == nil && usage == nil && retry == nil && wait == nil

@@ -76,8 +76,8 @@ extension CallRegistry {
         if call.next < call.pending.count { return true }
         guard !call.isPaused else { return false }
         // All of them: the engine then hands over its array, and the budget still limits what is shown in a turn.
-        let isJoined = call.tellsText && call.meter == nil && call.holdBack == nil
-        call.pending = isJoined ? engine.takeJoined(call.id) : engine.take(call.id)
+        call.pending = engine.take(call.id)
+        if !call.tellsText { call.pending = call.pending.byPiece }
         call.next = 0
         call.piecesShown = 0
         if call.meter != nil { charge(call) }
@@ -108,13 +108,8 @@ extension CallRegistry {
         var delivered = 0
         let reaction = scheduler.runCallbacks(task) {
             while delivered < limit, call.next < call.pending.count {
-                let reaction: LuaCoroutine.Reaction
-                switch call.pending[call.next] {
-                case .token(let piece): reaction = deliver(call, call.callbacks.token, piece, in: task)
-                case .reasoning(let piece): reaction = deliver(call, call.callbacks.reasoning, piece, in: task)
-                case .run(let run): reaction = deliver(call, run, upTo: limit - delivered, in: task)
-                default: return .continues
-                }
+                guard case .text(let batch) = call.pending[call.next] else { return .continues }
+                let reaction = deliver(call, batch, upTo: limit - delivered, in: task)
                 delivered += call.lastDelivered
                 // The callback may have ended the request, or paused it.
                 guard case .continues = reaction, !call.isClosing, !call.isPaused else { return reaction }
@@ -131,32 +126,22 @@ extension CallRegistry {
     }
 
     private func deliver(
-        _ call: Call, _ callback: Call.Callback?, _ piece: String, in task: ScriptTask
+        _ call: Call, _ batch: TextBatch, upTo limit: Int, in task: ScriptTask
     ) -> LuaCoroutine.Reaction {
-        call.next += 1
-        call.lastDelivered = 1
         if !call.hasOutput { noteOutput(call) }
-        guard let callback else { return .continues }
-        return task.coroutine.deliver(callback.function, piece)
-    }
-
-    /// Tells pieces that came together.
-    private func deliver(_ call: Call, _ run: TextBatch, upTo limit: Int, in task: ScriptTask) -> LuaCoroutine.Reaction
-    {
-        if !call.hasOutput { noteOutput(call) }
-        let range = call.piecesShown..<min(run.count, call.piecesShown + limit)
+        let range = call.piecesShown..<min(batch.count, call.piecesShown + limit)
         var reaction = LuaCoroutine.Reaction.continues
         call.lastDelivered = range.count
-        if let callback = run.isReasoning ? call.callbacks.reasoning : call.callbacks.token {
+        if let callback = call.callbacks.text(batch.kind) {
             call.isDelivering = true
-            reaction = task.coroutine.deliver(callback.function, run.bytes.span, ends: run.ends.span, range)
+            reaction = batch.withBytes { task.coroutine.deliver(callback.function, $0, ends: $1, range) }
             call.isDelivering = false
             call.lastDelivered = min(vm.delivered, range.count)
         }
         // A request that was ended has nothing pending but its end.
         guard !call.isClosing else { return reaction }
         call.piecesShown += call.lastDelivered
-        if call.piecesShown == run.count {
+        if call.piecesShown == batch.count {
             call.piecesShown = 0
             call.next += 1
         }
@@ -179,12 +164,8 @@ extension CallRegistry {
         }
         note(event, call)
         guard !call.isClosing || event.isTerminal else { return }
-        if case .token(let text) = event, call.coalesce == 0, call.mode != .stream, call.callbacks.event == nil {
-            if let callback = call.callbacks.token { return run(callback, text, event, call) }
-            return
-        }
-        if case .reasoning(let text) = event, call.coalesce == 0, call.mode != .stream, call.callbacks.event == nil {
-            if let callback = call.callbacks.reasoning { return run(callback, text, event, call) }
+        if case .text(let batch) = event, call.coalesce == 0, call.mode != .stream, call.callbacks.event == nil {
+            if let callback = call.callbacks.text(batch.kind) { return run(callback, batch.text, event, call) }
             return
         }
         if call.coalesce > 0 {
@@ -197,7 +178,7 @@ extension CallRegistry {
     func note(_ event: ChatEvent, _ call: Call) {
         if call.failedAttempt != nil { call.failedAttempt = nil }
         switch event {
-        case .token, .reasoning, .run, .toolCall:
+        case .text, .toolCall:
             if !call.hasOutput { noteOutput(call) }
         case .retry: call.isRetrying = true
         case .start: call.isRetrying = false
@@ -228,8 +209,7 @@ extension CallRegistry {
         }
         if let failure = event.failedAttempt { steps.append(.attemptFailed(failure)) }
         switch event {
-        case .token(let text): add(call.callbacks.token) { $0.push(text) }
-        case .reasoning(let text): add(call.callbacks.reasoning) { $0.push(text) }
+        case .text(let batch): add(call.callbacks.text(batch.kind)) { $0.push(batch.text) }
         case .toolCall(let tool): add(call.callbacks.toolCall) { tables.push(tool, to: $0) }
         case .usage(let usage): add(call.callbacks.usage) { tables.push(usage, to: $0) }
         case .retry(let info) where call.callbacks.retry != nil: add(call.callbacks.retry) { tables.push(info, to: $0) }
@@ -240,8 +220,7 @@ extension CallRegistry {
         case .chunk(let raw):
             add(call.callbacks.chunk) { $0.push(raw) }
             return steps
-        // Whoever is shown one event at a time takes none of them joined.
-        case .start, .heartbeat, .native, .phase, .run: break
+        case .start, .heartbeat, .native, .phase: break
         case .finish, .failed: return ending(event, call)
         }
         addEvent()
@@ -392,8 +371,7 @@ extension CallRegistry {
         let text: String
         let isReasoning: Bool
         switch event {
-        case .token(let piece): (text, isReasoning) = (piece, false)
-        case .reasoning(let piece): (text, isReasoning) = (piece, true)
+        case .text(let batch): (text, isReasoning) = (batch.text, batch.kind == .reasoning)
         case .chunk, .heartbeat, .native:
             // These do not part the text; they are shown at once.
             call.steps += steps(for: event, call)
@@ -412,8 +390,8 @@ extension CallRegistry {
 
     private func flushed(_ call: Call) -> [Call.Step] {
         guard !call.gathered.isEmpty else { return [] }
-        let event: ChatEvent =
-            call.gathered.isReasoning ? .reasoning(call.gathered.text) : .token(call.gathered.text)
+        let event = ChatEvent.text(
+            TextBatch(call.gathered.text, call.gathered.isReasoning ? .reasoning : .text))
         call.gathered = Call.Gathered()
         return steps(for: event, call)
     }
@@ -427,6 +405,20 @@ extension CallRegistry {
     /// Puts the calls whose gathered tokens are due on the list.
     func fireGathering(now: Double) {
         while let due = gathering.popDue(now: now) { enqueue(due.payload) }
+    }
+}
+
+extension [ChatEvent] {
+    /// The same events, each piece of text in one of its own.
+    fileprivate var byPiece: [ChatEvent] {
+        let isApart = allSatisfy { event in
+            if case .text(let batch) = event { batch.count == 1 } else { true }
+        }
+        guard !isApart else { return self }
+        return flatMap { event in
+            guard case .text(let batch) = event else { return [event] }
+            return batch.map { .text(TextBatch($0, batch.kind)) }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 // Requests between the script and the engine: begun, waited for, stopped. Delivering their events is Delivery's part.
 // Down go commands, up come events; nothing else passes.
 
+internal import Base
 internal import Chat
 internal import Engine
 internal import LuaVM
@@ -207,11 +208,11 @@ final class CallRegistry {
     private func undelivered(of call: Call) -> Undelivered {
         let delivered = call.isDelivering ? vm.delivered : 0
         if call.isDelivering { vm.stopDelivery() }
-        guard call.next < call.pending.count, case .run(let run) = call.pending[call.next] else {
+        guard call.next < call.pending.count, case .text(let batch) = call.pending[call.next] else {
             return Undelivered(call.pending[call.next...])
         }
         var undelivered = Undelivered()
-        undelivered.count(run, from: call.piecesShown + delivered)
+        undelivered.count(batch, from: call.piecesShown + delivered)
         for event in call.pending[(call.next + 1)...] { undelivered.count(event) }
         return undelivered
     }

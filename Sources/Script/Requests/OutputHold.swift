@@ -1,6 +1,7 @@
 // The hold-back window: what a stream brings at first is kept from the script, so that a fallback can still take its place
 // unseen. Set by a scope (flow.fallback); it opens after so many characters, or seconds, or at the end.
 
+internal import Base
 internal import Chat
 internal import Engine
 
@@ -32,8 +33,8 @@ struct OutputHold {
     mutating func take(_ events: [ChatEvent], now: Double) -> Verdict {
         for event in events {
             switch event {
-            case .token(let text), .reasoning(let text):
-                count += text.unicodeScalars.count
+            case .text(let batch):
+                count += batch.text.unicodeScalars.count
                 openAt = openAt ?? now + seconds
             case .finish: return .open(held + events)
             // Nobody has seen what it said.

@@ -114,17 +114,10 @@ struct ReplyTables {
     func push(_ event: ChatEvent, phase: String? = nil, to stack: LuaStack) {
         stack.pushTable(fields: 4)
         switch event {
-        case .token(let text):
-            stack.set(type: "token")
-            stack.set("text", text)
-            stack.set("phase", phase)
-        case .reasoning(let text):
-            stack.set(type: "reasoning")
-            stack.set("text", text)
-        case .run(let run):
-            stack.set(type: run.isReasoning ? "reasoning" : "token")
-            stack.set("text", String(decoding: run.bytes.span))
-            if !run.isReasoning { stack.set("phase", phase) }
+        case .text(let batch):
+            stack.set(type: batch.kind == .reasoning ? "reasoning" : "token")
+            stack.set("text", batch.text)
+            if batch.kind == .text { stack.set("phase", phase) }
         case .start(let info):
             stack.set(type: "start")
             stack.set("id", info.id)
