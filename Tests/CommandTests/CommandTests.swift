@@ -238,14 +238,6 @@ import Testing
         #expect(result.output.hasPrefix("http://127.0.0.1:") && result.output.hasSuffix("/v1\n"))
     }
 
-    /// The README's table is this command's, word for word.
-    @Test func theReadmeListsTheProviders() throws {
-        let table = try MoonrillBinary.run(["providers", "--markdown"]).output
-        let readme = try String(contentsOfFile: MoonrillBinary.packageRoot + "/README.md", encoding: .utf8)
-        #expect(table.split(separator: "\n").count > 20)
-        #expect(readme.contains(table), "moonrill providers --markdown prints another table than the README's")
-    }
-
     @Test func providersSayWhichHaveAKeyAndNeverTheKey() throws {
         let result = try MoonrillBinary.run(["providers"], environment: ["GROQ_API_KEY": "gsk-secret-1234"])
         #expect(result.status == 0)
