@@ -79,7 +79,7 @@ import Testing
         }
         let flow = try text("Sources/Script/Lua/flow.lua") + text("Sources/Script/Lua/parallel.lua")
         let annotatedFlow = try text("types/flow.lua")
-        let pattern = /\nfunction (?:flow|many)\.(\w+)\(/
+        let pattern = /\nfunction (?:flow|parallel)\.(\w+)\(/
         #expect(try names(in: annotatedFlow, pattern) == names(in: flow, pattern))
         let parts = try #require(module.firstMatch(of: /local LATER = \{([^}]*)\}/))
         let later = try names(in: String(parts.output.1), /(\w+) = true/)

@@ -109,7 +109,7 @@ import Testing
         ScriptCase(
             "wrong use",
             prints: [
-                "llm.limit needs concurrent, rpm or tpm", "a limit of nothing lets nothing pass",
+                "llm.limit needs concurrent, rpm or tpm", "a limit of 0 would block every request",
                 "client:ask: option 'limit' takes what llm.limit{...} returns, or false for no rate limiter",
             ],
             """

@@ -1,4 +1,4 @@
--- llm.budget: a cap on what a scope may cost. Loaded when a script first says llm.budget.
+-- llm.budget: a cap on the tokens, dollars and seconds of a scope. Loaded on first use.
 local host, llm, internal, _ENV = ...
 local check, describe, Failure, scope = internal.check, internal.describe, internal.Failure, internal.scope
 
@@ -10,8 +10,8 @@ local function failure(message)
   return setmetatable({ kind = "budget", message = message, retryable = false }, Failure)
 end
 
--- What run returns once fn is over: its results, or the budget's error where the cap was reached meanwhile, whatever fn
--- made of the errors. Nothing that fn returned is lost: err.partial and err.errors, or err.others.
+-- The results of run: those of fn, or the error of the budget if the cap was reached, whatever fn did with the errors.
+-- The results of fn are then err.partial and err.errors, or err.others.
 local function outcome(self, results)
   local value, err = results[1], results[2]
   local why = select(3, host.budget_spent(self._handle))
@@ -22,8 +22,8 @@ local function outcome(self, results)
   return nil, spent
 end
 
--- Runs fn(...) inside the budget: whatever is asked there, by tasks and combinators too, counts. Returns what fn returns;
--- nil and an error of kind "budget" once the cap is reached, at which every request inside is ended.
+-- Runs fn(...) inside the budget. Every request inside counts, also those of tasks and combinators. Returns the results of
+-- fn, or nil and an error of kind "budget" once the cap is reached. Reaching it ends every request inside.
 function methods:run(fn, ...)
   if getmetatable(self) ~= Budget then host.misuse("budget:run is a method: write budget:run(fn, ...)") end
   if not internal.step.is_callable(fn) then host.misuse("budget:run takes a function, not " .. describe(fn)) end
@@ -47,8 +47,8 @@ Budget.__index = function(self, name)
   if name == "spent" then return exhausted ~= nil end
 end
 
--- Names, once a script, the usual models without a price of the providers whose key is here: a request to one inside a
--- budget of dollars raises.
+-- Warns once a script about default models without a price, for providers whose key is set: a request to one inside a
+-- budget in dollars raises.
 local is_told = false
 local function tell_missing_prices()
   if is_told then return end
@@ -65,7 +65,7 @@ local function tell_missing_prices()
   end
 end
 
--- llm.budget{ tokens =, usd =, seconds = }: the time runs from here.
+-- llm.budget{ tokens =, usd =, seconds = }: the time starts here.
 return function(options)
   check("llm.budget", options, OPTIONS)
   if next(options) == nil then host.misuse("llm.budget needs tokens, usd or seconds") end

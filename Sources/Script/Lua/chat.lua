@@ -1,4 +1,4 @@
--- client:chat: a conversation that remembers. Loaded when a script first begins one.
+-- client:chat: a conversation that keeps its messages. Loaded on first use.
 local host, llm, internal, _ENV = ...
 local check, describe, Failure, Reply, fail = internal.check, internal.describe, internal.Failure, internal.Reply, host.misuse
 
@@ -24,7 +24,7 @@ end
 
 local function failure(kind, message) return setmetatable({ kind = kind, message = message, retryable = false }, Failure) end
 
--- A copy whose tables are its own. Tools, null and other objects are not data: they are internal.
+-- A deep copy of data. Tools, null and other objects are shared.
 local ARRAY = getmetatable(llm.json.array {})
 local function copied(value, seen)
   if type(value) ~= "table" then return value end
@@ -38,7 +38,7 @@ local function copied(value, seen)
   return copy
 end
 
--- What a prompt adds to the conversation.
+-- The messages that a prompt adds to the conversation.
 local function prompt_messages(prompt)
   if getmetatable(prompt) == Reply then prompt = prompt.text end
   if type(prompt) == "string" then return { { role = "user", content = prompt } } end
@@ -51,7 +51,7 @@ local function prompt_messages(prompt)
   return { { role = "user", content = prompt } }
 end
 
--- The calls that no message answers: every provider refuses a history with one.
+-- The calls without a result. Every provider refuses a history that has one.
 local function unanswered(messages)
   local open, order, nameless = {}, {}, {}
   for _, message in ipairs(messages) do
@@ -64,7 +64,7 @@ local function unanswered(messages)
           if not open[id] then order[#order + 1] = id end
           open[id] = name
         else
-          -- Ollama's calls may have no ids: results answer them in order.
+          -- Calls of Ollama may have no ids: results are assigned in order.
           nameless[#nameless + 1] = { id = "", name = name }
         end
       end
@@ -78,7 +78,7 @@ local function unanswered(messages)
   return table.move(nameless, 1, #nameless, #list + 1, list)
 end
 
--- Asks with all that was said before. What was asked and answered is remembered once the answer is whole.
+-- Sends the whole conversation. The question and the reply are kept once the reply is complete.
 function methods:send(prompt, options)
   self_of(self, "chat:send")
   if options ~= nil then check("chat:send", options, internal.REQUEST) end
@@ -109,7 +109,7 @@ function methods:send(prompt, options)
   return reply
 end
 
--- A conversation of its own that begins with what was said so far.
+-- An independent copy of the conversation.
 function methods:fork()
   self_of(self, "chat:fork")
   return setmetatable({
@@ -119,7 +119,7 @@ end
 
 function methods:messages() return copied(self_of(self, "chat:messages")._messages) end
 
--- Writes the conversation to a file, whole or not at all: true, or nil and an error.
+-- Writes the conversation to a file, atomically. Returns true, or nil and an error.
 function methods:save(path)
   self_of(self, "chat:save")
   path_of("chat:save", path)
@@ -136,7 +136,7 @@ function methods:save(path)
   return nil, failure("config", "the chat cannot be saved: " .. why)
 end
 
--- What a saved file says: a table, or nil and why it holds no chat.
+-- The content of a saved file: a table, or nil and the reason why it is not a conversation.
 local function loaded(path)
   local file, why = io.open(path, "rb")
   if not file then return nil, "the chat cannot be loaded: " .. why end
@@ -161,7 +161,7 @@ local function loaded(path)
   return saved
 end
 
--- Goes on with what another wrote with save, in place of what was said here: true, or nil and an error, and nothing changed.
+-- Replaces the messages with those of a saved file. Returns true, or nil and an error with nothing changed.
 function methods:load(path)
   self_of(self, "chat:load")
   path_of("chat:load", path)
@@ -173,7 +173,7 @@ function methods:load(path)
   return true
 end
 
--- Tokens of all that a message holds, about; an image's bytes do not count.
+-- Estimated tokens of a message; the bytes of images do not count.
 local function tokens_of(value)
   if type(value) == "string" then return host.estimated_tokens(value) end
   local sum = 0
@@ -183,8 +183,8 @@ local function tokens_of(value)
   return sum
 end
 
--- Forgets the oldest exchanges until the rest has at most max_tokens, by estimate. An exchange is a message of the user's
--- and all that follows it, calls and results included; the last one stays. Returns how many messages went.
+-- Removes the oldest exchanges until the rest has at most max_tokens, by estimate. An exchange is a user message and all
+-- messages up to the next one; the last exchange stays. Returns the number of messages removed.
 function methods:trim(options)
   self_of(self, "chat:trim")
   check("chat:trim", options, TRIM)
@@ -205,7 +205,7 @@ function methods:trim(options)
   return first - 1
 end
 
--- client:chat{ system =, messages =, load = path, ... }: further options are those of every send. All are checked here.
+-- client:chat{ system =, messages =, load = path, ... }: further options apply to every send. All are checked here.
 return function(client, options)
   options = options == nil and {} or options
   internal.check_request("client:chat", options, OPTIONS)

@@ -1,11 +1,11 @@
--- llm.flow: the combinators that prompt chains are built from. A step is any function value -> value | nil, err. Every
--- combinator is a scope: however it is left, what was begun inside is cancelled and waited for. Loaded when a script
--- first says llm.flow, with the host's primitives, the module and what llm.lua shares.
+-- llm.flow: combinators of prompt chains. A step is any function value -> value | nil, err. Every combinator is a scope:
+-- however it is left, everything started inside is cancelled and waited for. Loaded on first use, with the host's primitives,
+-- the module and the internals of llm.lua.
 --
--- A failure is what a step returns as nil, err, or an llm error that it raises (a stream's loop does). Whatever else it
--- raises is a defect of the script: it leaves every combinator at once, with the traceback of where it happened.
+-- A failure is nil, err, or an llm error that a step raises (as the loop of a stream does). Any other error is a defect of the
+-- script: it leaves every combinator, with the traceback of its place.
 --
--- A combinator returns all results of the step that made its value: the errors of map { keep_going } and a vote's tally
+-- A combinator returns all results of the step that made its value: the errors of map { keep_going } and the tally of vote
 -- are second and third results.
 local host, llm, internal, _ENV = ...
 local describe, Failure, fail = internal.describe, internal.Failure, host.misuse
@@ -18,9 +18,9 @@ local flow = {}
 
 local function has_failed(results) return failed(results[1], results[2]) end
 
--- One after the other ----------------------------------------------------------------------------------------------
+-- Sequential -------------------------------------------------------------------------------------------------------
 
--- seq(a, b, ...): each step gets all that the one before it returned.
+-- seq(a, b, ...): each step gets all results of the one before.
 function flow.seq(...)
   local steps, count = { ... }, need_arguments("flow.seq", ...)
   return function(...)
@@ -39,7 +39,7 @@ function flow.seq(...)
   end
 end
 
--- branch(pred, a, b): a where pred(value) holds, else b; without b the value passes.
+-- branch(pred, a, b): a if pred(value) is true, else b; without b the value is returned unchanged.
 function flow.branch(pred, a, ...)
   need("flow.branch", "the condition", pred)
   need("flow.branch", "the step for true", a)
@@ -77,11 +77,11 @@ local function folded(where, items, fn, start, each, errors)
   return values
 end
 
--- reduce(items, fn, start): fn(value so far, item, index), one after the other.
+-- reduce(items, fn, start): fn(value so far, item, index) for each item in order.
 function flow.reduce(items, fn, start) return unpacked(folded("flow.reduce", items, fn, start)) end
 
--- scan(items, fn, start): as reduce; returns every value on the way. The errors of a map { keep_going } among the steps are
--- the second result, by the item's place.
+-- scan(items, fn, start): like reduce, but returns every intermediate value. The errors of a map { keep_going } among the
+-- steps are the second result, by the place of the item.
 function flow.scan(items, fn, start)
   local all, errors = llm.json.array {}, internal.step.errors()
   local values = folded("flow.scan", items, fn, start, all, errors)
@@ -90,7 +90,7 @@ function flow.scan(items, fn, start)
   return all
 end
 
--- loop(fn, { stop_when = f, max = n }): fn(value, round) again and again, until stop_when(value, round) holds.
+-- loop(fn, { stop_when = f, max = n }): repeats fn(value, round) until stop_when(value, round) is true.
 function flow.loop(fn, options)
   need("flow.loop", "the step", fn)
   options = options_of("flow.loop", options)
@@ -112,8 +112,8 @@ function flow.loop(fn, options)
   end
 end
 
--- refine(fn, { critic = f, rounds = 2 }): fn(input), then critic(draft, input); what the critic says goes back as
--- fn(input, draft, critique). A critic that has nothing more to say returns nil, true or "".
+-- refine(fn, { critic = f, rounds = 2 }): fn(input), then critic(draft, input), then fn(input, draft, critique). A critic
+-- returns nil, true or "" to end.
 function flow.refine(fn, options)
   need("flow.refine", "the step", fn)
   options = options_of("flow.refine", options)
@@ -138,9 +138,9 @@ function flow.refine(fn, options)
   end
 end
 
--- Side by side -----------------------------------------------------------------------------------------------------
+-- Concurrent -------------------------------------------------------------------------------------------------------
 
--- The steps of `all`: those of an array have no holes.
+-- Checks the steps of `all`: an array of steps has no holes.
 local function need_named_steps(where, steps)
   if type(steps) ~= "table" or next(steps) == nil then fail(where .. " takes a table of steps, not " .. describe(steps)) end
   local last = 0
@@ -151,8 +151,8 @@ local function need_named_steps(where, steps)
   for place = 1, last do need(where, "step " .. place, steps[place]) end
 end
 
--- all{ x = a, y = b }: every step gets the value; the results by the same names. The first failure ends the others. The
--- errors of a map { keep_going } among the steps are the second result, by the step's name.
+-- all{ x = a, y = b }: every step gets the value; the results have the same names. The first failure ends the others. The
+-- errors of a map { keep_going } among the steps are the second result, by the name of the step.
 function flow.all(steps)
   need_named_steps("flow.all", steps)
   return function(...)
@@ -172,7 +172,7 @@ function flow.all(steps)
   end
 end
 
--- The results of the first branch that succeeds; nil once all have failed.
+-- The results of the first branch that succeeds; nil if all failed.
 local function first_success(scope, running, errors)
   while running.count > 0 do
     local name, branch = next_branch(scope, running)
@@ -181,7 +181,7 @@ local function first_success(scope, running, errors)
   end
 end
 
--- race{ a, b }: all at once; the first success wins, and the others are cancelled in the same turn.
+-- race{ a, b }: all run concurrently; the first success wins, and the others are cancelled in the same turn.
 function flow.race(steps)
   need_steps("flow.race", steps)
   return function(...)
@@ -195,7 +195,7 @@ function flow.race(steps)
   end
 end
 
--- hedge(a, b, { after = 2 }): begins b too if a has failed, or brought no first token, after so many seconds.
+-- hedge(a, b, { after = 2 }): starts b too if a failed, or gave no token, after so many seconds.
 function flow.hedge(a, b, options)
   need("flow.hedge", "the first step", a)
   need("flow.hedge", "the second step", b)
@@ -210,7 +210,7 @@ function flow.hedge(a, b, options)
       local is_second_begun = name ~= nil or not host.scope_has_output(scope)
       if is_second_begun then begin(running, "hedge[2]", b, unpacked(values)) end
       local winner = first_success(scope, running, errors)
-      -- The first step had begun to speak, and failed after that.
+      -- The first step failed after its first token.
       if not winner and not is_second_begun then
         begin(running, "hedge[2]", b, unpacked(values))
         winner = first_success(scope, running, errors)
@@ -221,9 +221,9 @@ function flow.hedge(a, b, options)
   end
 end
 
--- fallback({ a, b }, { chars = n, seconds = s }): the next step where one fails. With chars or seconds, the first tokens of
+-- fallback({ a, b }, { chars = n, seconds = s }): runs the next step if one fails. With chars or seconds, the first tokens of
 -- every step but the last are held back until so many characters have come, or so many seconds have passed since the
--- first: a step that fails before is replaced unseen.
+-- first. A step that fails before is replaced and nothing of it is shown.
 function flow.fallback(steps, options)
   need_steps("flow.fallback", steps)
   options = options_of("flow.fallback", options)
@@ -241,11 +241,11 @@ function flow.fallback(steps, options)
   end
 end
 
--- Kinds of failures that another try does not heal.
+-- Kinds of failures that a retry cannot fix.
 local FINAL = { config = true, auth = true, permission = true, quota = true, invalid_request = true, budget = true }
 
--- retry(fn, { max = 3, base = 0.5, on = f }): again after a failure, up to max times more, each after a longer wait.
--- on(err, try) says whether; without it, every failure but those that another try does not heal.
+-- retry(fn, { max = 3, base = 0.5, on = f }): repeats fn after a failure, up to max times, with exponential backoff.
+-- on(err, try) decides whether; the default retries every failure that a retry can fix.
 function flow.retry(fn, options)
   need("flow.retry", "the step", fn)
   options = options_of("flow.retry", options)
@@ -261,15 +261,15 @@ function flow.retry(fn, options)
       if not has_failed(results) then return unpacked(results) end
       local err = results[2]
       if try > max or not on(err, try) then return nil, blame(err, "retry[" .. try .. "]") end
-      -- Half of the wait is chance, so that many that failed together do not come back together.
+      -- Half of the wait is jitter, so that steps that failed together do not return together.
       local wait = math.min(cap, base * 2 ^ (try - 1))
       llm.sleep(wait / 2 + math.random() * wait / 2)
     end
   end
 end
 
--- timeout(seconds, fn): nil and an error of kind "timeout" where fn takes longer. err.partial has the results of a map
--- that it ended.
+-- timeout(seconds, fn): nil and an error of kind "timeout" if fn takes longer. err.partial has the results of a map that was
+-- ended.
 function flow.timeout(seconds, ...)
   if type(seconds) ~= "number" or not (seconds > 0) then
     fail("flow.timeout takes a number of seconds above 0, not " .. describe(seconds))

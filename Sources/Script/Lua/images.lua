@@ -1,9 +1,9 @@
--- Images in messages: files and bytes are turned into what is sent. Loaded when a message first has parts. What is wrong
--- with the script's text raises; what is wrong with a file or with bytes is returned: the request fails with it.
+-- Reads the images of messages: files and bytes become parts. Loaded when a message first has parts. A wrong option raises;
+-- a file or bytes that are no image are returned as an error, and the request fails with it.
 local host, _, internal, _ENV = ...
 local describe, fail, open = internal.describe, host.misuse, io and io.open
 
--- The part to send; nil and why, where the file or the bytes are no image.
+-- The part to send, or nil and the reason why it is not an image.
 local function image_of(where, place, part)
   if part.url ~= nil then return part end
   if part.media_type ~= nil and part.path == nil then
@@ -26,7 +26,7 @@ local function image_of(where, place, part)
   if type(bytes) ~= "string" then
     fail(where .. ": " .. place .. " is an image without a source: give it a path, a url, or data (its bytes)")
   end
-  -- The bytes of an image travel in base64.
+  -- Images are sent in base64.
   local base64, media_type = host.image(bytes)
   if not base64 then
     return nil, place .. ": " .. (part.path and "the file " .. part.path or "data") .. " is no image of a known type ("
@@ -35,15 +35,14 @@ local function image_of(where, place, part)
   return { type = "image", data = base64, media_type = media_type, detail = part.detail }
 end
 
--- The message with its images read; the script's own table stays as it is. The second result says which image cannot be
--- sent.
+-- A copy of the message with its images read. The second result names an image that cannot be sent.
 return function(where, place, message)
   local content, parts, fault = message.content, nil, nil
   for index, part in ipairs(content) do
     if type(part) == "table" and part.type == "image" then
       local image, problem = image_of(where, place .. ".content[" .. index .. "]", part)
       fault = fault or problem
-      -- An image that cannot be sent leaves an empty part: nothing of this message is sent.
+      -- The part stays empty: a message with such an image is never sent.
       image = image or { type = "text", text = "" }
       if image ~= part then
         parts = parts or setmetatable(table.move(content, 1, #content, 1, {}), getmetatable(content))

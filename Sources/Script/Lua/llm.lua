@@ -1,10 +1,10 @@
--- The module `llm`, as scripts see it: options checked and merged here, everything that waits or sends done by the
--- host. Run once a state with the host's primitives as its argument; returns the module. Every function of the module has
--- its face here; what few scripts need is in parts that are loaded later (internal.NAME is what NAME.lua returns).
+-- The module `llm`: checks and merges options; the host does everything that waits or sends. Run once a state, with the
+-- host's primitives as its argument; returns the module. Every function of the module has an entry here; parts that few
+-- scripts need are loaded later (internal.NAME is the value that NAME.lua returns).
 local host = ...
 local llm = { version = host.version }
--- A script may write over globals and over what is in their tables; the module and its parts go on with the originals.
--- Methods of strings are looked up in the script's table: here they are called as functions.
+-- A script may overwrite globals and their members; the module and its parts use the originals. Methods of strings are
+-- looked up in the script's table, so they are called as functions here.
 local originals = {}
 for name, value in next, _G do
   if type(value) == "table" and value ~= _G then
@@ -18,7 +18,7 @@ local _ENV = originals
 
 -- Misuse -----------------------------------------------------------------------------------------------------------
 
--- Raises with the position of the script's own line (level 0 here: the host finds the line).
+-- Raises with the position of the script's line, which the host finds.
 local fail = host.misuse
 
 local function describe(value)
@@ -34,7 +34,7 @@ local Reply = { __name = "llm.reply", __tostring = function(self) return self.te
 local Failure = { __name = "llm.error", __tostring = function(self) return self._display or self.message end }
 host.metatables { reply = Reply, error = Failure }
 
--- "A: " .. reply and "failed: " .. err: both stand for what tostring says of them.
+-- "A: " .. reply and "failed: " .. err use the text of tostring.
 local function joined(a, b)
   local function text(value)
     local kind = type(value)
@@ -85,7 +85,7 @@ local function names(schema)
   return list
 end
 
--- Reading an unknown name raises and suggests the nearest one; rawget detects a name without raising.
+-- Reading an unknown name raises and suggests the nearest one; rawget does not raise.
 local function named(where, exports, also)
   return setmetatable(exports, {
     __index = function(_, name)
@@ -98,7 +98,7 @@ local function named(where, exports, also)
   })
 end
 
--- Names under which other libraries take a key.
+-- Names of the key option in other libraries.
 local KEYS = {
   api_key = true, apikey = true, apiKey = true, key = true, token = true, api_token = true, access_token = true,
   auth_token = true, auth = true, authorization = true, bearer = true, secret = true, secret_key = true, password = true,
@@ -157,7 +157,7 @@ local function check_common(where, options)
   return check_timeout(where, options.timeout)
 end
 
--- Parts of this module that few scripts need are compiled when they are first asked for. Their globals are the originals.
+-- Parts that few scripts need are compiled on first use. Their globals are the originals.
 local internal = setmetatable({
   check = check, describe = describe, named = named, names = names, Failure = Failure, Reply = Reply, REQUEST = REQUEST,
 }, {
@@ -200,7 +200,7 @@ end
 
 function llm.limit(options) return internal.limit.make(options) end
 
--- What tells that a tool is left to the script. One that is made by llm.tool has a function that client:ask runs.
+-- Returned by the run of a tool to leave the call to the script.
 llm.defer = setmetatable({}, { __name = "llm.defer", __tostring = function() return "llm.defer" end })
 function llm.tool(options) return internal.tools.make(options) end
 
@@ -256,7 +256,7 @@ local function specification(where, self, prompt, options)
   return specified
 end
 
--- Calls: a request that runs in the background ---------------------------------------------------------------------
+-- Calls: requests that run in the background -----------------------------------------------------------------------
 
 local Call = { __name = "llm.call" }
 local call_methods = {}
@@ -290,7 +290,7 @@ local function ask(where, client, prompt, options)
 end
 internal.ask = ask
 
--- Checks the options of a conversation as those of a request are checked, before anything is asked.
+-- Checks the options of a conversation before its first request.
 function internal.check_request(where, options, schema)
   check(where, options, schema, PARAMS_HINT)
   check_common(where, options)
@@ -312,7 +312,7 @@ end
 
 function Client:stream(prompt, options)
   local handle = host.call_start(specification("client:stream", self, prompt, options), "stream")
-  -- The generic for closes its fourth value however the loop is left, and that cancels the request.
+  -- The generic for closes its fourth value however the loop is left; closing it cancels the request.
   return function() return host.call_next(handle) end, nil, nil, setmetatable({ _handle = handle }, Call)
 end
 
@@ -346,8 +346,8 @@ local SHIELD = { __close = function(self)
   host.scope_leave(self[1])
 end }
 
--- Runs fn(...) to its end even if the task is cancelled meanwhile: its waits go on, and the cancellation is raised at the
--- first wait after it. What is begun inside is over when it ends, as in llm.flow.
+-- Runs fn(...) to its end even if the task is cancelled: its waits continue, and the cancellation is raised at the first
+-- wait after it. Everything started inside is over when it ends, as in llm.flow.
 function llm.shield(fn, ...)
   if type(fn) ~= "function" then fail("llm.shield takes a function, not " .. describe(fn)) end
   local scope = host.scope_enter()
@@ -382,7 +382,7 @@ end
 llm.log.warn = llm.log.warning
 named("llm.log", llm.log)
 
--- A string with U+FFFD in place of what is not UTF-8, and how many bytes that was.
+-- The string with U+FFFD for each invalid sequence, and the number of bytes replaced.
 function llm.utf8(text)
   if type(text) ~= "string" then fail("llm.utf8 takes a string, not " .. describe(text)) end
   local repaired, replaced = host.utf8(text)
@@ -396,7 +396,7 @@ function llm.provider(definition)
   host.define_provider(definition)
 end
 
--- Parts that few scripts need are compiled when they are first named.
+-- Members that are loaded on first use.
 local LATER = { flow = true, budget = true, prices = true }
 named("llm", llm, { "flow", "budget", "prices" })
 local unknown = getmetatable(llm).__index

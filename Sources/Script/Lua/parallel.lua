@@ -1,14 +1,14 @@
--- The combinators of llm.flow over many items or answers: map, vote and judge. Loaded with flow.lua, which says what a step
--- and a failure is, and takes these in.
+-- The combinators of llm.flow over several items or answers: map, vote and judge. Loaded by flow.lua, which defines steps
+-- and failures.
 local host, llm, internal, _ENV = ...
 local Failure, fail = internal.Failure, host.misuse
 local scoped, begin, next_branch, failed = internal.scope.run, internal.scope.begin, internal.scope.next, internal.scope.failed
 local blame, all_failed, options_of = internal.step.blame, internal.step.all_failed, internal.step.options_of
 local is_callable, need, count_items = internal.step.is_callable, internal.step.need, internal.step.count_items
 local has_errors = internal.step.has_errors
-local many = {}
+local parallel = {}
 
--- Every item of a step failed: the first one's error with the others; one that is no llm error becomes one.
+-- The error of a step whose items all failed: the first error, made an llm error if it is none, with the others.
 local function every_item_failed(errors, total)
   local list = {}
   for index = 1, total do
@@ -34,11 +34,11 @@ local function mapped(items, fn, options, is_step)
   if limit < 1 then fail("flow.map: option 'limit' must be 1 or more") end
   local at, done, failures = 0, 0, 0
   local results, errors = llm.json.array {}, internal.step.errors(ordered and total or nil)
-  -- The results of a step go on to another one: false for a failed item, since ipairs and JSON stop at a hole.
+  -- The results go to another step: false for a failed item, because ipairs and JSON stop at a hole.
   if ordered and is_step then for index = 1, total do results[index] = false end end
   local busy, running = {}, {}
 
-  -- With keep_going, an llm error that the step raises (a stream's loop does) fails its item alone.
+  -- With keep_going, an llm error that the step raises (as the loop of a stream does) fails only its item.
   local function step(index)
     if not options.keep_going then return fn(items[index], index) end
     local ok, result, err = xpcall(fn, function(problem)
@@ -50,7 +50,7 @@ local function mapped(items, fn, options, is_step)
     return nil, result
   end
 
-  -- One of `limit` tasks that take items as they get to them: a task an item would cost more than most items.
+  -- One of `limit` tasks, each of which takes the next item. One task an item would cost more than most items.
   local function work(worker)
     while at < total do
       at = at + 1
@@ -94,20 +94,20 @@ local function mapped(items, fn, options, is_step)
 end
 
 -- map(items, fn, { limit = 8, on_progress = f, ordered = true, keep_going = false }): fn(item, index) for every item, at
--- most `limit` at once. ordered = false gives the results as they come. The first failure ends the rest, unless
--- keep_going: then the errors come as a second table, by index. map(fn, options) is the same as a step: results[index] is
--- false for a failed item, and where every item failed the step has failed.
-function many.map(items, fn, options)
+-- most `limit` concurrently. ordered = false: results in the order of completion. The first failure ends the rest, unless
+-- keep_going is set: then the errors are a second table, by index. map(fn, options) is a step: results[index] is false for a
+-- failed item, and the step fails if every item failed.
+function parallel.map(items, fn, options)
   if not is_callable(items) then return mapped(items, fn, options, false) end
   local step = items
   options_of("flow.map", fn)
   return function(value) return mapped(value, step, fn, true) end
 end
 
--- vote(fn, { n = 5, key = f, early = true }): asks n times and returns the answer that most agree on, by key(answer).
--- early stops when the majority is decided; no more are begun than might still be needed for it, so nothing is paid in
--- vain. Returns also nil (the errors of a map { keep_going } that the answer comes from) and the tally: key -> votes.
-function many.vote(fn, options)
+-- vote(fn, { n = 5, key = f, early = true }): asks n times and returns the most frequent answer by key(answer). early stops
+-- when the majority is decided; no more answers are started than may still be needed. The second result is nil, or the
+-- errors of a map { keep_going } that the answer comes from; the third is the tally: key -> votes.
+function parallel.vote(fn, options)
   need("flow.vote", "the step", fn)
   options = options_of("flow.vote", options)
   local n, key, early = options.n or 5, options.key or function(answer)
@@ -148,9 +148,9 @@ function many.vote(fn, options)
   end
 end
 
--- judge(items, { client = c, rubric = "...", options = {} }): the item that the model finds best by the rubric. Returns also
--- nil and what it said: { best = n, reason = "..." }.
-function many.judge(items, options)
+-- judge(items, { client = c, rubric = "...", options = {} }): the best item by the rubric, in the model's judgement. The
+-- second result is nil, the third is the verdict: { best = n, reason = "..." }.
+function parallel.judge(items, options)
   local total = count_items("flow.judge", items)
   options = options_of("flow.judge", options)
   local client, rubric = options.client, options.rubric or "Which is best?"
@@ -158,7 +158,7 @@ function many.judge(items, options)
   if client == nil then fail("flow.judge needs a client: the model that judges") end
   local lines, numbers = {}, {}
   for index = 1, total do
-    -- What map { keep_going } leaves of a failed item is no candidate.
+    -- A failed item of map { keep_going } is no candidate.
     local item = items[index]
     if item then
       lines[#lines + 1] = "[" .. index .. "]\n" .. tostring(item)
@@ -194,4 +194,4 @@ function many.judge(items, options)
   end)
 end
 
-return many
+return parallel

@@ -1,8 +1,8 @@
--- llm.prices: US dollars for a million tokens, by model. Data: each entry says where it was read and when. A script
--- overrides or adds one with llm.prices["model"] = { input = 1, output = 2 }. Loaded when a budget of dollars asks.
+-- llm.prices: US dollars for a million tokens, by model, with source and date. A script adds or overrides one with
+-- llm.prices["model"] = { input = 1, output = 2 }. Loaded on first use.
 local _, _, _, _ENV = ...
 local OPENAI = { date = "2025-11", source = "https://openai.com/api/pricing" }
--- What is put into the cache for five minutes, the default, costs a quarter more.
+-- Tokens written to the cache for five minutes, the default, cost a quarter more.
 local ANTHROPIC = { date = "2025-11", source = "https://www.anthropic.com/pricing", cache_write = 1.25 }
 local GOOGLE = { date = "2025-11", source = "https://ai.google.dev/gemini-api/docs/pricing" }
 local DEEPSEEK = { date = "2025-11", source = "https://api-docs.deepseek.com/quick_start/pricing" }
@@ -47,7 +47,7 @@ price(OFFLINE, "moonrill-chat", 1, 2)
 price(OFFLINE, "moonrill-reasoner", 1, 4)
 price(OFFLINE, "moonrill-r1", 1, 4)
 
--- A dated name ("gpt-4o-2024-11-20", "claude-haiku-4-5-20251001") has the price of the model it is a version of.
+-- A dated name ("gpt-4o-2024-11-20", "claude-haiku-4-5-20251001") has the price of its model.
 return setmetatable({}, {
   __index = function(_, model)
     if type(model) ~= "string" then return nil end

@@ -1,11 +1,11 @@
--- Prompts: what a script asks with, as the messages that are sent. Used by every request and by conversations.
+-- Turns prompts into messages. Used by every request and by conversations.
 local host, llm, internal, _ENV = ...
 local describe, Failure, Reply, fail = internal.describe, internal.Failure, internal.Reply, host.misuse
 local prompt = {}
 
 local ROLES = { system = true, developer = true, user = true, assistant = true, tool = true, ["function"] = true }
 
--- The problem of a message, to follow its place ("message 2") in an error; nil if it is valid.
+-- The problem of a message, appended to its place ("message 2") in an error; nil if it is valid.
 function prompt.message_problem(message)
   if type(message) ~= "table" then return " must be a table with role and content, not " .. describe(message) end
   if message.role == nil and message.type ~= nil then return " is a part: parts go into the content of a message" end
@@ -22,7 +22,7 @@ function prompt.message_problem(message)
   end
 end
 
--- A reply stands for the message that it is, and for its text where a text is wanted.
+-- A reply is used as its message, or as its text where a text is wanted.
 local function message_of(message)
   if getmetatable(message) == Reply then return message.message end
   if type(message) == "table" and getmetatable(message.content) == Reply then
@@ -34,7 +34,7 @@ local function message_of(message)
   return message
 end
 
--- The messages of an array, each a table that may be sent. `what` is the array's name in errors.
+-- The messages of an array, checked. `what` is the name of the array in errors.
 function prompt.checked(where, what, array)
   if type(array) ~= "table" then fail(where .. ": " .. what .. " must be an array of messages, not " .. describe(array)) end
   local last, messages = 0, {}
@@ -54,7 +54,7 @@ function prompt.checked(where, what, array)
   return messages
 end
 
--- The messages of a prompt, and what of their data cannot be sent: a file that cannot be read is no misuse of the API.
+-- The messages of a prompt, and the reason why they cannot be sent (a file that cannot be read is no misuse of the API).
 function prompt.messages(where, given)
   if getmetatable(given) == Reply then given = given.text end
   if type(given) == "string" then return { { role = "user", content = given } } end

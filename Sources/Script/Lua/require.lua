@@ -1,12 +1,12 @@
--- `require`, written in Lua so that a module may wait while it loads (the stock one is a C function that cannot), over the
--- stock `package`. Gets the host's primitives as its argument.
+-- `require` over the stock `package`. It is written in Lua so that a module may wait while it loads (a C function cannot).
+-- The argument is the table of host primitives.
 local host = ...
 local loaded, searchpath, getenv = host.loaded, package.searchpath, os.getenv
 local type, ipairs, loadfile, setmetatable = type, ipairs, loadfile, setmetatable
 local package = package
 if host.is_line_buffered then io.stdout:setvbuf("line") end
 
--- The value of LUA_PATH or LUA_CPATH; ";;" in it stands for `default`, as in stock Lua.
+-- The value of LUA_PATH or LUA_CPATH, with ";;" replaced by `default` as in stock Lua.
 local function path_from(variable, default)
   local path = getenv(variable .. "_5_4") or getenv(variable)
   if not path then return default end
@@ -16,7 +16,7 @@ local function path_from(variable, default)
   return (before ~= "" and before .. ";" or "") .. default .. (behind ~= "" and ";" .. behind or "")
 end
 
--- The tree of `luarocks install --local`, which `luarocks path` too puts first.
+-- The tree of `luarocks install --local`; `luarocks path` puts it first too.
 local home, rocks = getenv("HOME"), ""
 if home and home ~= "" and not home:find("[;?!]") then rocks = home .. "/.luarocks" end
 local function with_rocks(default, templates)
@@ -26,7 +26,7 @@ end
 package.path = host.module_path .. ";"
   .. path_from("LUA_PATH", with_rocks(package.path, "~/share/lua/5.4/?.lua;~/share/lua/5.4/?/init.lua"))
 
--- In place of the stock searcher for Lua files, which takes bytecode.
+-- Replaces the stock searcher for Lua files, which accepts bytecode.
 package.searchers[2] = function(name)
   local path = package.path
   if type(path) ~= "string" then host.misuse("'package.path' must be a string") end
@@ -48,7 +48,7 @@ else
   package.loadlib = function() return nil, refusal, "absent" end
 end
 
--- What the searchers find for a module: its loader and where that is from.
+-- The loader of a module, and its origin.
 local function find(name)
   local searchers = package.searchers
   if type(searchers) ~= "table" then host.misuse("'package.searchers' must be a table") end
@@ -71,7 +71,7 @@ function require(name)
   end
   local loader, place = find(name)
   loading[name] = true
-  -- Closed on the way out by an error too: the next require may try again.
+  -- Closed after an error too, so that the next require tries again.
   local guard <close> = setmetatable({}, { __close = function() loading[name] = nil end })
   local result = loader(name, place)
   if result ~= nil then loaded[name] = result

@@ -1,4 +1,4 @@
--- Schemas as scripts write them: a JSON Schema, or a short form that is turned into one. Used by tools and by answers.
+-- Schemas of scripts: a JSON Schema, or a short form that is turned into one. Used by tools and by answers.
 local host, _, internal, _ENV = ...
 local describe = internal.describe
 
@@ -9,19 +9,18 @@ local MARKS = { "type", "properties", "$ref", "anyOf", "oneOf", "allOf", "enum",
 local function is_schema(form)
   for _, mark in ipairs(MARKS) do
     local value = form[mark]
-    -- { type = "string" } is a schema, and also an object with a member "type" in the short form; only the first is used.
+    -- { type = "string" } could also be an object with a member "type" in the short form; it is read as a schema.
     if value ~= nil and (mark ~= "type" or TYPES[value] or type(value) == "table") then return true end
   end
   return false
 end
 
--- As deep as tables may nest where they are written as JSON; and more members than any schema has: tables that are internal
--- are written as often as they are met.
+-- Maximum depth, as in JSON encoding, and maximum number of members: a table that is used twice is written twice.
 local MOST_LEVELS, MOST_MEMBERS = 200, 10000
 
 local expand
 
--- A type's name, as "string", "string?" or "string[]": its schema, and whether it may be absent.
+-- The schema of a type name ("string", "string?", "string[]"), and whether the member is optional.
 local function named(where, text)
   local name, array, mark = string.match(text, "^(%a+)(%[?%]?)(%??)$")
   if not TYPES[name] or array == "[" or array == "]" then
@@ -33,7 +32,7 @@ local function named(where, text)
   return schema, mark == "?"
 end
 
--- One member of the short form: its schema, and whether it may be absent. `met` counts all members.
+-- The schema of one member of the short form, and whether it is optional. `met` counts all members.
 local function member(where, value, depth, met)
   met.count = met.count + 1
   if depth > MOST_LEVELS or met.count > MOST_MEMBERS then
@@ -71,7 +70,7 @@ function expand(where, form, depth, met)
   return { type = "object", properties = properties, required = host.json.array(required), additionalProperties = false }
 end
 
--- The JSON Schema that `form` means. Raises where it cannot be used.
+-- The JSON Schema of `form`. Raises if it is not usable.
 return function(where, form)
   local schema = expand(where, form, 0, { count = 0 })
   local problem = host.schema_problem(schema)

@@ -1,9 +1,9 @@
--- Scopes, as flow.lua and budget.lua use them: whatever is begun inside is over when the scope is left.
+-- Scopes of flow.lua and budget.lua: everything started inside is over when the scope is left.
 local host, _, internal, _ENV = ...
 local Failure = internal.Failure
 local scope = {}
 
--- Whether a step failed: nil, and why.
+-- Whether a step failed.
 local function failed(value, err) return value == nil and err ~= nil end
 scope.failed = failed
 
@@ -20,15 +20,15 @@ function scope.run(where, body, budget, hold)
   return table.unpack(result, 2, result.n)
 end
 
--- Begins a branch; `next` returns it when it is over.
+-- Starts a branch; `next` returns it when it is over.
 function scope.begin(running, name, step, ...)
   local task, id = host.branch(step, ...)
   running[id] = { name = name, task = task }
   running.count = (running.count or 0) + 1
 end
 
--- Waits for the next branch: its name and table.pack of its results; nil where `deadline` comes first. Raises what a
--- branch raised, but for failures, which are results.
+-- Waits for the next branch: its name and table.pack of its results; nil if `deadline` comes first. Raises what a branch
+-- raised; failures are results.
 function scope.next(inner, running, deadline)
   local id = host.scope_next(inner, deadline and math.max(0, deadline - host.now()))
   if not id then return nil end
@@ -43,12 +43,12 @@ end
 -- All results of a step, from table.pack.
 function scope.unpack(results) return table.unpack(results, 1, results.n) end
 
--- Gives an error what a map inside the scope has done so far: `partial`, its results, and `errors`.
+-- Sets `partial` and `errors` of an error to the results so far of a map inside the scope.
 function scope.with_partial(err, inner)
   local partial = host.scope_partial(inner)
   if partial then
     err.partial = partial[1]
-    -- Items that are not done leave no holes.
+    -- false for items that are not done, so that there are no holes.
     for index = 1, partial[3] or 0 do if err.partial[index] == nil then err.partial[index] = false end end
     if partial[2] and next(partial[2]) ~= nil then err.errors = partial[2] end
   end

@@ -1,9 +1,9 @@
--- Shared by flow.lua and parallel.lua: how a failure names its step, checks of arguments, and the errors that map keeps.
+-- Used by flow.lua and parallel.lua: the step name of a failure, checks of arguments, and the errors that map keeps.
 local host, _, internal, _ENV = ...
 local check, describe, Failure, fail = internal.check, internal.describe, internal.Failure, host.misuse
 local steps = {}
 
--- The first error, with the others attached and the step that it came from.
+-- The first error, with its step and the other errors.
 function steps.blame(err, step, others)
   if getmetatable(err) == Failure then
     if step then err.step = err.step and step .. " > " .. err.step or step end
@@ -21,7 +21,7 @@ function steps.need(where, what, value)
   return value
 end
 
--- An array of steps. A hole is an undefined name: every place up to the last is looked at, since #array may stop before.
+-- Checks an array of steps. A hole is an undefined name; every place up to the last is checked, because #array may stop before.
 function steps.need_steps(where, array)
   if type(array) ~= "table" or next(array) == nil then fail(where .. " takes an array of steps, not " .. describe(array)) end
   local last = 0
@@ -35,7 +35,7 @@ function steps.need_steps(where, array)
   return array
 end
 
--- Steps given as arguments: an undefined name counts as one, also in the last place.
+-- Checks steps given as arguments. An undefined name counts as one, also in the last place.
 function steps.need_arguments(where, ...)
   local count = select("#", ...)
   if count == 0 then fail(where .. " takes one step or more") end
@@ -49,8 +49,8 @@ function steps.options_of(where, options)
   return options
 end
 
--- How many items there are. Places up to the last count: #items may stop before a hole, and the rest would be left out
--- unsaid. A table with names is no array: a reply, say. `n` is what table.pack adds.
+-- The number of items, up to the last place: #items may stop before a hole, and the rest would be skipped silently. A table
+-- with names (a reply, for example) is no array; `n` is from table.pack.
 function steps.count_items(where, items)
   if type(items) ~= "table" then fail(where .. " takes an array of items, not " .. describe(items)) end
   local last = 0
@@ -64,7 +64,7 @@ function steps.count_items(where, items)
   return last
 end
 
--- No branch has succeeded: the first error, with the others.
+-- The result if no branch succeeded: the first error, with the others.
 function steps.all_failed(errors) return nil, steps.blame(errors[1], nil, table.move(errors, 2, #errors, 1, {})) end
 
 -- The errors of map { keep_going } by index. The metatable distinguishes them from any other second result.
@@ -76,7 +76,7 @@ function Errors.__tostring(self)
   return table.concat(lines, "\n")
 end
 
--- How many items the map had, where its results are in their order.
+-- The number of items of the map, if its results are in their order.
 local sizes = setmetatable({}, { __mode = "k" })
 
 function steps.errors(size)
@@ -85,10 +85,10 @@ function steps.errors(size)
   return errors
 end
 
--- Whether a step's second result is a table of such errors that holds any.
+-- Whether the second result of a step is a table of such errors with at least one.
 function steps.has_errors(value) return getmetatable(value) == Errors and next(value) ~= nil end
 
--- The results of maps that such errors belong to, with false for a failed item, as a map that is a step has it.
+-- The results that such errors belong to, with false for a failed item, as a map used as a step returns them.
 function steps.filled(results, errors)
   if getmetatable(errors) ~= Errors or type(results) ~= "table" then return results end
   local filled = {}

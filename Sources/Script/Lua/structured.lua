@@ -1,5 +1,5 @@
--- Answers as data: the option `schema` of client:ask. The answer is read while it comes, held against the schema, and asked
--- for once more where it does not fit.
+-- Answers as data: the option `schema` of client:ask. The answer is read while it streams, validated, and requested once more
+-- if it does not fit.
 local host, llm, internal, _ENV = ...
 local Failure = internal.Failure
 local structured = {}
@@ -11,7 +11,7 @@ local function failure(message, text, path, reply, attempts)
   }, Failure)
 end
 
--- The request's fields with the schema in the form that its provider takes.
+-- The fields of the request, with the schema in the provider's form.
 function structured.params(where, params, form)
   local schema = internal.schema(where .. ": schema", form)
   local result = {}
@@ -22,7 +22,7 @@ function structured.params(where, params, form)
   return result, schema
 end
 
--- The type of the whole answer, where the schema names one.
+-- The type of the whole answer, if the schema names one.
 local function root_of(schema) return type(schema.type) == "string" and schema.type or nil end
 
 -- One round. With on_value, on_token also feeds a reader, and on_value gets each value that the reader completes.
@@ -50,10 +50,10 @@ local function ask(specified, once)
   return once(request)
 end
 
--- Asks for an answer that fits. `once` sends the request, and runs its tools.
+-- Requests an answer that fits. `once` sends the request and runs its tools.
 function structured.ask(specified, once)
   local sum
-  -- Of both rounds: what was sent, as in all errors of requests.
+  -- The messages of both rounds, as in all errors of requests.
   local attempts = 0
   for round = 1, 2 do
     local reply, err = ask(specified, once)
@@ -61,7 +61,7 @@ function structured.ask(specified, once)
     attempts = attempts + (reply.attempts or 1)
     sum = internal.usage.add(sum, reply.usage)
     reply.usage = sum
-    -- One that the script has stopped, or left calls of, is not meant to be whole.
+    -- A reply that the script stopped, or whose calls it deferred, is not complete.
     if reply.finish_reason == "cancelled" or reply.deferred or #reply.native_calls > 0 then return reply end
     local text = reply.text
     if reply.finish_reason == "length" then
@@ -79,7 +79,7 @@ function structured.ask(specified, once)
     end
     if specified.on_reset then
       local unfit = failure("the answer does not fit the schema: " .. misfit, text, path, reply, attempts)
-      -- As everywhere: a script that does not want the second try gets the error of the first.
+      -- A script that refuses the second try gets the error of the first.
       if specified.on_reset { attempt = round, err = unfit } == false then return nil, unfit end
     end
     local messages = table.move(reply.messages or specified.messages, 1, #(reply.messages or specified.messages), 1, {})

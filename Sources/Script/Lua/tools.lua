@@ -1,4 +1,4 @@
--- The loop of tools: the model calls, the script's functions run, their results go back, until the model answers.
+-- The tool loop: the model calls, the functions of the script run, their results are sent, until the model answers.
 local host, llm, internal, _ENV = ...
 local Failure, Reply, scope = internal.Failure, internal.Reply, internal.scope
 local tools = {}
@@ -20,18 +20,18 @@ function tools.make(options)
   }, Tool)
 end
 
--- What the model is told of a tool.
+-- The definition of a tool that is sent to the model.
 local function definition(tool)
   return { name = tool.name, description = tool.description, parameters = tool.parameters, strict = tool.strict }
 end
 
--- Whether it is a tool of the provider's own, which runs there: a turn that it makes long may come in several replies.
+-- Whether the tool runs at the provider. Its turn may take several replies.
 local function runs_there(tool)
   return type(tool) == "table" and tool.type ~= nil and tool.type ~= "function" and tool["function"] == nil
 end
 
--- The request's fields with tools as definitions; and, where one of them can run, the tools by name: `true` for those that
--- the script runs itself. A definition that is no llm.tool goes as it is.
+-- The fields of the request with tools as definitions, and, if one of them can run, the tools by name: `true` for those that
+-- the script runs itself. A definition that is no llm.tool is sent unchanged.
 function tools.params(params, given)
   local runs
   for _, tool in ipairs(given) do runs = runs or getmetatable(tool) == Tool or runs_there(tool) end
@@ -52,7 +52,7 @@ function tools.params(params, given)
   return result, known
 end
 
--- What a tool raised, or returned behind nil, as the model reads it: never an address, always UTF-8.
+-- The error of a tool as text for the model: never an address, always UTF-8.
 local function error_text(problem)
   if type(problem) == "table" then
     local metatable = getmetatable(problem)
@@ -61,13 +61,13 @@ local function error_text(problem)
     end
   end
   local kind = type(problem)
-  -- tostring has nothing to say of these but where they are.
+  -- tostring would give only an address.
   if kind == "function" or kind == "thread" or kind == "userdata" then return "an error that is a " .. kind end
   local ok, text = pcall(tostring, problem)
   return (host.utf8(ok and text or "an error that is a " .. kind))
 end
 
--- A result as the model reads it; nil and why, where JSON cannot hold it.
+-- A result as text for the model, or nil and the reason why JSON cannot hold it.
 local function written(value, second)
   if getmetatable(value) == Reply then value = value.text end
   if type(value) == "string" then
@@ -76,7 +76,7 @@ local function written(value, second)
     return value
   end
   if value == nil then value = llm.json.null end
-  -- The errors of a map { keep_going } belong to its results.
+  -- The errors of a map { keep_going } are merged into its results.
   if internal.step.has_errors(second) then
     local lines = {}
     for place, err in next, second do lines[tostring(place)] = error_text(err) end
@@ -85,7 +85,7 @@ local function written(value, second)
   return host.json_text(value, "the result")
 end
 
--- Runs one call: the result's text, whether it is an error; nil where the script is to answer it.
+-- Runs one call. Returns the text of the result and whether it is an error; nil if the script answers it.
 local function run(call, known)
   local tool = known[call.name]
   if not tool then
@@ -118,7 +118,7 @@ local function run(call, known)
   return "the tool failed: " .. problem, true
 end
 
--- All calls of a reply, side by side: results by their place; false where one is left to the script.
+-- Runs all calls of a reply concurrently. Results by place; false for one that is left to the script.
 local function run_all(number, calls, known)
   local results = {}
   if #calls == 1 then
@@ -141,27 +141,27 @@ local function run_all(number, calls, known)
   return results
 end
 
--- Finish reasons with which a model's calls are whole, as the model meant them.
+-- Finish reasons with which calls are complete.
 local WHOLE = { stop = true, tool_calls = true }
 local CUT_BY = { length = "was cut by its limit of tokens", content_filter = "was filtered" }
--- Formats whose finish reasons are a closed list: one that is not a regular end says that something went wrong
+-- Formats whose finish reasons are a closed list: any other reason means a failure
 -- (Gemini: MALFORMED_FUNCTION_CALL, UNEXPECTED_TOOL_CALL, TOO_MANY_TOOL_CALLS, https://ai.google.dev/api/generate-content).
 local CLOSED = { gemini = true, anthropic = true, cohere = true, responses = true }
--- Elsewhere servers have words of their own for a regular end too; these parts of words name trouble.
+-- In the other formats servers have their own words for a regular end too; these parts of words mean a failure.
 local TROUBLE = {
   "malform", "unexpected", "invalid", "error", "abort", "cancel", "incomplete", "filter", "block", "safety", "prohibit",
   "recit", "toxic", "timeout", "refus", "violat", "length", "limit", "max_", "too_many", "missing", "interrupt", "fail",
-  -- Cut, by the server or for what was said.
+  -- The reply was cut, by the server or a filter.
   "trunc", "cutoff", "cut_off", "repetit", "exceed", "exhaust", "budget", "quota", "overload", "insufficient",
   "unavailable", "terminated", "preempt", "evict", "expire", "deadline", "disconnect", "kill", "crash", "corrupt",
   "partial",
-  -- Withheld (Bedrock: guardrail_intervened).
+  -- The reply was withheld (Bedrock: guardrail_intervened).
   "guardrail", "intervene", "moderat", "withh", "reject", "denied", "forbid", "unsafe", "harmful", "sensitive", "censor",
   "policy", "spii",
 }
 
 local function is_trouble(raw, dialect)
-  -- A reply without a reason ends so too: some servers send none. A pause is no end.
+  -- Some servers send no reason. A pause is no end.
   if raw == nil or raw == "pause_turn" then return false end
   if CLOSED[dialect] then return true end
   raw = string.lower(tostring(raw))
@@ -169,7 +169,7 @@ local function is_trouble(raw, dialect)
   return false
 end
 
--- Why the calls of a reply must not run; nil where they may.
+-- The reason why the calls of a reply must not run; nil if they may.
 local function refusal(reply, dialect)
   local reason, raw, count = reply.finish_reason, reply.finish_reason_raw, #reply.tool_calls
   if WHOLE[reason] or (reason == "other" and not is_trouble(raw, dialect)) then return nil end
@@ -187,13 +187,13 @@ local function refused(reply, why, messages)
   }, Failure)
 end
 
--- Asks until the model answers without calls. `once` sends one request; `known` has the tools by name, `true` for those
--- that the script runs itself.
+-- Sends requests until the model answers without calls. `once` sends one request; `known` has the tools by name, `true` for
+-- those that the script runs itself.
 function tools.ask(specified, known, once)
   local messages = table.move(specified.messages, 1, #specified.messages, 1, {})
   local most = specified.max_rounds or 8
   local round, sum, usages = 0, nil, {}
-  -- What was said before the provider paused its turn.
+  -- The text before the provider paused its turn.
   local text, reasoning = "", ""
   return scope.run(function() return "round " .. round .. " of tools" end, function(number)
     while true do
@@ -214,7 +214,7 @@ function tools.ask(specified, known, once)
       end
       messages[#messages + 1] = reply.message
       local deferred = {}
-      -- A reply that was stopped has no calls to run: they may be half.
+      -- The calls of a reply that was stopped may be incomplete; they do not run.
       local calls = reply.finish_reason == "cancelled" and {} or reply.tool_calls
       if #calls > 0 then
         local results, failure = run_all(number, calls, known)
@@ -232,7 +232,7 @@ function tools.ask(specified, known, once)
           end
         end
       end
-      -- A choice that forces a call would force one for ever.
+      -- A tool_choice that forces a call would force one in each round.
       local choice = specified.params.tool_choice
       if choice ~= nil and choice ~= "none" and choice ~= "auto" then
         local params = {}
@@ -240,7 +240,7 @@ function tools.ask(specified, known, once)
         params.tool_choice = nil
         specified.params = params
       end
-      -- Messages alone pauses: asked again with what it has said, the provider goes on with it.
+      -- Only Messages pauses: sent again with its text so far, the provider continues the turn.
       -- https://docs.anthropic.com/en/docs/build-with-claude/handling-stop-reasons#pause-turn
       local pauses = #calls == 0 and reply.finish_reason_raw == "pause_turn"
       if #calls > 0 then
@@ -249,7 +249,7 @@ function tools.ask(specified, known, once)
         text, reasoning = text .. reply.text, reasoning .. (reply.reasoning or "")
         reply.text, reply.reasoning = text, reasoning ~= "" and reasoning or reply.reasoning
       end
-      -- Calls in the provider's own form are the script's to answer, before anything else is sent.
+      -- Calls in the provider's own form must be answered by the script before the next request.
       if not pauses and (#calls == 0 or #deferred > 0 or #reply.native_calls > 0) then
         reply.usage, reply.usages, reply.rounds, reply.messages = sum, usages, round, messages
         if #deferred > 0 then reply.deferred = deferred end

@@ -1,11 +1,11 @@
--- Token counts of several requests as one. Used by loops of tools and by answers that are asked for again.
+-- Sums the token counts of several requests. Used by tool loops and by answers that are requested again.
 local _, _, _, _ENV = ...
 local usage = {}
 
--- The greatest count that a server may report (2^53 - 1): a sum stays there.
+-- The largest count that a server may report (2^53 - 1); sums stop there.
 local GREATEST = (1 << 53) - 1
 
--- `sum` with the counts of `more`; neither table is changed.
+-- The sum of both; neither table is changed.
 function usage.add(sum, more)
   if not more then return sum end
   if not sum then return more end
