@@ -129,9 +129,9 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
                 payloads.append(
                     event(
                         "output_text.delta",
-                        #""output_index":\#(index),"content_index":0,"delta":"\#(phase.first!)\#(word)""#))
+                        #""output_index":\#(index),"content_index":0,"delta":"\#(phase.prefix(1))\#(word)""#))
             }
-            let text = (0..<8).map { "\(phase.first!)\($0)" }.joined()
+            let text = (0..<8).map { "\(phase.prefix(1))\($0)" }.joined()
             payloads.append(done(index, message(phase, text)))
         }
         payloads.append(event("output_text.delta", #""output_index":2,"content_index":0,"delta":"plain""#))

@@ -126,6 +126,7 @@ import Testing
             "a", "data", "\"", "\\", "/", "\n", "\r\n", "\0", "\u{1F}", "é", "e\u{301}", "日", "😀", "\u{2028}",
             "\u{FEFF}", "\\u0041", " ",
         ]
-        return (0..<Int.random(in: 0...6, using: &random)).map { _ in pieces.randomElement(using: &random)! }.joined()
+        return (0..<Int.random(in: 0...6, using: &random)).compactMap { _ in pieces.randomElement(using: &random) }
+            .joined()
     }
 }

@@ -22,7 +22,7 @@ public enum LoopbackSocket {
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeBytes(of: &address) { raw in
-            Glibc.connect(descriptor, raw.assumingMemoryBound(to: sockaddr.self).baseAddress!, size)
+            raw.assumingMemoryBound(to: sockaddr.self).baseAddress.map { Glibc.connect(descriptor, $0, size) } ?? -1
         }
         guard result == 0 else {
             let reason = errno

