@@ -145,6 +145,7 @@ extension TextBatch: Hashable {
         return a.elementsEqual(b)
     }
 
+    /// Independent of the storage, as equality is.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(kind)
         hasher.combine(count)
@@ -155,12 +156,14 @@ extension TextBatch: Hashable {
 extension TextBatch: Codable {
     private enum CodingKeys: String, CodingKey { case kind, pieces }
 
+    /// The form that `encode(to:)` writes.
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
             pieces: try fields.decode([String].self, forKey: .pieces), try fields.decode(Kind.self, forKey: .kind))
     }
 
+    /// An object of the kind and the array of pieces.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(kind, forKey: .kind)

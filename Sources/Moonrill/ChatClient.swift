@@ -38,8 +38,11 @@ public final class ChatClient: Sendable {
     ///   - keyVariable: the environment variable with the key instead of the provider's.
     ///   - headers: sent with each request.
     ///   - credentials: returns the key for a variable name; called on the client's thread.
+    ///   - timeouts: time limits of each request.
+    ///   - retry: when and how often a failed request is sent again.
     ///   - isLimited: whether the requests share a rate limiter. If not, refusals and rate headers of one do not delay
     ///     another.
+    ///   - logger: receives the log of the client's thread.
     /// - Throws: ``ChatClientError`` that names what is missing and how to set it.
     public init(
         provider: String? = nil, model: String? = nil, dialect: String? = nil, baseURL: String? = nil,
@@ -86,13 +89,19 @@ public final class ChatClient: Sendable {
 
     /// The events of a request. It starts with the first `next()`, and is cancelled with its task or when the iterator is
     /// released.
-    /// - Parameter prompt: the user message.
+    /// - Parameters:
+    ///   - prompt: the user message.
+    ///   - system: the system prompt.
+    ///   - parameters: further options (`temperature`, ...). Names that Moonrill does not know are sent as they are.
     public func stream(_ prompt: String, system: String? = nil, parameters: JSONObject = [:]) -> ChatStream {
         stream(messages: [["role": "user", "content": .string(prompt)]], system: system, parameters: parameters)
     }
 
     /// The events of a request with a whole conversation.
-    /// - Parameter messages: objects with `role` and `content`, in the Chat Completions form.
+    /// - Parameters:
+    ///   - messages: objects with `role` and `content`, in the Chat Completions form.
+    ///   - system: the system prompt.
+    ///   - parameters: further options (`temperature`, ...). Names that Moonrill does not know are sent as they are.
     public func stream(messages: [JSONValue], system: String? = nil, parameters: JSONObject = [:]) -> ChatStream {
         let chat = ChatRequest(model: model, system: system, messages: messages, parameters: parameters)
         var spec = RequestSpec(chat: chat, endpoint: endpoint, timeouts: timeouts, retry: retry, isObserved: true)

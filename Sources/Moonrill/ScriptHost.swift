@@ -78,7 +78,7 @@ public struct ScriptHost {
     public var waitingIndicator: ((Double?) -> Void)?
     /// Called with the error and the delay in seconds before a retry of a request without `on_retry`.
     public var retryNotice: ((String, Double) -> Void)?
-    /// Records what comes over the wire, for ``WireRecorder/report(outcome:)``.
+    /// Records what comes over the wire, for ``WireRecorder/report(dialect:reply:)``.
     public var recorder: WireRecorder?
     /// Called with the reason and the seconds of a wait at the rate limiter of more than a second, for a request without
     /// `on_wait`.

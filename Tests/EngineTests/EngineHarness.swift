@@ -193,7 +193,8 @@ final class EngineHarness {
         events.map { event in
             switch event {
             case .start: "start"
-            case .text(let batch) where batch.count == 1: batch.kind == .reasoning ? "r:\(batch.text)" : "t:\(batch.text)"
+            case .text(let batch) where batch.count == 1:
+                batch.kind == .reasoning ? "r:\(batch.text)" : "t:\(batch.text)"
             case .text(let batch):
                 batch.map { "\(batch.kind == .reasoning ? "R" : "T"):\($0)" }.joined(separator: " ")
             case .toolCall(let call): "call:\(call.name)"

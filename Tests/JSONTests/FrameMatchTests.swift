@@ -23,7 +23,7 @@ import Testing
         let template = try #require(made)
         let place = FramePlace(frame: 0..<lineEnd + 2, payload: head..<lineEnd, limit: limit)
         let (run, last, end) = template.read(bytes.span, behind: place, reader, counting: counting)
-                return ((0..<run.count).map { run[$0] }, last.count(0), end - place.frame.upperBound)
+        return ((0..<run.count).map { run[$0] }, last.count(0), end - place.frame.upperBound)
     }
 
     /// What follows the first frame, and how many of those frames are taken.

@@ -31,7 +31,8 @@ import Testing
         let content = Self.frame(#"{"choices":[{"delta":{"content":"a"}}]}"#)
         let report = recorder(
             Self.begin + [
-                (0.6, .piece(100)), (0.6, content), (0.6, .decoded(.text(TextBatch("a")))), (0.7, .piece(50)), (0.7, content),
+                (0.6, .piece(100)), (0.6, content), (0.6, .decoded(.text(TextBatch("a")))), (0.7, .piece(50)),
+                (0.7, content),
                 (0.7, content), (1, .piece(10)), (1, Self.frame("[DONE]")), (1.5, .end(body: Array("data: x\n".utf8))),
             ]
         ).report(dialect: "openai", reply: ["text": "aaa"])

@@ -113,7 +113,7 @@ public struct ProbeReport: Sendable {
 extension WireRecorder {
     /// The report about the recording.
     /// - Parameters:
-    ///   - dialect: the dialect of the request.
+    ///   - name: the dialect of the request.
     ///   - reply: the reply as scripts see it; nil if the request failed.
     public func report(dialect name: String, reply: JSONValue?) -> ProbeReport {
         let fields = FormatCatalog.named(name)?.fields ?? FrameFields()
