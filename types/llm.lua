@@ -4,7 +4,6 @@
 -- Scripts are Lua 5.4 ("Lua.runtime.version") with C modules. Not available: bytecode (`load` refuses it, because a crafted
 -- chunk can corrupt memory) and debug.sethook, setlocal, setuservalue, getregistry and debug.debug. debug.setupvalue and
 -- upvaluejoin take functions of the script, debug.setmetatable takes tables.
--- Length: the language server reads a module's annotations from one file.
 
 ---@class llm
 ---@field version string
