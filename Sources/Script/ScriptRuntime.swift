@@ -1,5 +1,5 @@
-// One run of one script: the state, the scheduler, the requests and the loop that turns them. Everything happens on the
-// thread that calls `run`. Moonrill is its caller.
+// One run of one script: the Lua state, the scheduler, the requests and the loop. Everything happens on the thread that
+// calls `run`.
 
 package import Base
 package import Engine
@@ -8,7 +8,7 @@ internal import JSONSchema
 package import LuaVM
 package import Providers
 
-/// What a script is run with.
+/// A script and its environment.
 package struct ScriptConfiguration {
     /// The script's Lua text.
     package var source: [UInt8]
@@ -22,36 +22,36 @@ package struct ScriptConfiguration {
     package var arguments: [String] = []
     /// `arg[0]`: the script's name as given.
     package var argumentZero: String?
-    /// Seconds that the whole run may take.
+    /// Time limit of the run in seconds.
     package var timeLimit: Double?
-    /// Bytes that the script may hold.
+    /// Memory limit of the script in bytes.
     package var memoryLimit: Int?
-    /// What clients without options get.
+    /// The options of clients that set none.
     package var defaults = ClientDefaults()
     /// The providers that scripts may name.
     package var providers = ProviderTable()
     /// Takes what the script writes to standard output.
     package var output: OutputSink = { _ in true }
-    /// Whether each line goes out as it ends, as on a terminal, and not only before the script waits.
+    /// Output is flushed after each line, as on a terminal, and not only before the script waits.
     package var isLineBuffered = false
     /// Takes what the script writes to standard error.
     package var errorOutput: OutputSink = { _ in true }
     /// Takes what the script logs.
     package var log: (LogLevel, String) -> Void = { _, _ in }
-    /// The value of an environment variable, for `os.getenv`; variables that hold keys are withheld from it.
+    /// The value of an environment variable, for `os.getenv`. Variables that hold keys are hidden.
     package var environment: (String) -> String? = { _ in nil }
-    /// Whether a key is set in the variable of that name; called as soon as a script names it.
+    /// Whether the variable of that name holds a key. Called when a script names the variable.
     package var hasKey: (String) -> Bool = { _ in false }
-    /// Key variables that `os.getenv` shows all the same.
+    /// Key variables that `os.getenv` does not hide.
     package var visibleVariables: Set<String> = []
-    /// Called with the error and the seconds of the delay when a request that has no `on_retry` will be tried again.
+    /// Called with the error and the delay in seconds when a request without `on_retry` will be tried again.
     package var retryNotice: ((String, Double) -> Void)?
-    /// Called with the reason and the seconds of a wait at the rate limiter when a request has no `on_wait`.
+    /// Called with the reason and the seconds when a request without `on_wait` waits at the rate limiter.
     package var waitNotice: ((String, Double) -> Void)?
     /// The version that `llm.version` shows.
     package var version = ""
-    /// Called about every tenth of a second while the script waits for the first output of a request, with the seconds
-    /// waited; and with nil before anything else is written.
+    /// Called about every 0.1 s while the script waits for the first output of a request, with the seconds so far, and
+    /// with nil before anything else is written.
     package var indicator: ((Double?) -> Void)?
     /// Makes the nth allocation of the script fail. For tests.
     package var failAllocation = 0
@@ -71,22 +71,22 @@ package enum ScriptOutcome: Sendable {
     case exited(Int)
     /// The script could not be compiled, or raised.
     case failed(ScriptFailure)
-    /// Its time ran out.
+    /// The time limit ended it.
     case timedOut(seconds: Double)
-    /// A signal stopped it: its number.
+    /// A signal stopped it; the signal's number.
     case interrupted(Int)
-    /// Nobody reads its output any more.
+    /// Its standard output was closed.
     case outputClosed
 }
 
 /// Why a script failed.
 package struct ScriptFailure: Error, Sendable {
-    /// The message, with "file:line:" where Lua gave it.
+    /// The message, with "file:line:" if Lua gave it.
     package var message: String
     /// Lua's traceback; empty for a syntax error.
     package var traceback: String
-    /// How many tasks and background requests failed while nobody waited for them, where the script did nothing else
-    /// wrong. Each was logged; message and traceback are the first one's.
+    /// Number of tasks and background requests that failed while nobody waited for them, if the script itself did not
+    /// fail. Each was logged. Message and traceback are those of the first.
     package var unwatchedCount = 0
 }
 
@@ -97,10 +97,10 @@ package final class ScriptRuntime {
     let engine: Engine
     let scheduler: Scheduler
     var coder: LuaCoder
-    var center: CallRegistry?
+    var dispatcher: CallDispatcher?
     var replyMetatable: LuaReference?
     var errorMetatable: LuaReference?
-    /// What the configuration knew, and what the script has defined since.
+    /// The configuration's providers, and those that the script has defined.
     var providers: ProviderTable
     private var hiddenVariables: Set<String> = []
     /// Set by `os.exit`.
@@ -121,13 +121,13 @@ package final class ScriptRuntime {
         vm.setWake(descriptor: engine.wakeDescriptor)
     }
 
-    /// Lets the signals (SIGINT, SIGTERM) stop the run: tasks and requests are cancelled, `__close` handlers run, for two
-    /// seconds at most, output is flushed. A second one ends the process at once. To be called on the thread that runs the
-    /// script, once a process.
+    /// Makes the signals (SIGINT, SIGTERM) stop the run: tasks and requests are cancelled, `__close` handlers run for at
+    /// most two seconds, output is flushed. A second signal ends the process at once. Call it on the thread that runs the
+    /// script, once in a process.
     package func stop(onSignals signals: [Int32]) { vm.catchSignals(signals) }
 
-    /// Makes a Swift function available to the script as `require("host").name`. Arguments and results are JSON values;
-    /// what it throws is raised in the script.
+    /// Makes a Swift function available to the script as `require("host").name`. Arguments and results are JSON values.
+    /// An error that it throws is raised in the script.
     package func register(_ name: String, _ body: @escaping ([JSONValue]) throws -> [JSONValue]) {
         let coder = self.coder
         functions.append(
@@ -149,7 +149,7 @@ package final class ScriptRuntime {
 
     // MARK: Keys
 
-    /// Withholds a variable that holds a key from `os.getenv`, and lets the host take it out of the environment.
+    /// Hides a variable that holds a key from `os.getenv`, and lets the host take it out of the environment.
     func hideVariable(_ name: String) {
         guard !configuration.visibleVariables.contains(name), hiddenVariables.insert(name).inserted else { return }
         _ = configuration.hasKey(name)
@@ -160,14 +160,14 @@ package final class ScriptRuntime {
 
     // MARK: The run
 
-    /// Runs the script to its end, whatever that is. To be called once.
+    /// Runs the script to its end. Call it once.
     package func run() -> ScriptOutcome {
         defer {
             engine.turn(waitingUpTo: 0)
             vm.stopDeadline()
             vm.close()
             scheduler.breakCycles()
-            center?.breakCycles()
+            dispatcher?.registry.breakCycles()
         }
         do throws(LuaError) {
             try open()
@@ -191,74 +191,76 @@ package final class ScriptRuntime {
     }
 
     private func loop(_ main: ScriptTask) {
-        guard let center else { return }
+        guard let dispatcher else { return }
+        let registry = dispatcher.registry
         var isWindingUp = false
         while !vm.isKilled {
-            runArrived(center)
+            runArrived(dispatcher)
             if vm.isKilled { break }
             if vm.isStopping, !scheduler.isStopped {
                 scheduler.stopAll()
-                center.cancelAll()
+                registry.cancelAll()
             } else if main.state == .failed, !isWindingUp {
                 isWindingUp = true
                 scheduler.cancelAll()
-                center.cancelAll()
+                registry.cancelAll()
             }
             let now = Engine.now()
             scheduler.fireTimers(now: now)
-            center.fireGathering(now: now)
+            registry.fireTimers(now: now)
             reportUnwatched(now: now)
-            if isOver(main, center) { break }
-            turn(center)
+            if isOver(main, registry) { break }
+            turn(registry)
         }
         reportUnwatched(now: .infinity)
         vm.flushOutput()
-        if vm.isKilled { center.cancelAll() }
+        if vm.isKilled { registry.cancelAll() }
     }
 
-    /// Delivers what has arrived and runs what can run. A process that was stopped wakes to both events and overdue timers:
-    /// the events then take effect first, as far as they reach.
-    private func runArrived(_ center: CallRegistry) {
+    /// Delivers what has arrived and runs what can run. A process that was stopped by SIGSTOP wakes with both events and
+    /// overdue timers: the events take effect first.
+    private func runArrived(_ dispatcher: CallDispatcher) {
         var rounds = 32
         repeat {
-            center.deliverAll()
+            dispatcher.deliverAll()
             scheduler.runReady()
             rounds -= 1
-        } while rounds > 0 && (scheduler.hasReady || !center.queue.isEmpty) && !vm.isStopping && isLate
+        } while rounds > 0 && (scheduler.hasReady || dispatcher.registry.hasQueued) && !vm.isStopping && isLate
     }
 
-    /// A timer is overdue by more than the machine's load explains.
+    /// A timer is overdue by more than the load of the machine explains.
     private var isLate: Bool { scheduler.nextDeadline.map { Engine.now() - $0 > 0.1 } ?? false }
 
     private func reportUnwatched(now: Double) {
         for line in scheduler.unwatched.takeDue(now: now) { configuration.log(.warning, line) }
     }
 
-    private func isOver(_ main: ScriptTask, _ center: CallRegistry) -> Bool {
-        guard !scheduler.hasReady, center.queue.isEmpty else { return false }
+    private func isOver(_ main: ScriptTask, _ registry: CallRegistry) -> Bool {
+        guard !scheduler.hasReady, !registry.hasQueued else { return false }
         if scheduler.aliveCount == 0 {
-            if center.liveCount == 0 { return true }
-            center.cancelStranded()
+            if registry.isEmpty { return true }
+            registry.cancelStranded()
         }
-        let isStuck = center.queue.isEmpty && scheduler.nextDeadline == nil && !center.canProgress
+        let isStuck = !registry.hasQueued && scheduler.nextDeadline == nil && !registry.canProgress
         guard isStuck else { return false }
-        let task = main.isOver ? scheduler.firstWaiting ?? center.firstWaitingCallback : main
+        let task = main.isOver ? scheduler.firstWaiting ?? registry.firstWaitingCallback : main
         task.map { scheduler.interrupt($0, Self.deadlock) }
         return false
     }
 
     private static let deadlock = LuaError("nothing can go on: every task waits for a paused request or another task")
 
-    private func turn(_ center: CallRegistry) {
+    private func turn(_ registry: CallRegistry) {
         vm.flushOutput()
-        center.freePlaces(now: Engine.now())
-        guard !scheduler.hasReady, center.queue.isEmpty else { return engine.turn(waitingUpTo: 0) }
+        defer { registry.noteTurn() }
+        registry.freePlaces(now: Engine.now())
+        guard !scheduler.hasReady, !registry.hasQueued else { return engine.turn(waitingUpTo: 0) }
         let nextLook = engine.hasRequestsInLine ? Engine.now() + CallRegistry.lookInterval : nil
         let deadlines = [
-            scheduler.nextDeadline, center.gathering.nextDeadline, scheduler.unwatched.nextDeadline, nextLook,
+            scheduler.nextDeadline, registry.nextDeadline, scheduler.unwatched.nextDeadline, nextLook,
         ].compactMap { $0 }
         var wait = deadlines.min().map { max(0, $0 - Engine.now()) }
-        if let indicator = configuration.indicator, center.isWaitingForOutput {
+        if let indicator = configuration.indicator, registry.isWaitingForOutput {
             let now = Engine.now()
             let since = waitingSince ?? now
             waitingSince = since

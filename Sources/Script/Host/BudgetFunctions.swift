@@ -24,7 +24,7 @@ extension ScriptRuntime {
         stack.set("budget_expire") { [unowned self] call throws(LuaError) in
             guard let budget = call.stack.object(at: 1, as: handles.budget) else { return .returned(0) }
             budget.expire(seconds: call.stack.double(at: 2) ?? 0)
-            center?.endAll(over: budget)
+            dispatcher?.registry.endAll(over: budget)
             return .returned(0)
         }
         // estimated_tokens(text) -> an estimate of its tokens

@@ -15,7 +15,7 @@ extension ScriptRuntime {
             return .returned(1)
         }
         stack.set("call_start") { [unowned self] call throws(LuaError) in
-            let mode: Call.Mode =
+            let mode: CallStateMachine.Mode =
                 switch call.stack.string(at: 2) {
                 case "ask": .ask
                 case "stream": .stream
@@ -26,20 +26,20 @@ extension ScriptRuntime {
             var spec = parsed.spec
             if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }
             let coalesce = call.stack.field("coalesce", of: 1) { $0.double(at: -1) } ?? 0
-            let request = try requests().start(
+            let request = try calls().registry.start(
                 spec, fault: parsed.fault, mode: mode, callbacks: callbacks(at: 1, of: call.stack), coalesce: coalesce,
                 price: price(at: 1, of: call.stack))
             call.stack.push(request, as: handles.call)
             return .returned(1)
         }
         stack.set("call_wait") { [unowned self] call throws(LuaError) in
-            try requests().wait(try handles.request(of: call), owned: call.stack.bool(at: 2) ?? false, call)
+            try calls().registry.wait(try handles.request(of: call), owned: call.stack.bool(at: 2) ?? false, call)
         }
         stack.set("call_next") { [unowned self] call throws(LuaError) in
-            try requests().pull(try handles.request(of: call), call)
+            try calls().pull(try handles.request(of: call), call)
         }
         stack.set("call_status") { call throws(LuaError) in
-            call.stack.push(call.stack.object(at: 1, as: handles.call)?.status ?? "finished")
+            call.stack.push(call.stack.object(at: 1, as: handles.call)?.machine.status ?? "finished")
             return .returned(1)
         }
         setCallActions(stack, handles)
@@ -48,39 +48,55 @@ extension ScriptRuntime {
     private func setCallActions(_ stack: LuaStack, _ handles: HostHandles) {
         let actions: [(StaticString, (CallRegistry) -> (Call) -> Void)] = [
             ("call_cancel", CallRegistry.cancel), ("call_leave", CallRegistry.leave),
-            ("call_pause", CallRegistry.pause),
-            ("call_resume", CallRegistry.resume),
+            ("call_pause", CallRegistry.pause), ("call_resume", CallRegistry.resume),
         ]
         for (name, action) in actions {
             stack.set(name) { [unowned self] call throws(LuaError) in
-                if let request = call.stack.object(at: 1, as: handles.call) { action(try requests())(request) }
+                if let request = call.stack.object(at: 1, as: handles.call) { action(try calls().registry)(request) }
                 return .returned(0)
             }
         }
     }
 
-    private func requests() throws(LuaError) -> CallRegistry {
-        guard let center else { throw .misuse("requests are made by scripts, not while the host starts") }
-        return center
+    private func calls() throws(LuaError) -> CallDispatcher {
+        guard let dispatcher else { throw .misuse("requests are made by scripts, not while the host starts") }
+        return dispatcher
     }
 
-    private func callbacks(at table: Int, of stack: LuaStack) -> Call.Callbacks {
-        func callback(_ name: StaticString) -> Call.Callback? {
-            stack.getField(name, of: table)
+    private func callbacks(at table: Int, of stack: LuaStack) -> CallCallbacks {
+        var callbacks = CallCallbacks()
+        for name in CallbackName.allCases {
+            stack.getField(name.option, of: table)
             defer { stack.pop(1) }
-            guard stack.type(at: -1) == .function else { return nil }
-            let wantsEvent = stack.parameterCount(at: -1).map { $0 > 1 } ?? true
-            return Call.Callback(function: stack.reference(to: -1), wantsEvent: wantsEvent)
+            guard stack.type(at: -1) == .function else { continue }
+            // A function written in C does not declare its parameters.
+            let wantsEvent = name.isText && stack.parameterCount(at: -1).map { $0 > 1 } ?? true
+            callbacks[name] = CallCallbacks.Function(reference: stack.reference(to: -1), wantsEvent: wantsEvent)
         }
-        func plain(_ name: StaticString) -> Call.Callback? {
-            callback(name).map { Call.Callback(function: $0.function, wantsEvent: false) }
-        }
-        return Call.Callbacks(
-            token: callback("on_token"), reasoning: callback("on_reasoning"), toolCall: plain("on_tool_call"),
-            usage: plain("on_usage"), retry: plain("on_retry"), wait: plain("on_wait"), reset: plain("on_reset"),
-            event: plain("on_event"),
-            chunk: plain("on_chunk"), finish: plain("on_finish"), error: plain("on_error"))
+        return callbacks
     }
+}
+
+extension CallbackName {
+    /// The option that sets the callback.
+    fileprivate var option: StaticString {
+        switch self {
+        case .token: "on_token"
+        case .reasoning: "on_reasoning"
+        case .toolCall: "on_tool_call"
+        case .usage: "on_usage"
+        case .retry: "on_retry"
+        case .wait: "on_wait"
+        case .reset: "on_reset"
+        case .event: "on_event"
+        case .chunk: "on_chunk"
+        case .finish: "on_finish"
+        case .error: "on_error"
+        }
+    }
+
+    /// The callback gets text, and the event's table if it declares a second parameter.
+    fileprivate var isText: Bool { self == .token || self == .reasoning }
 }
 
 extension HostHandles {

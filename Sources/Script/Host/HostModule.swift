@@ -13,7 +13,7 @@ extension ScriptRuntime {
             error: { [unowned self] bytes in write(bytes, to: configuration.errorOutput) })
         providers.all.compactMap(\.keyVariable).forEach(hideVariable)
         let stack = vm.stack
-        let handles = HostHandles(vm) { [unowned self] call in center?.release(call) }
+        let handles = HostHandles(vm) { [unowned self] call in dispatcher?.registry.release(call) }
         stack.pushTable(fields: 56)
         setOptions(stack)
         setTaskFunctions(stack, handles)
@@ -39,7 +39,7 @@ extension ScriptRuntime {
         try runEmbedded(PackageResources.require_lua, "=[require]", host, results: 0)
         try runEmbedded(PackageResources.llm_lua, "=[llm]", host, results: 1)
         setLoaded("llm", stack)
-        makeCenter()
+        openCalls()
         setRegisteredFunctions(stack)
         setArguments(stack)
     }
@@ -81,19 +81,19 @@ extension ScriptRuntime {
         try stack.call(arguments: 1, results: results)
     }
 
-    private func makeCenter() {
+    private func openCalls() {
         guard let replyMetatable, let errorMetatable else { return }
         let tables = ReplyTables(coder: coder, replyMetatable: replyMetatable, errorMetatable: errorMetatable)
-        let center = CallRegistry(vm: vm, engine: engine, scheduler: scheduler, tables: tables)
-        center.warn = { [configuration] in configuration.log(.warning, $0) }
-        center.retryNotice = configuration.retryNotice
-        center.waitNotice = configuration.waitNotice
-        self.center = center
-        scheduler.onCancelWait = { [unowned center] in center.cancelWait($0, by: $1) }
-        scheduler.onCallback = { [unowned center] in center.callbackOver($0, $1) }
+        let registry = CallRegistry(vm: vm, engine: engine, scheduler: scheduler)
+        let dispatcher = CallDispatcher(
+            vm: vm, registry: registry, scheduler: scheduler, tables: tables,
+            notices: CallDispatcher.Notices(retry: configuration.retryNotice, wait: configuration.waitNotice))
+        self.dispatcher = dispatcher
+        scheduler.onCancelWait = { [unowned registry] in registry.cancelWait($0, by: $1) }
+        scheduler.onCallback = { [unowned dispatcher] in dispatcher.callbackEnded($0, $1) }
         scheduler.cancellation = { [unowned self] in cancellation(tables) }
         scheduler.returnedError = { [unowned self] in returnedError($0, tables) }
-        scheduler.warn = center.warn
+        scheduler.warn = { [configuration] in configuration.log(.warning, $0) }
         if let value = cancellation(tables).value { vm.setCancellation(value) }
     }
 

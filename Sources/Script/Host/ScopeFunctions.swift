@@ -17,7 +17,7 @@ extension ScriptRuntime {
             let stack = call.stack
             let hold = stack.int(at: 2).map { OutputHold(characters: $0, seconds: stack.double(at: 3) ?? .infinity) }
             let budget = stack.object(at: 1, as: handles.budget)
-            stack.push(scheduler.enter(task, budget: budget, holdBack: hold), as: handles.scope)
+            stack.push(scheduler.enter(task, budget: budget, outputHold: hold), as: handles.scope)
             return .returned(1)
         }
         // shield(number): the running task enters (1) or leaves (-1) a block that a cancellation does not interrupt. The
@@ -96,9 +96,7 @@ extension ScriptRuntime {
         scheduler.beginLeaving(scope)
         for id in scope.calls.keys.sorted(by: { $0.raw < $1.raw }) {
             guard let request = scope.calls[id] else { continue }
-            center?.cancel(request)
-            // A waiting callback would delay the end of its request.
-            if let task = request.task, request.isBusy { scheduler.cancel(task) }
+            dispatcher?.registry.cancelWithCallback(request)
         }
         guard !scope.isEmpty else { return .returned(0) }
         try scheduler.suspend(.scope(scope), call, action: "a flow", isShielded: true)

@@ -1,5 +1,5 @@
-// What the requests of a scope may cost. Counts while they stream, by estimate until the provider's own numbers come, and
-// says when the cap is reached; ending the requests is CallRegistry's part.
+// Caps on what the requests of a scope may cost. Requests are counted while they stream, by estimate until the provider's
+// numbers come. BudgetEnforcement ends the requests of a spent budget.
 
 internal import Base
 internal import Chat
@@ -7,16 +7,16 @@ internal import JSON
 
 /// A cap on tokens or money, shared by all requests of a scope and of those inside it.
 final class Budget {
-    /// Tokens, in and out together; nil for no cap.
+    /// Input and output tokens together; nil for no cap.
     let tokenLimit: Double?
     /// US dollars; nil for no cap.
     let dollarLimit: Double?
-    /// Tokens so far, and what they cost.
+    /// Tokens so far, and their cost in US dollars.
     private(set) var tokens = 0.0
     private(set) var dollars = 0.0
-    /// Requests under way that count here.
+    /// Running requests that count here.
     var calls: [RequestID: Call] = [:]
-    /// Why nothing more may be asked: the cap that was reached, for people.
+    /// The cap that was reached, as a message; nil while requests may be made.
     private(set) var exhaustion: String?
 
     init(tokens: Double?, dollars: Double?) {
@@ -24,7 +24,7 @@ final class Budget {
         dollarLimit = dollars
     }
 
-    /// Adds to what was spent; amounts may be negative, where an estimate was too high.
+    /// Adds to what was spent. Amounts are negative where an estimate was too high.
     func add(tokens: Double, dollars: Double) {
         self.tokens += tokens
         self.dollars += dollars
@@ -46,32 +46,32 @@ final class Budget {
     }
 }
 
-/// What one request has cost so far, and the budgets that it counts in.
+/// The cost of one request so far, and the budgets in which it counts.
 struct Meter {
     let budgets: [Budget]
-    /// US dollars for a million tokens, where they are known.
+    /// The price, if it is known.
     var price: Price?
-    /// What the present attempt has been counted with.
+    /// What the budgets have been charged for the present attempt.
     private var charged = (tokens: 0.0, dollars: 0.0)
-    /// Tokens of the present attempt: an estimate, or the reported count.
+    /// Tokens of the present attempt: estimated or reported.
     private var input = 0.0
     private var output = 0.0
-    /// How many of the tokens read came from the provider's cache, and how many were put there.
+    /// Input tokens that came from the provider's cache, and that were written to it.
     private var cached = 0.0
     private var stored = 0.0
-    /// The reported cost of the attempt so far, and how many tokens had been written then.
+    /// The reported cost of the attempt so far, and the output tokens at that time.
     private var cost: (dollars: Double, output: Double)?
 
     /// US dollars for a million tokens.
     struct Price {
         var input: Double
         var output: Double
-        /// What a token from the provider's cache costs, and one that is put there; as `input` where not known.
+        /// For tokens from the provider's cache, and for tokens written to it. `input` if not known.
         var cachedInput: Double?
         var cacheWrite: Double?
     }
 
-    /// A meter for a request that is about to be sent: its prompt counts at once.
+    /// A meter for a request that is about to be sent. Its prompt counts at once.
     init(_ budgets: [Budget], _ chat: ChatRequest, price: Price?) {
         self.budgets = budgets
         self.price = price
@@ -79,9 +79,9 @@ struct Meter {
         charge()
     }
 
-    /// Adds to the budgets what the present attempt costs beyond what it has been counted with.
-    /// - Parameter isOver: whether the reported cost is that of the whole attempt. One reported while it runs counts once it
-    ///   is above the estimate, and what is written after it is added by the price.
+    /// Charges the budgets for what the present attempt costs beyond ``charged``.
+    /// - Parameter isOver: the reported cost is that of the whole attempt. A cost reported while the attempt runs counts
+    ///   only above the estimate, and later output is added by the price.
     private mutating func charge(isOver: Bool = false) {
         var dollars = 0.0
         if let price {
@@ -98,7 +98,7 @@ struct Meter {
     }
 
     /// Counts events as they arrive.
-    mutating func count(_ events: ArraySlice<ChatEvent>) {
+    mutating func count(_ events: [ChatEvent]) {
         for event in events {
             switch event {
             case .text(let batch):
@@ -106,7 +106,7 @@ struct Meter {
                 charge()
             case .usage(let usage): note(usage)
             case .retry(let info):
-                // The attempt that failed is paid for; the next one has its prompt read again.
+                // The failed attempt is paid for, and the next one pays for its prompt again.
                 if let usage = info.error.usage { note(usage) }
                 (output, cached, stored, cost, charged) = (0, 0, 0, nil, (0, 0))
                 charge()
@@ -122,7 +122,7 @@ struct Meter {
         }
     }
 
-    /// The provider's numbers so far. They may lag behind what has arrived: the greater one counts.
+    /// Takes the provider's numbers so far. They may lag behind what has arrived: the greater number counts.
     private mutating func note(_ usage: Usage) {
         if let tokens = usage.readTokens { input = max(input, Double(tokens)) }
         if let tokens = usage.writtenTokens { output = max(output, Double(tokens)) }
@@ -130,7 +130,7 @@ struct Meter {
         charge()
     }
 
-    /// The provider's numbers take the place of the estimate.
+    /// Replaces the estimate by the provider's numbers.
     private mutating func settle(_ usage: Usage?) {
         guard let usage else { return }
         if let tokens = usage.readTokens { input = Double(tokens) }
@@ -142,7 +142,7 @@ struct Meter {
 
     // MARK: Estimates
 
-    /// Tokens of a message, about: its strings, but for the bytes of images.
+    /// Estimated tokens of a message: its strings without the data of images.
     private static func estimate(_ value: JSONValue) -> Double {
         switch value {
         case .string(let text): estimatedTokens(in: text.utf8)

@@ -1,83 +1,192 @@
-// Requests between the script and the engine: begun, waited for, stopped. Delivering their events is Delivery's part.
-// Down go commands, up come events; nothing else passes.
+// The requests of one script: begun, ended, waited for. The only holder of the broker: commands go down here, and events
+// come up.
 
-internal import Base
 internal import Chat
 internal import Engine
 internal import LuaVM
 
 /// All requests of one script.
 final class CallRegistry {
-    let vm: LuaVM
-    let engine: Engine
-    let scheduler: Scheduler
-    let tables: ReplyTables
+    private let vm: LuaVM
+    private let engine: Engine
+    private let scheduler: Scheduler
     /// Requests that are not over.
-    var calls: [RequestID: Call] = [:]
+    private var calls: [RequestID: Call] = [:]
     private var nextID: UInt64 = 1
     /// Calls with something to deliver.
-    var queue: [Call] = []
-    /// Counts the rounds of delivery; a turn of the engine follows each.
-    var round = 0
-    /// When gathered tokens are due.
-    var gathering = TimerHeap<Call>()
+    private var queue: [Call] = []
+    /// When calls have something to deliver by time alone.
+    private var timers = TimerHeap<Call>()
+    /// The engine's turns so far.
+    private(set) var turn = 0
     private var nextLook = 0.0
-    /// Requests that are not over.
-    private(set) var liveCount = 0
-    /// Takes a line for the log.
-    var warn: (String) -> Void = { _ in }
-    /// Called with the error and the delay when a request without `on_retry` will be tried again.
-    var retryNotice: ((String, Double) -> Void)?
-    /// Called with the reason and the seconds of a wait at the rate limiter when a request has no `on_wait`.
-    var waitNotice: ((String, Double) -> Void)?
 
-    init(vm: LuaVM, engine: Engine, scheduler: Scheduler, tables: ReplyTables) {
+    init(vm: LuaVM, engine: Engine, scheduler: Scheduler) {
         self.vm = vm
         self.engine = engine
         self.scheduler = scheduler
-        self.tables = tables
     }
 
-    // MARK: From the script
+    // MARK: Beginning
 
+    /// Begins a request.
     /// - Parameter fault: the problem of data that cannot be sent: the request ends with that error, unsent.
     func start(
-        _ spec: RequestSpec, fault: String?, mode: Call.Mode, callbacks: Call.Callbacks, coalesce: Double,
+        _ spec: RequestSpec, fault: String?, mode: CallStateMachine.Mode, callbacks: CallCallbacks, coalesce: Double,
         price: Meter.Price?
     ) -> Call {
-        let id = RequestID(nextID)
+        let task = scheduler.current
+        let machine = CallStateMachine(
+            mode: mode, callbacks: callbacks.names, coalesce: coalesce, hasTotalTimeout: spec.timeouts.total != nil,
+            hold: task?.scope?.outputHold)
+        let call = Call(id: RequestID(nextID), callbacks: callbacks, machine: machine)
         nextID += 1
-        let call = Call(id: id, mode: mode, callbacks: callbacks, coalesce: coalesce)
-        call.hasTotalTimeout = spec.timeouts.total != nil
-        calls[id] = call
-        liveCount += 1
-        if let scope = scheduler.current?.scope {
-            call.scope = scope
-            scope.calls[id] = call
-            call.holdBack = scope.holdBack
-            guard fault != nil || meter(call, scope.budgets, spec, price) else { return call }
-        }
-        if let fault {
-            call.pending = [.failed(RequestFailure(unsent: spec, .invalidRequest, fault))]
+        calls[call.id] = call
+        call.scope = task?.scope
+        call.scope?.calls[call.id] = call
+        let budgets = call.scope?.budgets ?? []
+        if let failure = refusal(of: spec, fault: fault, budgets: budgets) {
+            add([.failed(failure)], to: call)
             enqueue(call)
             return call
         }
         var spec = spec
-        spec.isInside = scheduler.current?.isInside ?? false
-        if call.meter != nil { spec.wantsUsage = true }
-        engine.submit(.start(id, spec))
-        if mode == .stream, let task = scheduler.current {
+        spec.isInside = task?.isInside ?? false
+        if !budgets.isEmpty {
+            for budget in budgets { budget.calls[call.id] = call }
+            call.meter = Meter(budgets, spec.chat, price: price)
+            spec.wantsUsage = true
+        }
+        engine.submit(.start(call.id, spec))
+        if mode == .stream, let task {
             task.openStreams += 1
             call.streamOwner = task
         }
         return call
     }
 
+    /// Why a request is not sent.
+    private func refusal(of spec: RequestSpec, fault: String?, budgets: [Budget]) -> RequestFailure? {
+        if let fault { return RequestFailure(unsent: spec, .invalidRequest, fault) }
+        return budgets.lazy.compactMap(\.exhaustion).first.map { RequestFailure(unsent: spec, .budget, $0) }
+    }
+
+    // MARK: Events
+
+    /// Puts the call into the queue of those with something to deliver.
+    func enqueue(_ call: Call) {
+        guard !call.isQueued else { return }
+        call.isQueued = true
+        queue.append(call)
+    }
+
+    /// Calls have something to deliver.
+    var hasQueued: Bool { !queue.isEmpty }
+
+    /// The next time at which a call has something to deliver.
+    var nextDeadline: Double? { timers.nextDeadline }
+
+    /// Queues the calls that have something to deliver at `now`.
+    func fireTimers(now: Double) {
+        while let due = timers.popDue(now: now) { enqueue(due.payload) }
+    }
+
+    /// Empties the queue, with what the engine has. A call counts as queued until its delivery begins.
+    func takeQueue() -> [Call] {
+        while let id = engine.nextReady() {
+            if let call = calls[id] {
+                call.machine.ready()
+                enqueue(call)
+            } else {
+                // Its end was delivered.
+                _ = engine.take(id)
+            }
+        }
+        let batch = queue
+        queue.removeAll(keepingCapacity: true)
+        return batch
+    }
+
+    /// Fills an empty backlog from the engine.
+    /// - Returns: whether the backlog has an event.
+    func fill(_ call: Call) -> Bool {
+        if !call.machine.backlog.isEmpty { return true }
+        guard !call.machine.isPaused else { return false }
+        let events = engine.take(call.id)
+        add(events, to: call)
+        if call.meter != nil { charge(call, events) }
+        return !call.machine.backlog.isEmpty
+    }
+
+    private func add(_ events: [ChatEvent], to call: Call) {
+        guard let opening = call.machine.backlog.append(events, clock: Engine.now) else { return }
+        timers.push(call, at: opening)
+    }
+
+    /// The engine has had a turn.
+    func noteTurn() { turn += 1 }
+
+    // MARK: Actions
+
+    /// Ends a request from this side.
+    func close(_ call: Call, _ reason: CallStateMachine.CloseReason) {
+        let moment = CallStateMachine.Moment(turn: turn, deliveredPieces: vm.delivered)
+        perform(call.machine.close(reason, at: moment), for: call)
+    }
+
+    func cancel(_ call: Call) { close(call, .cancelled) }
+
+    func leave(_ call: Call) { close(call, .left) }
+
+    func pause(_ call: Call) { perform(call.machine.pause(), for: call) }
+
+    func resume(_ call: Call) { perform(call.machine.resume(), for: call) }
+
+    /// Cancels a request that nobody can read any more. What the engine has left of it is taken first, so that an end that
+    /// has come is not lost.
+    private func closeUnread(_ call: Call) {
+        guard call.machine.isOpen else { return close(call, .unread) }
+        let events = call.machine.isPaused ? [] : engine.take(call.id)
+        add(events, to: call)
+        close(call, .unread)
+        if call.meter != nil { charge(call, events) }
+    }
+
+    /// Does what the call's state machine has decided.
+    func perform(_ actions: [CallStateMachine.Action], for call: Call) {
+        for action in actions {
+            switch action {
+            case .stop(let undelivered): engine.submit(.stop(call.id, undelivered: undelivered))
+            case .cancel(let undelivered): engine.submit(.cancel(call.id, undelivered: undelivered))
+            case .pause: engine.submit(.pause(call.id))
+            case .resume: engine.submit(.resume(call.id))
+            case .occupied: engine.submit(.occupied(call.id))
+            case .reading: engine.submit(.reading(call.id))
+            case .interruptBatch: vm.stopDelivery()
+            case .deliver: enqueue(call)
+            case .deliverAt(let time): timers.push(call, at: time)
+            case .noteOutput: call.scope?.noteOutput()
+            }
+        }
+    }
+
+    /// The script can no longer name the request. A stream then has no reader.
+    func release(_ call: Call) {
+        if call.machine.mode == .stream, call.machine.outcome == nil { closeUnread(call) }
+    }
+
+    // MARK: Waiting
+
     /// `call:wait()`, and the rest of `client:ask`.
+    /// - Parameter owned: whether the request belongs to this wait alone.
     func wait(_ call: Call, owned: Bool, _ host: HostCall) throws(LuaError) -> HostOutcome {
-        if let result = call.result {
+        if let outcome = call.machine.outcome {
             call.unwatched?.isTaken = true
-            return .returned(try push(result, to: host.stack))
+            if case .raised(let error) = outcome {
+                scheduler.note(error)
+                throw error
+            }
+            return .returned(Self.push(outcome, call.resultTable, to: host.stack))
         }
         guard call.task == nil || call.task !== scheduler.current else {
             throw .misuse("call:wait() inside a callback of the same request would wait for ever")
@@ -92,201 +201,112 @@ final class CallRegistry {
         return .waits
     }
 
-    private func push(_ result: Call.Result, to stack: LuaStack) throws(LuaError) -> Int {
-        switch result {
-        case .reply(let reply):
-            stack.push(reply)
-            return 1
-        case .failure(let failure, _):
-            stack.pushNil()
-            stack.push(failure)
-            return 2
-        case .raised(let error):
-            scheduler.note(error)
-            throw error
-        }
-    }
-
-    /// The iterator's next event; nil past the end.
-    func pull(_ call: Call, _ host: HostCall) throws(LuaError) -> HostOutcome {
-        readOn(call)
-        while call.canBePulledAtOnce, let event = nextEvent(of: call) {
-            if case .phase(let name) = event {
-                call.phase = name
-                continue
-            }
-            if let result = finished(event, call) { return try end(call, result, event, host.stack) }
-            note(event, call)
-            call.failedAttempt = event.failedAttempt
-            tables.push(event, phase: call.phase, to: host.stack)
-            return .returned(1)
-        }
-        if let result = call.result {
-            call.unwatched?.isTaken = true
-            if case .reply = result {
-                host.stack.pushNil()
-                return .returned(1)
-            }
-            let failure = failure(result)
-            scheduler.note(failure)
-            throw failure
-        }
-        try scheduler.suspend(.event(call), host, action: "client:stream")
-        call.puller = scheduler.current
-        enqueue(call)
-        return .waits
-    }
-
-    private func end(
-        _ call: Call, _ result: Call.Result, _ event: ChatEvent, _ stack: LuaStack
-    ) throws(LuaError) -> HostOutcome {
-        complete(call, result)
-        guard case .finish = event else { throw failure(result) }
-        tables.push(event, to: stack)
-        return .returned(1)
-    }
-
-    /// A failed request as the error that the loop over its stream raises.
-    func failure(_ result: Call.Result) -> LuaError {
-        switch result {
-        case .raised(let error): error
-        case .failure(let table, let display): LuaError(display, value: table)
-        case .reply: LuaError("the stream is over")
-        }
-    }
-
-    func cancel(_ call: Call) {
-        guard call.result == nil, !call.isClosing, !call.isEnding else { return }
-        engine.submit(.cancel(call.id, undelivered: close(call)))
-    }
-
-    /// Ends the request as a success with what was delivered; as a failure where the script was delivered last that an attempt
-    /// has failed, and wants no other.
-    func stop(_ call: Call) {
-        guard call.result == nil, !call.isClosing, !call.isEnding else { return }
-        if call.failedAttempt != nil { return refuse(call) }
-        engine.submit(.stop(call.id, undelivered: close(call)))
-    }
-
-    /// Ends the request with the error of the attempt that failed last.
-    private func refuse(_ call: Call) {
-        call.refusedAttempt = call.failedAttempt
-        engine.submit(.cancel(call.id, undelivered: close(call)))
-    }
-
-    /// The loop over its events was left.
-    func leave(_ call: Call) {
-        guard call.result == nil, !call.isClosing, !call.isEnding else { return }
-        if call.mode == .stream, call.failedAttempt != nil { refuse(call) } else { cancel(call) }
-    }
-
-    private func close(_ call: Call) -> Undelivered {
-        giveUpHold(call)
-        call.isClosing = true
-        call.closedInRound = round
-        var undelivered = undelivered(of: call)
-        if !call.gathered.isEmpty {
-            let bytes = call.gathered.text.utf8.count
-            if call.gathered.isReasoning { undelivered.reasoningBytes += bytes } else { undelivered.textBytes += bytes }
-            call.gathered = Call.Gathered()
-        }
-        // The end may be among what was taken already: then the engine has forgotten the request.
-        let end = call.pending.last.flatMap { $0.isTerminal ? $0 : nil }
-        call.pending = end.map { [$0] } ?? []
-        call.next = 0
-        call.piecesShown = 0
-        call.steps = []
-        if call.isPaused {
-            call.isPaused = false
-            engine.submit(.resume(call.id))
-        }
-        enqueue(call)
-        return undelivered
-    }
-
-    /// What was taken from the engine and not shown.
-    private func undelivered(of call: Call) -> Undelivered {
-        let delivered = call.isDelivering ? vm.delivered : 0
-        if call.isDelivering { vm.stopDelivery() }
-        guard call.next < call.pending.count, case .text(let batch) = call.pending[call.next] else {
-            return Undelivered(call.pending[call.next...])
-        }
-        var undelivered = Undelivered()
-        undelivered.count(batch, from: call.piecesShown + delivered)
-        for event in call.pending[(call.next + 1)...] { undelivered.count(event) }
-        return undelivered
-    }
-
-    func pause(_ call: Call) {
-        guard call.result == nil, !call.isPaused, !call.isClosing, !call.isOutOfTime else { return }
-        call.isPaused = true
-        if call.isDelivering { vm.stopDelivery() }
-        engine.submit(.pause(call.id))
-    }
-
-    func resume(_ call: Call) {
-        guard call.isPaused else { return }
-        call.isPaused = false
-        engine.submit(.resume(call.id))
-        enqueue(call)
-    }
-
-    /// The script can no longer name the request. A stream then has no reader.
-    func release(_ call: Call) {
-        if call.result == nil, call.mode == .stream { strand(call) }
-    }
-
     /// A task gave up its wait.
     func cancelWait(_ wait: ScriptTask.Wait, by task: ScriptTask) {
         switch wait {
         case .call(let call, let owned):
             call.waiters.removeAll { $0 === task }
             if owned { cancel(call) }
-        case .event(let call): if call.puller === task { call.puller = nil }
+        case .event(let call):
+            guard call.puller === task else { return }
+            call.puller = nil
+            call.machine.cancelPull()
         case .task(let other): other.waiters.removeAll { $0 === task }
         case .scope(let scope): scope.waiter = nil
         case .nothing, .timer: break
         }
     }
 
-    // MARK: Places at the limits
-
-    /// Seconds between two looks for requests that keep their places from others while they wait for the script.
-    static var lookInterval: Double { 0.1 }
-
-    /// Requests stand in line while others may wait for their own callback or loop, which may wait for those in line:
-    /// a request that was seen so twice gives up its place. Short waits in a callback (a typewriter's) do not count.
-    func freePlaces(now: Double) {
-        guard engine.hasRequestsInLine, now >= nextLook else { return }
-        nextLook = now + Self.lookInterval
-        for call in calls.values where call.waitsForScript && !call.isOccupied {
-            if call.activitySeen == call.activity {
-                call.isOccupied = true
-                engine.submit(.occupied(call.id))
-            }
-            call.activitySeen = call.activity
+    /// What a wait returns: the reply, or nil and the error.
+    private static func push(
+        _ outcome: CallStateMachine.Outcome, _ table: LuaReference?, to stack: LuaStack
+    ) -> Int {
+        var count = 1
+        if case .failure = outcome {
+            stack.pushNil()
+            count = 2
         }
-    }
-
-    /// The script has come back to the request.
-    func readOn(_ call: Call) {
-        call.activity += 1
-        guard call.isOccupied else { return }
-        call.isOccupied = false
-        engine.submit(.reading(call.id))
+        if let table { stack.push(table) } else { stack.pushNil() }
+        return count
     }
 
     // MARK: The end
 
+    /// A request has ended: those who wait for it go on.
+    /// - Parameter unseen: the failure to report if nobody waits.
+    func complete(_ call: Call, _ outcome: CallStateMachine.Outcome, unseen: CallStateMachine.Unseen?) {
+        calls[call.id] = nil
+        call.streamOwner?.openStreams -= 1
+        call.streamOwner = nil
+        if let scope = call.scope {
+            call.scope = nil
+            scope.calls[call.id] = nil
+            for budget in call.meter?.budgets ?? [] { budget.calls[call.id] = nil }
+            scheduler.settle(scope)
+        }
+        call.task?.owner = nil
+        let isAwaited = wakeWaiters(of: call, outcome)
+        if !isAwaited, let unseen { report(unseen, of: call) }
+    }
+
+    /// - Returns: whether anybody waited.
+    private func wakeWaiters(of call: Call, _ outcome: CallStateMachine.Outcome) -> Bool {
+        let waiters = call.waiters
+        call.waiters = []
+        for waiter in waiters {
+            guard case .call = waiter.wait else { continue }
+            if case .raised(let error) = outcome {
+                scheduler.wake(waiter, .raise(error))
+            } else {
+                scheduler.wake(waiter, .values { [table = call.resultTable] in Self.push(outcome, table, to: $0) })
+            }
+        }
+        guard let puller = call.puller else { return !waiters.isEmpty }
+        call.puller = nil
+        if case .reply = outcome {
+            scheduler.wake(
+                puller,
+                .values { stack in
+                    stack.pushNil()
+                    return 1
+                })
+        } else {
+            scheduler.wake(puller, .raise(call.raisedError(outcome)))
+        }
+        return true
+    }
+
+    private func report(_ unseen: CallStateMachine.Unseen, of call: Call) {
+        guard !scheduler.isExiting else { return }
+        let (what, error) =
+            switch unseen {
+            case .callback(let error): ("a callback failed and nobody waited for its request", error)
+            case .stream(let display): ("a stream failed and nobody read it", LuaError(display))
+            case .background(let display):
+                ("a request in the background failed and nobody waited for it", LuaError(display))
+            }
+        call.unwatched = scheduler.unwatched.add(what, error)
+    }
+
     /// Cancels every request, and the callbacks that wait, but for those of a shielded block.
     func cancelAll() {
         for call in calls.values.sorted(by: { $0.id.raw < $1.id.raw }) where call.scope?.isShielded != true {
-            cancel(call)
-            if let task = call.task, call.isBusy { scheduler.cancel(task) }
+            cancelWithCallback(call)
         }
     }
 
-    /// Parts requests that were not finished from their tasks, so that both can be freed. Nothing runs after this.
+    /// Cancels the request, and a callback of it that waits: that would delay the request's end.
+    func cancelWithCallback(_ call: Call) {
+        cancel(call)
+        if let task = call.task, call.machine.callback == .waiting { scheduler.cancel(task) }
+    }
+
+    /// Cancels the requests that only the script could continue, once all its tasks are over.
+    func cancelStranded() {
+        for call in calls.values where call.machine.mode == .stream || call.machine.isPaused { closeUnread(call) }
+    }
+
+    /// Breaks the reference cycles between requests that were not finished and their tasks. Nothing runs after this.
     func breakCycles() {
         for call in calls.values {
             call.task?.breakCycles()
@@ -299,80 +319,35 @@ final class CallRegistry {
         queue = []
     }
 
-    /// Streams that can never go on, because the script is over but for them.
-    func cancelStranded() {
-        for call in calls.values where call.mode == .stream || call.isPaused { strand(call) }
-    }
+    // MARK: Questions of the loop
 
-    /// Requests that can go on without the script doing anything.
-    var canProgress: Bool {
-        calls.values.contains { call in
-            let isHeld = (call.isPaused && !call.hasTotalTimeout) || (call.mode == .stream && call.puller == nil)
-            return call.result == nil && !call.isBusy && (call.isClosing || !isHeld)
-        }
-    }
+    /// All requests are over.
+    var isEmpty: Bool { calls.isEmpty }
+
+    /// A request goes on without the script doing anything.
+    var canProgress: Bool { calls.values.contains { $0.machine.canProgress } }
 
     /// The callback that waits in the oldest request where one does.
     var firstWaitingCallback: ScriptTask? {
-        calls.values.filter { $0.isBusy && $0.task?.state == .waiting }.min { $0.id.raw < $1.id.raw }?.task
+        calls.values.filter { $0.machine.callback == .waiting && $0.task?.state == .waiting }
+            .min { $0.id.raw < $1.id.raw }?.task
     }
 
-    /// True while somebody has seen nothing of a running request.
-    var isWaitingForOutput: Bool { liveCount > 0 && !calls.values.contains { $0.hasOutput && $0.result == nil } }
-
-    /// How `call:wait()` goes on with a result.
-    private func resumption(_ result: Call.Result) -> ScriptTask.Resumption {
-        switch result {
-        case .raised(let error): .raise(error)
-        case .reply(let reply):
-            .values { stack in
-                stack.push(reply)
-                return 1
-            }
-        case .failure(let failure, _):
-            .values { stack in
-                stack.pushNil()
-                stack.push(failure)
-                return 2
-            }
-        }
+    /// Requests run and none of them has had output.
+    var isWaitingForOutput: Bool {
+        !calls.isEmpty && !calls.values.contains { $0.machine.hasOutput }
     }
 
-    /// Ends a call on the script's side: its waiters go on.
-    func complete(_ call: Call, _ result: Call.Result) {
-        guard call.result == nil else { return }
-        call.result = result
-        liveCount -= 1
-        call.streamOwner?.openStreams -= 1
-        call.streamOwner = nil
-        if let scope = call.scope {
-            call.scope = nil
-            scope.calls[call.id] = nil
-            for budget in call.meter?.budgets ?? [] { budget.calls[call.id] = nil }
-            scheduler.settle(scope)
-        }
-        call.task?.owner = nil
-        let waiters = call.waiters
-        call.waiters = []
-        for waiter in waiters {
-            guard case .call = waiter.wait else { continue }
-            scheduler.wake(waiter, resumption(result))
-        }
-        if let puller = call.puller {
-            call.puller = nil
-            if case .reply = result {
-                scheduler.wake(
-                    puller,
-                    .values { stack in
-                        stack.pushNil()
-                        return 1
-                    })
-            } else {
-                scheduler.wake(puller, .raise(failure(result)))
-            }
-        } else if waiters.isEmpty {
-            reportUnseen(call, result)
-        }
-        calls[call.id] = nil
+    // MARK: Places at the limits
+
+    /// Seconds between two looks for requests that keep places at the limits while they wait for the script.
+    static var lookInterval: Double { 0.1 }
+
+    /// Frees places at the limits while requests stand in line. What stands in line may be what a callback or a loop waits
+    /// for: a request that waited for its script at two looks gives up its place.
+    func freePlaces(now: Double) {
+        guard engine.hasRequestsInLine, now >= nextLook else { return }
+        nextLook = now + Self.lookInterval
+        for call in calls.values { perform(call.machine.lookForWaits(), for: call) }
     }
 }

@@ -1,19 +1,19 @@
-// Entering and leaving scopes. Leaving cancels what was begun inside and waits until it is over, whatever happens to the
-// task that leaves.
+// Entering and leaving scopes. Leaving cancels what was begun inside and waits until it is over, even if the task that
+// leaves is cancelled.
 
 internal import LuaVM
 
 extension Scheduler {
     /// Puts the task into a new scope.
-    func enter(_ task: ScriptTask, budget: Budget?, holdBack: OutputHold?) -> TaskScope {
+    func enter(_ task: ScriptTask, budget: Budget?, outputHold: OutputHold?) -> TaskScope {
         let scope = TaskScope(outer: task.scope)
         scope.budget = budget
-        if let holdBack { scope.holdBack = holdBack }
+        if let outputHold { scope.outputHold = outputHold }
         task.scope = scope
         return scope
     }
 
-    /// What the outermost combinator that notes it has done so far: that of the scope itself, or of one inside it.
+    /// The partial result of the outermost combinator that has one: the scope's own, or of a scope inside it.
     func partial(of scope: TaskScope) -> LuaReference? {
         if let partial = scope.partial { return partial }
         for id in scope.tasks.keys.sorted() {
@@ -49,7 +49,7 @@ extension Scheduler {
         settle(scope)
     }
 
-    /// Lets whoever waits for the scope look again.
+    /// Wakes the task that waits for the scope, if its wait is over.
     func settle(_ scope: TaskScope) {
         guard let waiter = scope.waiter, case .scope(let awaited) = waiter.wait, awaited === scope else { return }
         if scope.isLeft {
@@ -84,8 +84,8 @@ extension Scheduler {
         for id in scope.tasks.keys.sorted() { if let task = scope.tasks[id] { cancel(task) } }
     }
 
-    /// Notes that the error at the stack's first index passes through a combinator: it keeps the traceback of where it
-    /// was raised, and gains a line that names the step.
+    /// Notes that an error passes through a combinator. It keeps the traceback of the place where it was raised, and gets
+    /// a line that names the step.
     func trace(_ error: LuaError, step: String) {
         guard let task = current, !task.isCancelled else { return }
         var noted = task.received.flatMap { isSame(error, $0) ? $0 : nil } ?? error

@@ -1,36 +1,35 @@
-// One strand of a script: its main function, a spawned function, or the callbacks of a request. Data only; the
-// scheduler runs it.
+// A coroutine of a script: its main function, a spawned function, or the callbacks of a request. Run by Scheduler.
 
 internal import LuaVM
 
-/// A coroutine with what it waits for and what came of it.
+/// A coroutine, what it waits for, and its result.
 final class ScriptTask {
-    /// What runs in it.
+    /// The function that runs in it.
     enum Kind { case main, spawned, callback }
 
-    /// What it does now: `task.status`.
+    /// The state, as `task.status` gives it.
     enum State: String { case ready, running, waiting, done, failed, cancelled }
 
     /// What a waiting task waits for.
     enum Wait {
         case nothing, timer
         case task(ScriptTask)
-        /// `owned` when the request belongs to the wait alone (client:ask): cancelling the wait cancels it.
+        /// `owned`: the request belongs to this wait alone (client:ask). Cancelling the wait cancels it.
         case call(Call, owned: Bool)
         case event(Call)
-        /// The next branch of a scope, or, once it is being left, the end of its members.
+        /// The next branch of a scope, or the end of all members of a scope that is being left.
         case scope(TaskScope)
     }
 
-    /// How a ready task goes on.
+    /// How a ready task continues.
     enum Resumption {
         /// With the function and this many arguments already on its stack.
         case begin(arguments: Int)
-        /// With the values that the closure pushes; it answers how many.
+        /// With the values that the closure pushes. It returns their number.
         case values((LuaStack) -> Int)
         /// With an error raised where it waits.
         case raise(LuaError)
-        /// Not at all: it has swallowed its cancellation too often.
+        /// Not at all: it has caught its cancellation too often.
         case giveUp
     }
 
@@ -39,41 +38,41 @@ final class ScriptTask {
     let coroutine: LuaCoroutine
     var state = State.ready
     var wait = Wait.nothing
-    /// Tells a stale timer from the live one.
+    /// Counts the waits, so that a timer of an earlier wait is recognized.
     var waitNumber = 0
     var resumption: Resumption?
-    /// The error of another coroutine that was last raised in this one, if it brought a traceback.
+    /// The last error of another coroutine that was raised in this one with a traceback.
     var received: LuaError?
-    /// Once set, every further wait raises at once, but for one that is shielded.
+    /// Every further wait raises at once, except shielded ones.
     var isCancelled = false
-    /// Cancelling does not end the present wait: it is the wait for children to be over, or inside llm.shield or a
-    /// `__close` handler.
+    /// A cancellation does not end the present wait: the wait for children, or a wait inside llm.shield or a `__close`
+    /// handler.
     var isShielded = false
-    /// How many blocks of llm.shield it is in.
+    /// Nesting depth in blocks of llm.shield.
     var shieldDepth = 0
-    /// When its `__close` handlers may wait no more (monotonic seconds); set by the first wait.
+    /// End of the time in which its `__close` handlers may wait (monotonic seconds). Set by the first wait.
     var cleanupLimit: Double?
-    /// How often it waited again after its cancellation was raised.
+    /// Number of waits after its cancellation was raised.
     var swallowCount = 0
-    /// It did so too often: it is ended where it waits.
+    /// There were too many of these: the task is ended in its wait.
     var isGivenUp = false
-    /// The scope that it was begun in.
+    /// The scope in which it was begun.
     var home: TaskScope?
-    /// Whether a combinator waits for it by ``TaskScope/finished``.
+    /// A combinator waits for it through ``TaskScope/finished``.
     var isBranch = false
-    /// The innermost scope that it runs in: what it begins belongs there.
+    /// The innermost scope in which it runs, and to which what it begins belongs.
     var scope: TaskScope?
-    /// Streams that it began, until they are over: it may be in the body of a loop over one.
+    /// Number of streams that it began and that are not over. It may be in the body of a loop over one.
     var openStreams = 0
     /// It was begun inside a callback or a loop over a stream.
     var isBegunInside = false
-    /// For a callback's task: the request it belongs to, until that is over.
+    /// The request of a callback's task, until that is over.
     var owner: Call?
     /// Tasks in `task:wait()` for this one.
     var waiters: [ScriptTask] = []
     var results: [LuaReference] = []
     var error: LuaError?
-    /// Its error, where nobody waited for it.
+    /// Its failure, if nobody waited for it.
     var unwatched: UnwatchedFailures.Failure?
 
     init(id: Int, kind: Kind, vm: LuaVM) {
@@ -82,7 +81,7 @@ final class ScriptTask {
         coroutine = LuaCoroutine(vm)
     }
 
-    /// Lets go of what it waits for, and of those that wait for it.
+    /// Drops the references that may form cycles.
     func breakCycles() {
         wait = .nothing
         waiters = []
@@ -91,9 +90,9 @@ final class ScriptTask {
         scope = nil
     }
 
-    /// What it asks is asked inside a callback or a loop over a stream, which may wait for the answer.
-    var isInside: Bool { isBegunInside || openStreams > 0 || owner.map { !$0.isEnding } ?? false }
+    /// Requests that it makes are made inside a callback or a loop over a stream, which may wait for them.
+    var isInside: Bool { isBegunInside || openStreams > 0 || owner.map { !$0.machine.isEnding } ?? false }
 
-    /// True once it has returned, raised or been cancelled.
+    /// It has returned, raised or been cancelled.
     var isOver: Bool { state == .done || state == .failed || state == .cancelled }
 }
