@@ -8,21 +8,21 @@ internal import HTTP
 internal import LuaVM
 internal import Providers
 
-/// What a client without options gets: the command line's choices, or an embedding program's.
+/// The options of a client that sets none: from the command line, or from an embedding program.
 package struct ClientDefaults: Sendable {
-    /// The provider of clients that name none.
+    /// The default provider.
     package var provider: String?
     /// The dialect of clients that name neither it nor a provider.
     package var dialect: String?
-    /// The model of clients that name none.
+    /// The default model.
     package var model: String?
     /// The base URL of clients that name neither it nor a provider.
     package var baseURL: String?
-    /// A base URL to which every client goes that names none itself: the offline provider's.
+    /// The base URL of the offline provider, for every client that names none itself.
     package var offlineBaseURL: String?
     /// Headers that every client sends.
     package var headers: [(name: String, value: String)] = []
-    /// Timeouts of clients that set none.
+    /// The default total timeout, in seconds.
     package var totalTimeout: Double?
 
     /// No defaults.
@@ -32,7 +32,7 @@ package struct ClientDefaults: Sendable {
 /// Endpoints to and from tables.
 enum EndpointTable {
     /// The endpoint that a client's options (the table at `index`) name.
-    /// - Throws: ``LuaError`` that names the option and the way out.
+    /// - Throws: ``LuaError`` that names the option and a fix.
     static func resolve(
         at index: Int, of stack: LuaStack, defaults: ClientDefaults, providers: ProviderTable
     ) throws(LuaError) -> Resolved {
@@ -69,7 +69,7 @@ enum EndpointTable {
             "llm.client: unknown dialect \"\(dialect)\"\(near); known: \(FormatCatalog.names.joined(separator: ", "))")
     }
 
-    /// Why there is no address to go to.
+    /// The error of a client without an address.
     private static func noAddress(_ preset: Provider?, dialect: String?) -> LuaError {
         guard let preset else {
             return .misuse(
@@ -106,7 +106,7 @@ enum EndpointTable {
         _ name: String, hasBaseURL: Bool, _ providers: ProviderTable
     ) throws(LuaError) -> Provider? {
         if let preset = providers.named(name) { return preset }
-        // With a base URL, a provider's name is only a label.
+        // With a base URL, the name of a provider is only a label.
         if hasBaseURL || name == "mock" { return nil }
         let near = providers.suggestion(for: name).map { " (did you mean \"\($0)\"?)" } ?? ""
         throw .misuse(

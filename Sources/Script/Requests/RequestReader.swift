@@ -1,5 +1,5 @@
-// The table that llm.lua makes of a request, read into the engine's RequestSpec. llm.lua has checked names and types;
-// what only the whole value can show (JSON, endpoints) is checked here.
+// Reads the table that llm.lua makes of a request into a RequestSpec. llm.lua has checked names and types. What needs the
+// whole value (JSON, endpoints) is checked here.
 
 internal import Chat
 internal import HTTP
@@ -15,14 +15,14 @@ struct RequestReader {
     /// A request as it was read.
     struct Parsed {
         var spec: RequestSpec
-        /// What of the data that the script passes on cannot be sent (text that is not UTF-8, an unreadable image): the
-        /// request fails with it, unsent.
+        /// The part of the data that cannot be sent (text that is not UTF-8, an unreadable image). The request fails with
+        /// it, unsent.
         var fault: String?
     }
 
     /// The request in the table at `index`.
     /// - Throws: ``LuaError`` that names the option at fault.
-    func request(at index: Int, of stack: LuaStack, mode: Call.Mode) throws(LuaError) -> Parsed {
+    func request(at index: Int, of stack: LuaStack, mode: CallStateMachine.Mode) throws(LuaError) -> Parsed {
         let table = stack.absolute(index)
         var endpoint = try self.endpoint(of: table, stack)
         for (name, value) in pairs("headers", of: table, stack) { endpoint.headers[name] = value }
@@ -122,7 +122,7 @@ struct RequestReader {
 }
 
 extension LuaStack {
-    /// Reads a field with `read`, which finds it on top. [-0, +0]
+    /// Reads a field with `read`, which gets it on top of the stack. [-0, +0]
     func field<R>(_ name: StaticString, of table: Int, _ read: (LuaStack) -> R) -> R {
         getField(name, of: table)
         defer { pop(1) }

@@ -1,13 +1,13 @@
-// Cancelling tasks and stopping the script: where a cancelled task may still wait, and for how long.
+// Cancelling tasks and stopping the script. A cancelled task may still wait in its `__close` handlers, for a limited time.
 
 internal import Chat
 internal import Engine
 internal import LuaVM
 
 extension Scheduler {
-    /// Seconds that the waits of a cancelled task's `__close` handlers may take in all.
+    /// Seconds for all waits of a cancelled task's `__close` handlers.
     static var cleanupSeconds: Double { 5 }
-    /// How often a task may catch its cancellation and wait again.
+    /// Number of times that a task may catch its cancellation and wait again.
     static var swallowLimit: Int { 100 }
 
     /// Marks the task, and its coroutine, so that an error raised in it begins its cleanup.
@@ -16,21 +16,21 @@ extension Scheduler {
         task.coroutine.isCancelled = true
     }
 
-    /// The script is being stopped: the running task learns of it at its next wait, before the host has cancelled all.
+    /// Cancels the running task at its next wait if the script is being stopped and ``stopAll()`` has not run yet.
     func noteStop() {
         guard vm.isStopping, !isStopped, let current, !current.isCancelled else { return }
         mark(current)
     }
 
-    /// The script is being stopped: cancels all tasks that there are. Those begun by `__close` handlers go on.
+    /// Cancels all tasks because the script is being stopped. Tasks begun later, by `__close` handlers, run.
     func stopAll() {
         isStopped = true
         vm.takeStop()
         cancelAll()
     }
 
-    /// Lets a cancelled task wait inside its `__close` handlers while its time for that lasts. Anywhere else it has
-    /// swallowed its cancellation, which is raised again, and in the end the task is given up.
+    /// Lets a cancelled task wait inside its `__close` handlers until their time is over. Elsewhere the task has caught
+    /// its cancellation: it is raised again, and after ``swallowLimit`` times the task is ended.
     func admitCleanup(_ task: ScriptTask, _ call: HostCall) throws(LuaError) {
         if call.isInCleanup {
             let now = Engine.now()
@@ -50,7 +50,7 @@ extension Scheduler {
                 + (LuaError("", traceback: task.coroutine.traceback()).place.map { " (at \($0))" } ?? ""))
     }
 
-    /// llm.shield: while its depth is above 0, cancelling the task interrupts no wait of it.
+    /// llm.shield. While the depth is above 0, a cancellation interrupts no wait of the task.
     func shield(_ task: ScriptTask, by depth: Int) {
         task.shieldDepth += depth
         task.coroutine.isShielded = task.shieldDepth > 0

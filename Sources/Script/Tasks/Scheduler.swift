@@ -1,5 +1,4 @@
-// Runs tasks, one at a time, in the order in which they became ready. Knows tasks and timers; requests and replies are
-// the business of CallRegistry.
+// Runs tasks, one at a time, in the order in which they became ready. Requests belong to CallRegistry.
 
 internal import Engine
 internal import LuaVM
@@ -14,33 +13,33 @@ final class Scheduler {
     private var ready: [ScriptTask] = []
     private var timers = TimerHeap<Timer>()
     private var nextID = 1
-    /// Spawned tasks, and the main one, that are not over.
+    /// Number of tasks that are not over, callbacks apart.
     private(set) var aliveCount = 0
-    /// All tasks that there were when the script was stopped have been cancelled.
+    /// ``stopAll()`` has run.
     var isStopped = false
-    /// The script has called `os.exit`: what that ends has not failed.
+    /// The script has called `os.exit`. What that ends is no failure.
     var isExiting = false
     /// Failures that nobody waited for.
     var unwatched = UnwatchedFailures()
     /// Takes a line for the log.
     var warn: (String) -> Void = { _ in }
-    /// Told of a task whose wait is cancelled, so that what it waited for can be let go.
+    /// Called when a task's wait is cancelled, with what it waited for.
     var onCancelWait: (ScriptTask.Wait, ScriptTask) -> Void = { _, _ in }
 
     init(vm: LuaVM) { self.vm = vm }
 
-    /// When a wait ends.
+    /// A time at which a wait ends.
     private struct Timer {
         let task: ScriptTask
         /// The wait that it was set for.
         let number: Int
-        /// The time of a cancelled task's cleanup ends, not the wait.
+        /// Ends the cleanup time of a cancelled task instead of the wait.
         var endsCleanup = false
     }
 
     // MARK: Making
 
-    /// A new task; its function and arguments are to be pushed on its coroutine's stack before ``begin(_:arguments:)``.
+    /// A new task. Push its function and arguments on its coroutine's stack, then call ``begin(_:arguments:)``.
     func makeTask(_ kind: ScriptTask.Kind) -> ScriptTask {
         let task = ScriptTask(id: nextID, kind: kind, vm: vm)
         nextID += 1
@@ -58,8 +57,8 @@ final class Scheduler {
 
     // MARK: Waiting
 
-    /// Notes that the running task waits. Its host function answers `.waits` next.
-    /// - Throws: ``LuaError`` when it has been cancelled, or may not wait here.
+    /// Suspends the running task. Its host function returns `.waits` next.
+    /// - Throws: ``LuaError`` if the task was cancelled, or cannot wait here.
     func suspend(
         _ wait: ScriptTask.Wait, _ call: HostCall, action: String, isShielded: Bool = false
     ) throws(LuaError) {
@@ -77,13 +76,13 @@ final class Scheduler {
         }
     }
 
-    /// Wakes the running task, once parked, at `deadline` (monotonic seconds).
+    /// Wakes the running task, once suspended, at `deadline` (monotonic seconds).
     func setTimer(at deadline: Double) {
         guard let task = current else { return }
         timers.push(Timer(task: task, number: task.waitNumber), at: deadline)
     }
 
-    /// Lets a waiting task go on.
+    /// Makes a waiting task ready.
     func wake(_ task: ScriptTask, _ resumption: ScriptTask.Resumption) {
         guard task.state == .waiting else { return }
         enqueue(task, resumption)
@@ -96,7 +95,7 @@ final class Scheduler {
         ready.append(task)
     }
 
-    /// Makes what the task waits for raise "cancelled", and every wait after it.
+    /// Raises "cancelled" in the task's wait, and in every wait after it.
     func cancel(_ task: ScriptTask) {
         guard !task.isOver, !task.isCancelled else { return }
         mark(task)
@@ -106,7 +105,7 @@ final class Scheduler {
         onCancelWait(wait, task)
     }
 
-    /// Makes what the task waits for raise `error`.
+    /// Raises `error` in the task's wait.
     func interrupt(_ task: ScriptTask, _ error: LuaError) {
         guard task.state == .waiting else { return }
         let wait = task.wait
@@ -114,7 +113,7 @@ final class Scheduler {
         onCancelWait(wait, task)
     }
 
-    /// Parts tasks that hold each other in their waits, so that they can be freed. Nothing runs after this.
+    /// Breaks the reference cycles of tasks that wait for each other. Nothing runs after this.
     func breakCycles() {
         for task in tasks.values { task.breakCycles() }
         tasks = [:]
@@ -126,7 +125,7 @@ final class Scheduler {
         tasks.values.filter { $0.state == .waiting && $0.kind != .callback }.min { $0.id < $1.id }
     }
 
-    /// Cancels every task that is not over, but for those of a shielded block.
+    /// Cancels every task that is not over, except in shielded blocks.
     func cancelAll() {
         for id in tasks.keys.sorted() {
             guard let task = tasks[id], task.home?.isShielded != true else { continue }
@@ -134,9 +133,9 @@ final class Scheduler {
         }
     }
 
-    /// The error that a cancelled wait raises; built by the runtime, which knows its table.
+    /// Makes the error that a cancelled wait raises. Set by the runtime, which has its metatable.
     var cancellation: () -> LuaError = { LuaError("cancelled") }
-    /// The error of a request in the results nil, error; built by the runtime, which knows its metatable.
+    /// The error of a request in the results nil, error. Set by the runtime, which has its metatable.
     var returnedError: ([LuaReference]) -> LuaError? = { _ in nil }
 
     // MARK: Running
@@ -153,7 +152,7 @@ final class Scheduler {
         timer.task.state != .waiting || timer.task.waitNumber != timer.number
     }
 
-    /// Wakes the tasks whose time has come.
+    /// Wakes the tasks whose timers are due.
     func fireTimers(now: Double) {
         while let due = timers.popDue(now: now) {
             if isStale(due.payload) { continue }
@@ -175,7 +174,7 @@ final class Scheduler {
     private func resume(_ task: ScriptTask) {
         guard let resumption = task.resumption else { return }
         task.resumption = nil
-        // A task cancelled before it ever ran does not run.
+        // A task that was cancelled before its first run does not run.
         if case .begin = resumption, task.isCancelled { return over(task, .failed(cancellation())) }
         switch resumption {
         case .begin(let arguments): _ = run(task, arguments: arguments)
@@ -191,8 +190,8 @@ final class Scheduler {
         }
     }
 
-    /// Runs a task from its beginning, with `arguments` values on its stack, until it waits or is over. For a callback
-    /// the answer says which at once; only of one that waited is `onCallback` told.
+    /// Runs a task from its beginning, with `arguments` values on its stack, until it waits or is over. `onCallback` is
+    /// called only for callbacks that waited.
     func run(_ task: ScriptTask, arguments: Int) -> LuaCoroutine.Outcome {
         let outcome = running(task) { task.coroutine.resume(arguments: arguments) }
         if task.kind == .callback, task.state == .running, !outcome.isWait {
@@ -203,7 +202,7 @@ final class Scheduler {
         return outcome
     }
 
-    /// Runs callbacks in a task that runs nothing, by `body`: one after the other, up to the first that waits or raises.
+    /// Runs `body`, which runs callbacks in an idle task one after the other, up to the first that waits or raises.
     func runCallbacks(_ task: ScriptTask, _ body: () -> LuaCoroutine.Reaction) -> LuaCoroutine.Reaction {
         let reaction = running(task, body)
         if case .waits = reaction { settle(task, .waits) } else { task.state = .done }
@@ -216,7 +215,7 @@ final class Scheduler {
         task.state = .running
         defer { current = outer }
         let ending = body()
-        // The hook of a stop has cancelled it.
+        // The hook of a stop may have cancelled it.
         if task.coroutine.isCancelled { task.isCancelled = true }
         return ending
     }
@@ -224,7 +223,7 @@ final class Scheduler {
     private func settle(_ task: ScriptTask, _ outcome: LuaCoroutine.Outcome) {
         switch outcome {
         case .waits:
-            // The host function has parked it; if not, it can never go on.
+            // The host function has suspended it. If not, nothing wakes it.
             if task.state == .running { task.state = .waiting }
             if task.isGivenUp {
                 let wait = task.wait
@@ -259,7 +258,7 @@ final class Scheduler {
         for waiter in waiters { wake(waiter, outcome: task) }
     }
 
-    /// A task has raised. The failure is logged unless a task waits for it now or shortly after.
+    /// Logs the failure of a task that raised, unless a task waits for it now or shortly after.
     private func note(failureOf task: ScriptTask) {
         guard let error = task.error, !isExiting else { return }
         if task.isCancelled {
@@ -270,7 +269,7 @@ final class Scheduler {
         }
     }
 
-    /// A task has returned. Where that is nil and an error of a request, it has failed as one that raised.
+    /// A task that returns nil and the error of a request has failed like one that raised.
     private func note(returnedFailureOf task: ScriptTask) {
         guard !task.isCancelled, task.results.count >= 2, let error = returnedError(task.results),
             !isCancellation(error)
@@ -283,16 +282,16 @@ final class Scheduler {
         task.unwatched = unwatched.add("a task failed and nobody waited for it", error)
     }
 
-    // MARK: Errors that pass from one coroutine to another
+    // MARK: Errors across coroutines
 
-    /// Notes that another coroutine's error is raised in `task`, or in the running one.
+    /// Notes that the error of another coroutine is raised in `task`, by default the running one.
     func note(_ error: LuaError, raisedIn task: ScriptTask? = nil) {
         guard !error.traceback.isEmpty else { return }
         (task ?? current)?.received = error
     }
 
-    /// What ended `task`. An error that came from another coroutine and passed through unchanged keeps its own message
-    /// and traceback, which say where it happened; where it was waited for takes one line.
+    /// The error that ended `task`. An error of another coroutine that passed through unchanged keeps its message and
+    /// traceback, and gets one line with the place of the wait.
     func traced(_ error: LuaError, of task: ScriptTask) -> LuaError {
         guard var received = task.received, isSame(error, received) else { return error }
         if let place = error.place { received.traceback += "\nwaited for at \(place)" }
@@ -310,7 +309,7 @@ final class Scheduler {
         return stack.areSame(-1, -2)
     }
 
-    /// Told how a callback that had waited ended.
+    /// Called when a callback that had waited has ended.
     var onCallback: (ScriptTask, LuaCoroutine.Outcome) -> Void = { _, _ in }
 
     private func wake(_ waiter: ScriptTask, outcome task: ScriptTask) {
@@ -320,8 +319,8 @@ final class Scheduler {
         }
     }
 
-    /// What `task:wait()` gives for a task that is over: its results, or what it raised. A cancelled one answers
-    /// nil and the error, because being cancelled is no defect of the script.
+    /// The outcome of `task:wait()` for a task that is over: its results, or its error. A cancelled task gives nil and
+    /// the error, because a cancellation is no defect of the script.
     func outcome(of task: ScriptTask) -> Result<(LuaStack) -> Int, LuaError> {
         task.unwatched?.isTaken = true
         if let error = task.error {

@@ -1,12 +1,12 @@
-// Failures of tasks and background requests that nobody waited for: logged shortly after they happen, counted at the end
-// of the script. Data only; Scheduler and CallRegistry add to it, ScriptRuntime logs it.
+// Failures of tasks and background requests that nobody waited for. Scheduler and CallRegistry add them. ScriptRuntime
+// logs them shortly after, and counts them at the end of the script.
 
 internal import Engine
 internal import LuaVM
 
-/// What failed unwatched.
+/// Failures that nobody waited for.
 struct UnwatchedFailures {
-    /// One failure. Whoever waits later takes it.
+    /// One failure. A later wait takes it.
     final class Failure {
         fileprivate let what: String
         fileprivate let error: LuaError
@@ -20,39 +20,39 @@ struct UnwatchedFailures {
         }
     }
 
-    /// Delay of the log line in seconds: a script that begins several tasks and then waits for each takes the failure first.
+    /// Delay of the log line in seconds. A script that begins several tasks and then waits for each takes the failure first.
     private static let grace = 0.2
 
-    private var unreported: [Failure] = []
+    private var pending: [Failure] = []
     private var reported: [Failure] = []
 
     /// Adds a failure.
     /// - Parameter what: what failed, for the log.
     mutating func add(_ what: String, _ error: LuaError) -> Failure {
         let failure = Failure(what, error, due: Engine.now() + Self.grace)
-        unreported.append(failure)
+        pending.append(failure)
         return failure
     }
 
-    /// When the next one is due to be logged.
-    var nextDeadline: Double? { unreported.first?.due }
+    /// When the next failure is to be logged.
+    var nextDeadline: Double? { pending.first?.due }
 
     /// Takes the lines that are due at `now`, for the log.
     mutating func takeDue(now: Double) -> [String] {
-        let due = unreported.prefix { $0.due <= now }
+        let due = pending.prefix { $0.due <= now }
         guard !due.isEmpty else { return [] }
-        unreported.removeFirst(due.count)
+        pending.removeFirst(due.count)
         let lost = due.filter { !$0.isTaken }
         reported += lost
         return lost.map { "\($0.what): \($0.error.inOneLine)" }
     }
 
-    /// The errors that were logged and not taken since.
+    /// The errors that were logged and not taken afterwards.
     var lost: [LuaError] { reported.filter { !$0.isTaken }.map(\.error) }
 }
 
 extension LuaError {
-    /// Message and traceback as one line of a log: the script's own frames.
+    /// Message and traceback in one line: the script's own frames.
     var inOneLine: String {
         let frames = traceback.split(separator: "\n").dropFirst().filter { $0.hasPrefix("\t") && !$0.hasPrefix("\t[") }
         let places = frames.map { $0.dropFirst() }.joined(separator: "; ")
