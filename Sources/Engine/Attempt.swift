@@ -41,7 +41,7 @@ final class Attempt {
     private(set) var owner: Request?
     let decoder: any StreamDecoder
     private let context: AttemptContext
-    private let dialect: any WireFormat
+    private let dialect: WireFormat
     private var reader: ResponseReader
     private var scratch: [DecodedEvent] = []
     private(set) var head: HTTPResponseHead?
@@ -74,7 +74,7 @@ final class Attempt {
     /// The dialect's last word has been read.
     private(set) var isDone = false
 
-    init(of request: Request, dialect: any WireFormat, context: AttemptContext) {
+    init(of request: Request, dialect: WireFormat, context: AttemptContext) {
         owner = request
         self.dialect = dialect
         decoder = dialect.makeDecoder(reader: context.reader)

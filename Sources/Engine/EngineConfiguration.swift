@@ -12,7 +12,7 @@ package struct EngineConfiguration {
     /// into a header, and into no message, event or log line.
     package var credentials: (String) -> String?
     /// The dialect of that name, or nil.
-    package var dialect: (String) -> (any WireFormat)?
+    package var dialect: (String) -> WireFormat?
     /// Lines below this level are not even composed.
     package var logLevel: LogLevel = .off
     /// Takes a line. Keys are gone from it.
@@ -40,7 +40,7 @@ package struct EngineConfiguration {
 
     /// A configuration with these credentials and dialects, the rest by default.
     package init(
-        credentials: @escaping (String) -> String?, dialect: @escaping (String) -> (any WireFormat)?
+        credentials: @escaping (String) -> String?, dialect: @escaping (String) -> WireFormat?
     ) {
         self.credentials = credentials
         self.dialect = dialect

@@ -86,7 +86,7 @@ final class Request {
     }
 
     /// The next attempt asks in that dialect. One that goes on from a part of the text is told the rest of it again.
-    func asks(in dialect: any WireFormat) {
+    func asks(in dialect: WireFormat) {
         if seam != nil { seam = OverlapTrimmer(after: transcript.text, sent: dialect.resumed(transcript.text)) }
     }
 

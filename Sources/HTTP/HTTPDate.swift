@@ -55,4 +55,41 @@ package enum HTTPDate {
         let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
         return era * 146_097 + dayOfEra - 719_468
     }
+
+    /// The fixed form of seconds since 1970: "Sun, 06 Nov 1994 08:49:37 GMT".
+    package static func text(_ seconds: Int) -> String {
+        let moment = Moment(seconds)
+        let weekday = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][((moment.days % 7) + 11) % 7]
+        return "\(weekday), \(two(moment.day)) \(months[moment.month - 1]) \(moment.year) \(moment.clock) GMT"
+    }
+
+    /// RFC 3339 without the zone, which is UTC: "1994-11-06T08:49:37".
+    package static func timestamp(_ seconds: Int) -> String {
+        let moment = Moment(seconds)
+        return "\(moment.year)-\(two(moment.month))-\(two(moment.day))T\(moment.clock)"
+    }
+
+    private static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+
+    /// A moment of the proleptic Gregorian calendar, in UTC.
+    private struct Moment {
+        let (days, year, month, day): (Int, Int, Int, Int)
+        let clock: String
+
+        init(_ seconds: Int) {
+            days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
+            let time = seconds - days * 86_400
+            clock = "\(two(time / 3_600)):\(two(time / 60 % 60)):\(two(time % 60))"
+            // Eras of 400 years that begin in March, so that the leap day comes last.
+            let shifted = days + 719_468
+            let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+            let dayOfEra = shifted - era * 146_097
+            let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+            let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+            let march = (5 * dayOfYear + 2) / 153
+            day = dayOfYear - (153 * march + 2) / 5 + 1
+            month = march < 10 ? march + 3 : march - 9
+            year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        }
+    }
 }

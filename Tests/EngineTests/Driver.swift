@@ -16,7 +16,7 @@ final class Driver {
     init(keys: [String: String] = [:], maxTransfers: Int? = nil, caFile: String? = nil) throws {
         var configuration = EngineConfiguration(
             credentials: { keys[$0] },
-            dialect: { $0 == "plain" ? PlainFormat() : $0 == "openai" ? OpenAIChatFormat() : nil })
+            dialect: { $0 == "plain" ? WireFormat.plain() : $0 == "openai" ? WireFormat.openAIChat : nil })
         if ProcessInfo.processInfo.environment["ENGINE_LOG"] != nil {
             configuration.logLevel = .trace
             configuration.log = { print(Engine.now(), $0, $1) }

@@ -108,8 +108,8 @@ final class EngineHarness {
             credentials: { keys[$0] },
             dialect: {
                 switch $0 {
-                case "plain": PlainFormat()
-                case "lines": PlainFormat(framing: .newlineDelimitedJSON)
+                case "plain": WireFormat.plain()
+                case "lines": WireFormat.plain(framing: .newlineDelimitedJSON)
                 default: FormatCatalog.named($0)
                 }
             })

@@ -7,11 +7,16 @@ import Formats
 import HTTP
 import JSON
 
-struct PlainFormat: WireFormat {
-    let name = "plain"
-    var framing = Framing.serverSentEvents
+extension WireFormat {
+    static func plain(framing: Framing = .serverSentEvents) -> WireFormat {
+        WireFormat(
+            name: "plain", framing: framing, encode: encodePlain, decoder: { _ in PlainDecoder() },
+            decodeError: decodePlainError)
+    }
 
-    func encode(_ request: ChatRequest, endpoint: Endpoint, key: String?) throws(APIError) -> HTTPRequest {
+    @Sendable private static func encodePlain(
+        _ request: ChatRequest, _ endpoint: Endpoint, _ key: String?
+    ) throws(APIError) -> HTTPRequest {
         if request.model == "refused" { throw APIError(kind: .invalidRequest, message: "model refused") }
         var message = HTTPRequest(
             method: "POST", url: endpoint.baseURL + "/chat", body: Array((request.continuing ?? "anew").utf8))
@@ -21,9 +26,9 @@ struct PlainFormat: WireFormat {
         return message
     }
 
-    func makeDecoder() -> any StreamDecoder { PlainDecoder() }
-
-    func decodeError(head: HTTPResponseHead, body: [UInt8], now: UnixTime) -> APIError {
+    @Sendable private static func decodePlainError(
+        _ head: HTTPResponseHead, _ body: [UInt8], _ now: UnixTime
+    ) -> APIError {
         let text = String(decoding: body, as: UTF8.self)
         let status = head.status
         var error = APIError(

@@ -10,7 +10,7 @@ import Testing
 
     /// The provider wants its own blocks back, each byte of them.
     @Test(arguments: recordings) func blocks(_ recording: Recording) {
-        let outcome = StreamHarness.run(sse: recording.body, size: 64, dialect: AnthropicMessagesFormat())
+        let outcome = StreamHarness.run(sse: recording.body, size: 64, dialect: WireFormat.anthropicMessages)
         let blocks = WrittenBlocks(recording.body)
         #expect(outcome.message["native"]?["content"]?.array ?? [] == blocks.values)
         #expect(outcome.message["native"]?["container"] == blocks.container)
@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test(arguments: recordings) func cachedTokens(_ recording: Recording) {
-        let outcome = StreamHarness.run(sse: recording.body, dialect: AnthropicMessagesFormat())
+        let outcome = StreamHarness.run(sse: recording.body, dialect: WireFormat.anthropicMessages)
         let expected = recording.expected["usage"]?["cache_read_input_tokens"]?.int ?? 0
         #expect(Int64(outcome.summary.usage?.cachedTokens ?? 0) == expected)
     }

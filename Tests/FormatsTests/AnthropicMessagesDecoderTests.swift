@@ -10,7 +10,7 @@ func runAnthropic(_ payloads: [String]) -> StreamOutcome {
     let frames: [(FrameKind, String, String)] = payloads.map { payload in
         (.data, (try? JSONReader.value(payload))?["type"]?.string ?? "", payload)
     }
-    return StreamHarness.run(frames: frames, dialect: AnthropicMessagesFormat())
+    return StreamHarness.run(frames: frames, dialect: WireFormat.anthropicMessages)
 }
 
 private let start =
@@ -168,7 +168,7 @@ extension StreamOutcome {
             ("one two", "so", 0, true),
         ] as [(String, String, Int, Bool)])
     func messageSaysWhatWasSeen(text seen: String, reasoning: String, blocks: Int, hasCall: Bool) throws {
-        let decoder = AnthropicMessagesFormat().makeDecoder()
+        let decoder = WireFormat.anthropicMessages.makeDecoder()
         var events: [DecodedEvent] = []
         let payloads = [
             thinking("hm "), delta(#"{"type":"signature_delta","signature":"S"}"#), end(), thinking("so", 1), end(1),
@@ -312,12 +312,12 @@ extension StreamOutcome {
     @Test func doneIsNoEndOfItsOwn() {
         let before = StreamHarness.run(
             frames: [(.data, "", start), (.data, "", ended), (.data, "data", "[DONE]")],
-            dialect: AnthropicMessagesFormat())
+            dialect: WireFormat.anthropicMessages)
         #expect(!before.hasCleanEnd)
         #expect(before.error == nil)
         let after = StreamHarness.run(
             frames: [(.data, "", stop), (.data, "data", "[DONE]"), (.data, "error", "{}")],
-            dialect: AnthropicMessagesFormat())
+            dialect: WireFormat.anthropicMessages)
         #expect(after.hasCleanEnd)
         #expect(after.error == nil)
     }
@@ -335,7 +335,7 @@ extension StreamOutcome {
 
     @Test func namesOfEventsAreNotNeeded() {
         let frames = [start, text("a"), stop].map { (FrameKind.data, "", $0) }
-        #expect(StreamHarness.run(frames: frames, dialect: AnthropicMessagesFormat()).text == "a")
+        #expect(StreamHarness.run(frames: frames, dialect: WireFormat.anthropicMessages).text == "a")
     }
 }
 

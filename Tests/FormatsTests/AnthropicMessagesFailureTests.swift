@@ -74,7 +74,7 @@ import Testing
     ]
 
     @Test(arguments: cases) private func failure(_ one: Case) throws {
-        let outcome = StreamHarness.run(frames: [(one.kind, one.name, one.payload)], dialect: AnthropicMessagesFormat())
+        let outcome = StreamHarness.run(frames: [(one.kind, one.name, one.payload)], dialect: WireFormat.anthropicMessages)
         let error = try #require(outcome.error)
         #expect(error.kind == one.expected)
         #expect(error.message == one.message)
@@ -88,7 +88,7 @@ import Testing
         ("content_block_delta", true), ("message_stop", true), ("", true), ("message", true), ("ping", false),
         ("vertex_event", false),
     ]) func brokenJSON(name: String, isOurs: Bool) {
-        let outcome = StreamHarness.run(frames: [(.data, name, #"{"type":"#)], dialect: AnthropicMessagesFormat())
+        let outcome = StreamHarness.run(frames: [(.data, name, #"{"type":"#)], dialect: WireFormat.anthropicMessages)
         #expect(outcome.error?.kind == (isOurs ? .protocol : nil))
         #expect(outcome.error?.message.hasPrefix("broken JSON in the stream") != false)
     }
@@ -110,7 +110,7 @@ import Testing
             {"type":"tool_use","id":"t","name":"f","input":{"a":1}}],"stop_reason":"tool_use",
             "usage":{"input_tokens":1,"output_tokens":2}}
             """#
-        let outcome = StreamHarness.run(frames: [(kind, "", body)], dialect: AnthropicMessagesFormat())
+        let outcome = StreamHarness.run(frames: [(kind, "", body)], dialect: WireFormat.anthropicMessages)
         var usage = Usage()
         (usage.inputTokens, usage.outputTokens) = (1, 2)
         #expect(outcome.events == [.start, .reasoning("hm"), .token("Hello"), .usage(usage)])
@@ -122,7 +122,7 @@ import Testing
 
     @Test func recordedAnswersOfItsServers() {
         for recording in Corpus.recordings(where: { $0 == "errors" }) where recording.name.contains("-anthropic-") {
-            let error = AnthropicMessagesFormat().decodeError(
+            let error = WireFormat.anthropicMessages.decodeError(
                 head: HTTPResponseHead(status: recording.status, headers: recording.headers), body: recording.body,
                 now: 0)
             #expect(error.message == recording.expected["error"]?["message"]?.string)

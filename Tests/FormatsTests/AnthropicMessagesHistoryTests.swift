@@ -170,7 +170,7 @@ import Testing
 
     /// The blocks of a decoded stream are sent back, except white-space text.
     @Test(arguments: AnthropicCorpusTests.recordings) func roundTrip(_ recording: Recording) throws {
-        let outcome = StreamHarness.run(sse: recording.body, dialect: AnthropicMessagesFormat())
+        let outcome = StreamHarness.run(sse: recording.body, dialect: WireFormat.anthropicMessages)
         let blocks = (outcome.message["native"]?["content"]?.array ?? []).filter { block in
             block["text"]?.string?.allSatisfy(\.isWhitespace) != true
         }

@@ -51,9 +51,9 @@ import Testing
                 frames.append((.data, name, shape(Self.texts.randomElement(using: &random) ?? "")))
             }
         }
-        let repeated = StreamHarness.run(frames: frames, dialect: AnthropicMessagesFormat())
+        let repeated = StreamHarness.run(frames: frames, dialect: WireFormat.anthropicMessages)
         let alone = StreamHarness.run(
-            frames: frames.enumerated().map { ($1.0, $1.1, Self.unlike($1.2, $0)) }, dialect: AnthropicMessagesFormat())
+            frames: frames.enumerated().map { ($1.0, $1.1, Self.unlike($1.2, $0)) }, dialect: WireFormat.anthropicMessages)
         #expect(repeated.events == alone.events)
         #expect(repeated.summary == alone.summary)
         #expect(repeated.message == alone.message)
@@ -75,11 +75,11 @@ import Testing
         let name = seed % 2 == 0 ? "event: content_block_delta\n" : ""
         let body = Array(payloads.map { "\(name)data: \($0)\n\n" }.joined().utf8)
         let alone = StreamHarness.run(
-            frames: payloads.enumerated().map { (.data, "", Self.unlike($1, $0)) }, dialect: AnthropicMessagesFormat())
+            frames: payloads.enumerated().map { (.data, "", Self.unlike($1, $0)) }, dialect: WireFormat.anthropicMessages)
         for most in [1, 40, 700, 5000, body.count] {
             let outcome = StreamHarness.run(
                 body: body, sizes: { most == body.count ? most : Int.random(in: 1...most, using: &random) },
-                dialect: AnthropicMessagesFormat(), reader: JSONReader())
+                dialect: WireFormat.anthropicMessages, reader: JSONReader())
             #expect(outcome.pieces == alone.pieces)
             #expect(outcome.summary == alone.summary)
             #expect(outcome.message == alone.message)
@@ -90,7 +90,7 @@ import Testing
     /// A node of the shared reader lives until its next parse: where it lives on, nothing was parsed.
     @Test(arguments: ["text", "thinking"]) func aRepetitionIsNotParsed(kind: String) throws {
         let reader = JSONReader()
-        let decoder = AnthropicMessagesFormat().makeDecoder(reader: reader)
+        let decoder = WireFormat.anthropicMessages.makeDecoder(reader: reader)
         var events: [DecodedEvent] = []
         func decode(_ text: String, _ padding: String) throws {
             let payload = Self.delta(#"{"type":"\#(kind)_delta","\#(kind)":"\#(text)"}"#, padding: padding)
@@ -114,7 +114,7 @@ import Testing
         let event = Self.delta(#"{"type":"text_delta","text":"a"}"#)
         let outcome = StreamHarness.run(
             frames: [(.data, "", event), (.data, "", event), (.data, "error", event)],
-            dialect: AnthropicMessagesFormat())
+            dialect: WireFormat.anthropicMessages)
         #expect(outcome.text == "aa")
         #expect(outcome.error != nil)
     }

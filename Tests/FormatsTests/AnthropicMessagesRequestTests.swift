@@ -22,7 +22,7 @@ enum AnthropicAsking {
         let request = ChatRequest(
             model: model, system: system, messages: messages, parameters: parameters, isLenient: isLenient,
             continuing: continuing)
-        return try AnthropicMessagesFormat().encode(request, endpoint: endpoint, key: "sk-1")
+        return try WireFormat.anthropicMessages.encode(request, endpoint: endpoint, key: "sk-1")
     }
 
     static func body(

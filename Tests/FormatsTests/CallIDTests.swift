@@ -28,43 +28,43 @@ import Testing
     }
 
     /// Replies whose calls lack ids, or share one: format, frames.
-    private static let replies: [(any WireFormat, [String])] = [
+    private static let replies: [(WireFormat, [String])] = [
         (
-            OpenAIChatFormat(),
+            WireFormat.openAIChat,
             [
                 #"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"{}"}},{"index":1,"id":"","function":{"name":"f","arguments":"{\"a\":1}"}}]}}]}"#,
                 "[DONE]",
             ]
         ),
         (
-            OpenAIChatFormat(),
+            WireFormat.openAIChat,
             [
                 #"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"0","function":{"name":"f","arguments":"{}"}},{"index":1,"id":"0","function":{"name":"g","arguments":"{\"a\":1}"}}]}}]}"#,
                 "[DONE]",
             ]
         ),
         (
-            GeminiFormat(),
+            WireFormat.gemini,
             [
                 #"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{}}},{"functionCall":{"name":"f","args":{"a":1}}}]},"finishReason":"STOP"}]}"#
             ]
         ),
         (
-            OllamaFormat(),
+            WireFormat.ollama,
             [
                 #"{"message":{"tool_calls":[{"function":{"name":"f","arguments":{}}},{"function":{"name":"f","arguments":{}}}]}}"#,
                 #"{"done":true,"done_reason":"stop"}"#,
             ]
         ),
         (
-            CohereFormat(),
+            WireFormat.cohere,
             [
                 #"{"event_type":"tool-calls-generation","tool_calls":[{"name":"f","parameters":{}},{"name":"f","parameters":{"a":1}}]}"#,
                 #"{"event_type":"stream-end","finish_reason":"COMPLETE","response":{}}"#,
             ]
         ),
         (
-            AnthropicMessagesFormat(),
+            WireFormat.anthropicMessages,
             [
                 #"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","name":"f","input":{}}}"#,
                 #"{"type":"content_block_stop","index":0}"#,
@@ -74,7 +74,7 @@ import Testing
             ]
         ),
         (
-            OpenAIResponsesFormat(),
+            WireFormat.openAIResponses,
             [
                 #"{"type":"response.completed","response":{"output":[{"type":"function_call","name":"f","arguments":"{}"},{"type":"function_call","name":"f","arguments":"{}"}]}}"#
             ]
@@ -100,9 +100,9 @@ import Testing
 
     // MARK: Requests
 
-    private static let dialects: [any WireFormat] = [
-        OpenAIChatFormat(), OpenAIResponsesFormat(), AnthropicMessagesFormat(), GeminiFormat(), OllamaFormat(),
-        CohereFormat(),
+    private static let dialects: [WireFormat] = [
+        WireFormat.openAIChat, WireFormat.openAIResponses, WireFormat.anthropicMessages, WireFormat.gemini, WireFormat.ollama,
+        WireFormat.cohere,
     ]
 
     /// A call or a result in a request.
@@ -149,7 +149,7 @@ import Testing
         return (calls, results)
     }
 
-    private static func sent(_ messages: [JSONValue], _ dialect: any WireFormat) throws -> (
+    private static func sent(_ messages: [JSONValue], _ dialect: WireFormat) throws -> (
         calls: [Place], results: [Place]
     ) {
         let endpoint = Endpoint(provider: "p", dialect: dialect.name, baseURL: "https://api.example/v1")
@@ -175,7 +175,7 @@ import Testing
 
     /// Each result is paired with its call: by id where ids are sent, else by order.
     private static func expectPaired(
-        _ messages: [JSONValue], _ dialect: any WireFormat, wanted: [String], hasIDs: Bool,
+        _ messages: [JSONValue], _ dialect: WireFormat, wanted: [String], hasIDs: Bool,
         location: SourceLocation = #_sourceLocation
     ) throws {
         let (calls, results) = try sent(messages, dialect)
@@ -256,7 +256,7 @@ import Testing
 
     @Test func resultsByName() throws {
         let calls: JSONValue = [["name": "f", "arguments": [:]], ["name": "g", "arguments": [:]]]
-        for dialect in [GeminiFormat(), OllamaFormat()] as [any WireFormat] {
+        for dialect in [WireFormat.gemini, WireFormat.ollama] as [WireFormat] {
             let (_, results) = try Self.sent(
                 [
                     ["role": "assistant", "tool_calls": calls],
@@ -270,7 +270,7 @@ import Testing
     @Test func madeIDsStayTheSame() throws {
         let first = [Self.turn([nil]), Self.result(nil, "a")]
         let more = first + [["role": "user", "content": "more"], Self.turn([nil]), Self.result(nil, "b")]
-        let (short, long) = (try Self.sent(first, OpenAIChatFormat()), try Self.sent(more, OpenAIChatFormat()))
+        let (short, long) = (try Self.sent(first, WireFormat.openAIChat), try Self.sent(more, WireFormat.openAIChat))
         #expect(short.calls == Array(long.calls.prefix(1)))
         #expect(long.calls[0].id != long.calls[1].id)
     }

@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct CohereTests {
     private static func read(_ payloads: String...) -> StreamOutcome {
-        StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: CohereFormat())
+        StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: WireFormat.cohere)
     }
 
     private static func body(
@@ -17,7 +17,7 @@ import Testing
     ) throws -> (url: String, body: JSONValue) {
         let endpoint = Endpoint(provider: "cohere", dialect: "cohere", baseURL: baseURL)
         let request = ChatRequest(model: "command-a", messages: messages, parameters: parameters, isLenient: isLenient)
-        let sent = try CohereFormat().encode(request, endpoint: endpoint, key: "k-123456")
+        let sent = try WireFormat.cohere.encode(request, endpoint: endpoint, key: "k-123456")
         return (sent.url, try JSONReader.value(sent.body))
     }
 
@@ -117,13 +117,13 @@ import Testing
                     #"{"id":"r","finish_reason":"COMPLETE","message":{"role":"assistant","content":"#
                         + #"[{"type":"thinking","thinking":"T"},{"type":"text","text":"a"}]},"usage":{}}"#
                 )
-            ], dialect: CohereFormat())
+            ], dialect: WireFormat.cohere)
         #expect(second.text == "a")
         #expect(second.reasoning == "T")
         #expect(second.isDone)
         let first = StreamHarness.run(
             frames: [(.body, "", #"{"text":"a","generation_id":"g","finish_reason":"MAX_TOKENS"}"#)],
-            dialect: CohereFormat())
+            dialect: WireFormat.cohere)
         #expect(first.text == "a")
         #expect(first.summary.finishReason == .length)
     }

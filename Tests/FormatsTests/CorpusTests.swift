@@ -10,21 +10,21 @@ import Testing
 
 @Suite struct CorpusTests {
     /// Which dialect reads which folder.
-    static func dialect(of folder: String) -> (any WireFormat)? {
+    static func dialect(of folder: String) -> WireFormat? {
         switch folder {
-        case "openai-chat", "deepseek-chat", "hf-chat", "openai-completions": OpenAIChatFormat()
-        case let name where name.hasPrefix("compat-"): OpenAIChatFormat()
-        case "gemini-sse", "gemini-json-array": GeminiFormat()
-        case "openai-responses": OpenAIResponsesFormat()
-        case "anthropic": AnthropicMessagesFormat()
-        case "hf-tgi": TGIFormat()
-        case "ollama-ndjson": OllamaFormat()
-        case "cohere": CohereFormat()
+        case "openai-chat", "deepseek-chat", "hf-chat", "openai-completions": WireFormat.openAIChat
+        case let name where name.hasPrefix("compat-"): WireFormat.openAIChat
+        case "gemini-sse", "gemini-json-array": WireFormat.gemini
+        case "openai-responses": WireFormat.openAIResponses
+        case "anthropic": WireFormat.anthropicMessages
+        case "hf-tgi": WireFormat.tgi
+        case "ollama-ndjson": WireFormat.ollama
+        case "cohere": WireFormat.cohere
         default: nil
         }
     }
 
-    private static func dialect(of recording: Recording) throws -> any WireFormat {
+    private static func dialect(of recording: Recording) throws -> WireFormat {
         try #require(dialect(of: String(recording.name.prefix { $0 != "/" })))
     }
 

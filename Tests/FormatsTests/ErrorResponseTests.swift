@@ -8,7 +8,7 @@ import Providers
 import Testing
 
 private func read(_ status: Int, _ body: String, _ headers: HTTPHeaders = [:]) -> APIError {
-    OpenAIChatFormat().decodeError(
+    WireFormat.openAIChat.decodeError(
         head: HTTPResponseHead(status: status, headers: headers), body: [UInt8](body.utf8), now: 0)
 }
 

@@ -58,7 +58,7 @@ import Testing
         var payload: [UInt8]
     }
 
-    private static func frames(of body: [UInt8], _ dialect: any WireFormat) throws -> [Frame] {
+    private static func frames(of body: [UInt8], _ dialect: WireFormat) throws -> [Frame] {
         var frames: [Frame] = []
         if body.first == UInt8(ascii: "["), dialect.streamsArrays {
             var parser = JSONArrayParser()
@@ -81,7 +81,7 @@ import Testing
 
     private static func bytes(_ span: borrowing Span<UInt8>) -> [UInt8] { span.indices.map { span[$0] } }
 
-    private static func dialect(of recording: Recording) throws -> any WireFormat {
+    private static func dialect(of recording: Recording) throws -> WireFormat {
         try #require(CorpusTests.dialect(of: String(recording.name.prefix { $0 != "/" })))
     }
 
@@ -182,7 +182,7 @@ import Testing
             (#"{"id":"x","words":"Hello there, you"}"#, "words"),
         ]) func textInUnknownPlaces(frame: String, path: String) throws
     {
-        let found = try #require(UnreadText.find(in: [("", Array(frame.utf8))], of: OpenAIChatFormat()))
+        let found = try #require(UnreadText.find(in: [("", Array(frame.utf8))], of: WireFormat.openAIChat))
         #expect(found.path.description == path)
     }
 
@@ -197,16 +197,16 @@ import Testing
             #"{"answer":"","output":null,"response":[]}"#, "no JSON", "[]",
         ]) func metadataInOneFrame(frame: String)
     {
-        let found = UnreadText.find(in: [("", Array(frame.utf8))], of: OpenAIChatFormat())
+        let found = UnreadText.find(in: [("", Array(frame.utf8))], of: WireFormat.openAIChat)
         #expect(found == nil, "\(found?.path.description ?? "")")
     }
 
     /// Labels repeat in each frame, text does not.
     @Test func whatIsTheSameInEachFrameIsALabel() {
         let frames = ["a", "b"].map { ("", Array(#"{"greeting":"to all of you","answers":"\#($0)"}"#.utf8)) }
-        #expect(UnreadText.find(in: frames, of: OpenAIChatFormat())?.path.description == "answers")
+        #expect(UnreadText.find(in: frames, of: WireFormat.openAIChat)?.path.description == "answers")
         let labels = [1, 2].map { ("", Array(#"{"greeting":"to all of you","n":\#($0)}"#.utf8)) }
-        #expect(UnreadText.find(in: labels, of: OpenAIChatFormat()) == nil)
+        #expect(UnreadText.find(in: labels, of: WireFormat.openAIChat) == nil)
     }
 
     @Test func anotherDialectIsNamed() throws {
@@ -214,20 +214,20 @@ import Testing
             #"{"type":"message_start","message":{"id":"m","role":"assistant","content":[]}}"#,
             #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}"#,
         ].map { ("", Array($0.utf8)) }
-        let found = try #require(UnreadText.find(in: frames, of: OpenAIChatFormat()))
+        let found = try #require(UnreadText.find(in: frames, of: WireFormat.openAIChat))
         #expect(found.path.description == "delta.text")
         #expect(found.otherDialect == "anthropic")
-        #expect(UnreadText.find(in: frames, of: CohereFormat())?.otherDialect == "anthropic")
+        #expect(UnreadText.find(in: frames, of: WireFormat.cohere)?.otherDialect == "anthropic")
     }
 
     @Test func memoryIsBounded() {
-        let frames = FirstFrames(of: OpenAIChatFormat())
+        let frames = FirstFrames(of: WireFormat.openAIChat)
         for number in 0..<1000 { frames.keep(Array("{\"n\":\(number)}".utf8).span, eventName: "") }
         #expect(frames.frames.count <= 32)
-        let large = FirstFrames(of: OpenAIChatFormat())
+        let large = FirstFrames(of: WireFormat.openAIChat)
         for number in 0..<10 { large.keep([UInt8](repeating: UInt8(number), count: 30_000).span, eventName: "") }
         #expect(large.frames.reduce(0) { $0 + $1.payload.count } <= 64 << 10)
-        let same = FirstFrames(of: OpenAIChatFormat())
+        let same = FirstFrames(of: WireFormat.openAIChat)
         for _ in 0..<10 { same.keep(Array("{}".utf8).span, eventName: "") }
         #expect(same.frames.count == 1)
     }

@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct GeminiTests {
     private static func read(_ payloads: String...) -> StreamOutcome {
-        StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: GeminiFormat())
+        StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: WireFormat.gemini)
     }
 
     private static func parts(_ parts: String, _ rest: String = "") -> String {
@@ -23,7 +23,7 @@ import Testing
         let endpoint = Endpoint(provider: "gemini", dialect: "gemini", baseURL: baseURL, quirks: quirks)
         let request = ChatRequest(
             model: model, system: system, messages: messages, parameters: parameters, isLenient: isLenient)
-        let sent = try GeminiFormat().encode(request, endpoint: endpoint, key: "k-123456")
+        let sent = try WireFormat.gemini.encode(request, endpoint: endpoint, key: "k-123456")
         return (sent, try JSONReader.value(sent.body))
     }
 
@@ -47,7 +47,7 @@ import Testing
 
     /// The parts would contain more than the reader of a stopped reply has seen.
     @Test func stoppedRepliesGoBackAsText() throws {
-        let decoder = GeminiFormat().makeDecoder()
+        let decoder = WireFormat.gemini.makeDecoder()
         var events: [DecodedEvent] = []
         try decoder.decode(.data, name: "", bytes: Array(Self.parts(#"{"text":"Yes"}"#).utf8).span, into: &events)
         #expect(decoder.assistantMessage(text: "Y", reasoning: "") == ["role": "assistant", "content": "Y"])
@@ -99,7 +99,7 @@ import Testing
         var payloads = [Self.parts(#"{"functionCall":{"name":"f","willContinue":true},"thoughtSignature":"s"}"#)]
         payloads += pieces.map { Self.parts(#"{"functionCall":{"partialArgs":[\#($0)],"willContinue":true}}"#) }
         payloads.append(Self.parts(#"{"functionCall":{}}"#, #","finishReason":"STOP""#))
-        let outcome = StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: GeminiFormat())
+        let outcome = StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: WireFormat.gemini)
         #expect(outcome.summary.toolCalls.map(\.arguments) == [arguments])
         #expect(outcome.message["native"]?["parts"]?.array?[0]["thoughtSignature"] == "s")
     }

@@ -11,7 +11,7 @@ import Testing
     private static let count = 60_000
     private static let bound = Duration.seconds(60)
 
-    private func run(_ dialect: any WireFormat, last: [String], _ payload: (Int) -> [String]) -> StreamOutcome {
+    private func run(_ dialect: WireFormat, last: [String], _ payload: (Int) -> [String]) -> StreamOutcome {
         let decoder = dialect.makeDecoder(reader: JSONReader())
         var outcome = StreamOutcome()
         let time = ContinuousClock().measure {
@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test(arguments: ["index", "id", "both", "none"]) func chatCompletions(key: String) {
-        let outcome = run(OpenAIChatFormat(), last: ["[DONE]"]) { number in
+        let outcome = run(WireFormat.openAIChat, last: ["[DONE]"]) { number in
             let names = [key != "id" && key != "none" ? #""index":\#(number),"# : "", #""id":"c\#(number)","#]
             let name = key == "index" ? names[0] : names.joined()
             return [
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test func oneCallWhoseNameIsRepeatedInEachPiece() {
-        let outcome = run(OpenAIChatFormat(), last: ["[DONE]"]) { number in
+        let outcome = run(WireFormat.openAIChat, last: ["[DONE]"]) { number in
             let piece = number == 0 ? #"[1"# : number == Self.count - 1 ? "]" : ",1"
             return [
                 #"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"\#(piece)"}}]}}]}"#
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test(arguments: [true, false]) func messagesBlocks(isIndexed: Bool) {
-        let outcome = run(AnthropicMessagesFormat(), last: [#"{"type":"message_stop"}"#]) { number in
+        let outcome = run(WireFormat.anthropicMessages, last: [#"{"type":"message_stop"}"#]) { number in
             let index = isIndexed ? #""index":\#(number),"# : ""
             return [
                 #"{"type":"content_block_start",\#(index)"content_block":{"type":"tool_use","id":"u","name":"f","input":{}}}"#,
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test func citationsOfOneBlock() {
-        let outcome = run(AnthropicMessagesFormat(), last: [#"{"type":"message_stop"}"#]) { number in
+        let outcome = run(WireFormat.anthropicMessages, last: [#"{"type":"message_stop"}"#]) { number in
             [
                 #"{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{"n":\#(number)}}}"#
             ]
@@ -85,7 +85,7 @@ import Testing
         }
         let output = all.joined(separator: ",")
         let outcome = run(
-            OpenAIResponsesFormat(), last: [#"{"type":"response.completed","response":{"output":[\#(output)]}}"#]
+            WireFormat.openAIResponses, last: [#"{"type":"response.completed","response":{"output":[\#(output)]}}"#]
         ) { number in
             let item = all[number].replacing("{}", with: "")
             let place = key == "item_id" ? #""item_id":"i\#(number)""# : #""output_index":\#(number)"#
@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test func theOtherDialects() {
-        let cohere = run(CohereFormat(), last: [#"{"type":"message-end","delta":{"finish_reason":"TOOL_CALL"}}"#]) {
+        let cohere = run(WireFormat.cohere, last: [#"{"type":"message-end","delta":{"finish_reason":"TOOL_CALL"}}"#]) {
             number in
             [
                 #"{"type":"tool-call-start","index":\#(number),"delta":{"message":{"tool_calls":{"id":"t","function":{"name":"f","arguments":""}}}}}"#,
@@ -107,18 +107,18 @@ import Testing
             ]
         }
         #expect(cohere.summary.toolCalls.count == Self.count)
-        let ollama = run(OllamaFormat(), last: [#"{"done":true}"#]) { _ in
+        let ollama = run(WireFormat.ollama, last: [#"{"done":true}"#]) { _ in
             [#"{"message":{"tool_calls":[{"function":{"name":"f","arguments":{}}}]}}"#]
         }
         #expect(ollama.summary.toolCalls.count == Self.count)
-        let gemini = run(GeminiFormat(), last: []) { _ in
+        let gemini = run(WireFormat.gemini, last: []) { _ in
             [#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{}}}]}}]}"#]
         }
         #expect(gemini.summary.toolCalls.count == Self.count)
     }
 
     @Test func theArgumentsOfOneGeminiCall() {
-        let outcome = run(GeminiFormat(), last: [#"{"candidates":[{"content":{"parts":[{"functionCall":{}}]}}]}"#]) {
+        let outcome = run(WireFormat.gemini, last: [#"{"candidates":[{"content":{"parts":[{"functionCall":{}}]}}]}"#]) {
             number in
             let name = number == 0 ? #""name":"f","# : ""
             return [

@@ -7,7 +7,7 @@ import Testing
 @testable import Formats
 
 @Suite struct MisnumberedCallTests {
-    private func run(_ dialect: any WireFormat, _ payloads: [String]) -> StreamOutcome {
+    private func run(_ dialect: WireFormat, _ payloads: [String]) -> StreamOutcome {
         StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: dialect)
     }
 
@@ -45,7 +45,7 @@ import Testing
         ],
     ]) func messagesInput(events: [String]) {
         let end = [#"{"type":"message_delta","delta":{"stop_reason":"tool_use"}}"#, #"{"type":"message_stop"}"#]
-        #expect(said(run(AnthropicMessagesFormat(), events + end)) == [#"a f {"n":1}"#, #"b f {"n":2}"#])
+        #expect(said(run(WireFormat.anthropicMessages, events + end)) == [#"a f {"n":1}"#, #"b f {"n":2}"#])
     }
 
     // MARK: Responses
@@ -74,7 +74,7 @@ import Testing
         ],
     ]) func responsesArguments(events: [String]) {
         let end = #"{"type":"response.completed","response":{"status":"completed"}}"#
-        #expect(said(run(OpenAIResponsesFormat(), events + [end])) == [#"a f {"n":1}"#, #"b f {"n":2}"#])
+        #expect(said(run(WireFormat.openAIResponses, events + [end])) == [#"a f {"n":1}"#, #"b f {"n":2}"#])
     }
 
     private static func done(_ index: Int, _ id: String, _ number: Int = 1) -> String {
@@ -108,7 +108,7 @@ import Testing
         ], ["", "\(whole("a", 1)),\(whole("b", 2))"]) func responsesCallsUnderOneIndex(events: [String], output: String)
     {
         let end = #"{"type":"response.completed","response":{"status":"completed","output":[\#(output)]}}"#
-        #expect(said(run(OpenAIResponsesFormat(), events + [end])) == [#"a f {"n":1}"#, #"b f {"n":2}"#])
+        #expect(said(run(WireFormat.openAIResponses, events + [end])) == [#"a f {"n":1}"#, #"b f {"n":2}"#])
     }
 
     // MARK: Chat Completions
@@ -128,9 +128,9 @@ import Testing
     func wholeRepetition(head: (id: String?, name: String?), isLast: Bool) {
         let pieces = [Self.chunk("a", "f", #"{"n""#), Self.chunk(nil, nil, ":1}")]
         let again = Self.chunk(head.id, head.name, #"{"n":1}"#, isLast: isLast)
-        let outcome = run(OpenAIChatFormat(), pieces + [again, "[DONE]"])
+        let outcome = run(WireFormat.openAIChat, pieces + [again, "[DONE]"])
         #expect(said(outcome) == [#"a f {"n":1}"#])
-        let twice = run(OpenAIChatFormat(), pieces + [again, again, "[DONE]"])
+        let twice = run(WireFormat.openAIChat, pieces + [again, again, "[DONE]"])
         #expect(said(twice) == [#"a f {"n":1}"#])
     }
 
@@ -139,11 +139,11 @@ import Testing
         for number in [1, 2] {
             let other = Self.chunk("b", "f", #"{"n":\#(number)}"#, isLast: true)
             #expect(
-                said(run(OpenAIChatFormat(), pieces + [other, "[DONE]"])) == [
+                said(run(WireFormat.openAIChat, pieces + [other, "[DONE]"])) == [
                     #"a f {"n":1}"#, #"b f {"n":\#(number)}"#,
                 ])
         }
-        let unnamed = run(OpenAIChatFormat(), pieces + [Self.chunk(nil, "f", #"{"n":2}"#), "[DONE]"])
+        let unnamed = run(WireFormat.openAIChat, pieces + [Self.chunk(nil, "f", #"{"n":2}"#), "[DONE]"])
         #expect(unnamed.summary.toolCalls.map(\.argumentsJSON) == [#"{"n":1}"#, #"{"n":2}"#])
     }
 
@@ -165,7 +165,7 @@ import Testing
             [begin(0, "a"), piece(0, #"{"n":1}"#), begin(0, "b"), piece(0, #"{"n":2}"#)],
             [begin(0, "a"), piece(4, #"{"n":"#), piece(5, "1}"), begin(1, "b"), piece(0, #"{"n":2}"#)],
         ] {
-            let outcome = run(CohereFormat(), events + [end])
+            let outcome = run(WireFormat.cohere, events + [end])
             #expect(said(outcome) == wanted)
             #expect(outcome.summary.finishReason == .toolCalls)
         }
@@ -181,7 +181,7 @@ import Testing
         let call = #"{"functionCall":{"id":"a","name":"f","args":{"n":1}}}"#
         let other = #"{"functionCall":{"id":"b","name":"f","args":{"n":2}}}"#
         let outcome = run(
-            GeminiFormat(),
+            WireFormat.gemini,
             [Self.parts(call), Self.parts("\(call),\(other)"), Self.parts(other, #","finishReason":"STOP""#)])
         #expect(said(outcome) == [#"a f {"n":1}"#, #"b f {"n":2}"#])
         #expect(outcome.message["native"]?["parts"]?.array?.count == 2)
@@ -194,7 +194,7 @@ import Testing
             )
         }
         let outcome = run(
-            GeminiFormat(), pieces + [Self.parts(#"{"functionCall":{}}"#, #","finishReason":"STOP""#)])
+            WireFormat.gemini, pieces + [Self.parts(#"{"functionCall":{}}"#, #","finishReason":"STOP""#)])
         #expect(outcome.summary.toolCalls.map(\.arguments) == [["a": 1, "b": 2]])
     }
 
@@ -202,7 +202,7 @@ import Testing
         head: String
     ) {
         let line = #"{"message":{"content":"","tool_calls":[{\#(head)"name":"f","arguments":{"n":1}}}]},"done":false}"#
-        let outcome = run(OllamaFormat(), [line, line, #"{"done":true,"done_reason":"stop"}"#])
+        let outcome = run(WireFormat.ollama, [line, line, #"{"done":true,"done_reason":"stop"}"#])
         #expect(outcome.summary.toolCalls.map(\.name) == ["f"])
         #expect(outcome.summary.finishReason == .toolCalls)
     }
@@ -228,10 +228,10 @@ import Testing
         (#"{"n":1}"#, true, true), ("{}", true, true), ("", true, false), (#"{"n":"#, false, false),
         (#"{"n":"}"#, false, false),
     ]) func endsWithoutReason(arguments: String, isWholeWithMark: Bool, isWholeWithout: Bool) throws {
-        let marked = run(OpenAIChatFormat(), [Self.delta(arguments), "[DONE]"])
+        let marked = run(WireFormat.openAIChat, [Self.delta(arguments), "[DONE]"])
         #expect(marked.hasCleanEnd == isWholeWithMark)
         #expect(marked.summary.finishReason == (isWholeWithMark ? .toolCalls : nil))
-        let decoder = OpenAIChatFormat().makeDecoder()
+        let decoder = WireFormat.openAIChat.makeDecoder()
         var events: [DecodedEvent] = []
         try decoder.decode(.data, name: "", bytes: [UInt8](Self.delta(arguments).utf8).span, into: &events)
         #expect(!decoder.hasCleanEnd)

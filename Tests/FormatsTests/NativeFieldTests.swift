@@ -28,7 +28,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
 
     /// The same for each size of the pieces of the stream.
     private static func check(
-        _ body: [UInt8], _ dialect: any WireFormat, text: String, natives: [Native],
+        _ body: [UInt8], _ dialect: WireFormat, text: String, natives: [Native],
         _ more: (StreamOutcome) -> Void = { _ in }
     ) {
         let reader = JSONReader()
@@ -58,7 +58,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
             #","finishReason":"SAFETY","finishMessage":"It was unsafe.","safetyRatings":\#(high),"avgLogprobs":-0.5,"#
                 + #""logprobsResult":{"chosenCandidates":[{"token":"!","logProbability":-0.5}]},"citationMetadata":{}"#)
         Self.check(
-            Self.stream(chunks + [last]), GeminiFormat(), text: "012345!",
+            Self.stream(chunks + [last]), WireFormat.gemini, text: "012345!",
             natives: [
                 Native(name: "safetyRatings", value: json(low)), Native(name: "finishMessage", value: "It was unsafe."),
                 Native(name: "safetyRatings", value: json(high)),
@@ -71,7 +71,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
             #expect(outcome.summary.finishReason == .contentFilter)
         }
         // Equal ratings do not keep a chunk off the template path.
-        let whole = StreamHarness.run(sse: Self.stream(chunks), dialect: GeminiFormat())
+        let whole = StreamHarness.run(sse: Self.stream(chunks), dialect: WireFormat.gemini)
         #expect(whole.skimmed > 0)
     }
 
@@ -83,7 +83,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
         let ratings = ["LOW", "LOW", "LOW", "HIGH", "LOW", "LOW"]
         let chunks = ratings.enumerated().map { chunk("\($0)", $1) }
         Self.check(
-            Self.stream(chunks + [Self.gemini("", #","finishReason":"STOP""#)]), GeminiFormat(), text: "012345",
+            Self.stream(chunks + [Self.gemini("", #","finishReason":"STOP""#)]), WireFormat.gemini, text: "012345",
             natives: ["LOW", "HIGH", "LOW"].map {
                 Native(name: "safetyRatings", value: [["probability": .string($0)]])
             })
@@ -92,7 +92,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
     @Test func geminiPrompts() {
         let feedback = #"{"blockReason":"SAFETY","blockReasonMessage":"No.","safetyRatings":[{"probability":"HIGH"}]}"#
         let blocked = StreamHarness.run(
-            frames: [(.data, "", #"{"promptFeedback":\#(feedback)}"#)], dialect: GeminiFormat())
+            frames: [(.data, "", #"{"promptFeedback":\#(feedback)}"#)], dialect: WireFormat.gemini)
         #expect(blocked.natives == [Native(name: "promptFeedback", value: json(feedback))])
         #expect(blocked.summary.finishReason == .contentFilter)
         #expect(blocked.summary.finishMessage == "No.")
@@ -102,7 +102,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
                 #"{"promptFeedback":\#(rated),"candidates":[]}"#,
                 #"{"promptFeedback":\#(rated),"modelStatus":{"modelStage":"RETIRED"}}"#,
                 Self.gemini("a", #","finishReason":"STOP""#),
-            ]), GeminiFormat(), text: "a",
+            ]), WireFormat.gemini, text: "a",
             natives: [
                 Native(name: "promptFeedback", value: json(rated)),
                 Native(name: "modelStatus", value: ["modelStage": "RETIRED"]),
@@ -117,7 +117,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
                     #"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","willContinue":true}}]}}]}"#
                 ),
                 (.data, "", #"{"candidates":[{"finishReason":"STOP","finishMessage":"Ran out."}]}"#),
-            ], dialect: GeminiFormat())
+            ], dialect: WireFormat.gemini)
         #expect(outcome.error?.message == "the reply ended inside the arguments of \"f\": Ran out.")
     }
 
@@ -140,7 +140,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
                 #"{"type":"message_delta","delta":{"stop_reason":"refusal","stop_details":\#(details),"#
                     + #""stop_sequence":"END"},"context_management":\#(edits),"usage":\#(ending)}"#,
                 #"{"type":"message_stop"}"#,
-            ]), AnthropicMessagesFormat(), text: "Hi",
+            ]), WireFormat.anthropicMessages, text: "Hi",
             natives: [
                 Native(name: "usage", value: json(usage)), Native(name: "stop_details", value: json(details)),
                 Native(name: "stop_sequence", value: "END"), Native(name: "context_management", value: json(edits)),
@@ -172,7 +172,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
                     #"{"type":"message","id":"m","content":[{"type":"text","text":"a"}],"stop_reason":"end_turn","#
                         + #""context_management":{"applied_edits":[{"cleared_input_tokens":3}]},"usage":{"input_tokens":1}}"#
                 )
-            ], dialect: AnthropicMessagesFormat())
+            ], dialect: WireFormat.anthropicMessages)
         #expect(
             outcome.natives == [
                 Native(name: "context_management", value: ["applied_edits": [["cleared_input_tokens": 3]]])
@@ -192,7 +192,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
                 plain + [
                     line("a", #","logprobs":\#(probabilities)"#),
                     #"{"model":"q","message":{"content":""},"done":true,"done_reason":"stop","context":[1,2]}"#,
-                ], isEvents: false), OllamaFormat(), text: "012345a",
+                ], isEvents: false), WireFormat.ollama, text: "012345a",
             natives: [
                 Native(name: "remote_model", value: "gpt-oss"),
                 Native(name: "remote_host", value: "https://ollama.example"),
@@ -212,7 +212,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
                 [#"{"type":"message-start","id":"r"}"#] + (0..<6).map { delta("\($0)") } + [
                     delta("a", #","logprobs":\#(probabilities)"#),
                     #"{"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":\#(usage)}}"#,
-                ]), CohereFormat(), text: "012345a",
+                ]), WireFormat.cohere, text: "012345a",
             natives: [Native(name: "logprobs", value: json(probabilities)), Native(name: "usage", value: json(usage))])
     }
 
@@ -226,7 +226,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
                     #"{"event_type":"stream-end","finish_reason":"COMPLETE","response":{"documents":[{"id":"d"}],"#
                         + #""meta":{"api_version":{"version":"1"},"warnings":["deprecated"]}}}"#
                 ),
-            ], dialect: CohereFormat())
+            ], dialect: WireFormat.cohere)
         #expect(outcome.natives.map(\.name) == ["documents", "usage"])
         #expect(outcome.natives.last?.value["warnings"] == ["deprecated"])
     }
@@ -242,7 +242,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
                 (0..<6).map { token("\($0)") } + [
                     token("a", #","top_tokens":\#(others)"#),
                     #"{"index":8,"token":{"id":3,"text":"z","logprob":-1,"special":false},"generated_text":"012345az","details":\#(details)}"#,
-                ]), TGIFormat(), text: "012345az",
+                ]), WireFormat.tgi, text: "012345az",
             natives: [
                 Native(name: "top_tokens", value: json(others)), Native(name: "details", value: json(details)),
             ])
@@ -257,7 +257,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
             Self.stream(
                 (0..<6).map { delta("\($0)", "[]") } + [delta("x", probabilities), delta("x", probabilities)] + [
                     #"{"type":"response.completed","response":{"status":"completed"}}"#
-                ]), OpenAIResponsesFormat(), text: "012345xx",
+                ]), WireFormat.openAIResponses, text: "012345xx",
             // Each piece has its own, equal or not.
             natives: [
                 Native(name: "logprobs", value: json(probabilities)),
@@ -349,7 +349,7 @@ private func json(_ text: String) -> JSONValue { (try? JSONReader.value(text)) ?
             + #""id":"m","role":"assistant","content":[{"type":"output_text","text":"a"}]}]},"timings":{"cache_n":1,"#
             + #""prompt_n":28,"prompt_ms":568.5,"predicted_n":3,"predicted_ms":1295.0}}"#
         let outcome = StreamHarness.run(
-            frames: [(.data, "response.completed", ending)], dialect: OpenAIResponsesFormat())
+            frames: [(.data, "response.completed", ending)], dialect: WireFormat.openAIResponses)
         #expect(outcome.text == "a")
         #expect(outcome.summary.timings == Self.expected(queue: nil, promptEval: 0.5685, eval: 1.295))
     }

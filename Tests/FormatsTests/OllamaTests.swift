@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct OllamaTests {
     private static func read(_ lines: String...) -> StreamOutcome {
-        StreamHarness.run(frames: lines.map { (.data, "", $0) }, dialect: OllamaFormat())
+        StreamHarness.run(frames: lines.map { (.data, "", $0) }, dialect: WireFormat.ollama)
     }
 
     private static func body(
@@ -20,7 +20,7 @@ import Testing
         let request = ChatRequest(
             model: "qwen3", system: system, messages: messages, parameters: parameters, isLenient: isLenient,
             continuing: continuing)
-        let sent = try OllamaFormat().encode(request, endpoint: endpoint, key: nil)
+        let sent = try WireFormat.ollama.encode(request, endpoint: endpoint, key: nil)
         return (sent.url, try JSONReader.value(sent.body))
     }
 

@@ -233,7 +233,7 @@ private extension JSONValue {
                     .data, "",
                     #"{"type":"response.completed","response":{"status":"completed","output":[],"usage":{"input_tokens":1,"output_tokens":2,\#(member)}}}"#
                 )
-            ], dialect: OpenAIResponsesFormat())
+            ], dialect: WireFormat.openAIResponses)
         #expect(response.summary.usage?.cost == cost)
         let messages = StreamHarness.run(
             frames: [
@@ -241,7 +241,7 @@ private extension JSONValue {
                     .data, "message_delta",
                     #"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2,\#(member)}}"#
                 )
-            ], dialect: AnthropicMessagesFormat())
+            ], dialect: WireFormat.anthropicMessages)
         #expect(messages.summary.usage?.cost == cost)
     }
 

@@ -89,7 +89,7 @@ import Testing
     @Test(arguments: [#"{"content":"@"}"#, #"{"content":null,"reasoning_content":"@"}"#, #"{"reasoning":"@"}"#])
     func aRepetitionIsNotParsed(delta: String) throws {
         let reader = JSONReader()
-        let decoder = OpenAIChatFormat().makeDecoder(reader: reader)
+        let decoder = WireFormat.openAIChat.makeDecoder(reader: reader)
         var events: [DecodedEvent] = []
         func decode(_ text: String) throws {
             let payload = Self.chunk(

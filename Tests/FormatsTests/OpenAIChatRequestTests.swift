@@ -15,7 +15,7 @@ import Testing
     private func encode(
         _ request: ChatRequest, _ endpoint: Endpoint? = nil, key: String? = "sk-1"
     ) throws -> (request: HTTPRequest, body: JSONValue) {
-        let request = try OpenAIChatFormat().encode(request, endpoint: endpoint ?? self.endpoint, key: key)
+        let request = try WireFormat.openAIChat.encode(request, endpoint: endpoint ?? self.endpoint, key: key)
         return (request, try JSONReader.value(request.body))
     }
 

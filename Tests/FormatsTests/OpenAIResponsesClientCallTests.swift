@@ -78,7 +78,7 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
     private func input(_ messages: JSONValue...) throws -> [JSONValue] {
         let chat = ChatRequest(model: "m", system: nil, messages: messages)
         let endpoint = Endpoint(provider: "p", dialect: "responses", baseURL: "https://p.example/v1")
-        let body = try OpenAIResponsesFormat().encode(chat, endpoint: endpoint, key: nil).body
+        let body = try WireFormat.openAIResponses.encode(chat, endpoint: endpoint, key: nil).body
         return try JSONReader.value(body)["input"]?.array ?? []
     }
 
@@ -156,11 +156,11 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
         let reader = JSONReader()
         let body = Self.phased
         let expected = [["commentary", "c0c1c2c3c4c5c6c7"], ["final_answer", "f0f1f2f3f4f5f6f7"], ["-", "plain"]]
-        let whole = StreamHarness.run(sse: body, dialect: OpenAIResponsesFormat(), reader: reader)
+        let whole = StreamHarness.run(sse: body, dialect: WireFormat.openAIResponses, reader: reader)
         #expect(whole.skimmed > 0)
         #expect(whole.text == "c0c1c2c3c4c5c6c7f0f1f2f3f4f5f6f7plain")
         for size in 1...body.count where size < 80 || size % 97 == 0 {
-            let outcome = StreamHarness.run(sse: body, size: size, dialect: OpenAIResponsesFormat(), reader: reader)
+            let outcome = StreamHarness.run(sse: body, size: size, dialect: WireFormat.openAIResponses, reader: reader)
             #expect(outcome.error == nil)
             #expect(phases(outcome.events) == expected, "pieces of \(size)")
             #expect(outcome.events.count { if case .phase = $0 { true } else { false } } == 3)
@@ -181,7 +181,7 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
     }
 
     @Test func phasesGoBack() throws {
-        let reply = StreamHarness.run(sse: Self.phased, dialect: OpenAIResponsesFormat()).message
+        let reply = StreamHarness.run(sse: Self.phased, dialect: WireFormat.openAIResponses).message
         let question: JSONValue = ["role": "user", "content": "hi"]
         let items = try input(question, reply, question)
         #expect(items.map { $0["phase"]?.string } == [nil, "commentary", "final_answer", nil, nil])

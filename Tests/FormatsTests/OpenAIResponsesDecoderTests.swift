@@ -39,7 +39,7 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
             (.data, "response.function_call_arguments.delta", #"{"output_index":1,"delta":"{}"}"#),
             (.data, "response.completed", #"{"response":{"id":"r"}}"#),
         ]
-        let outcome = StreamHarness.run(frames: frames, dialect: OpenAIResponsesFormat())
+        let outcome = StreamHarness.run(frames: frames, dialect: WireFormat.openAIResponses)
         #expect(outcome.text == "a")
         #expect(outcome.summary.toolCalls.count == 1)
         #expect(outcome.summary.finishReasonRaw == "completed")
@@ -48,7 +48,7 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
     @Test func thePayloadsTypeOutweighsTheEventLine() {
         let outcome = StreamHarness.run(
             frames: [(.data, "error", event("output_text.delta", #""delta":"a""#)), (.data, "message", end)],
-            dialect: OpenAIResponsesFormat())
+            dialect: WireFormat.openAIResponses)
         #expect(outcome.text == "a")
         #expect(outcome.hasCleanEnd)
     }
@@ -302,7 +302,7 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
             #expect(outcome.message["native"] == nil)
             if outcome.summary.toolCalls.isEmpty { #expect(outcome.message["content"] == .string(outcome.text)) }
         }
-        let decoder = OpenAIResponsesFormat().makeDecoder()
+        let decoder = WireFormat.openAIResponses.makeDecoder()
         var events: [DecodedEvent] = []
         for payload in ResponsesStream.usual.payloads {
             #expect(throws: Never.self) {

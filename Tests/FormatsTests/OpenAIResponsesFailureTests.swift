@@ -82,7 +82,7 @@ import Testing
     ]
 
     @Test(arguments: cases) private func failure(_ one: Case) throws {
-        let outcome = StreamHarness.run(frames: [(one.kind, one.name, one.payload)], dialect: OpenAIResponsesFormat())
+        let outcome = StreamHarness.run(frames: [(one.kind, one.name, one.payload)], dialect: WireFormat.openAIResponses)
         let error = try #require(outcome.error)
         #expect(error.kind == one.expected)
         #expect(error.message == one.message)
@@ -107,7 +107,7 @@ import Testing
 
     @Test func brokenJSON() {
         func run(_ name: String) -> StreamOutcome {
-            StreamHarness.run(frames: [(.data, name, "{\"type\":")], dialect: OpenAIResponsesFormat())
+            StreamHarness.run(frames: [(.data, name, "{\"type\":")], dialect: WireFormat.openAIResponses)
         }
         #expect(run("").error?.kind == .protocol)
         #expect(run("response.output_text.delta").error?.kind == .protocol)
@@ -119,7 +119,7 @@ import Testing
         let items = [ResponsesStream.reasoning, ResponsesStream.message, ResponsesStream.call].joined(separator: ",")
         let body =
             #"{"id":"r1","object":"response","model":"m1","status":"completed","error":null,"output":[\#(items)],"usage":{"input_tokens":1,"output_tokens":2}}"#
-        let outcome = StreamHarness.run(frames: [(.body, "", body)], dialect: OpenAIResponsesFormat())
+        let outcome = StreamHarness.run(frames: [(.body, "", body)], dialect: WireFormat.openAIResponses)
         #expect(outcome.error == nil)
         let shown = outcome.events.filter { if case .usage = $0 { false } else { true } }
         #expect(shown == [.start, .reasoning("Let me see.\n\nYes."), .token("Hello, 世界! Bye.")])

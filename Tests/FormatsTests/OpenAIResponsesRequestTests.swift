@@ -30,7 +30,7 @@ import Testing
     {
         let request = ChatRequest(model: model, messages: Self.hello, parameters: ["thinking": false])
         #expect(try Self.body(request)["reasoning"]?["effort"]?.string == effort)
-        let chat = try OpenAIChatFormat().encode(request, endpoint: Self.endpoint, key: nil)
+        let chat = try WireFormat.openAIChat.encode(request, endpoint: Self.endpoint, key: nil)
         #expect(try JSONReader.value(chat.body)["reasoning_effort"]?.string == effort)
     }
 
@@ -42,13 +42,13 @@ import Testing
     }
 
     private static func body(_ request: ChatRequest, _ endpoint: Endpoint = endpoint) throws -> JSONObject {
-        let sent = try OpenAIResponsesFormat().encode(request, endpoint: endpoint, key: "sk-1")
+        let sent = try WireFormat.openAIResponses.encode(request, endpoint: endpoint, key: "sk-1")
         return try #require(try JSONReader.value(sent.body).object)
     }
 
     private static func failure(_ request: ChatRequest) -> APIError? {
         do throws(APIError) {
-            _ = try OpenAIResponsesFormat().encode(request, endpoint: endpoint, key: "sk-1")
+            _ = try WireFormat.openAIResponses.encode(request, endpoint: endpoint, key: "sk-1")
             return nil
         } catch {
             return error
@@ -63,7 +63,7 @@ import Testing
 
     @Test func wholeRequest() throws {
         let request = Self.request(["temperature": 0.5, "max_tokens": 9], system: "s")
-        let sent = try OpenAIResponsesFormat().encode(request, endpoint: Self.endpoint, key: "sk-1")
+        let sent = try WireFormat.openAIResponses.encode(request, endpoint: Self.endpoint, key: "sk-1")
         #expect(sent.method == "POST")
         #expect(sent.url == "https://api.example/v1/responses")
         #expect(
@@ -80,7 +80,7 @@ import Testing
             provider: "azure", dialect: "responses",
             baseURL: "https://me.openai.azure.com/openai/v1?api-version=preview",
             quirks: known.quirks)
-        let sent = try OpenAIResponsesFormat().encode(Self.request(), endpoint: endpoint, key: "k-1")
+        let sent = try WireFormat.openAIResponses.encode(Self.request(), endpoint: endpoint, key: "k-1")
         #expect(sent.url == "https://me.openai.azure.com/openai/v1/responses?api-version=preview")
         #expect(sent.headers["api-key"] == "k-1")
         #expect(sent.headers["Authorization"] == nil)
@@ -353,7 +353,7 @@ import Testing
     }
 
     @Test func whatCameGoesBackByteForByte() throws {
-        let sent = try OpenAIResponsesFormat().encode(
+        let sent = try WireFormat.openAIResponses.encode(
             Self.request(messages: [.object(try Self.message())]), endpoint: Self.endpoint, key: nil)
         #expect(
             String(decoding: sent.body, as: UTF8.self)

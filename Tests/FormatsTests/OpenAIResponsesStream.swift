@@ -72,7 +72,7 @@ struct ResponsesStream {
     }()
 
     static func run(_ payloads: [String]) -> StreamOutcome {
-        StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: OpenAIResponsesFormat())
+        StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: WireFormat.openAIResponses)
     }
 
     static func run(_ payloads: String...) -> StreamOutcome { run(payloads) }

@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct QuotaTests {
     private func error(_ body: String, status: Int = 429) -> APIError {
-        OpenAIChatFormat().decodeError(
+        WireFormat.openAIChat.decodeError(
             head: HTTPResponseHead(status: status, headers: ["content-type": "application/json"]),
             body: Array(body.utf8),
             now: 1_700_000_000)

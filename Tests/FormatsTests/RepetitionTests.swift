@@ -17,7 +17,7 @@ import Testing
     typealias Shape = @Sendable (_ text: String, _ number: Int) -> String
 
     struct Stream: Sendable, CustomTestStringConvertible {
-        var dialect: any WireFormat
+        var dialect: WireFormat
         /// Frames of every sort, the first of which is the dialect's usual one.
         var shapes: [Shape]
 
@@ -41,7 +41,7 @@ import Testing
     }
 
     private static let openAIStream = Stream(
-        dialect: OpenAIChatFormat(),
+        dialect: WireFormat.openAIChat,
         shapes: [
             { openAI(#"{"content":"\#($0)"}"#, #","obfuscation":"x\#($1)""#) },
             { text, _ in openAI(#"{"content":"\#(text)"}"#, #","obfuscation":"\#(text)""#) },
@@ -52,7 +52,7 @@ import Testing
         ])
 
     private static let responsesStream = Stream(
-        dialect: OpenAIResponsesFormat(),
+        dialect: WireFormat.openAIResponses,
         shapes: [
             { responses("output_text.delta", #""sequence_number":\#($1),"delta":"\#($0)","obfuscation":"x\#($1)""#) },
             { text, _ in responses("output_text.delta", #""delta":"\#(text)","obfuscation":"\#(text)""#) },
@@ -63,7 +63,7 @@ import Testing
         ])
 
     private static let geminiStream = Stream(
-        dialect: GeminiFormat(),
+        dialect: WireFormat.gemini,
         shapes: [
             { gemini(#"{"text":"\#($0)"}"#, "", geminiUsage($1)) },
             { gemini(#"{"text":"\#($0)","thought":true}"#, #","index":0"#, geminiUsage($1)) },
@@ -80,7 +80,7 @@ import Testing
         ])
 
     private static let tgiStream = Stream(
-        dialect: TGIFormat(),
+        dialect: WireFormat.tgi,
         shapes: [
             { #"{"index":\#($1),"token":{"id":\#($1),"text":"\#($0)","logprob":-0.\#($1),"special":false}}"# },
             { #"{"index":\#($1),"token":{"id":\#($1),"text":"\#($0)","logprob":null,"special":false}}"# },
@@ -90,7 +90,7 @@ import Testing
         ])
 
     private static let ollamaStream = Stream(
-        dialect: OllamaFormat(),
+        dialect: WireFormat.ollama,
         shapes: [
             { #"{"model":"m","created_at":"\#($1)Z","message":{"role":"assistant","content":"\#($0)"},"done":false}"# },
             { #"{"model":"m","created_at":"\#($1)Z","message":{"content":"","thinking":"\#($0)"},"done":false}"# },
@@ -106,7 +106,7 @@ import Testing
         ])
 
     private static let cohereStream = Stream(
-        dialect: CohereFormat(),
+        dialect: WireFormat.cohere,
         shapes: [
             { #"{"type":"content-delta","index":\#($1 % 2),"delta":{"message":{"content":{"text":"\#($0)"}}}}"# },
             { text, _ in #"{"type":"content-delta","delta":{"message":{"content":{"thinking":"\#(text)"}}}}"# },

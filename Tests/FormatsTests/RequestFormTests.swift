@@ -14,7 +14,7 @@ import Testing
     ) throws -> JSONValue {
         let endpoint = Endpoint(provider: "p", baseURL: "https://api.example/v1", quirks: quirks)
         let request = ChatRequest(model: "m", messages: messages, parameters: parameters, isLenient: isLenient)
-        return try JSONReader.value(OpenAIChatFormat().encode(request, endpoint: endpoint, key: nil).body)
+        return try JSONReader.value(WireFormat.openAIChat.encode(request, endpoint: endpoint, key: nil).body)
     }
 
     private static func user(_ parts: JSONValue...) -> [JSONValue] { [["role": "user", "content": .array(parts)]] }

@@ -40,7 +40,7 @@ struct StreamOutcome {
 enum StreamHarness {
     /// Runs an SSE body, fed in pieces of `size` bytes; whole where `size` is nil.
     static func run(
-        sse body: [UInt8], size: Int? = nil, dialect: any WireFormat = OpenAIChatFormat(),
+        sse body: [UInt8], size: Int? = nil, dialect: WireFormat = WireFormat.openAIChat,
         reader: JSONReader = JSONReader()
     ) -> StreamOutcome {
         run(body: body, sizes: { size ?? max(1, body.count) }, dialect: dialect, reader: reader)
@@ -49,7 +49,7 @@ enum StreamHarness {
     /// Runs a body in the framing that it begins with, fed in pieces of the sizes that `sizes` gives.
     /// - Parameter takesPending: whether what stands without its end is offered, as at the end of a whole body.
     static func run(
-        body: [UInt8], sizes: () -> Int, dialect: any WireFormat, reader: JSONReader, takesPending: Bool = true
+        body: [UInt8], sizes: () -> Int, dialect: WireFormat, reader: JSONReader, takesPending: Bool = true
     ) -> StreamOutcome {
         let decoder = dialect.makeDecoder(reader: reader)
         var outcome = StreamOutcome()
@@ -145,7 +145,7 @@ enum StreamHarness {
 
     /// Runs single frames.
     static func run(
-        frames: [(FrameKind, String, String)], dialect: any WireFormat = OpenAIChatFormat()
+        frames: [(FrameKind, String, String)], dialect: WireFormat = WireFormat.openAIChat
     ) -> StreamOutcome {
         let decoder = dialect.makeDecoder()
         var outcome = StreamOutcome()

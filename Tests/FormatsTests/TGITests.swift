@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct TGITests {
     private static func read(_ payloads: String...) -> StreamOutcome {
-        StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: TGIFormat())
+        StreamHarness.run(frames: payloads.map { (.data, "", $0) }, dialect: WireFormat.tgi)
     }
 
     private static func body(
@@ -19,7 +19,7 @@ import Testing
         let request = ChatRequest(
             model: "m", system: system, messages: messages, parameters: parameters, isLenient: isLenient,
             continuing: continuing)
-        let sent = try TGIFormat().encode(request, endpoint: endpoint, key: nil)
+        let sent = try WireFormat.tgi.encode(request, endpoint: endpoint, key: nil)
         return (sent.url, try JSONReader.value(sent.body))
     }
 
@@ -50,7 +50,7 @@ import Testing
 
     @Test func anAnswerThatWasNotStreamed() {
         for body in [#"{"generated_text":"whole"}"#, #"[{"generated_text":"whole"}]"#] {
-            let outcome = StreamHarness.run(frames: [(.body, "", body)], dialect: TGIFormat())
+            let outcome = StreamHarness.run(frames: [(.body, "", body)], dialect: WireFormat.tgi)
             #expect(outcome.text == "whole")
             #expect(outcome.hasCleanEnd)
         }

@@ -8,7 +8,7 @@ import ProviderSimulator
 import Testing
 
 enum AnthropicMessagesExchange: ExchangeFormat {
-    static let dialect: any WireFormat = AnthropicMessagesFormat()
+    static let dialect: WireFormat = WireFormat.anthropicMessages
     static let path = "/v1/messages"
     static let quirks = Quirks(continuation: .prefill)
 }

@@ -8,7 +8,7 @@ import ProviderSimulator
 import Testing
 
 enum CohereChatExchange: ExchangeFormat {
-    static let dialect: any WireFormat = CohereFormat()
+    static let dialect: WireFormat = WireFormat.cohere
     static let path = "/v2/chat"
 }
 

@@ -11,7 +11,7 @@ import Testing
 
 /// A format in which the provider is asked.
 protocol ExchangeFormat: SendableMetatype {
-    static var dialect: any WireFormat { get }
+    static var dialect: WireFormat { get }
     /// Where bodies of a test's own go.
     static var path: String { get }
     static var quirks: Quirks { get }

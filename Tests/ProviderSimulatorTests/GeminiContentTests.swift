@@ -8,7 +8,7 @@ import ProviderSimulator
 import Testing
 
 enum GeminiContentExchange: ExchangeFormat {
-    static let dialect: any WireFormat = GeminiFormat()
+    static let dialect: WireFormat = WireFormat.gemini
     /// Where the answer is one array.
     static let arrayPath = "/v1beta/models/moonrill-chat:streamGenerateContent"
     static let path = "/v1beta/models/moonrill-chat:streamGenerateContent?alt=sse"

@@ -8,7 +8,7 @@ import ProviderSimulator
 import Testing
 
 private enum Content: ExchangeFormat {
-    static let dialect: any WireFormat = GeminiFormat()
+    static let dialect: WireFormat = WireFormat.gemini
     static let path = "/v1beta/models/moonrill-reasoner:streamGenerateContent?alt=sse"
 }
 

@@ -8,7 +8,7 @@ import ProviderSimulator
 import Testing
 
 enum OllamaChatExchange: ExchangeFormat {
-    static let dialect: any WireFormat = OllamaFormat()
+    static let dialect: WireFormat = WireFormat.ollama
     static let path = "/api/chat"
     static let quirks = Quirks(continuation: .prefill)
 }

@@ -8,7 +8,7 @@ import ProviderSimulator
 import Testing
 
 enum OpenAIResponsesExchange: ExchangeFormat {
-    static let dialect: any WireFormat = OpenAIResponsesFormat()
+    static let dialect: WireFormat = WireFormat.openAIResponses
     static let path = "/v1/responses"
     static let quirks = Quirks()
 }

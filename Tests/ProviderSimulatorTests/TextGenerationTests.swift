@@ -8,7 +8,7 @@ import ProviderSimulator
 import Testing
 
 enum TextGenerationExchange: ExchangeFormat {
-    static let dialect: any WireFormat = TGIFormat()
+    static let dialect: WireFormat = WireFormat.tgi
     static let path = "/generate_stream"
     static let quirks = Quirks(continuation: .prefill)
 }

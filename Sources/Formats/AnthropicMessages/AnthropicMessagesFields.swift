@@ -2,7 +2,7 @@
 // FrameFieldsTests holds the two together.
 
 extension FrameFields {
-    static let anthropic = FrameFields(
+    static let anthropicMessages = FrameFields(
         isTyped: true,
         [
             (
@@ -68,9 +68,4 @@ extension FrameFields {
             (.end, ["{type=message_stop}.type"]),
             (.ignored, ["type", "index", "content_block.type", "delta.type", "message.(type|role)", "{type=ping}.**"]),
         ])
-}
-
-extension AnthropicMessagesFormat {
-    /// The places of its frames.
-    package var fields: FrameFields { .anthropic }
 }

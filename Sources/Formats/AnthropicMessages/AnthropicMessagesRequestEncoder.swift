@@ -6,7 +6,7 @@ internal import HTTP
 internal import JSON
 
 /// One request on its way to the wire.
-struct AnthropicMessagesRequestEncoder {
+struct AnthropicMessagesRequestEncoder: RequestEncoder {
     /// How many tokens a reply may have where the script says nothing: Messages has no default of its own. Every model
     /// since Claude 3.5 takes it.
     static let defaultMaxTokens: Int64 = 8192
@@ -15,26 +15,13 @@ struct AnthropicMessagesRequestEncoder {
     /// The version of the format that is spoken (https://docs.anthropic.com/en/api/versioning).
     static let version = "2023-06-01"
 
-    private let request: ChatRequest
-    private let endpoint: Endpoint
-    private let context: RequestContext
+    static let keyField = Quirks.KeyField.header("x-api-key")
+    static let headers: HTTPHeaders = ["anthropic-version": version]
+    static let optionNames: OptionNames = [(.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k")]
 
-    init(_ request: ChatRequest, endpoint: Endpoint) {
-        self.request = request
-        self.endpoint = endpoint
-        context = RequestContext(request, endpoint: endpoint)
-    }
+    let input: EncoderInput
 
-    func encoded(key: String?) throws(APIError) -> HTTPRequest {
-        var headers: HTTPHeaders = ["anthropic-version": Self.version]
-        for field in try RequestHeaders.make(for: endpoint, key: key, keyField: .header("x-api-key")) {
-            if field.name.lowercased() == "anthropic-version" { headers["anthropic-version"] = nil }
-            headers.add(field.name, field.value)
-        }
-        return HTTPRequest(
-            method: "POST", url: try root().appending("/messages"), headers: headers,
-            body: JSONWriter.bytes(.object(try body())))
-    }
+    func url() throws(APIError) -> String { try root().appending("/messages") }
 
     /// People write the root that Anthropic's own libraries want, which put "/v1" behind it.
     private func root() throws(APIError) -> BaseURL {
@@ -43,9 +30,9 @@ struct AnthropicMessagesRequestEncoder {
         return try BaseURL(root.appending("/v1"))
     }
 
-    private func body() throws(APIError) -> JSONObject {
-        guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
-        var options = try RequestOptions(request, endpoint: endpoint)
+    func body() throws(APIError) -> JSONObject {
+        try checkModel()
+        var options = try RequestOptions(input)
         let conversation = try AnthropicMessagesHistory(context: context).conversation(of: request)
         let thinking = AnthropicMessagesThinking(
             try options.takeThinking(), model: request.model, maxTokens: try options.takeMaxTokens(), context: context)
@@ -61,7 +48,7 @@ struct AnthropicMessagesRequestEncoder {
         if let format = try options.takeResponseFormat() { try add(format, to: &body) }
         if let stop = try options.takeStop() { body["stop_sequences"] = .array(stop) }
         if let user = options.take(.user) { body["metadata"] = ["user_id": user] }
-        options.move([(.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k")], to: &body)
+        options.move(Self.optionNames, to: &body)
         // One reply is what there is, and its usage always comes.
         if options.take(.n).map({ $0 != 1 }) == true { try context.cannotExpress("n") }
         _ = options.take(.streamOptions)
@@ -135,7 +122,15 @@ struct AnthropicMessagesRequestEncoder {
         guard !isThinking else {
             throw context.invalid(endpoint.provider, "cannot go on from a partial reply while the model thinks")
         }
-        let resumed = AnthropicMessagesFormat().resumed(text)
+        let resumed = Self.resumed(text)
         return resumed.isEmpty ? [] : [["role": "assistant", "content": .string(resumed)]]
+    }
+
+    /// The text without white space at its end: the provider refuses a last assistant message that ends in it
+    /// (https://docs.anthropic.com/en/docs/build-with-claude/prompt-engineering/prefill-claudes-response).
+    static func resumed(_ text: String) -> String {
+        var end = text.endIndex
+        while end > text.startIndex, text[text.index(before: end)].isWhitespace { end = text.index(before: end) }
+        return String(text[..<end])
     }
 }

@@ -65,8 +65,3 @@ extension FrameFields {
             ),
         ])
 }
-
-extension CohereFormat {
-    /// The places of its frames.
-    package var fields: FrameFields { .cohere }
-}

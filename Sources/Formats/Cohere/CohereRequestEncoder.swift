@@ -6,31 +6,22 @@ internal import HTTP
 internal import JSON
 
 /// One request on its way to the wire.
-struct CohereRequestEncoder {
-    private let request: ChatRequest
-    private let endpoint: Endpoint
-    private let context: RequestContext
+struct CohereRequestEncoder: RequestEncoder {
+    static let optionNames: OptionNames = [
+        (.temperature, "temperature"), (.topP, "p"), (.topK, "k"), (.seed, "seed"), (.logprobs, "logprobs"),
+        (.presencePenalty, "presence_penalty"), (.frequencyPenalty, "frequency_penalty"),
+    ]
 
-    init(_ request: ChatRequest, endpoint: Endpoint) {
-        self.request = request
-        self.endpoint = endpoint
-        context = RequestContext(request, endpoint: endpoint)
+    let input: EncoderInput
+
+    /// The base URL may have a version, as all URLs in Cohere's documentation do.
+    func url() throws(APIError) -> String {
+        try BaseURL(endpoint.baseURL).without(["/v2", "/v1"]).appending("/v2/chat")
     }
 
-    func encoded(key: String?) throws(APIError) -> HTTPRequest {
-        HTTPRequest(
-            method: "POST", url: try root().appending("/v2/chat"),
-            headers: try RequestHeaders.make(for: endpoint, key: key), body: JSONWriter.bytes(.object(try body())))
-    }
-
-    /// People write the version that stands in every address of the documentation.
-    private func root() throws(APIError) -> BaseURL {
-        try BaseURL(endpoint.baseURL).without(["/v2", "/v1"])
-    }
-
-    private func body() throws(APIError) -> JSONObject {
-        guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
-        var options = try RequestOptions(request, endpoint: endpoint)
+    func body() throws(APIError) -> JSONObject {
+        try checkModel()
+        var options = try RequestOptions(input)
         let read = try MessageReader(context: context).messages(of: request)
         let legal = LegalCalls(.cohere, messages: read, tools: request.parameters["tools"])
         var messages: [JSONValue] = []
@@ -69,13 +60,9 @@ struct CohereRequestEncoder {
         }
         if let count = try options.takeMaxTokens() { body["max_tokens"] = .int(count) }
         if let stop = try options.takeStop() { body["stop_sequences"] = .array(stop) }
-        options.move(
-            [
-                (.temperature, "temperature"), (.topP, "p"), (.topK, "k"), (.seed, "seed"), (.logprobs, "logprobs"),
-                (.presencePenalty, "presence_penalty"), (.frequencyPenalty, "frequency_penalty"),
-            ], to: &body)
+        options.move(Self.optionNames, to: &body)
         try options.finish(into: &body)
-        if request.continuing != nil { throw context.invalid(endpoint.provider, "cannot go on from a partial reply") }
+        try refuseContinuation()
         return body
     }
 

@@ -1,27 +1,9 @@
-// An error status with its body, turned into an APIError. The way is the same for every dialect, so `WireFormat` gives
-// it to each as the default of `decodeError`.
+// Error responses decoded to APIError, the same for every format.
 
 internal import Base
 package import Chat
 package import HTTP
 internal import JSON
-
-extension WireFormat {
-    /// Reads an error answer of any known shape: JSON in all its variants, HTML by its title, plain text, nothing.
-    package func decodeError(head: HTTPResponseHead, body: [UInt8], now: UnixTime) -> APIError {
-        var report = ErrorResponse.report(body)
-        if report.message == nil { report.message = ErrorResponse.describe(head, body: body) }
-        var error = APIError(report, status: head.status)
-        error.requestID = ErrorResponse.requestID(head.headers) ?? report.requestID
-        error.retryAfter = RetryAfter.seconds(head.headers, now: now) ?? report.retryAfter
-        switch head.headers["x-should-retry"].map({ Snippet.trimmed($0).lowercased() }) {
-        case "true": error.isRetryable = true
-        case "false": error.isRetryable = false
-        default: break
-        }
-        return error
-    }
-}
 
 extension APIError {
     /// The error that a report describes.
@@ -43,8 +25,23 @@ extension APIError {
     }
 }
 
-/// The parts of reading an error answer that need no dialect.
-enum ErrorResponse {
+/// Decodes error responses of every format.
+package enum ErrorResponse {
+    /// Decodes an error response of any known shape: JSON in all its variants, HTML by its title, plain text, nothing.
+    package static func error(head: HTTPResponseHead, body: [UInt8], now: UnixTime) -> APIError {
+        var report = Self.report(body)
+        if report.message == nil { report.message = describe(head, body: body) }
+        var error = APIError(report, status: head.status)
+        error.requestID = requestID(head.headers) ?? report.requestID
+        error.retryAfter = RetryAfter.seconds(head.headers, now: now) ?? report.retryAfter
+        switch head.headers["x-should-retry"].map({ Snippet.trimmed($0).lowercased() }) {
+        case "true": error.isRetryable = true
+        case "false": error.isRetryable = false
+        default: break
+        }
+        return error
+    }
+
     /// What a body says. JSON wherever it begins (some gateways put a word before it), HTML by its title, else text.
     static func report(_ body: [UInt8]) -> ErrorReport {
         if let report = json(body) { return report }

@@ -19,7 +19,7 @@ package struct UnreadText: Sendable, Equatable {
     ///   - dialect: the dialect that read them.
     /// - Returns: nil where the frames hold nothing but metadata.
     package static func find(
-        in frames: [(eventName: String, payload: [UInt8])], of dialect: any WireFormat
+        in frames: [(eventName: String, payload: [UInt8])], of dialect: WireFormat
     ) -> UnreadText? {
         let fields = dialect.fields
         guard !fields.isEmpty else { return nil }
@@ -37,7 +37,7 @@ package struct UnreadText: Sendable, Equatable {
     }
 
     /// Whether a frame by itself holds a place that may be text.
-    static func isIn(_ payload: [UInt8], eventName: String, of dialect: any WireFormat) -> Bool {
+    static func isIn(_ payload: [UInt8], eventName: String, of dialect: WireFormat) -> Bool {
         guard let document = parsed(payload) else { return false }
         var search = Search()
         search.add(document, eventName: eventName, frame: 0, dialect.fields)
@@ -157,11 +157,11 @@ package final class FirstFrames {
     private var bytes = 0
     private var looks = 0
     private var hasLarge = false
-    private let dialect: any WireFormat
+    private let dialect: WireFormat
 
     /// None.
     /// - Parameter dialect: the one that reads them.
-    package init(of dialect: any WireFormat) { self.dialect = dialect }
+    package init(of dialect: WireFormat) { self.dialect = dialect }
 
     /// Keeps a frame, unless it is the one before over again. Others go for it: first those without text, then the oldest
     /// ones but the first.

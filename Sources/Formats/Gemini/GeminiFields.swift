@@ -40,8 +40,3 @@ extension FrameFields {
         ),
     ])
 }
-
-extension GeminiFormat {
-    /// The places of its frames.
-    package var fields: FrameFields { .gemini }
-}

@@ -6,24 +6,20 @@ internal import HTTP
 internal import JSON
 
 /// One request on its way to the wire.
-struct GeminiRequestEncoder {
-    private let request: ChatRequest
-    private let endpoint: Endpoint
-    private let context: RequestContext
+struct GeminiRequestEncoder: RequestEncoder {
+    static let keyField = Quirks.KeyField.header("x-goog-api-key")
+    /// Options of `generationConfig`.
+    static let optionNames: OptionNames = [
+        (.temperature, "temperature"), (.topP, "topP"), (.topK, "topK"), (.seed, "seed"),
+        (.presencePenalty, "presencePenalty"), (.frequencyPenalty, "frequencyPenalty"), (.n, "candidateCount"),
+        (.logprobs, "responseLogprobs"), (.topLogprobs, "logprobs"),
+    ]
 
-    init(_ request: ChatRequest, endpoint: Endpoint) {
-        self.request = request
-        self.endpoint = endpoint
-        context = RequestContext(request, endpoint: endpoint)
-    }
+    let input: EncoderInput
 
-    func encoded(key: String?) throws(APIError) -> HTTPRequest {
-        guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
-        let path = "/\(modelPath):streamGenerateContent"
-        let headers = try RequestHeaders.make(for: endpoint, key: key, keyField: .header("x-goog-api-key"))
-        return HTTPRequest(
-            method: "POST", url: try BaseURL(endpoint.baseURL).appending(path, query: "alt=sse"), headers: headers,
-            body: JSONWriter.bytes(.object(try body())))
+    func url() throws(APIError) -> String {
+        try checkModel()
+        return try BaseURL(endpoint.baseURL).appending("/\(modelPath):streamGenerateContent", query: "alt=sse")
     }
 
     /// "gemini-2.5-flash" and "models/gemini-2.5-flash" are the same; other resources (tunedModels/..., endpoints/...)
@@ -33,9 +29,9 @@ struct GeminiRequestEncoder {
             ? BaseURL.segment(request.model, keeping: "/@") : "models/" + BaseURL.segment(request.model, keeping: "@")
     }
 
-    private func body() throws(APIError) -> JSONObject {
-        if request.continuing != nil { throw context.invalid(endpoint.provider, "cannot go on from a partial reply") }
-        var options = try RequestOptions(request, endpoint: endpoint)
+    func body() throws(APIError) -> JSONObject {
+        try refuseContinuation()
+        var options = try RequestOptions(input)
         let messages = try MessageReader(context: context, callIDs: .ordered).messages(of: request)
         let legal = LegalCalls(.gemini, messages: messages, tools: request.parameters["tools"])
         let contents = GeminiHistory(model: request.model, context: context, legal: legal)
@@ -93,12 +89,7 @@ struct GeminiRequestEncoder {
         var config: JSONObject = [:]
         if let count = try options.takeMaxTokens() { config["maxOutputTokens"] = .int(count) }
         if let stop = try options.takeStop() { config["stopSequences"] = .array(stop) }
-        options.move(
-            [
-                (.temperature, "temperature"), (.topP, "topP"), (.topK, "topK"), (.seed, "seed"),
-                (.presencePenalty, "presencePenalty"), (.frequencyPenalty, "frequencyPenalty"),
-                (.n, "candidateCount"), (.logprobs, "responseLogprobs"), (.topLogprobs, "logprobs"),
-            ], to: &config)
+        options.move(Self.optionNames, to: &config)
         switch try options.takeResponseFormat() {
         case nil, .text: break
         case .jsonObject: config["responseMimeType"] = "application/json"

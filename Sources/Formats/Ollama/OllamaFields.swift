@@ -27,8 +27,3 @@ extension FrameFields {
         ),
     ])
 }
-
-extension OllamaFormat {
-    /// The places of its frames.
-    package var fields: FrameFields { .ollama }
-}

@@ -6,32 +6,25 @@ internal import HTTP
 internal import JSON
 
 /// One request on its way to the wire.
-struct OllamaRequestEncoder {
-    private let request: ChatRequest
-    private let endpoint: Endpoint
-    private let context: RequestContext
+struct OllamaRequestEncoder: RequestEncoder {
+    static let accept = "application/x-ndjson"
+    /// Members of `options`.
+    static let samplingNames: OptionNames = [
+        (.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k"), (.minP, "min_p"), (.seed, "seed"),
+        (.presencePenalty, "presence_penalty"), (.frequencyPenalty, "frequency_penalty"),
+    ]
+    static let optionNames: OptionNames = [(.logprobs, "logprobs"), (.topLogprobs, "top_logprobs")]
 
-    init(_ request: ChatRequest, endpoint: Endpoint) {
-        self.request = request
-        self.endpoint = endpoint
-        context = RequestContext(request, endpoint: endpoint)
+    let input: EncoderInput
+
+    /// The base URL may be that of the OpenAI-compatible endpoint, or that of the API's folder.
+    func url() throws(APIError) -> String {
+        try BaseURL(endpoint.baseURL).without(["/api/chat", "/api", "/v1"]).appending("/api/chat")
     }
 
-    func encoded(key: String?) throws(APIError) -> HTTPRequest {
-        let headers = try RequestHeaders.make(for: endpoint, key: key, accept: "application/x-ndjson")
-        return HTTPRequest(
-            method: "POST", url: try Self.root(endpoint).appending("/api/chat"), headers: headers,
-            body: JSONWriter.bytes(.object(try body())))
-    }
-
-    /// People copy the address of the OpenAI-compatible endpoint, or that of the API's folder: both mean the server.
-    private static func root(_ endpoint: Endpoint) throws(APIError) -> BaseURL {
-        try BaseURL(endpoint.baseURL).without(["/api/chat", "/api", "/v1"])
-    }
-
-    private func body() throws(APIError) -> JSONObject {
-        guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
-        var options = try RequestOptions(request, endpoint: endpoint)
+    func body() throws(APIError) -> JSONObject {
+        try checkModel()
+        var options = try RequestOptions(input)
         var body: JSONObject = ["model": .string(request.model), "messages": .array(try messages()), "stream": true]
         let tools = try options.takeTools()
         if !tools.isEmpty { body["tools"] = .array(tools.map(\.chatCompletionsForm)) }
@@ -48,12 +41,8 @@ struct OllamaRequestEncoder {
         var sampling: JSONObject = [:]
         if let count = try options.takeMaxTokens() { sampling["num_predict"] = .int(count) }
         if let stop = try options.takeStop() { sampling["stop"] = .array(stop) }
-        options.move(
-            [
-                (.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k"), (.minP, "min_p"), (.seed, "seed"),
-                (.presencePenalty, "presence_penalty"), (.frequencyPenalty, "frequency_penalty"),
-            ], to: &sampling)
-        options.move([(.logprobs, "logprobs"), (.topLogprobs, "top_logprobs")], to: &body)
+        options.move(Self.samplingNames, to: &sampling)
+        options.move(Self.optionNames, to: &body)
         if !sampling.isEmpty { body["options"] = .object(sampling) }
         try options.finish(into: &body)
         return body

@@ -13,7 +13,7 @@ extension FrameFields {
         containers.flatMap { container in ends.map { container + $0 } }
     }
 
-    static let openAI = FrameFields([
+    static let openAIChat = FrameFields([
         (
             .reasoning,
             inContainers(
@@ -67,9 +67,4 @@ extension FrameFields {
             ]
         ),
     ])
-}
-
-extension OpenAIChatFormat {
-    /// The places of its frames.
-    package var fields: FrameFields { .openAI }
 }

@@ -6,22 +6,10 @@ internal import HTTP
 internal import JSON
 
 /// One request on its way to the wire.
-struct OpenAIChatRequestEncoder {
-    private let request: ChatRequest
-    private let endpoint: Endpoint
-    private let context: RequestContext
+struct OpenAIChatRequestEncoder: RequestEncoder {
+    let input: EncoderInput
 
-    init(_ request: ChatRequest, endpoint: Endpoint) {
-        self.request = request
-        self.endpoint = endpoint
-        context = RequestContext(request, endpoint: endpoint)
-    }
-
-    func encoded(key: String?) throws(APIError) -> HTTPRequest {
-        let url = try root().appending("/chat/completions")
-        let headers = try RequestHeaders.make(for: endpoint, key: key)
-        return HTTPRequest(method: "POST", url: url, headers: headers, body: JSONWriter.bytes(.object(try body())))
-    }
+    func url() throws(APIError) -> String { try root().appending("/chat/completions") }
 
     /// The endpoint's root, or the one for continuations where it is the same server's.
     private func root() throws(APIError) -> BaseURL {
@@ -31,8 +19,8 @@ struct OpenAIChatRequestEncoder {
         return continuation.origin == root.origin ? continuation : root
     }
 
-    private func body() throws(APIError) -> JSONObject {
-        guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
+    func body() throws(APIError) -> JSONObject {
+        try checkModel()
         var body: JSONObject = ["model": .string(request.model), "messages": .array(try messages()), "stream": true]
         if endpoint.quirks.usage == .streamOptions { body["stream_options"] = ["include_usage": true] }
         if request.continuing != nil, endpoint.quirks.continuation == .bodyFlag {

@@ -129,7 +129,7 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
         }
         while known.finishReason != .stop, output.last?["type"]?.string == "reasoning" { output.removeLast() }
         guard !output.isEmpty, OpenAIResponsesItems.say(text, output) else { return nil }
-        var native: JSONObject = ["dialect": .string(OpenAIResponsesFormat.name)]
+        var native: JSONObject = ["dialect": .string(WireFormat.openAIResponses.name)]
         if let id = known.id { native["id"] = .string(id) }
         if isUnstored { native["store"] = false }
         native["output"] = .array(output)

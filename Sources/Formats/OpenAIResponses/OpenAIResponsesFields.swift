@@ -5,7 +5,7 @@ extension FrameFields {
     private static let ends =
         "{type=response.completed|response.incomplete|response.failed|response.cancelled|response.done}.response"
 
-    static let responses = FrameFields(
+    static let openAIResponses = FrameFields(
         isTyped: true,
         [
             (
@@ -106,9 +106,4 @@ extension FrameFields {
                 ]
             ),
         ])
-}
-
-extension OpenAIResponsesFormat {
-    /// The places of its frames.
-    package var fields: FrameFields { .responses }
 }

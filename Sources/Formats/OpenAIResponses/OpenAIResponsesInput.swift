@@ -64,7 +64,7 @@ struct OpenAIResponsesInput {
     /// The items that a message keeps; nil where it keeps none, or where a reply's text or calls were changed since. A
     /// message of another role may hold items too: results of the provider's own tools have no common form.
     private func kept(of message: Message) -> [JSONValue]? {
-        guard let output = message.native(for: OpenAIResponsesFormat.name)?["output"]?.array, !output.isEmpty else {
+        guard let output = message.native(for: WireFormat.openAIResponses.name)?["output"]?.array, !output.isEmpty else {
             return nil
         }
         guard message.role == .assistant else { return output }
@@ -150,7 +150,7 @@ struct OpenAIResponsesInput {
     private static func customCalls(in messages: [Message]) -> Set<String> {
         var ids: Set<String> = []
         for message in messages {
-            for item in message.native(for: OpenAIResponsesFormat.name)?["output"]?.array ?? []
+            for item in message.native(for: WireFormat.openAIResponses.name)?["output"]?.array ?? []
             where item["type"]?.string == "custom_tool_call" {
                 if let id = item["call_id"]?.string { ids.insert(id) }
             }

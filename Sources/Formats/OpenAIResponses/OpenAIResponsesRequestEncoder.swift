@@ -6,29 +6,20 @@ internal import HTTP
 internal import JSON
 
 /// One request on its way to the wire.
-struct OpenAIResponsesRequestEncoder {
-    private let request: ChatRequest
-    private let endpoint: Endpoint
-    private let context: RequestContext
+struct OpenAIResponsesRequestEncoder: RequestEncoder {
+    static let optionNames: OptionNames = [
+        (.temperature, "temperature"), (.topP, "top_p"), (.topLogprobs, "top_logprobs"), (.user, "user"),
+        (.parallelToolCalls, "parallel_tool_calls"),
+    ]
 
-    init(_ request: ChatRequest, endpoint: Endpoint) {
-        self.request = request
-        self.endpoint = endpoint
-        context = RequestContext(request, endpoint: endpoint)
-    }
+    let input: EncoderInput
 
-    func encoded(key: String?) throws(APIError) -> HTTPRequest {
-        let url = try BaseURL(endpoint.baseURL).appending("/responses")
-        let headers = try RequestHeaders.make(for: endpoint, key: key)
-        return HTTPRequest(method: "POST", url: url, headers: headers, body: JSONWriter.bytes(.object(try body())))
-    }
+    func url() throws(APIError) -> String { try BaseURL(endpoint.baseURL).appending("/responses") }
 
-    private func body() throws(APIError) -> JSONObject {
-        guard !request.model.isEmpty else { throw context.invalid("model", "must be named") }
-        guard request.continuing == nil else {
-            throw context.invalid(endpoint.provider, "cannot go on from a partial reply")
-        }
-        var options = try RequestOptions(request, endpoint: endpoint)
+    func body() throws(APIError) -> JSONObject {
+        try checkModel()
+        try refuseContinuation()
+        var options = try RequestOptions(input)
         let reasons = OpenAIChatModel.reasons(request.model)
         let input = OpenAIResponsesInput(
             context: context, isStored: request.parameters["store"] != false, takesReasoning: reasons != false)
@@ -42,11 +33,7 @@ struct OpenAIResponsesRequestEncoder {
         if let choice = try options.takeToolChoice() { body["tool_choice"] = Self.choice(choice) }
         if let format = try options.takeResponseFormat() { body["text"] = ["format": try self.format(format)] }
         if let reasoning = try reasoning(try options.takeThinking()) { body["reasoning"] = .object(reasoning) }
-        options.move(
-            [
-                (.temperature, "temperature"), (.topP, "top_p"), (.topLogprobs, "top_logprobs"), (.user, "user"),
-                (.parallelToolCalls, "parallel_tool_calls"),
-            ], to: &body)
+        options.move(Self.optionNames, to: &body)
         if let number = options.take(.n), number != 1 { try context.cannotExpress("n") }
         add(streamOptions: options.take(.streamOptions), to: &body)
         let logprobs = options.take(.logprobs)

@@ -35,9 +35,9 @@ struct RequestOptions {
     private var others = JSONObject()
 
     /// - Throws: an `APIError` for a parameter that is the request's own affair, or that JSON cannot say.
-    init(_ request: ChatRequest, endpoint: Endpoint) throws(APIError) {
-        context = RequestContext(request, endpoint: endpoint)
-        for member in request.parameters {
+    init(_ input: EncoderInput) throws(APIError) {
+        context = input.context
+        for member in input.request.parameters {
             guard try context.mayBeParameter(member) else { continue }
             if let option = CommonOption(rawValue: member.key) {
                 if !member.value.isNull { common[option] = member.value }
@@ -52,8 +52,8 @@ struct RequestOptions {
     mutating func take(_ option: CommonOption) -> JSONValue? { common.removeValue(forKey: option) }
 
     /// Moves options into the body (or a part of it) as they are, under the provider's names.
-    mutating func move(_ options: [(CommonOption, String)], to body: inout JSONObject) {
-        for (option, name) in options {
+    mutating func move(_ names: OptionNames, to body: inout JSONObject) {
+        for (option, name) in names {
             if let value = take(option) { body[name] = value }
         }
     }

@@ -17,8 +17,3 @@ extension FrameFields {
         ),
     ])
 }
-
-extension TGIFormat {
-    /// The places of its frames.
-    package var fields: FrameFields { .tgi }
-}

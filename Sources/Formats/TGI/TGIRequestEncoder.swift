@@ -7,34 +7,25 @@ internal import HTTP
 internal import JSON
 
 /// One request on its way to the wire.
-struct TGIRequestEncoder {
-    private let request: ChatRequest
-    private let endpoint: Endpoint
-    private let context: RequestContext
+struct TGIRequestEncoder: RequestEncoder {
+    /// Members of `parameters`.
+    static let optionNames: OptionNames = [
+        (.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k"), (.seed, "seed"),
+        (.frequencyPenalty, "frequency_penalty"),
+    ]
 
-    init(_ request: ChatRequest, endpoint: Endpoint) {
-        self.request = request
-        self.endpoint = endpoint
-        context = RequestContext(request, endpoint: endpoint)
+    let input: EncoderInput
+
+    func url() throws(APIError) -> String {
+        try BaseURL(endpoint.baseURL).without(["/v1"]).appending("/generate_stream")
     }
 
-    func encoded(key: String?) throws(APIError) -> HTTPRequest {
-        let root = try BaseURL(endpoint.baseURL).without(["/v1"])
-        return HTTPRequest(
-            method: "POST", url: root.appending("/generate_stream"),
-            headers: try RequestHeaders.make(for: endpoint, key: key), body: JSONWriter.bytes(.object(try body())))
-    }
-
-    private func body() throws(APIError) -> JSONObject {
-        var options = try RequestOptions(request, endpoint: endpoint)
+    func body() throws(APIError) -> JSONObject {
+        var options = try RequestOptions(input)
         var parameters: JSONObject = ["details": true]
         if let count = try options.takeMaxTokens() { parameters["max_new_tokens"] = .int(count) }
         if let stop = try options.takeStop() { parameters["stop"] = .array(stop) }
-        options.move(
-            [
-                (.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k"), (.seed, "seed"),
-                (.frequencyPenalty, "frequency_penalty"),
-            ], to: &parameters)
+        options.move(Self.optionNames, to: &parameters)
         switch try options.takeResponseFormat() {
         case nil, .text: break
         case .jsonObject: parameters["grammar"] = ["type": "json", "value": ["type": "object"]]

@@ -1,0 +1,163 @@
+// Encodes generateContent bodies and errors, as the Gemini API and Vertex AI write them. Source: Google's API reference
+// (generate-content, streamGenerateContent, error codes).
+
+internal import Base
+internal import Chat
+internal import JSON
+
+struct GeminiReplyEncoder: ReplyEncoder {
+    /// Whether chunks come in one array, as without `alt=sse`.
+    var isArray = false
+
+    var streamType: String { isArray ? "application/json; charset=UTF-8" : "text/event-stream" }
+
+    /// An array has room for white space alone.
+    var keepAlive: [UInt8] { Array((isArray ? "\r\n" : ": keep-alive\r\n\r\n").utf8) }
+
+    func stream(_ head: ReplyHead) -> any StreamEncoder { GeminiStreamEncoder(head, isArray: isArray) }
+
+    func body(_ reply: WholeReply) -> [UInt8] {
+        var parts: [JSONObject] = []
+        var hasCall = false
+        for block in reply.blocks {
+            switch block {
+            case .text(let text): parts.append(["text": .string(text)])
+            case .reasoning(let text): parts.append(["text": .string(text), "thought": true])
+            case .toolCall(let call):
+                guard let part = Self.part(call, isSigned: !hasCall) else { continue }
+                parts.append(part)
+                hasCall = true
+            }
+        }
+        if reply.head.showsReasoning, !hasCall, let last = parts.indices.last, parts[last]["thought"] == nil {
+            var signature = GeminiSignature()
+            signature.add(parts[last]["text"]?.string ?? "")
+            parts[last]["thoughtSignature"] = .string(signature.text)
+        }
+        var candidate: JSONObject = ["content": Self.content(parts)]
+        candidate["finishReason"] = reply.ending.reason.map { .string(Self.reason($0)) }
+        candidate["index"] = 0
+        return JSONWriter.bytes(Self.chunk(candidate, reply.head, GeminiTokenCounts(reply.ending.usage)))
+    }
+
+    // MARK: Parts of chunks
+
+    static func content(_ parts: [JSONObject]) -> JSONValue {
+        ["parts": .array(parts.map { .object($0) }), "role": "model"]
+    }
+
+    static func chunk(_ candidate: JSONObject, _ head: ReplyHead, _ counts: GeminiTokenCounts) -> JSONValue {
+        var usage: JSONObject = ["promptTokenCount": .int(Int64(head.inputTokens))]
+        if counts.text > 0 { usage["candidatesTokenCount"] = .int(Int64(counts.text)) }
+        usage["totalTokenCount"] = .int(Int64(head.inputTokens + counts.thoughts + counts.text))
+        if counts.thoughts > 0 { usage["thoughtsTokenCount"] = .int(Int64(counts.thoughts)) }
+        return [
+            "candidates": [.object(candidate)], "usageMetadata": .object(usage), "modelVersion": .string(head.model),
+            "responseId": .string(head.id),
+        ]
+    }
+
+    /// A call; nil if its arguments were cut. Only the first call of a turn is signed.
+    static func part(_ call: ToolCall, isSigned: Bool) -> JSONObject? {
+        guard let arguments = call.arguments else { return nil }
+        let form: JSONValue = ["id": .string(call.id), "name": .string(call.name), "args": arguments]
+        var part: JSONObject = ["functionCall": form]
+        if isSigned { part["thoughtSignature"] = .string(GeminiSignature(call: call.name, arguments).text) }
+        return part
+    }
+
+    /// The reason of a reply that waits for the results of calls is STOP too.
+    static func reason(_ reason: FinishReason) -> String {
+        switch reason {
+        case .length: "MAX_TOKENS"
+        case .contentFilter: "SAFETY"
+        case .stop, .toolCalls, .cancelled, .other: "STOP"
+        }
+    }
+
+    // MARK: Errors
+
+    /// The error of a stream in an array is in an array too.
+    func errorBody(_ error: ReplyError) -> [UInt8] {
+        let value = Self.error(error)
+        return JSONWriter.bytes(isArray ? [value] : value)
+    }
+
+    static func error(_ error: ReplyError) -> JSONValue {
+        let place = error.parameter.map { "* GenerateContentRequest.\($0): " } ?? ""
+        // Google has no 529.
+        let code = error.status == 529 ? 503 : error.status
+        var object: JSONObject = [
+            "code": .int(Int64(code)), "message": .string(place + error.message), "status": .string(status(code)),
+        ]
+        if let seconds = error.retryAfter {
+            object["details"] = [
+                ["@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": .string("\(seconds)s")]
+            ]
+        }
+        return ["error": .object(object)]
+    }
+
+    private static func status(_ code: Int) -> String {
+        switch code {
+        case 401: "UNAUTHENTICATED"
+        case 403: "PERMISSION_DENIED"
+        case 404: "NOT_FOUND"
+        case 408, 504: "DEADLINE_EXCEEDED"
+        case 409: "ABORTED"
+        case 429: "RESOURCE_EXHAUSTED"
+        case 503: "UNAVAILABLE"
+        case 500...: "INTERNAL"
+        default: "INVALID_ARGUMENT"
+        }
+    }
+}
+
+/// Token counts as Gemini reports them: thoughts apart from the text.
+struct GeminiTokenCounts {
+    var thoughts = 0
+    var text = 0
+
+    init() {}
+
+    init(_ usage: Usage) {
+        thoughts = usage.reasoningTokens ?? 0
+        text = max(0, (usage.outputTokens ?? 0) - thoughts)
+    }
+}
+
+/// A thought signature. A request that returns changed content is refused.
+struct GeminiSignature {
+    private var fingerprint: Fingerprint
+
+    /// The signature that Google documents for calls that another model made.
+    static let foreign = "skip_thought_signature_validator"
+
+    /// The signature of text, before any was added.
+    init() { fingerprint = Fingerprint(seed: 7) }
+
+    /// The signature of a call. The order of its arguments does not count, nor how their numbers are written.
+    init(call name: String, _ arguments: JSONValue) {
+        fingerprint = Fingerprint(seed: 8)
+        fingerprint.add(name.utf8)
+        fingerprint.add(JSONWriter.bytes(Self.normalized(arguments)))
+    }
+
+    mutating func add(_ text: String) { fingerprint.add(text.utf8) }
+
+    /// Twenty characters that are in both alphabets of base64 (RFC 4648): clients decode a signature, and encode it in
+    /// either.
+    var text: String { "rill" + fingerprint.hex }
+
+    private static func normalized(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .array(let elements): return .array(elements.map(normalized))
+        case .object(let object):
+            var sorted = JSONObject()
+            for member in object.sorted(by: { $0.key < $1.key }) { sorted[member.key] = normalized(member.value) }
+            return .object(sorted)
+        case .double(let number): return Int64(exactly: number).map { .int($0) } ?? value
+        default: return value
+        }
+    }
+}

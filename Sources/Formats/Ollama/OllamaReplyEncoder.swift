@@ -1,0 +1,67 @@
+// Encodes bodies and errors of Ollama's /api/chat. Source: Ollama's API documentation (/api/chat, streaming, errors).
+
+internal import Chat
+internal import HTTP
+internal import JSON
+
+struct OllamaReplyEncoder: ReplyEncoder {
+    let streamType = "application/x-ndjson"
+    /// Lines have no comments; an empty line has no content.
+    let keepAlive = Array("\n".utf8)
+
+    func stream(_ head: ReplyHead) -> any StreamEncoder { OllamaStreamEncoder(head) }
+
+    func body(_ reply: WholeReply) -> [UInt8] {
+        var (text, thinking) = ("", "")
+        var calls: [JSONValue] = []
+        for block in reply.blocks {
+            switch block {
+            case .text(let piece): text += piece
+            case .reasoning(let piece): thinking += piece
+            case .toolCall(let call): if let form = Self.call(call) { calls.append(form) }
+            }
+        }
+        var message: JSONObject = ["role": "assistant", "content": .string(text)]
+        if !thinking.isEmpty { message["thinking"] = .string(thinking) }
+        if !calls.isEmpty { message["tool_calls"] = .array(calls) }
+        return JSONWriter.bytes(Self.last(reply.head, reply.ending, message, line: 0))
+    }
+
+    // MARK: Parts of lines
+
+    /// A call; nil if its arguments were cut.
+    static func call(_ call: ToolCall) -> JSONValue? {
+        guard let arguments = call.arguments else { return nil }
+        return ["id": .string(call.id), "function": ["name": .string(call.name), "arguments": arguments]]
+    }
+
+    /// RFC 3339, each line a nanosecond after the one before.
+    static func time(_ head: ReplyHead, line: Int) -> String {
+        let nanoseconds = String(line % 1_000_000_000)
+        return "\(HTTPDate.timestamp(head.created)).\(String(repeating: "0", count: 9 - nanoseconds.count))"
+            + "\(nanoseconds)Z"
+    }
+
+    /// The line that ends a reply. Its times are nanoseconds, computed from the counts.
+    static func last(_ head: ReplyHead, _ ending: ReplyEnding, _ message: JSONObject, line: Int) -> JSONValue {
+        let (input, output) = (Int64(ending.usage.inputTokens ?? 0), Int64(ending.usage.outputTokens ?? 0))
+        var object: JSONObject = [
+            "model": .string(head.model), "created_at": .string(time(head, line: line)), "message": .object(message),
+        ]
+        if let reason = ending.reason { object["done_reason"] = reason == .length ? "length" : "stop" }
+        object["done"] = true
+        object["total_duration"] = .int(30_000_000 + input * 1_000_000 + output * 20_000_000)
+        object["load_duration"] = 30_000_000
+        object["prompt_eval_count"] = .int(input)
+        object["prompt_eval_duration"] = .int(input * 1_000_000)
+        object["eval_count"] = .int(output)
+        object["eval_duration"] = .int(output * 20_000_000)
+        return .object(object)
+    }
+
+    // MARK: Errors
+
+    func errorBody(_ error: ReplyError) -> [UInt8] { JSONWriter.bytes(Self.error(error)) }
+
+    static func error(_ error: ReplyError) -> JSONValue { ["error": .string(error.placedMessage)] }
+}
