@@ -70,7 +70,7 @@ let package = Package(
         .target(
             name: "ProviderSimulator",
             dependencies: [
-                "Base", "JSON", "HTTP",
+                "Base", "JSON", "HTTP", "Chat", "Formats",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -23,7 +23,7 @@ ARROWS = {
     "Engine": ["Base", "JSON", "HTTP", "Chat", "Formats", "Transport"],
     "Script": ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "Engine", "LuaVM"],
     "Moonrill": ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script"],
-    "ProviderSimulator": ["Base", "JSON", "HTTP"],
+    "ProviderSimulator": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "MoonrillCommand": [
         "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Moonrill", "ProviderSimulator", "CProcess",
     ],

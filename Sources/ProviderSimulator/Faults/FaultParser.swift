@@ -1,12 +1,12 @@
-// Reads one part of a fault plan: `stall@4000:2x1`. Called by FaultPlan.parse alone.
+// Parses one part of a fault plan: `stall@4000:2x1`. Used by FaultPlan.parse.
 
 struct FaultParser {
     private let part: String
     /// The word before the first `@` or `:`.
     private let name: String
-    /// What follows `@`, with its suffixes.
+    /// The text after `@`, with its suffixes.
     private let at: String?
-    /// What follows the first `:` outside `@`'s text, or after it.
+    /// The text after the first `:` that is not part of the text after `@`, or that ends it.
     private let colon: String?
     private let times: Int?
 

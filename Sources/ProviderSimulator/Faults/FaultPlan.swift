@@ -1,24 +1,23 @@
-// The faults that the offline provider shows, and the little language in which they are asked for.
-// Pure values: which request a fault falls on is FaultQueue's work, its bytes are FaultyBodyWriter's.
+// Faults, and the syntax for plans of them.
 
 /// An ordered list of faults.
 ///
 /// Written as parts with commas between them: `429:2@1.5,cut@4000`. `forms` lists them.
 ///
-/// Status faults are used up in the order written, one request each, before any request gets a reply; the other
-/// faults fall on the replies that get through. Offsets count decoded body bytes: chunk framing is not counted.
+/// Status faults are used in the order written, one request each, before any request gets a reply. The other faults
+/// apply to the replies after them. Offsets count body bytes without chunk framing.
 package struct FaultPlan: Sendable, Equatable {
-    /// The faults, in the order written.
+    /// The faults in the order written.
     package private(set) var faults: [Fault]
 
     /// The given faults; none by default.
     package init(_ faults: [Fault] = []) { self.faults = faults }
 
-    /// True when nothing goes wrong.
+    /// True if there are no faults.
     package var isEmpty: Bool { faults.isEmpty }
 
     /// Reads a plan. An empty string is an empty plan.
-    /// - Throws: a `FaultPlanError` that names the part that cannot be read.
+    /// - Throws: a `FaultPlanError` that names the invalid part.
     package static func parse(_ text: String) throws(FaultPlanError) -> FaultPlan {
         var faults: [Fault] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -77,20 +76,19 @@ package struct FaultPlan: Sendable, Equatable {
     ]
 }
 
-/// One fault, and how many requests it falls on.
+/// A fault, and the number of requests that it applies to.
 package struct Fault: Sendable, Equatable {
-    /// What goes wrong.
     package var kind: Kind
-    /// On how many requests; nil means all.
+    /// The number of requests; nil for all.
     package var times: Int?
 
-    /// A fault that falls on `times` requests, or on all of them.
+    /// A fault of `times` requests, or of all.
     package init(_ kind: Kind, times: Int? = nil) {
         self.kind = kind
         self.times = times
     }
 
-    /// What goes wrong. Offsets are decoded body bytes, times are seconds.
+    /// A kind of fault. Offsets are body bytes without chunk framing, times are seconds.
     package enum Kind: Sendable, Equatable {
         case status(Int, retry: RetryHint?)
         case quota
@@ -113,7 +111,7 @@ package struct Fault: Sendable, Equatable {
         case empty
     }
 
-    /// True for the faults that answer in place of a reply.
+    /// True for faults that are sent in place of a reply.
     package var isStatus: Bool {
         switch kind {
         case .status, .quota: true
@@ -122,9 +120,9 @@ package struct Fault: Sendable, Equatable {
     }
 }
 
-/// When the client is told to come back.
+/// How a response tells the client when to retry.
 package enum RetryHint: Sendable, Equatable {
-    /// `Retry-After` with this very text: seconds, or nonsense.
+    /// `Retry-After` with this text, valid or not.
     case text(String)
     /// `retry-after-ms`.
     case milliseconds(Int)
@@ -132,9 +130,9 @@ package enum RetryHint: Sendable, Equatable {
     case date(seconds: Int)
 }
 
-/// A part of a fault plan that cannot be read.
+/// An invalid part of a fault plan.
 package struct FaultPlanError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The part, as written.
+    /// The part as written.
     package var part: String
     /// What is wrong with it.
     package var reason: String

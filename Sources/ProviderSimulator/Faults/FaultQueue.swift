@@ -1,9 +1,9 @@
-// Decides which of a plan's faults fall on which request. One ledger a server; used on its loop alone.
+// Assigns the faults of a plan to requests. One a server; used on its event loop alone.
 
-/// What goes wrong with one request.
+/// The faults of one request.
 struct ActiveFaults {
     var status: Fault.Kind?
-    /// The ending, where the body is not sent to its own.
+    /// Where and how the body is cut.
     var cut: (at: Int, ending: Ending)?
     var promisesMore = false
     var stalls: [(at: Int, seconds: Double)] = []
@@ -21,7 +21,7 @@ struct ActiveFaults {
     enum Ending { case reset, close, closeInsideChunk }
     enum Page { case garbage, html, empty }
 
-    /// True when the body's bytes are not written as they come.
+    /// Whether FaultyBodyWriter writes the body.
     var shapesBody: Bool { cut != nil || promisesMore || !stalls.isEmpty || drip != nil || splitsUTF8 }
 
     mutating func add(_ kind: Fault.Kind) {
@@ -53,7 +53,7 @@ struct FaultQueue {
 
     init(_ plan: FaultPlan) { left = plan.faults }
 
-    /// The faults of the next request for a reply. The first status fault that is not used up stands alone.
+    /// The faults of the next request for a reply: the first unused status fault alone, or all others.
     mutating func next() -> ActiveFaults {
         var active = ActiveFaults()
         if let index = left.firstIndex(where: { $0.isStatus && $0.times != 0 }) {

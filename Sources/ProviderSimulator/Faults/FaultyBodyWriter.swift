@@ -1,18 +1,17 @@
-// Turns body bytes into what goes on the wire: framing, and the faults that fall on bytes. Pure: says what to write
-// and when to wait; ReplyStream does it.
+// Applies the faults that concern bytes of a body. Returns steps (write, wait, end), which ReplyStream performs.
 
 internal import NIOCore
 
-/// How the end of a body is told (RFC 9112 section 6.3).
+/// How a body is delimited (RFC 9112 section 6.3).
 enum BodyFraming: Equatable {
     case chunked
     case length(Int)
-    /// Only by the end of the connection.
+    /// By the end of the connection.
     case untilClose
 }
 
 extension ByteBuffer {
-    /// Appends `body`, as one chunk where bodies are chunked.
+    /// Appends `body`, as one chunk if the framing is chunked.
     mutating func writeBody(_ body: inout ByteBuffer, framing: BodyFraming) {
         guard body.readableBytes > 0 else { return }
         if framing == .chunked { writeString(String(body.readableBytes, radix: 16) + "\r\n") }
@@ -20,20 +19,20 @@ extension ByteBuffer {
         if framing == .chunked { writeStaticString("\r\n") }
     }
 
-    /// Appends what ends a whole body.
+    /// Appends the last chunk if the framing is chunked.
     mutating func writeBodyEnd(framing: BodyFraming) {
         if framing == .chunked { writeStaticString("0\r\n\r\n") }
     }
 }
 
-/// What to do next with a faulty body.
+/// The next step of a faulty body.
 enum BodyStep: Equatable {
     case write(ByteBuffer)
-    /// Wait this many seconds.
+    /// Seconds to wait.
     case wait(Double)
-    /// The connection ends here, before its time.
+    /// The connection ends before the body does.
     case end(reset: Bool)
-    /// The body was sent whole.
+    /// The whole body is written.
     case complete
 }
 
@@ -46,7 +45,7 @@ struct FaultyBodyWriter {
     private var steps: [BodyStep] = []
     private var head = 0
 
-    /// Seconds between two writes that must not melt into one.
+    /// Seconds between two writes, so that the client's reads do not merge them.
     private static let gap = 0.001
 
     init(faults: ActiveFaults, framing: BodyFraming) {
@@ -65,7 +64,7 @@ struct FaultyBodyWriter {
         return steps[head]
     }
 
-    /// Takes the response's head, which no fault touches.
+    /// Takes the head of the response, to which no fault applies.
     mutating func push(head bytes: ByteBuffer) { steps.append(.write(bytes)) }
 
     /// Takes the next bytes of the body.
@@ -83,7 +82,7 @@ struct FaultyBodyWriter {
             let length = min(limit, body.readableBytes)
             guard let slice = body.readSlice(length: length) else { return }
             sent += length
-            // A chunk that is to be cut promises the bytes that will never come.
+            // The size of a chunk that is cut includes bytes that are never sent.
             let isCutChunk = faults.cut.map { $0.ending == .closeInsideChunk && $0.at == sent } ?? false
             write(slice, promising: isCutChunk ? body.readableBytes + 16 : 0)
         }
@@ -124,7 +123,7 @@ struct FaultyBodyWriter {
         if faults.drip != nil || faults.splitsUTF8 { steps.append(.wait(Self.gap)) }
     }
 
-    /// The pieces that are written apart.
+    /// The pieces that are written separately.
     private func split(_ slice: ByteBuffer) -> [ByteBuffer] {
         if let size = faults.drip {
             return stride(from: 0, to: slice.readableBytes, by: size).compactMap {

@@ -1,19 +1,21 @@
-// The answers of status faults: the error bodies that providers send with each status, and Retry-After.
+// Responses of status faults: the error that providers send with each status, and Retry-After.
 
+internal import Formats
 internal import Glibc
+internal import HTTP
 
 struct StatusFault {
     private let kind: Fault.Kind
 
     init(_ kind: Fault.Kind) { self.kind = kind }
 
-    func answer(_ request: IncomingRequest, _ dialect: any SimulatedFormat) -> Answer {
+    func answer(_ request: IncomingRequest, _ format: ServedFormat) -> Answer {
         switch kind {
         case .status(let status, let retry):
-            var refusal = Self.refusal(status)
-            refusal.retryAfter = retry.flatMap(Self.seconds)
-            return Responder.refuse(refusal, request, dialect, extra: retry.map(Self.fields) ?? [])
-        default: return Responder.refuse(.noQuota, request, dialect)
+            var error = Self.error(status)
+            error.retryAfter = retry.flatMap(Self.seconds)
+            return Responder.refuse(error, request, format, extra: retry.map(Self.fields) ?? [])
+        default: return Responder.refuse(.noQuota, request, format)
         }
     }
 
@@ -23,11 +25,11 @@ struct StatusFault {
         case .milliseconds(let count): return [("retry-after-ms", String(count))]
         case .date(let seconds):
             let now = Int(time(nil))
-            return [("Date", ResponseHead.date(now)), ("Retry-After", ResponseHead.date(now + seconds))]
+            return [("Date", HTTPDate.text(now)), ("Retry-After", HTTPDate.text(now + seconds))]
         }
     }
 
-    /// Nil for what makes no sense: a body would not say it.
+    /// Nil for invalid text, which no provider has in a body.
     private static func seconds(_ hint: RetryHint) -> Double? {
         switch hint {
         case .text(let text): Double(text).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
@@ -36,7 +38,7 @@ struct StatusFault {
         }
     }
 
-    private static func refusal(_ status: Int) -> RequestRefusal {
+    private static func error(_ status: Int) -> ReplyError {
         let (message, type, code): (String, String, String?) =
             switch status {
             case 401: ("Incorrect API key provided.", "invalid_request_error", "invalid_api_key")
@@ -46,22 +48,22 @@ struct StatusFault {
             case 409: ("The request conflicts with another.", "conflict_error", "conflict")
             case 429: ("Rate limit reached for requests.", "requests", "rate_limit_exceeded")
             case 503, 529:
-                (RequestRefusal.overloaded.message, RequestRefusal.overloaded.type, RequestRefusal.overloaded.code)
+                (ReplyError.overloaded.message, ReplyError.overloaded.type, ReplyError.overloaded.code)
             case 500...: ("The server had an error while processing your request.", "server_error", nil)
             default: ("The request is not valid.", "invalid_request_error", nil)
             }
-        return RequestRefusal(status: status, message: message, type: type, code: code)
+        return ReplyError(status: status, message: message, type: type, code: code)
     }
 }
 
-extension RequestRefusal {
+extension ReplyError {
     /// Overload, as a status or inside a stream.
-    static let overloaded = RequestRefusal(
+    static let overloaded = ReplyError(
         status: 529, message: "The server is overloaded. Please try again later.", type: "overloaded_error",
         code: "overloaded")
 
-    /// The 429 that waiting does not heal.
-    static let noQuota = RequestRefusal(
+    /// The 429 that waiting does not fix.
+    static let noQuota = ReplyError(
         status: 429, message: "You exceeded your current quota, please check your plan and billing details.",
         type: "insufficient_quota", code: "insufficient_quota")
 }

@@ -1,4 +1,4 @@
-// The Chinese words of the provider. Texts alone; ReplyTheme chooses among them.
+// Chinese texts, from which ReplyTheme chooses.
 
 enum ChineseReplies {
     static func texts(_ kind: ReplyTheme.Kind, _ subject: String) -> [String] {

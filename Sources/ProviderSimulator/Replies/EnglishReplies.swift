@@ -1,4 +1,4 @@
-// The English words of the provider. Texts alone; ReplyTheme chooses among them.
+// English texts, from which ReplyTheme chooses.
 
 enum EnglishReplies {
     static func texts(_ kind: ReplyTheme.Kind, _ subject: String) -> [String] {

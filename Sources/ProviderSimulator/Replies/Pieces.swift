@@ -1,7 +1,7 @@
-// Cuts text into the small pieces that stand for tokens here: what is streamed one by one, and what usage counts.
+// Splits text into the pieces that are this simulator's tokens: the deltas of streams and the unit of usage.
 
-/// A walk over the tokens of a text: a word of up to eight letters with the space before it, one or two CJK
-/// characters, or one mark. Combining marks, joiners and skin tones stay with what they belong to.
+/// The pieces of a text: up to eight letters of a word with the space before it, one or two CJK characters, or one mark.
+/// Combining marks, joiners and skin tones stay with their character.
 struct Pieces: Sequence, IteratorProtocol {
     private let scalars: String.UnicodeScalarView
     private var at: String.UnicodeScalarView.Index
@@ -13,7 +13,7 @@ struct Pieces: Sequence, IteratorProtocol {
         at = scalars.startIndex
     }
 
-    /// How many pieces `text` has.
+    /// The number of pieces of `text`.
     static func count(_ text: String) -> Int {
         var pieces = Pieces(text)
         var count = 0
@@ -27,7 +27,7 @@ struct Pieces: Sequence, IteratorProtocol {
         guard at < scalars.endIndex else { return nil }
         let start = at
         var first = take()
-        // One space leads the word after it, as tokenizers have it.
+        // A space belongs to the word after it, as in tokenizers.
         if first == .space, at < scalars.endIndex, Self.classify(scalars[at]) != .space { first = take() }
         var length = 1
         while at < scalars.endIndex {
@@ -72,23 +72,6 @@ struct Pieces: Sequence, IteratorProtocol {
         case 0xC0...0x24F, 0x370...0x52F: .letter
         case 0x3040...0x30FF, 0x3400...0x9FFF, 0xAC00...0xD7AF, 0xF900...0xFAFF, 0x20000...0x3FFFF: .cjk
         default: .mark
-        }
-    }
-}
-
-/// 64-bit FNV-1a: a choice that depends on a text and on nothing else.
-struct Fingerprint {
-    private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
-
-    init(seed: UInt64) { add(seed) }
-
-    mutating func add(_ bytes: some Sequence<UInt8>) {
-        for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01B3 }
-    }
-
-    mutating func add(_ number: UInt64) {
-        for shift in stride(from: 0, to: 64, by: 8) {
-            value = (value ^ (number >> UInt64(shift) & 0xFF)) &* 0x100_0000_01B3
         }
     }
 }

@@ -1,5 +1,9 @@
-// Makes up replies: what is said depends on the model, the conversation, the seed, and on nothing else, so that a
-// reply cut in the middle can be continued to the very text it would have had.
+// Generates replies. The text depends on the model, the conversation and the seed alone, so that a cut reply can be
+// continued to the same text.
+
+internal import Base
+internal import Chat
+internal import Formats
 
 struct ReplyGenerator {
     let prompt: SimulatedPrompt
@@ -8,27 +12,26 @@ struct ReplyGenerator {
     /// A synthetic reply of this many deltas in place of a text.
     let deltas: DeltaCount?
 
-    /// The reply; `fingerprint` is the whole request's and only names it.
-    func reply(fingerprint: UInt64) -> SimulatedReply {
+    /// - Parameter fingerprint: that of the whole request. The id is made of it.
+    func reply(to request: DecodedRequest, fingerprint: Fingerprint) -> SimulatedReply {
         var choices = (0..<prompt.choices).map { choice($0) }
         if let limit = prompt.maxTokens {
-            for index in choices.indices where choices[index].pieces.limit(to: limit) {
-                choices[index].finish = .length
+            for index in choices.indices where choices[index].parts.limit(to: limit) {
+                choices[index].reason = .length
             }
         }
-        let hex = String(fingerprint, radix: 16)
-        return SimulatedReply(
-            id: String(repeating: "0", count: 16 - hex.count) + hex,
-            created: 1_750_000_000 + Int(fingerprint % 10_000_000),
-            model: prompt.model, choices: choices, promptTokens: prompt.tokens,
-            showsReasoning: prompt.showsReasoning, includesUsage: prompt.includesUsage,
-            repeated: prompt.repeated)
+        let head = ReplyHead(
+            id: fingerprint.hex, created: 1_750_000_000 + Int(fingerprint.value % 10_000_000), model: prompt.model,
+            inputTokens: prompt.tokens, choices: choices.count, showsReasoning: prompt.showsReasoning,
+            includesUsage: request.includesUsage, echoed: request.echoed,
+            isEndless: choices.contains { $0.parts.remaining == nil })
+        return SimulatedReply(head: head, choices: choices)
     }
 
     private func choice(_ index: Int) -> SimulatedReply.Choice {
         if let deltas {
             let count: Int? = if case .exactly(let count) = deltas { count } else { nil }
-            return .init(pieces: PieceSource(count: count, after: prompt.continued ?? ""), finish: .stop)
+            return .init(parts: PartSource(count: count, after: prompt.continued ?? ""), reason: .stop)
         }
         var choice = Fingerprint(seed: seed)
         choice.add(prompt.model.utf8)
@@ -36,21 +39,21 @@ struct ReplyGenerator {
         choice.add(UInt64(index))
         let theme = ReplyTheme(prompt: prompt, choice: choice.value)
         let calls = ToolCaller(prompt: prompt, choice: choice.value, subject: theme.subject).calls()
-        var pieces: [ReplyPiece] = []
+        var parts: [ReplyPart] = []
         let plans = prompt.plansCalls && !calls.isEmpty
         if prompt.showsReasoning || plans, prompt.continued == nil {
             let thought = calls.isEmpty ? theme.reasoning() : theme.reasoning(before: calls.map(\.name))
-            pieces = Pieces(thought).map { .reasoning($0) }
+            parts = Pieces(thought).map { .reasoning($0) }
         }
         if !calls.isEmpty {
-            for (slot, call) in calls.enumerated() {
-                pieces.append(.call(slot: slot, id: call.id, name: call.name))
-                pieces += Pieces(call.arguments).map { .arguments(slot: slot, $0) }
+            for (index, call) in calls.enumerated() {
+                parts.append(.toolCall(index: index, id: call.id, name: call.name))
+                parts += Pieces(call.arguments).map { .arguments(index: index, $0) }
             }
-            return .init(pieces: PieceSource(pieces), finish: .toolCalls)
+            return .init(parts: PartSource(parts), reason: .toolCalls)
         }
-        pieces += Pieces(rest(of: stopped(theme.text()))).map { .text($0) }
-        return .init(pieces: PieceSource(pieces), finish: .stop)
+        parts += Pieces(rest(of: stopped(theme.text()))).map { .text($0) }
+        return .init(parts: PartSource(parts), reason: .stop)
     }
 
     /// `text` up to the first stop string in it.
@@ -66,8 +69,8 @@ struct ReplyGenerator {
         return (0...bytes.count - needle.count).first { bytes[$0...].starts(with: needle) }
     }
 
-    /// What is left to say after the text that the conversation ends with. Where that text is not the beginning of
-    /// the reply, a short sentence carries it on.
+    /// The rest of the reply after the partial text at the end of the conversation. A fixed phrase if that text is not a
+    /// prefix of the reply.
     private func rest(of text: String) -> String {
         guard let said = prompt.continued else { return text }
         let (whole, start) = (Array(text.utf8), Array(said.utf8))
@@ -77,7 +80,7 @@ struct ReplyGenerator {
 }
 
 extension String {
-    /// Whether a Chinese character is in it.
+    /// Whether it has a Chinese character.
     var containsHan: Bool {
         unicodeScalars.contains { (0x3400...0x9FFF).contains($0.value) || (0x20000...0x3FFFF).contains($0.value) }
     }

@@ -1,5 +1,5 @@
-// What a prompt asks for, and the words of the answer. Chinese where the prompt has Chinese characters, English
-// otherwise. Called by ReplyGenerator alone.
+// The kind of text that a prompt asks for, and the text. Chinese if the prompt has Chinese characters, else English. Used
+// by ReplyGenerator.
 
 internal import JSON
 
@@ -8,7 +8,7 @@ struct ReplyTheme {
     private let choice: UInt64
     private let isChinese: Bool
     private let kind: Kind
-    /// What it is all about, in a few words.
+    /// The subject in a few words.
     let subject: String
 
     enum Kind: CaseIterable { case json, translation, summary, poem, joke, code, greeting, yesNo, explanation }
@@ -16,7 +16,7 @@ struct ReplyTheme {
     init(prompt: SimulatedPrompt, choice: UInt64) {
         self.prompt = prompt
         self.choice = choice
-        // A long prompt is judged by its two ends: that is where instructions stand.
+        // Instructions are at the ends of a long prompt.
         let question = prompt.question.trimmed
         let sample =
             question.utf8.count > 4_000 ? String(question.prefix(500)) + String(question.suffix(500)) : question
@@ -57,7 +57,7 @@ struct ReplyTheme {
     ]
     private static let endings = ["的诗", "的笑话", "是什么", "的代码", "吗", "呢", "？", "?", "。", ".", "!", "！"]
 
-    /// The prompt without the words of command around its matter.
+    /// The prompt without the words of command around its subject.
     private static func subject(of text: String, isChinese: Bool) -> String {
         var rest = text.shortened(to: 60)
         if let about = rest.range(of: " about ") { rest = String(rest[about]) }
@@ -66,7 +66,7 @@ struct ReplyTheme {
             again = false
             for word in openings where rest.lowercased().hasPrefix(word) {
                 let tail = rest.dropFirst(word.count)
-                // An English word must end where the opening does.
+                // The opening must end at a word boundary in English.
                 guard !(word.last?.isASCII ?? false) || tail.first?.isLetter != true, !tail.isEmpty else { continue }
                 rest = String(tail).trimmed
                 again = true
@@ -90,12 +90,12 @@ struct ReplyTheme {
     private func body() -> String {
         let variants = isChinese ? ChineseReplies.texts(kind, subject) : EnglishReplies.texts(kind, subject)
         let question = prompt.question.shortened(to: 500).lowercased()
-        // A translation goes into the language that was named.
+        // The language that the prompt names.
         if case .translation = kind, !isChinese { return variants[question.contains("chinese") ? 0 : 1] }
         return variants[Int(choice >> 8 % UInt64(variants.count))]
     }
 
-    /// A sentence that shows the conversation was read.
+    /// A sentence that refers to the last question.
     private func memory() -> String {
         guard let last = prompt.earlierQuestions.last?.shortened(to: isChinese ? 16 : 36), !last.isEmpty else {
             return ""
@@ -115,24 +115,24 @@ struct ReplyTheme {
     private func json() -> String {
         switch prompt.format {
         case .schema(let schema):
-            return SchemaSampler(root: schema, subject: subject, hint: prompt.question).value().text
+            return JSONWriter.text(SchemaSampler(root: schema, subject: subject, hint: prompt.question).value())
         case .object, .text:
             let answer = isChinese ? "月光照在小溪上。" : "The moon shines on the rill."
             let object: JSONValue = [
                 "topic": .string(subject), "answer": .string(answer), "language": isChinese ? "zh" : "en",
                 "confidence": 0.9, "tags": isChinese ? ["月亮", "溪流"] : ["moon", "rill"],
             ]
-            return object.text
+            return JSONWriter.text(object)
         }
     }
 
-    /// What is thought before the text.
+    /// The reasoning before the text.
     func reasoning() -> String {
         let variants = isChinese ? ChineseReplies.thoughts(kind, subject) : EnglishReplies.thoughts(kind, subject)
         return variants[Int(choice >> 16 % UInt64(variants.count))]
     }
 
-    /// What is thought before tools are called.
+    /// The reasoning before tool calls.
     func reasoning(before tools: [String]) -> String {
         let names = tools.joined(separator: isChinese ? "、" : ", ")
         return isChinese
@@ -143,7 +143,7 @@ struct ReplyTheme {
 }
 
 extension String {
-    /// What follows the first occurrence of `needle`, if it is there.
+    /// The range after the first occurrence of `needle`.
     fileprivate func range(of needle: String) -> Range<String.Index>? {
         var start = startIndex
         while start < endIndex {

@@ -1,19 +1,18 @@
-// Makes up a value that fits a JSON schema: the arguments of a tool call, the reply to `response_format`.
-// Understands what tool schemas use; `pattern` and `not` are not solved.
+// Generates a value that matches a JSON schema: arguments of tool calls, replies to `response_format`. Supports what tool
+// schemas use; `pattern` and `not` are ignored.
 
 internal import JSON
 
 struct SchemaSampler {
-    /// The whole schema: `$ref` points into it.
+    /// The whole schema, for `$ref`.
     let root: JSONValue
-    /// What the conversation is about: the value of free text.
+    /// The subject of the conversation: the value of free text.
     let subject: String
-    /// The user's words: a city named there becomes the value of a member called "city".
+    /// The user's message. A city in it becomes the value of a member named "city".
     let hint: String
 
     private static let deepest = 8
 
-    /// The value.
     func value() -> JSONValue { sample(root, name: "", depth: 0) }
 
     private func sample(_ schema: JSONValue, name: String, depth: Int) -> JSONValue {
@@ -50,7 +49,7 @@ struct SchemaSampler {
         return schema["items"] == nil ? (schema.object?.isEmpty == true ? "object" : nil) : "array"
     }
 
-    /// Follows a local pointer: `#/$defs/Name`.
+    /// The target of a local pointer: `#/$defs/Name`.
     private func resolve(_ pointer: String) -> JSONValue {
         guard pointer.hasPrefix("#") else { return [:] }
         return pointer.dropFirst().split(separator: "/").reduce(root) { $0[String($1)] ?? [:] }
@@ -86,7 +85,7 @@ struct SchemaSampler {
 
     private func array(_ schema: JSONValue, _ name: String, _ depth: Int) -> JSONValue {
         let least = Int(schema["minItems"]?.int ?? 1)
-        // Arrays within arrays multiply: only the outer ones are filled.
+        // Nested arrays multiply: only the outer ones get many elements.
         let most = min(Int(schema["maxItems"]?.int ?? 100), depth < 2 ? 100 : 2)
         let item = sample(schema["items"] ?? ["type": "string"], name: name, depth: depth + 1)
         return .array(Array(repeating: item, count: min(max(1, least), max(0, most))))

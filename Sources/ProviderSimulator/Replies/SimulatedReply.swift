@@ -1,74 +1,66 @@
-// A reply as a value, before any dialect has made frames of it.
+// A reply before it is encoded.
 
-internal import JSON
+internal import Chat
+internal import Formats
 
-/// What the provider answers. Made by ReplyGenerator; a SimulatedFormat turns it into bytes.
+/// What ReplyGenerator makes of a prompt.
 struct SimulatedReply {
-    /// Without the dialect's prefix; the same request gives the same one.
-    var id: String
-    /// Seconds since 1970, made up: the same request gives the same one.
-    var created: Int
-    var model: String
+    var head: ReplyHead
     var choices: [Choice]
-    var promptTokens: Int
-    /// Whether frames have a place for reasoning.
-    var showsReasoning: Bool
-    var includesUsage: Bool
-    /// Members that the dialect repeats from the request.
-    var repeated: JSONObject
 
     struct Choice {
-        var pieces: PieceSource
-        var finish: Finish
+        var parts: PartSource
+        var reason: FinishReason
     }
 
-    enum Finish: String { case stop, length, toolCalls = "tool_calls" }
-
-    /// The pieces of all choices: what the reply costs. Nil for an endless one.
-    var replyTokens: Int? {
+    /// The tokens of all choices; nil for an endless reply.
+    var tokenCount: Int? {
         var sum = 0
         for choice in choices {
-            guard let count = choice.pieces.remaining else { return nil }
+            guard let count = choice.parts.remaining else { return nil }
             sum += count
         }
         return sum
     }
 
-    var reasoningTokens: Int {
-        choices.reduce(0) { sum, choice in
-            guard case .list(let pieces) = choice.pieces.storage else { return sum }
-            return sum + pieces.count { if case .reasoning = $0 { true } else { false } }
-        }
+    /// - Parameters:
+    ///   - hasReason: whether the reply has a finish reason.
+    ///   - hasEndMarker: whether the stream has the format's end marker.
+    func ending(hasReason: Bool = true, hasEndMarker: Bool = true) -> ReplyEnding {
+        var usage = Usage()
+        usage.inputTokens = head.inputTokens
+        usage.outputTokens = tokenCount ?? 0
+        usage.reasoningTokens = choices.reduce(0) { $0 + $1.parts.reasoningCount }
+        return ReplyEnding(
+            reasons: hasReason ? choices.map(\.reason) : [], usage: usage, hasEndMarker: hasEndMarker)
+    }
+
+    /// The reply for one body. It must not be endless.
+    var whole: WholeReply {
+        WholeReply(
+            head: head,
+            choices: choices.map { ReplyBlock.blocks(of: $0.parts, isCut: $0.reason == .length) },
+            ending: ending())
     }
 }
 
-/// One delta's worth of a reply.
-enum ReplyPiece: Equatable {
-    case reasoning(String)
-    case text(String)
-    /// A tool call begins.
-    case call(slot: Int, id: String, name: String)
-    /// A part of its arguments' JSON.
-    case arguments(slot: Int, String)
-}
-
-/// The pieces of one choice: a list, or "tok1 tok2 ..." counted up without being stored.
-struct PieceSource: Sequence, IteratorProtocol {
-    enum Storage {
-        case list([ReplyPiece])
+/// The parts of one choice: a list, or "tok1 tok2 ..." counted up without being stored.
+struct PartSource: Sequence, IteratorProtocol {
+    private enum Storage {
+        case list([ReplyPart])
         /// Numbers from `next` up to and including `last`; nil never ends. `rest` completes a number cut in two.
         case counted(rest: String, next: Int, last: Int?)
     }
 
-    private(set) var storage: Storage
-    private var at = 0
+    private var storage: Storage
+    private var position = 0
 
-    init(_ pieces: [ReplyPiece]) { storage = .list(pieces) }
+    init(_ parts: [ReplyPart]) { storage = .list(parts) }
 
-    /// "tok1 tok2 ..." up to `count`, without what `said` already holds of it. Where `said` says something else,
+    /// "tok1 tok2 ..." up to `count`, without the beginning that `text` has already. If `text` is something else,
     /// counting begins at 1.
-    init(count: Int?, after said: String) {
-        var left = said.utf8[...]
+    init(count: Int?, after text: String) {
+        var left = text.utf8[...]
         var next = 1
         while !left.isEmpty, count.map({ next <= $0 }) ?? true {
             let token = Self.token(next).utf8
@@ -87,20 +79,25 @@ struct PieceSource: Sequence, IteratorProtocol {
         storage = .counted(rest: "", next: next, last: count)
     }
 
-    /// How many pieces are left; nil when they never end.
+    /// The number of parts left; nil if they never end.
     var remaining: Int? {
         switch storage {
-        case .list(let pieces): return pieces.count - at
+        case .list(let parts): return parts.count - position
         case .counted(let rest, let next, let last):
             return last.map { Swift.max(0, $0 - next + 1) + (rest.isEmpty ? 0 : 1) }
         }
     }
 
-    /// Keeps only the first `count` pieces. True when something was cut away.
+    var reasoningCount: Int {
+        guard case .list(let parts) = storage else { return 0 }
+        return parts.count { if case .reasoning = $0 { true } else { false } }
+    }
+
+    /// Keeps the first `count` parts. Returns true if parts were removed.
     mutating func limit(to count: Int) -> Bool {
         if let remaining, remaining <= count { return false }
         switch storage {
-        case .list(let pieces): storage = .list(Array(pieces[at..<at + count]))
+        case .list(let parts): storage = .list(Array(parts[position..<position + count]))
         case .counted(let rest, let next, _):
             storage =
                 count == 0
@@ -109,12 +106,12 @@ struct PieceSource: Sequence, IteratorProtocol {
         return true
     }
 
-    mutating func next() -> ReplyPiece? {
+    mutating func next() -> ReplyPart? {
         switch storage {
-        case .list(let pieces):
-            guard at < pieces.count else { return nil }
-            at += 1
-            return pieces[at - 1]
+        case .list(let parts):
+            guard position < parts.count else { return nil }
+            position += 1
+            return parts[position - 1]
         case .counted(let rest, let number, let last):
             if !rest.isEmpty {
                 storage = .counted(rest: "", next: number, last: last)

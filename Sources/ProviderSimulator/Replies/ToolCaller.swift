@@ -1,5 +1,7 @@
-// Decides whether a reply calls tools, and with what arguments. Called by ReplyGenerator alone.
+// Decides whether a reply calls tools, and with which arguments. Used by ReplyGenerator.
 
+internal import Base
+internal import Formats
 internal import JSON
 
 struct ToolCaller {
@@ -13,7 +15,7 @@ struct ToolCaller {
         var arguments: String
     }
 
-    /// The calls to make; none when the conversation ends with a tool's result or with the assistant's words.
+    /// The calls of the reply; none if the conversation ends with a tool's result or a message of the assistant.
     func calls() -> [Call] {
         guard prompt.toolResults.isEmpty, prompt.continued == nil else { return [] }
         var chosen = tools()
@@ -24,8 +26,17 @@ struct ToolCaller {
             id.add(UInt64(slot))
             let value = SchemaSampler(root: tool.parameters, subject: subject, hint: prompt.question).value()
             return Call(
-                id: "call_" + String(id.value, radix: 36), name: tool.name,
-                arguments: value.object == nil ? "{}" : value.text)
+                id: Self.id(String(id.value, radix: 36), tool.name, prompt.wireFormat), name: tool.name,
+                arguments: value.object == nil ? "{}" : JSONWriter.text(value))
+        }
+    }
+
+    /// An id as the provider of the format makes them.
+    private static func id(_ text: String, _ name: String, _ wireFormat: String) -> String {
+        switch wireFormat {
+        case WireFormat.anthropicMessages.name: "toolu_" + text
+        case WireFormat.cohere.name: "\(name)_\(text)"
+        default: "call_" + text
         }
     }
 
@@ -43,7 +54,7 @@ struct ToolCaller {
         }
     }
 
-    /// Whether the question has the tool's name, or a telling word of it ("weather" of get_weather).
+    /// Whether the question has the tool's name, or a long word of it ("weather" of get_weather).
     private static func mentions(_ question: String, _ name: String) -> Bool {
         let name = name.lowercased()
         if question.contains(name) { return true }

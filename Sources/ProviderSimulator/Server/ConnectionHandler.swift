@@ -1,5 +1,6 @@
-// One connection: gathers requests, answers them in order, notices a client that leaves. Lives on the server's loop.
+// One connection: gathers requests, answers them in order, detects a client that closes. Used on the server's event loop.
 
+internal import Formats
 internal import Glibc
 internal import HTTP
 internal import NIOCore
@@ -17,7 +18,7 @@ final class ConnectionHandler: ChannelInboundHandler, ReplySink {
     private var current: (stream: ReplyStream, keepAlive: Bool)?
     private var isClosing = false
 
-    /// Requests that may wait on one connection; a client that sends more is cut off.
+    /// Maximum pipelined requests that wait on one connection; a client that sends more is disconnected.
     private static let mostWaiting = 1_000
 
     init(core: ServerCore, observe: (@Sendable (ObservedRequest) -> Void)?) {
@@ -54,13 +55,13 @@ final class ConnectionHandler: ChannelInboundHandler, ReplySink {
         }
     }
 
-    /// A request that is no HTTP gets its 400; a dead socket gets nothing.
+    /// Answers 400 to a request that is not HTTP. A broken socket is only closed.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is HTTPParserError, current == nil, !isClosing else {
             context.close(promise: nil)
             return
         }
-        refuseAndClose(RequestRefusal(status: 400, message: "This is not an HTTP/1.1 request."))
+        refuseAndClose(ReplyError(status: 400, message: "This is not an HTTP/1.1 request."))
     }
 
     private func begin(_ head: HTTPRequestHead) {
@@ -74,7 +75,7 @@ final class ConnectionHandler: ChannelInboundHandler, ReplySink {
         guard let length = gathering?.body.readableBytes else { return }
         guard length + part.readableBytes <= Responder.largestBody else {
             gathering = nil
-            refuseAndClose(RequestRefusal(status: 413, message: "The request body is larger than 64 MiB."))
+            refuseAndClose(ReplyError(status: 413, message: "The request body is larger than 64 MiB."))
             return
         }
         gathering?.body.writeBuffer(&part)
@@ -83,7 +84,7 @@ final class ConnectionHandler: ChannelInboundHandler, ReplySink {
     private func finishRequest() {
         guard let request = gathering else { return }
         gathering = nil
-        core.records.received(path: request.path)
+        core.records.received(path: request.target.path)
         observe?(Self.observed(request))
         waiting.append(request)
         if waiting.count > Self.mostWaiting {
@@ -120,13 +121,13 @@ final class ConnectionHandler: ChannelInboundHandler, ReplySink {
         stream.pump(now)
     }
 
-    /// Answers without a whole request, then closes.
-    private func refuseAndClose(_ refusal: RequestRefusal) {
-        let body = ChatCompletions().errorBody(refusal)
+    /// Sends an error before the request is complete, and closes.
+    private func refuseAndClose(_ error: ReplyError) {
+        let body = ServedFormat.fallback.replies.errorBody(error)
         var bytes = ResponseHead.bytes(
-            status: refusal.status, type: "application/json", framing: .length(body.readableBytes), requestID: 0,
+            status: error.status, type: "application/json", framing: .length(body.count), requestID: 0,
             keepAlive: false)
-        bytes.writeImmutableBuffer(body)
+        bytes.writeBytes(body)
         write(bytes)
         close(reset: false)
     }
@@ -144,12 +145,12 @@ final class ConnectionHandler: ChannelInboundHandler, ReplySink {
         if end != .complete || !current.keepAlive {
             close(reset: end == .reset)
         } else if !waiting.isEmpty {
-            // Not from within the last reply's own call: a long line of requests would pile up on the stack.
+            // In a later turn: recursion would fill the stack if many requests are pipelined.
             context?.eventLoop.assumeIsolated().execute { if self.current == nil { self.answerNext() } }
         }
     }
 
-    /// Closes once all that was written has left for the kernel.
+    /// Closes after all written bytes have been passed to the kernel.
     private func close(reset: Bool) {
         guard let context, !isClosing else { return }
         isClosing = true
@@ -165,7 +166,7 @@ final class ConnectionHandler: ChannelInboundHandler, ReplySink {
     private func sendResetOnClose() {
         guard let socket = context?.channel as? any SocketOptionProvider else { return }
         socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenFailure { _ in
-            // A socket that is closed already cannot be reset, and need not be.
+            // The socket is closed already.
         }
     }
 }

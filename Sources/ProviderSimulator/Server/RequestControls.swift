@@ -1,16 +1,17 @@
-// The request headers by which tests and benches steer one reply: X-Moonrill-Deltas, -Rate, -Seed and -Fault.
+// Request headers that control one reply, for tests and benchmarks: X-Moonrill-Deltas, -Rate, -Seed and -Fault.
 
+internal import Formats
 internal import NIOHTTP1
 
 struct RequestControls {
     var deltas: DeltaCount?
     var rate: Double
     var seed: UInt64
-    /// The request's own faults, in place of the server's.
+    /// Faults of this request, which replace the server's.
     var faults: FaultPlan?
 
-    /// - Throws: a refusal that names the header with a value that means nothing.
-    init(_ headers: HTTPHeaders, _ options: SimulatorOptions) throws(RequestRefusal) {
+    /// - Throws: an error that names the header with an invalid value.
+    init(_ headers: HTTPHeaders, _ options: SimulatorOptions) throws(ReplyError) {
         (deltas, rate, seed) = (options.deltas, options.rate, options.seed)
         if let text = headers.first(name: "x-moonrill-deltas") {
             guard let count = DeltaCount(text) else { throw Self.wrong("X-Moonrill-Deltas", "a number, or inf") }
@@ -30,12 +31,12 @@ struct RequestControls {
             do {
                 faults = try FaultPlan.parse(text)
             } catch {
-                throw RequestRefusal(status: 400, message: "X-Moonrill-Fault: \(error)", parameter: "X-Moonrill-Fault")
+                throw ReplyError(status: 400, message: "X-Moonrill-Fault: \(error)", parameter: "X-Moonrill-Fault")
             }
         }
     }
 
-    private static func wrong(_ name: String, _ wanted: String) -> RequestRefusal {
-        RequestRefusal(status: 400, message: "\(name) must be \(wanted).", parameter: name)
+    private static func wrong(_ name: String, _ wanted: String) -> ReplyError {
+        ReplyError(status: 400, message: "\(name) must be \(wanted).", parameter: name)
     }
 }

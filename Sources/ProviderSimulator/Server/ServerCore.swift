@@ -1,18 +1,17 @@
-// What all connections of one server share. Two halves: ServerCore stays on the server's loop, ServerRecords may be
-// read from any thread.
+// State shared by the connections of one server: ServerCore on its event loop, ServerRecords from any thread.
 
 internal import Base
 internal import NIOCore
 internal import Synchronization
 
-/// The loop's half: no lock, no other thread.
+/// State used on the event loop alone.
 final class ServerCore {
     let pacer: TimerWheel
     let records: ServerRecords
     var responder: Responder
-    /// Scratch for the body bytes of the write under way. Reused: a delta then allocates no buffer.
+    /// Body bytes of the current write. Reused, so that a delta allocates no buffer.
     var body = ByteBuffer()
-    /// Scratch for the write under way.
+    /// Bytes of the current write.
     var out = ByteBuffer()
 
     init(loop: any EventLoop, options: SimulatorOptions, records: ServerRecords) {
@@ -22,7 +21,7 @@ final class ServerCore {
     }
 }
 
-/// The counters.
+/// Counters, read from any thread.
 final class ServerRecords: Sendable {
     private let counters = Mutex(SimulatorStatistics())
     private let events = Atomic<Int>(0)
@@ -37,7 +36,7 @@ final class ServerRecords: Sendable {
         return copy
     }
 
-    /// From now on a connection that goes away is not the client's doing.
+    /// Marks connections closed from now on as closed by the server.
     func stop() { isStopping.store(true, ordering: .relaxed) }
 
     func wrote(events count: Int) { events.add(count, ordering: .relaxed) }

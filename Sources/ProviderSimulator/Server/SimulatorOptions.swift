@@ -1,39 +1,39 @@
-// What a caller sets and what it gets back from the offline provider: plain values, no sockets.
+// Options and statistics of the simulator: plain values.
 
 package import HTTP
 
-/// How the offline provider listens and answers.
+/// How the simulator listens and answers.
 package struct SimulatorOptions: Sendable {
-    /// The address to listen on. Anything but loopback lets other machines in: the provider asks for no key.
+    /// The address to listen on. Other machines can connect unless it is loopback; no key is required.
     package var host = "127.0.0.1"
     /// The TCP port; 0 lets the kernel choose.
     package var port = 0
-    /// Deltas a second for each stream. 0 sends as fast as the client reads.
+    /// Deltas a second of each stream. 0 sends as fast as the client reads.
     package var rate = 60.0
     /// Makes each reply this many short deltas ("tok1 tok2 ...") instead of a text that fits the prompt.
     package var deltas: DeltaCount?
-    /// Requests a second that are answered, of one second's worth at once; the rest gets 429. Nil for no limit.
+    /// Requests a second, with a burst of one second's worth; the rest gets 429. Nil for no limit.
     package var limit: Double?
-    /// Whether answers say in their headers what is left of the limit.
+    /// Whether responses have rate limit headers.
     package var tellsLimit = true
-    /// The faults to show.
+    /// The faults of replies.
     package var faults = FaultPlan()
-    /// Changes every choice the provider makes. The same seed and request give the same bytes.
+    /// The seed of generated replies. The same seed and request give the same bytes.
     package var seed: UInt64 = 0
-    /// Called on the server's thread for each whole request, before it is answered. It must not block.
+    /// Called on the server's thread for each request before it is answered. It must not block.
     package var onRequest: (@Sendable (ObservedRequest) -> Void)?
 
-    /// Loopback, a port of the kernel's choice, 60 deltas a second, no faults.
+    /// Loopback, a port chosen by the kernel, 60 deltas a second, no faults.
     package init() {}
 }
 
-/// How many deltas a synthetic reply has.
+/// The number of deltas of a synthetic reply.
 package enum DeltaCount: Sendable, Equatable {
     case exactly(Int)
-    /// The stream ends only when the client goes away.
+    /// The stream ends only when the client disconnects.
     case endless
 
-    /// Reads "inf", or a number up to a thousand million; nil for anything else.
+    /// "inf", or a number up to 1,000,000,000; nil for anything else.
     package init?(_ text: String) {
         if text == "inf" {
             self = .endless
@@ -45,13 +45,13 @@ package enum DeltaCount: Sendable, Equatable {
     }
 }
 
-/// A request as the offline provider received it.
+/// A request as the simulator received it.
 package struct ObservedRequest: Sendable, Equatable {
-    /// The method, in capitals.
+    /// The method in capitals.
     package var method: String
-    /// The request target, query included: "/v1/chat/completions".
+    /// The request target with its query: "/v1/chat/completions".
     package var path: String
-    /// The header fields, in order of arrival.
+    /// The header fields in the order received.
     package var headers: HTTPHeaders
     /// The body's bytes.
     package var body: [UInt8]
@@ -59,17 +59,17 @@ package struct ObservedRequest: Sendable, Equatable {
     package var time: Double
 }
 
-/// What the offline provider has seen so far.
+/// Counters of the simulator.
 package struct SimulatorStatistics: Sendable, Equatable {
-    /// Requests received whole, of any path.
+    /// Complete requests, of any path.
     package var requests = 0
-    /// Replies being sent at this moment.
+    /// Replies being sent now.
     package var open = 0
-    /// The most replies that were ever open together.
+    /// The largest value of `open` so far.
     package var openPeak = 0
-    /// Replies sent to their end, faults of the plan included.
+    /// Replies sent to their end, those that a fault ended included.
     package var finished = 0
-    /// Replies that the client left before their end.
+    /// Replies whose client disconnected before their end.
     package var aborted = 0
     /// Stream events written (role, delta, finish, usage and `[DONE]` each count as one).
     package var events = 0
@@ -77,22 +77,22 @@ package struct SimulatorStatistics: Sendable, Equatable {
     package var paths: [String: Int] = [:]
     /// Connections accepted.
     package var connections = 0
-    /// Connections open at this moment.
+    /// Connections open now.
     package var openConnections = 0
-    /// When connections closed, by either side: seconds of CLOCK_MONOTONIC, the last 10,000.
+    /// When the last 10,000 connections were closed by either side: seconds of CLOCK_MONOTONIC.
     package var connectionsClosed: [Double] = []
 }
 
-/// Why the offline provider could not start.
+/// Why the simulator could not start.
 package enum SimulatorError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Another program listens on the port.
+    /// Another program listens on this port.
     case portInUse(host: String, port: Int)
-    /// The address cannot be listened on, with the system's reason.
+    /// The system's reason why this address cannot be listened on.
     case cannotListen(host: String, port: Int, reason: String)
-    /// An option has a value that means nothing.
+    /// An option has an invalid value.
     case badOption(name: String, reason: String)
 
-    /// What happened and the way out, for people.
+    /// The problem, and how to fix it.
     package var description: String {
         switch self {
         case .portInUse(let host, let port):

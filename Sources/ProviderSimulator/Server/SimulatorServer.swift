@@ -1,5 +1,4 @@
-// The offline provider's front: start it, ask for its address and counters, stop it. Everything behind runs on one
-// thread of its own.
+// Starts and stops the simulator. It runs on one thread of its own.
 
 internal import Base
 internal import Glibc
@@ -8,9 +7,9 @@ internal import NIOHTTP1
 internal import NIOPosix
 internal import Synchronization
 
-/// A provider of language models on loopback: a real HTTP/1.1 server that speaks seven wire formats and makes its
-/// replies up. No key, no network; the same request gets the same bytes, and the same conversation the same text in
-/// whatever format.
+/// A simulated provider of language models: an HTTP/1.1 server on loopback with seven wire formats and generated replies.
+/// It needs no key and no network. The same request gets the same bytes, and the same conversation gets the same text in
+/// every format.
 ///
 /// - OpenAI's Chat Completions and Responses: `POST /v1/chat/completions`, `POST /v1/responses`, `GET /v1/models`
 /// - Anthropic's Messages: `POST /v1/messages`
@@ -20,28 +19,27 @@ internal import Synchronization
 /// - Text-generation-inference: `POST /generate_stream`, `POST /generate`
 /// - Cohere's chat: `POST /v2/chat`
 ///
-/// Models whose names speak of reasoning think first (`moonrill-reasoner`, anything with r1, o1, o3, think, gpt-5,
-/// qwq); the rest answer at once (`moonrill-chat`). Any key is taken but "bad" and those beginning with "invalid",
-/// which get 401.
+/// Models reason if their name says so (`moonrill-reasoner`, names with r1, o1, o3, think, gpt-5 or qwq); others
+/// (`moonrill-chat`) do not. Any key is accepted but "bad" and keys that begin with "invalid", which get 401.
 ///
-/// A streamed reply is paced: delta k leaves k / rate seconds after the first, which leaves at once. A reply that was
-/// not asked as a stream is sent whole without delay. A conversation that ends with the assistant's own words is
-/// continued from there, to the text that would have come without the interruption.
+/// A streamed reply is paced: delta k is sent k / rate seconds after the first, which is sent at once. Other replies are
+/// sent whole without delay. A conversation that ends with a message of the assistant is continued to the text that an
+/// uninterrupted reply would have had.
 ///
-/// Request headers steer one reply: `X-Moonrill-Deltas: N` (or `inf`) for exactly N deltas "tok1 tok2 ...",
+/// Request headers control one reply: `X-Moonrill-Deltas: N` (or `inf`) for exactly N deltas "tok1 tok2 ...",
 /// `X-Moonrill-Rate: R` deltas a second, `X-Moonrill-Seed: N`, and `X-Moonrill-Fault` with a fault plan in the
 /// grammar of `FaultPlan` instead of the server's.
 package final class SimulatorServer: Sendable {
-    /// The address that was listened on.
+    /// The address that the server listens on.
     package let host: String
-    /// The TCP port, as given or as the kernel chose it.
+    /// The TCP port, given or chosen by the kernel.
     package let port: Int
 
     private let group: MultiThreadedEventLoopGroup
     private let records: ServerRecords
     private let isStopped = Mutex(false)
 
-    /// What a client takes as its base URL: "http://127.0.0.1:PORT/v1".
+    /// The base URL for clients: "http://127.0.0.1:PORT/v1".
     package var baseURL: String { "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/v1" }
 
     private init(host: String, port: Int, group: MultiThreadedEventLoopGroup, records: ServerRecords) {
@@ -51,7 +49,7 @@ package final class SimulatorServer: Sendable {
         self.records = records
     }
 
-    /// Starts a server and waits until it listens. Costs about a millisecond and one thread.
+    /// Starts a server and waits until it listens: about a millisecond, and one thread.
     /// - Throws: `SimulatorError.portInUse`, `.cannotListen` or `.badOption`.
     @available(*, noasync, message: "await start(_:) instead")
     package static func start(_ options: SimulatorOptions = SimulatorOptions()) throws(SimulatorError)
@@ -88,10 +86,10 @@ package final class SimulatorServer: Sendable {
         }
     }
 
-    /// What the server has seen so far. May be called from any thread, also after `stop`.
+    /// Counters so far. May be called from any thread, also after `stop`.
     package func statistics() -> SimulatorStatistics { records.statistics }
 
-    /// Closes the listening socket and every connection, and ends the thread. Waits for it; a second call does nothing.
+    /// Closes all sockets, ends the thread and waits for it. A second call does nothing.
     /// Must not be called from `SimulatorOptions.onRequest`.
     package func stop() {
         let isFirst = isStopped.withLock { isStopped in
@@ -103,12 +101,12 @@ package final class SimulatorServer: Sendable {
         do {
             try group.syncShutdownGracefully()
         } catch {
-            // Sockets that fail to close are closed all the same: there is nothing left to do for the caller.
+            // Sockets that fail to close are closed by the kernel all the same.
         }
     }
 
     deinit {
-        // A server dropped without stop() must not leave its thread behind; nobody is there to wait for it.
+        // Without stop() the thread would outlive the server.
         if !isStopped.withLock({ $0 }) { group.shutdownGracefully { _ in } }
     }
 

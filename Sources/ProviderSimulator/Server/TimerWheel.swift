@@ -1,26 +1,24 @@
-// Wakes streams on schedule. One pacer a server, on its loop alone: streams due in the same millisecond share one
-// timer, so that thousands of paced streams cost no timer each.
+// A timing wheel for paced streams: streams due in the same millisecond share one timer of the event loop. One a server,
+// used on its loop alone.
 
 internal import NIOCore
 
-/// A timing wheel of 1,024 slots of a millisecond. A stream due later than that stays in its slot for another round.
+/// 1,024 slots of a millisecond each. A stream due later stays in its slot for another round.
 final class TimerWheel {
-    /// Something that waits for its moment.
     protocol Sleeper: AnyObject {
-        /// The tick to be woken at; written by the pacer.
+        /// The tick at which it is woken; set by the wheel.
         var dueTick: Int64 { get set }
-        /// True when it need not be woken any more.
+        /// True if it no longer needs to be woken.
         var isEnded: Bool { get }
         func wake(_ now: NIODeadline)
     }
 
     private static let tick: Int64 = 1_000_000
-    /// How far ahead of now the next task is put. NIO looks at no socket while a task is due: were the next turn due at
-    /// once, a server that cannot keep up with its schedule would accept and read nothing until it had caught up.
-    private static let breath = TimeAmount.microseconds(20)
-    /// On a slow machine, or under a sanitizer, a task that is that near is due before NIO has got round to asking.
-    /// So after every `busyTime` comes a breath that is long enough anywhere.
-    private static let longBreath = TimeAmount.microseconds(250)
+    /// Minimum delay of the next task. NIO polls no sockets while a task is due, so a server that is behind its schedule
+    /// would neither accept nor read.
+    private static let pollDelay = TimeAmount.microseconds(20)
+    /// Delay after every `busyTime`. On a slow machine or under a sanitizer, `pollDelay` has passed before NIO polls.
+    private static let longPollDelay = TimeAmount.microseconds(250)
     private static let busyTime = TimeAmount.milliseconds(5)
     private static let slotCount: Int64 = 1_024
 
@@ -28,20 +26,20 @@ final class TimerWheel {
     private var slots = [[any Sleeper]](repeating: [], count: Int(slotCount))
     private var sleeping = 0
     private var yielded: [any Sleeper] = []
-    /// The next tick whose slot has not been looked at.
+    /// The next tick to process.
     private var cursor: Int64
     private var timer: Scheduled<Void>?
     private var timerTick = Int64.max
     private var isStopped = false
-    /// When the next long breath is due.
-    private var nextLongBreath = NIODeadline.now() + busyTime
+    /// When the next `longPollDelay` is due.
+    private var nextLongPollDelay = NIODeadline.now() + busyTime
 
     init(loop: any EventLoop) {
         self.loop = loop
         cursor = Int64(NIODeadline.now().uptimeNanoseconds) / Self.tick
     }
 
-    /// Wakes nobody any more. Those who slept hold their server's core, and it the pacer.
+    /// Drops all sleepers, which hold the server's core and through it this wheel.
     func stop() {
         isStopped = true
         timer?.cancel()
@@ -50,7 +48,7 @@ final class TimerWheel {
         yielded = []
     }
 
-    /// Wakes `sleeper` at `deadline`, up to a millisecond late and never early.
+    /// Wakes `sleeper` at `deadline` or up to a millisecond later.
     func sleep(_ sleeper: any Sleeper, until deadline: NIODeadline) {
         guard !isStopped else { return }
         if sleeping == 0 { cursor = max(cursor, Int64(NIODeadline.now().uptimeNanoseconds) / Self.tick) }
@@ -61,7 +59,7 @@ final class TimerWheel {
         if sleeper.dueTick < timerTick, !isTurning { arm(sleeper.dueTick) }
     }
 
-    /// Wakes `sleeper` again after everyone else on the loop had a turn, new connections included.
+    /// Wakes `sleeper` after the other tasks and sockets of the loop.
     func yield(_ sleeper: any Sleeper) {
         guard !isStopped else { return }
         yielded.append(sleeper)
@@ -76,12 +74,12 @@ final class TimerWheel {
 
     private var isTurning = false
 
-    /// The earliest moment for the next task.
+    /// The earliest time of the next task.
     private func soon() -> NIODeadline {
         let now = NIODeadline.now()
-        guard now >= nextLongBreath else { return now + Self.breath }
-        nextLongBreath = now + Self.busyTime
-        return now + Self.longBreath
+        guard now >= nextLongPollDelay else { return now + Self.pollDelay }
+        nextLongPollDelay = now + Self.busyTime
+        return now + Self.longPollDelay
     }
 
     private func arm(_ tick: Int64) {
@@ -99,7 +97,7 @@ final class TimerWheel {
         timerTick = .max
         let now = NIODeadline.now()
         let nowTick = Int64(now.uptimeNanoseconds) / Self.tick
-        // After a pause of more than a round each slot is due once.
+        // After a delay of more than a round each slot is due once.
         let first = max(cursor, nowTick - Self.slotCount + 1)
         cursor = nowTick + 1
         if first <= nowTick { for tick in first...nowTick { empty(Int(tick % Self.slotCount), now, nowTick) } }

@@ -1,8 +1,8 @@
-// The server's own limit: so many requests a second, and 429 past it, with the headers that OpenAI sends. One a server.
+// The rate limit of the simulator, with the headers that OpenAI sends. One a server.
 
 internal import NIOCore
 
-/// A bucket of requests that fills at a steady rate, and holds one second's worth.
+/// A token bucket of requests that holds one second's worth.
 struct TokenBucket {
     let rate: Double
     private var level: Double
@@ -15,7 +15,7 @@ struct TokenBucket {
 
     private var size: Double { max(1, rate) }
 
-    /// Takes one request out; false where none is left.
+    /// Takes one request. Returns false if none is left.
     mutating func take(_ now: NIODeadline) -> Bool {
         if let filledAt { level = min(size, level + Double((now - filledAt).nanoseconds) / 1e9 * rate) }
         filledAt = now
@@ -24,7 +24,7 @@ struct TokenBucket {
         return true
     }
 
-    /// What an answer says of the limit.
+    /// Rate limit headers of a response.
     var headers: [(String, String)] {
         let milliseconds = Int(((size - level) / rate * 1_000).rounded(.up))
         return [
@@ -34,6 +34,6 @@ struct TokenBucket {
         ]
     }
 
-    /// What a refusal says: when there will be one again, in whole seconds as OpenAI's is.
+    /// Seconds until a request is available, rounded up as OpenAI's are.
     var retryAfter: Int { max(1, Int(((1 - level) / rate).rounded(.up))) }
 }

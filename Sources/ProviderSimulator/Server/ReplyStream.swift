@@ -1,28 +1,28 @@
-// Sends one response body: paces its frames by an absolute schedule, stops while the socket is full, and shows the
-// faults of its request. Lives on the server's loop, held by its connection and by the pacer.
+// Sends one response body: paced by an absolute schedule, stopped while the socket is full, with the faults of its
+// request. Used on the server's event loop; held by its connection and by the timer wheel.
 
+internal import Formats
 internal import NIOCore
 
-/// What a stream needs of its connection.
+/// The connection of a stream.
 protocol ReplySink: AnyObject {
-    /// False while the socket takes no more.
+    /// False while the socket buffer is full.
     var isWritable: Bool { get }
     func write(_ bytes: ByteBuffer)
-    /// The response has ended.
     func replyEnded(_ end: ReplyEnd)
 }
 
 /// How a response ended.
 enum ReplyEnd { case complete, close, reset }
 
-/// A response that is ready to be sent.
+/// A response to send.
 struct ReplyPlan {
     var head: ByteBuffer
     var framing: BodyFraming
     var source: any FrameSource
-    var dialect: any SimulatedFormat
+    var format: ServedFormat
     var faults: ActiveFaults
-    /// Deltas a second; 0 is as fast as the socket takes.
+    /// Deltas a second; 0 sends as fast as the socket accepts.
     var rate: Double
 }
 
@@ -31,10 +31,10 @@ final class ReplyStream: TimerWheel.Sleeper {
     private(set) var isEnded = false
 
     private let core: ServerCore
-    /// Let go at the end: the connection and its stream hold each other until then.
+    /// Nil after the end. Until then the connection and its stream hold each other.
     private var sink: (any ReplySink)?
     private var plan: ReplyPlan
-    private var shaper: FaultyBodyWriter?
+    private var bodyWriter: FaultyBodyWriter?
     private var isSleeping = false
     private var isPumping = false
     private var notBefore: NIODeadline
@@ -45,7 +45,7 @@ final class ReplyStream: TimerWheel.Sleeper {
     private var events = 0
     private var nextComment: NIODeadline?
 
-    /// Events in one write, and writes in one turn of the loop.
+    /// Maximum events in one write, and writes in one turn of the loop.
     private static let eventsPerWrite = 64
     private static let writesPerTurn = 8
 
@@ -53,11 +53,11 @@ final class ReplyStream: TimerWheel.Sleeper {
         self.plan = plan
         self.core = core
         self.sink = sink
-        shaper = plan.faults.shapesBody ? FaultyBodyWriter(faults: plan.faults, framing: plan.framing) : nil
+        bodyWriter = plan.faults.shapesBody ? FaultyBodyWriter(faults: plan.faults, framing: plan.framing) : nil
         notBefore = plan.faults.slowHead.map { now + .seconds($0) } ?? now
     }
 
-    /// The connection is gone: nothing more is sent.
+    /// Ends the stream because the connection is closed.
     func cancel() {
         isEnded = true
         sink = nil
@@ -70,7 +70,7 @@ final class ReplyStream: TimerWheel.Sleeper {
 
     /// Sends what is due.
     func pump(_ now: NIODeadline) {
-        // A write can call back at once when it fills the socket; the outer call goes on then.
+        // A write that fills the socket can call back at once; the outer call continues.
         guard !isPumping else { return }
         isPumping = true
         defer { isPumping = false }
@@ -80,7 +80,7 @@ final class ReplyStream: TimerWheel.Sleeper {
             guard sink.isWritable else { return }
             guard turns < Self.writesPerTurn else { return yield() }
             turns += 1
-            if let step = shaper?.next() {
+            if let step = bodyWriter?.next() {
                 perform(step, now, sink)
             } else if let due = produce(now, sink) {
                 return sleep(until: due)
@@ -115,7 +115,8 @@ final class ReplyStream: TimerWheel.Sleeper {
         sink.replyEnded(end)
     }
 
-    /// Writes the frames that are due; nil when there may be more to do, else when the next one is due.
+    /// Writes the frames that are due.
+    /// - Returns: when the next one is due; nil if there may be more to do now.
     private func produce(_ now: NIODeadline, _ sink: any ReplySink) -> NIODeadline? {
         let start = self.start ?? begin(now)
         let due = dueDeltas(since: start, now)
@@ -123,8 +124,7 @@ final class ReplyStream: TimerWheel.Sleeper {
         if isHeadSent, due == 0, plan.source.hasDeltas, !isCommentDue { return nextDeadline(start) }
         core.body.clear()
         if isCommentDue, let comments = plan.faults.comments {
-            var comment = plan.dialect.commentFrame
-            core.body.writeBuffer(&comment)
+            core.body.writeBytes(plan.format.replies.keepAlive)
             nextComment = now + .seconds(comments)
         }
         let before = events
@@ -140,7 +140,7 @@ final class ReplyStream: TimerWheel.Sleeper {
         return now
     }
 
-    /// How many deltas should be on their way by now and are not: delta k is due at start + k / rate, k from 0.
+    /// The number of deltas that are due and not sent. Delta k is due at start + k / rate, k from 0.
     private func dueDeltas(since start: NIODeadline, _ now: NIODeadline) -> Int {
         guard plan.rate > 0 else { return Self.eventsPerWrite }
         let elapsed = Double((now - start).nanoseconds) / 1e9
@@ -153,20 +153,18 @@ final class ReplyStream: TimerWheel.Sleeper {
         return nextComment.map { min($0, delta) } ?? delta
     }
 
-    /// Appends up to `due` deltas to the body, and the frames around them.
+    /// Appends up to `due` deltas to the body, and the frames before and after them.
     private func fill(_ due: Int) {
         var left = due
         while !isSourceDone, left > 0 || !plan.source.hasDeltas {
             if let after = plan.faults.badJSON, events == after {
-                var broken = plan.dialect.brokenFrame
-                core.body.writeBuffer(&broken)
+                core.body.writeBytes(BrokenFrame.bytes(plan.format))
                 plan.faults.badJSON = nil
                 events += 1
                 continue
             }
             if let after = plan.faults.errorFrame, events >= after {
-                var frame = plan.dialect.errorFrame(.overloaded, isFirst: events == 0)
-                core.body.writeBuffer(&frame)
+                plan.source.fail(.overloaded, into: &core.body)
                 events += 1
                 isSourceDone = true
                 return
@@ -182,13 +180,13 @@ final class ReplyStream: TimerWheel.Sleeper {
         }
     }
 
-    /// Sends the body gathered, with the head before it the first time and the end after it the last time.
+    /// Sends the gathered body: with the head if it is the first, with the end if it is the last.
     private func send(_ sink: any ReplySink) {
-        if shaper != nil {
-            if !isHeadSent { shaper?.push(head: plan.head) }
+        if bodyWriter != nil {
+            if !isHeadSent { bodyWriter?.push(head: plan.head) }
             isHeadSent = true
-            shaper?.push(core.body)
-            if isSourceDone { shaper?.finish() }
+            bodyWriter?.push(core.body)
+            if isSourceDone { bodyWriter?.finish() }
             return
         }
         core.out.clear()
