@@ -101,8 +101,7 @@ extension Engine {
         arm(request)
     }
 
-    private func encode(_ request: Request, _ dialect: WireFormat, key: String?) throws(AttemptError) -> HTTPRequest
-    {
+    private func encode(_ request: Request, _ dialect: WireFormat, key: String?) throws(AttemptError) -> HTTPRequest {
         do throws(APIError) {
             return try dialect.encode(request.nextChat, endpoint: request.spec.endpoint, key: key)
         } catch {

@@ -1,7 +1,6 @@
 // The server's side of requests: what a path serves, and a body decoded into the common form.
 
 package import Chat
-package import HTTP
 package import JSON
 
 /// Decodes the requests of one format.

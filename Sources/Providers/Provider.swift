@@ -1,19 +1,19 @@
-// A provider known by name.
+// A provider and its endpoints.
 
 public import Chat
 
-/// A provider known by name.
+/// A provider and its endpoints.
 public struct Provider: Sendable, Equatable {
-    /// One wire format that a provider speaks.
+    /// One wire format of a provider.
     public struct Endpoint: Sendable, Equatable {
-        /// The dialect's name.
+        /// The name of the wire format.
         public var dialect: String
-        /// The API's root; empty where each customer has one of their own.
+        /// The base URL; empty if each customer has another.
         public var baseURL: String
-        /// What the provider does differently.
+        /// Differences from the format.
         public var quirks: Quirks
 
-        /// A endpoint of the given parts.
+        /// An endpoint of a wire format.
         public init(dialect: String, baseURL: String, quirks: Quirks = Quirks()) {
             self.dialect = dialect
             self.baseURL = baseURL
@@ -21,22 +21,22 @@ public struct Provider: Sendable, Equatable {
         }
     }
 
-    /// The name used in scripts: "deepseek".
+    /// The name in scripts: "deepseek".
     public var name: String
-    /// The name shown to people: "DeepSeek".
+    /// The name in messages: "DeepSeek".
     public var title: String
-    /// The wire formats it speaks, the usual one first; never empty.
+    /// Its wire formats, the default first; never empty.
     public var endpoints: [Endpoint]
-    /// The environment variable that holds the key; nil for servers on this machine, which need none.
+    /// The environment variable of the key; nil for local servers, which need none.
     public var keyVariable: String?
-    /// A model to begin with; providers rename theirs often. Nil where there is no good guess.
+    /// A model for first requests; providers rename theirs often.
     public var model: String?
-    /// The page that says all this.
+    /// The documentation of the API.
     public var documentation: String
 
     /// A provider with the given endpoints.
     /// - Parameters:
-    ///   - endpoint: the wire format it is asked in unless the client names another.
+    ///   - endpoint: the default wire format.
     ///   - others: further wire formats.
     public init(
         name: String, title: String, endpoint: Endpoint, others: [Endpoint] = [], keyVariable: String? = nil,
@@ -50,14 +50,14 @@ public struct Provider: Sendable, Equatable {
         self.documentation = documentation
     }
 
-    /// The usual wire format.
+    /// The default wire format.
     public var dialect: String { endpoints[0].dialect }
-    /// The usual root.
+    /// The default base URL.
     public var baseURL: String { endpoints[0].baseURL }
-    /// True for servers that run on this machine and need no key.
+    /// True for servers on this machine, which need no key.
     public var isLocal: Bool { keyVariable == nil }
 
-    /// How it is asked in that dialect (nil: the usual one); nil if it does not speak it.
+    /// The endpoint with that wire format (nil: the default); nil if there is none.
     public func endpoint(_ dialect: String?) -> Endpoint? {
         dialect.map { name in endpoints.first { $0.dialect == name } } ?? endpoints[0]
     }

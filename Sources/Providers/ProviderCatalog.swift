@@ -1,31 +1,31 @@
-// The providers known by name. Data alone: a new provider of a known dialect is one entry here and no code.
+// The built-in providers. To add one with a known wire format, add an entry.
 
 internal import Chat
 
-/// The presets, and how to find one.
+/// The built-in providers.
 package enum ProviderCatalog {
-    /// All of them: hosted ones in the order in which a key is looked for, then local ones.
+    /// Hosted providers in the order in which their keys are searched, then local ones.
     package static let all: [Provider] = hosted + local
 
-    /// The preset of that name, case aside.
+    /// The provider with that name, in any case.
     package static func named(_ name: String) -> Provider? { ProviderTable().named(name) }
 
-    /// The preset's name that was probably meant by `name`.
+    /// The name most similar to `name`.
     package static func suggestion(for name: String) -> String? { ProviderTable().suggestion(for: name) }
 
-    /// Chat Completions at that root.
+    /// Chat Completions at a base URL.
     private static func chat(_ baseURL: String, _ quirks: Quirks = Quirks()) -> Provider.Endpoint {
         var quirks = quirks
         quirks.takesThinkingParts = quirks.reasoningEcho == .parts
         return Provider.Endpoint(dialect: "openai", baseURL: baseURL, quirks: quirks)
     }
 
-    /// Responses at that root.
+    /// Responses at a base URL.
     private static func responses(_ baseURL: String, _ quirks: Quirks = Quirks()) -> Provider.Endpoint {
         Provider.Endpoint(dialect: "responses", baseURL: baseURL, quirks: quirks)
     }
 
-    /// Messages at that root.
+    /// Messages at a base URL.
     private static func messages(
         _ baseURL: String, _ quirks: Quirks = Quirks(continuation: .prefill)
     ) -> Provider.Endpoint {
@@ -73,7 +73,7 @@ package enum ProviderCatalog {
             endpoint: chat("https://api.groq.com/openai/v1", Quirks(continuation: .prefill, reasoningEcho: .drop)),
             keyVariable: "GROQ_API_KEY", model: "llama-3.3-70b-versatile",
             documentation: "https://console.groq.com/docs/openai"),
-        // Mistral refuses `stream_options` with 422, and reports usage unasked. Its reasoning stands in the content.
+        // Mistral refuses `stream_options` with 422, and always reports usage. Its reasoning is in the content.
         Provider(
             name: "mistral", title: "Mistral",
             endpoint: chat(
@@ -122,7 +122,7 @@ package enum ProviderCatalog {
             endpoint: Provider.Endpoint(dialect: "cohere", baseURL: "https://api.cohere.com"),
             others: [chat("https://api.cohere.ai/compatibility/v1")], keyVariable: "CO_API_KEY",
             model: "command-a-03-2025", documentation: "https://docs.cohere.com/reference/chat-stream"),
-        // Each customer has a root of their own: https://RESOURCE.openai.azure.com/openai/v1.
+        // Each customer has a base URL: https://RESOURCE.openai.azure.com/openai/v1.
         Provider(
             name: "azure", title: "Azure OpenAI",
             endpoint: chat(
@@ -134,7 +134,7 @@ package enum ProviderCatalog {
             name: "huggingface", title: "Hugging Face", endpoint: chat("https://router.huggingface.co/v1"),
             keyVariable: "HF_TOKEN", model: "openai/gpt-oss-120b",
             documentation: "https://huggingface.co/docs/inference-providers/tasks/chat-completion"),
-        // The root has the customer's project and place in it; the key is a short-lived token (gcloud auth
+        // The base URL has the customer's project and region; the key is a short-lived token (gcloud auth
         // print-access-token).
         Provider(
             name: "vertex", title: "Google Vertex AI",

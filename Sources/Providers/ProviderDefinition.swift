@@ -1,5 +1,5 @@
-// Providers that users define themselves, as a table of plain values: `llm.provider{...}` in a script or in the
-// configuration file. Reads that table; a name that is known already changes only what the table says.
+// Providers that users define in a table: `llm.provider{...}` in a script or in the configuration file. A table with a known
+// name changes only the members that it has.
 
 internal import Base
 package import Chat
@@ -8,12 +8,12 @@ internal import HTTP
 package import JSON
 
 extension Provider {
-    /// The provider that a definition describes.
+    /// The provider of a definition.
     /// - Parameters:
     ///   - definition: `name`, `title`, `dialect`, `base_url`, `key_env` (false for none), `model`, `documentation`,
     ///     `quirks`, and `dialects`: further wire formats, by name, each a base URL or {base_url, quirks}.
-    ///   - known: the provider of that name so far.
-    /// - Throws: an `APIError` of kind `config` that names the member at fault.
+    ///   - known: the provider that has the name already.
+    /// - Throws: an `APIError` of kind `config` that names the invalid member.
     package init(_ definition: JSONObject, over known: Provider?) throws(APIError) {
         let reader = ProviderDefinition(definition)
         let name = try reader.text("name") ?? ""
@@ -40,7 +40,7 @@ extension Provider {
     }
 }
 
-/// Reads the members of one definition.
+/// Decodes the members of one definition.
 private struct ProviderDefinition {
     static let members = [
         "name", "title", "dialect", "base_url", "key_env", "model", "documentation", "quirks", "dialects",
@@ -74,7 +74,7 @@ private struct ProviderDefinition {
         return name
     }
 
-    /// `key_env = false` says that no key is needed.
+    /// `key_env = false` means that no key is needed.
     func keyVariable(_ known: Provider?) throws(APIError) -> String? {
         if object["key_env"] == false { return nil }
         guard let name = try text("key_env") else { return known?.keyVariable }
@@ -86,7 +86,7 @@ private struct ProviderDefinition {
         _ dialect: String, baseURL: String, quirks: JSONValue?, over earlier: Provider.Endpoint?, at place: String
     ) throws(APIError) -> Provider.Endpoint {
         do throws(APIError) {
-            // Where each customer has an address of their own, the preset has none.
+            // A provider whose customers have different base URLs has none.
             if !baseURL.isEmpty || earlier?.baseURL.isEmpty != true { _ = try BaseURL(baseURL) }
         } catch {
             throw APIError(kind: .config, message: "llm.provider: \(error.message)")
@@ -176,7 +176,7 @@ private struct ProviderDefinition {
 }
 
 extension Quirks.ThinkTags {
-    /// The value of `think_tags`: true, false or "open"; nil for any other.
+    /// The value of `think_tags`: true, false or "open"; nil for others.
     package init?(_ value: JSONValue) {
         switch value {
         case true: self = .on

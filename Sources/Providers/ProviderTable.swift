@@ -1,20 +1,19 @@
-// The providers that are known to one script or command: the presets, what the configuration file made of them, and what
-// the script defines itself. Data alone.
+// The providers of one script or command: the built-in ones, changed and extended by the configuration file and the script.
 
 internal import Base
 
 /// Providers by name.
 package struct ProviderTable: Sendable {
-    /// All of them, in the order in which a key is looked for.
+    /// All providers in the order in which their keys are searched.
     package private(set) var all: [Provider]
 
-    /// The presets, and those that replace or follow them.
+    /// The built-in providers, and others that replace or follow them.
     package init(defining own: [Provider] = []) {
         all = ProviderCatalog.all
         for preset in own { define(preset) }
     }
 
-    /// Adds a provider, or replaces the one of that name.
+    /// Adds a provider, or replaces the one with its name.
     package mutating func define(_ preset: Provider) {
         if let index = all.firstIndex(where: { $0.name == preset.name }) {
             all[index] = preset
@@ -23,13 +22,13 @@ package struct ProviderTable: Sendable {
         }
     }
 
-    /// The provider of that name, case aside.
+    /// The provider with that name, in any case.
     package func named(_ name: String) -> Provider? {
         let wanted = name.lowercased()
         return all.first { $0.name == wanted }
     }
 
-    /// The name that was probably meant.
+    /// The most similar name.
     package func suggestion(for name: String) -> String? {
         NearestName.suggestion(for: name, among: all.map(\.name))
     }

@@ -152,7 +152,8 @@ import Testing
             let server = Self.server()
             useProxy(9)
             for own in ["http://127.0.0.1:\(server.port)/v1", nil] {
-                var configuration = EngineConfiguration(credentials: { _ in nil }, dialect: { _ in WireFormat.openAIChat })
+                var configuration = EngineConfiguration(
+                    credentials: { _ in nil }, dialect: { _ in WireFormat.openAIChat })
                 configuration.ownServer = own
                 let engine = try Engine(configuration)
                 engine.submit(.start(RequestID(1), Self.spec("http://127.0.0.1:\(server.port)", retries: 0)))

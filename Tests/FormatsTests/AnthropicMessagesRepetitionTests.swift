@@ -53,7 +53,8 @@ import Testing
         }
         let repeated = StreamHarness.run(frames: frames, dialect: WireFormat.anthropicMessages)
         let alone = StreamHarness.run(
-            frames: frames.enumerated().map { ($1.0, $1.1, Self.unlike($1.2, $0)) }, dialect: WireFormat.anthropicMessages)
+            frames: frames.enumerated().map { ($1.0, $1.1, Self.unlike($1.2, $0)) },
+            dialect: WireFormat.anthropicMessages)
         #expect(repeated.events == alone.events)
         #expect(repeated.summary == alone.summary)
         #expect(repeated.message == alone.message)
@@ -75,7 +76,8 @@ import Testing
         let name = seed % 2 == 0 ? "event: content_block_delta\n" : ""
         let body = Array(payloads.map { "\(name)data: \($0)\n\n" }.joined().utf8)
         let alone = StreamHarness.run(
-            frames: payloads.enumerated().map { (.data, "", Self.unlike($1, $0)) }, dialect: WireFormat.anthropicMessages)
+            frames: payloads.enumerated().map { (.data, "", Self.unlike($1, $0)) },
+            dialect: WireFormat.anthropicMessages)
         for most in [1, 40, 700, 5000, body.count] {
             let outcome = StreamHarness.run(
                 body: body, sizes: { most == body.count ? most : Int.random(in: 1...most, using: &random) },

@@ -101,7 +101,8 @@ import Testing
     // MARK: Requests
 
     private static let dialects: [WireFormat] = [
-        WireFormat.openAIChat, WireFormat.openAIResponses, WireFormat.anthropicMessages, WireFormat.gemini, WireFormat.ollama,
+        WireFormat.openAIChat, WireFormat.openAIResponses, WireFormat.anthropicMessages, WireFormat.gemini,
+        WireFormat.ollama,
         WireFormat.cohere,
     ]
 

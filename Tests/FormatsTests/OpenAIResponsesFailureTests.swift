@@ -82,7 +82,8 @@ import Testing
     ]
 
     @Test(arguments: cases) private func failure(_ one: Case) throws {
-        let outcome = StreamHarness.run(frames: [(one.kind, one.name, one.payload)], dialect: WireFormat.openAIResponses)
+        let outcome = StreamHarness.run(
+            frames: [(one.kind, one.name, one.payload)], dialect: WireFormat.openAIResponses)
         let error = try #require(outcome.error)
         #expect(error.kind == one.expected)
         #expect(error.message == one.message)

@@ -1,10 +1,11 @@
 // A reply that a server encodes is what the client's decoder of the same format returns.
 
 import Chat
-@testable import Formats
 import HTTP
 import JSON
 import Testing
+
+@testable import Formats
 
 @Suite struct ReplyRoundTripTests {
     /// A format in one of its framings, and what it cannot express.

@@ -1,10 +1,11 @@
 // A request that a client encodes is what the server's decoder of the same format returns.
 
 import Chat
-@testable import Formats
 import HTTP
 import JSON
 import Testing
+
+@testable import Formats
 
 /// A format, and what it cannot express.
 private struct RoundTripFormat: Sendable, CustomTestStringConvertible {
@@ -136,7 +137,8 @@ private struct RoundTripFormat: Sendable, CustomTestStringConvertible {
                 "response_format": ["type": "json_object"],
             ])
         var decoded = try test.decoded(request)
-        #expect(decoded.chat.messages == request.messages && decoded.chat.parameters.sorted == request.parameters.sorted)
+        #expect(
+            decoded.chat.messages == request.messages && decoded.chat.parameters.sorted == request.parameters.sorted)
         #expect(decoded.chat.system?.hasPrefix("Be brief.") == true && decoded.chat.continuing == nil)
         request.continuing = "So far"
         decoded = try test.decoded(request, quirks: Quirks(continuation: .prefill))
@@ -155,7 +157,7 @@ private struct RoundTripFormat: Sendable, CustomTestStringConvertible {
 }
 
 extension WireFormat: CustomTestStringConvertible {
-    public var testDescription: String { name }
+    package var testDescription: String { name }
 }
 
 extension ChatRequest {

@@ -1,5 +1,4 @@
-// The places of Messages events, as AnthropicMessagesDecoder reads them. A reading that is added there is added here:
-// FrameFieldsTests holds the two together.
+// Paths of Messages events, as AnthropicMessagesDecoder reads them. FrameFieldsTests compares the two.
 
 extension FrameFields {
     static let anthropicMessages = FrameFields(

@@ -1,29 +1,28 @@
-// A conversation on its way into a Messages body: the system prompt apart, user and assistant by turns, results of tools
-// in the user's turn. Called by AnthropicMessagesRequestEncoder alone.
+// Encodes the conversation of a Messages request: the system prompt apart, turns of user and assistant, results of tools
+// in user turns.
 
 internal import Chat
 internal import JSON
 
-/// Writes conversations.
 struct AnthropicMessagesHistory {
     let context: RequestContext
 
-    /// A conversation as the body has it.
+    /// The members of the body.
     struct Conversation {
-        /// Text, or blocks of text where one of them has members of its own (`cache_control`).
+        /// Text, or blocks of text if one of them has other members (`cache_control`).
         var system: JSONValue?
         var messages: [JSONValue]
-        /// Where the provider's code waits for the results of calls that it made.
+        /// The container of the provider's code execution, if it waits for results of calls.
         var container: JSONValue?
     }
 
-    /// One turn: messages of one speaker in a row are one.
+    /// Consecutive messages of one role.
     private struct Turn {
         var role: String
         var blocks: [JSONObject]
 
-        /// Results stand first: the provider wants each directly behind its call. One plain text is a string. Nil for
-        /// thinking alone: "the final block in an assistant message cannot be `thinking`".
+        /// Results are first, because the provider requires them directly after their calls. One plain text is a string. Nil
+        /// for thinking alone: "the final block in an assistant message cannot be `thinking`".
         var written: JSONValue? {
             let isResult: (JSONObject) -> Bool = { $0["type"] == "tool_result" }
             var ordered = blocks.filter(isResult) + blocks.filter { !isResult($0) }
@@ -36,7 +35,7 @@ struct AnthropicMessagesHistory {
         }
     }
 
-    /// - Throws: an `APIError` that names the member at fault.
+    /// - Throws: an `APIError` that names the invalid member.
     func conversation(of request: ChatRequest) throws(APIError) -> Conversation {
         var system: [JSONObject] = []
         var turns: [Turn] = []
@@ -99,7 +98,7 @@ struct AnthropicMessagesHistory {
 
     // MARK: Content
 
-    /// Nil for text of nothing but white space, which the provider refuses.
+    /// Nil for blank text, which the provider refuses.
     private static func text(_ text: String, _ extra: JSONObject = [:]) -> JSONObject? {
         guard !text.allSatisfy(\.isWhitespace) else { return nil }
         var block: JSONObject = ["type": "text", "text": .string(text)]
@@ -133,7 +132,7 @@ struct AnthropicMessagesHistory {
 
     // MARK: Replies
 
-    /// The reply's own blocks, if nobody has changed what they say; else blocks made of the common members.
+    /// The native blocks of a reply if their text and calls are unchanged, else blocks of the common members.
     private func assistant(_ message: Message) throws(APIError) -> [JSONObject] {
         if let native = message.native(for: "anthropic"), let blocks = native["content"]?.array?.compactMap(\.object),
             Self.says(blocks, message)
@@ -150,7 +149,7 @@ struct AnthropicMessagesHistory {
             }
     }
 
-    /// A call with a legal name and an object for its input; other blocks as they are.
+    /// A call with a valid name and an object as input; other blocks unchanged.
     private static func mended(_ block: JSONObject, _ legal: LegalCalls) -> JSONObject {
         block["type"] == "tool_use" ? legal.mended(block, arguments: "input") : block
     }
@@ -164,7 +163,7 @@ struct AnthropicMessagesHistory {
         return zip(message.toolCalls, calls).allSatisfy { $0.agrees(name: $1["name"], arguments: $1["input"]) }
     }
 
-    /// Blocks whose calls bear the ids that their results bear.
+    /// Blocks whose calls have the ids of their results.
     private static func withIDs(of message: Message, _ blocks: [JSONObject]) -> [JSONObject] {
         var ids = message.toolCalls.map(\.id)[...]
         return blocks.map { block in
@@ -175,13 +174,12 @@ struct AnthropicMessagesHistory {
         }
     }
 
-    /// Arguments of no whole JSON have a form of their own here.
+    /// Arguments that are not whole JSON have a form of their own.
     private static func input(_ call: ToolCall) -> JSONValue {
         call.arguments ?? AnthropicMessagesContent.broken(json: call.argumentsJSON)
     }
 
-    /// Calls may come from another provider, or from a gateway to one: an id gets nothing but the letters, digits, _ and -
-    /// that this one takes (Messages API reference, `tool_use.id`: `^[a-zA-Z0-9_-]+$`).
+    /// Calls may be from another provider. Ids are letters, digits, _ and - here (Messages API reference, `tool_use.id`: `^[a-zA-Z0-9_-]+$`).
     private static let callIDs = CallIDRule { id, _ in
         String(id.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "_" })
     }

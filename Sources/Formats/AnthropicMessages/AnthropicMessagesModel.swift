@@ -1,24 +1,24 @@
-// What a model's name says of what it takes. Messages tell no one; a request that asks for the wrong thing is refused.
+// Capabilities of Claude models by their names. Messages has no other way to know them before a request is refused.
 
-/// Reads names of models.
+/// Capabilities by names.
 enum AnthropicMessagesModel {
-    /// Whether it is Claude 4.6 or later. Those decide themselves how much to think, and take no beginning of a reply
-    /// (https://docs.anthropic.com/en/docs/about-claude/models/migration-guide). Claude before, and models of others
-    /// behind this format, are given a number of tokens to think with, and go on from what they are given.
+    /// Whether it is Claude 4.6 or later. These models decide how much they think, and do not continue partial replies
+    /// (https://docs.anthropic.com/en/docs/about-claude/models/migration-guide). Earlier Claude models, and other models
+    /// with this format, take a number of tokens for thinking and continue partial replies.
     static func isSinceClaude46(_ model: String) -> Bool { version(of: model).map { $0 >= (4, 6) } ?? false }
 
-    /// Whether it is Claude 4.7 or later: those take no number of tokens to think with
+    /// Whether it is Claude 4.7 or later, which takes no number of tokens for thinking
     /// (https://docs.anthropic.com/en/docs/build-with-claude/adaptive-thinking).
     static func isSinceClaude47(_ model: String) -> Bool { version(of: model).map { $0 >= (4, 7) } ?? false }
 
-    /// The most tokens of a reply that it takes, where that is less than our defaults may come to: Opus 4 and 4.1
+    /// The maximum of `max_tokens` of models for which it is below the defaults here: Opus 4 and 4.1
     /// (https://docs.anthropic.com/en/docs/about-claude/models/overview).
     static func mostTokens(_ model: String) -> Int64? {
         guard model.lowercased().contains("opus"), let version = version(of: model) else { return nil }
         return version >= (4, 0) && version < (4, 5) ? 32_000 : nil
     }
 
-    /// Nil for what is no Claude; a Claude without a number counts as the latest.
+    /// Nil for other models. A Claude model without a number counts as the latest.
     private static func version(of model: String) -> (Int, Int)? {
         let words = model.lowercased().split { !$0.isLetter && !$0.isNumber }
         guard let claude = words.firstIndex(of: "claude") else { return nil }

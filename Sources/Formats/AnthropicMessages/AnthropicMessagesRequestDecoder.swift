@@ -1,7 +1,6 @@
 // Decodes Messages requests. Refuses what Anthropic refuses: turns in disorder, calls without results, changed thinking.
 
 internal import Chat
-internal import HTTP
 internal import JSON
 
 struct AnthropicMessagesRequestDecoder: RequestDecoder {

@@ -1,18 +1,16 @@
-// How Messages are asked for: the body, the address, the headers. Called by AnthropicMessagesFormat alone. The conversation is
-// written by AnthropicMessagesHistory.swift, thinking by AnthropicMessagesThinking.swift.
+// Encodes Messages requests. The conversation is in AnthropicMessagesHistory.swift, thinking in
+// AnthropicMessagesThinking.swift.
 
 internal import Chat
 internal import HTTP
 internal import JSON
 
-/// One request on its way to the wire.
 struct AnthropicMessagesRequestEncoder: RequestEncoder {
-    /// How many tokens a reply may have where the script says nothing: Messages has no default of its own. Every model
-    /// since Claude 3.5 takes it.
+    /// The default of `max_tokens`, which Messages requires. Every model since Claude 3.5 accepts it.
     static let defaultMaxTokens: Int64 = 8192
-    /// The same where the model thinks, because its thinking counts: the least that a thinking model of Claude's allows.
+    /// The default of `max_tokens` for a model that thinks: the smallest maximum of a thinking Claude model.
     static let defaultMaxTokensThinking: Int64 = 32_000
-    /// The version of the format that is spoken (https://docs.anthropic.com/en/api/versioning).
+    /// The version of the format (https://docs.anthropic.com/en/api/versioning).
     static let version = "2023-06-01"
 
     static let keyField = Quirks.KeyField.header("x-api-key")
@@ -23,7 +21,7 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
 
     func url() throws(APIError) -> String { try root().appending("/messages") }
 
-    /// People write the root that Anthropic's own libraries want, which put "/v1" behind it.
+    /// The base URL. Anthropic's own libraries take it without "/v1", which is appended here too.
     private func root() throws(APIError) -> BaseURL {
         let root = try BaseURL(endpoint.baseURL)
         guard root.path.isEmpty || root.path.hasSuffix("/anthropic") else { return root }
@@ -49,7 +47,7 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
         if let stop = try options.takeStop() { body["stop_sequences"] = .array(stop) }
         if let user = options.take(.user) { body["metadata"] = ["user_id": user] }
         options.move(Self.optionNames, to: &body)
-        // One reply is what there is, and its usage always comes.
+        // There is one reply, always with its usage.
         if options.take(.n).map({ $0 != 1 }) == true { try context.cannotExpress("n") }
         _ = options.take(.streamOptions)
         try options.finish(into: &body)
@@ -91,7 +89,7 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
         }
     }
 
-    // MARK: The form of the answer
+    // MARK: Response format
 
     /// https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs
     private func add(_ format: ResponseFormat, to body: inout JSONObject) throws(APIError) {
@@ -110,10 +108,10 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
         body.merge(["output_config": ["format": .object(form)]])
     }
 
-    // MARK: Going on
+    // MARK: Continuation
 
-    /// The reply so far as a last message of the assistant's, which the model goes on with. The provider takes none that
-    /// ends in white space, and none before thinking.
+    /// The partial reply as last message, which the model continues. The provider refuses one that ends in white space, and
+    /// one before thinking.
     private func partialReply(isThinking: Bool) throws(APIError) -> [JSONValue] {
         guard let text = request.continuing else { return [] }
         guard endpoint.quirks.continuation == .prefill, !AnthropicMessagesModel.isSinceClaude46(request.model) else {

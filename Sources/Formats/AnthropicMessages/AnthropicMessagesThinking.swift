@@ -1,15 +1,15 @@
-// Thinking on its way into a Messages body: newer models decide themselves how much to think, older ones are given a
-// number of tokens. Called by AnthropicMessagesRequestEncoder alone.
+// Encodes the option `thinking` for Messages: newer models decide how much they think, older models take a number of
+// tokens.
 
 internal import Chat
 internal import JSON
 
-/// What a request says about thinking, and the room for the reply that goes with it.
+/// Thinking, and the maximum of the reply's tokens, which includes it.
 /// https://docs.anthropic.com/en/docs/build-with-claude/adaptive-thinking, .../extended-thinking, .../effort
 struct AnthropicMessagesThinking {
-    /// The least number of tokens that may be given for thinking.
+    /// Minimum of tokens for thinking.
     static let leastBudget: Int64 = 1024
-    /// What is given where the script says only how hard, or nothing.
+    /// Tokens for each effort.
     private static let budgets: [String: Int64] = [
         "minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 24_576,
     ]
@@ -18,9 +18,9 @@ struct AnthropicMessagesThinking {
     private let model: String
     private let isAdaptive: Bool
     private let context: RequestContext
-    /// How many tokens the reply may have, thinking included.
+    /// Maximum tokens of the reply, thinking included.
     let maxTokens: Int64
-    /// Whether the script says so; else it is a default.
+    /// Whether `maxTokens` is of the script; otherwise it is a default.
     let isMaxGiven: Bool
 
     init(_ thinking: Thinking, model: String, maxTokens: Int64?, context: RequestContext) {
@@ -53,7 +53,7 @@ struct AnthropicMessagesThinking {
             (budget ?? 0) + AnthropicMessagesRequestEncoder.defaultMaxTokens)
     }
 
-    /// The members of the body: `thinking`, and `output_config.effort` where the model takes it.
+    /// The members of the body: `thinking`, and `output_config.effort` if the model has it.
     func written() throws(APIError) -> JSONObject? {
         switch thinking {
         case .unsaid: return nil
@@ -82,7 +82,7 @@ struct AnthropicMessagesThinking {
         }
     }
 
-    /// Without `display` the newest models send the signature alone.
+    /// Without `display` the newest models send only the signature.
     private func adaptive(_ effort: String?) -> JSONObject {
         var body: JSONObject = ["thinking": ["type": "adaptive", "display": "summarized"]]
         if let effort { body["output_config"] = ["effort": .string(Self.word(effort))] }
@@ -112,6 +112,6 @@ struct AnthropicMessagesThinking {
         return min(budget, max(Self.leastBudget, maxTokens / 2))
     }
 
-    /// The provider has no word for less than "low".
+    /// The lowest effort of the provider is "low".
     private static func word(_ effort: String) -> String { effort == "minimal" ? "low" : effort }
 }

@@ -1,5 +1,4 @@
-// The places of Cohere's events, of both versions, as CohereDecoder reads them. A reading that is added there is added
-// here: FrameFieldsTests holds the two together.
+// Paths of Cohere chat events, versions 1 and 2, as CohereDecoder reads them. FrameFieldsTests compares the two.
 
 extension FrameFields {
     static let cohere = FrameFields(
@@ -58,7 +57,7 @@ extension FrameFields {
                     "{type=message-start}.delta.message.**", "type", "index", "event_type", "is_finished",
                     "generation_id", "delta.message.role", "message.role",
                     "delta.message.content.type", "message.content[].type",
-                    // The whole reply once more.
+                    // A copy of the whole reply.
                     "{event_type=stream-end}.response.(text|chat_history|generation_id|citations|documents).**",
                     "{event_type=stream-end}.response.(search_queries|search_results).**", "chat_history.**",
                 ]

@@ -1,7 +1,6 @@
 // Decodes Cohere chat requests. Refuses what Cohere refuses: unknown roles, results without calls.
 
 internal import Chat
-internal import HTTP
 internal import JSON
 
 struct CohereRequestDecoder: RequestDecoder {

@@ -1,11 +1,9 @@
-// How Cohere's chat endpoint is asked: Chat Completions' messages and tools, its own names for sampling. Called by
-// CohereFormat alone.
+// Encodes Cohere chat requests: messages and tools of Chat Completions, other names for sampling.
 
 internal import Chat
 internal import HTTP
 internal import JSON
 
-/// One request on its way to the wire.
 struct CohereRequestEncoder: RequestEncoder {
     static let optionNames: OptionNames = [
         (.temperature, "temperature"), (.topP, "p"), (.topK, "k"), (.seed, "seed"), (.logprobs, "logprobs"),
@@ -27,7 +25,7 @@ struct CohereRequestEncoder: RequestEncoder {
         var messages: [JSONValue] = []
         for message in read {
             let form = try written(message, legal)
-            // It takes no message without content.
+            // A message without content is refused.
             if message.role == .assistant, message.toolCalls.isEmpty, Message.isBlank(message.text) { continue }
             messages.append(form)
         }
@@ -97,7 +95,7 @@ struct CohereRequestEncoder: RequestEncoder {
         }
     }
 
-    /// A plain string where the message is text alone.
+    /// A plain string if the message is text alone.
     private func content(_ message: Message) throws(APIError) -> JSONValue {
         let isText = message.parts.allSatisfy { if case .text = $0 { true } else { false } }
         if isText { return .string(message.text) }

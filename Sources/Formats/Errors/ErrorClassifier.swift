@@ -1,31 +1,29 @@
-// What a failure means, decided in one place for statuses, error bodies and errors inside a stream alike. Every
-// dialect asks here; nothing else in the program looks at provider error codes.
+// Classifies errors of providers: statuses, error bodies and errors inside streams, for all formats. No other code reads
+// provider error codes.
 
 package import Chat
 
-/// Sorts a provider's error into a kind, and says whether the same request may succeed later.
+/// Assigns a kind to a provider's error, and whether the same request may succeed later.
 package enum ErrorClassifier {
-    /// The kind of an error, and whether it may heal.
+    /// A classified error.
     package struct Verdict: Sendable, Equatable {
-        /// What kind of failure it is.
         package var kind: ErrorKind
         /// Whether the same request may succeed later.
         package var isRetryable: Bool
 
-        /// A verdict of the given parts.
         package init(_ kind: ErrorKind, isRetryable: Bool = false) {
             self.kind = kind
             self.isRetryable = isRetryable
         }
     }
 
-    /// Classifies by status, refined by the provider's words. A code that says more than the status wins: quota under
-    /// a 429 never heals, an unknown key under a 400 is no malformed request.
+    /// Classifies by status and by the provider's codes. A code that is more specific than the status wins: a used-up quota
+    /// with 429 is not retryable, an unknown key with 400 is not a malformed request.
     /// - Parameters:
-    ///   - status: the HTTP status, or the one the error names inside a stream; nil where neither is known.
+    ///   - status: the HTTP status, or the one in the error of a stream; nil if neither is known.
     ///   - words: the provider's code and type strings, as sent.
-    ///   - message: the provider's message; read only for what some providers say in prose alone.
-    ///   - isLongQuota: whether the body says that a quota of a day or more is used up.
+    ///   - message: the provider's message, for errors that some providers have no code for.
+    ///   - isLongQuota: whether the body reports that a quota of a day or more is used up.
     package static func classify(
         status: Int?, words: [String], message: String, isLongQuota: Bool = false
     ) -> Verdict {
@@ -37,7 +35,7 @@ package enum ErrorClassifier {
         return words.lazy.compactMap(byType).first ?? Verdict(.provider)
     }
 
-    // MARK: Codes that outweigh the status
+    // MARK: Codes more specific than the status
 
     private static let quotaCodes: Set<String> = [
         "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error",
@@ -65,14 +63,14 @@ package enum ErrorClassifier {
         return nil
     }
 
-    // MARK: What is said in prose alone
+    // MARK: Errors without a code
 
     private static let quotaProse = [
         "insufficient balance", "insufficient quota", "insufficient credits", "credit balance is too low",
         "out of credits", "used all available credits", "exceeded your current quota", "billing hard limit",
     ]
-    // Limits that do not heal within any wait: OpenRouter "free-models-per-day", OpenAI and Groq "requests per day (RPD)",
-    // Cohere "1000 API calls / month". Under 429, or in a stream.
+    // Limits that no wait overcomes: OpenRouter "free-models-per-day", OpenAI and Groq "requests per day (RPD)",
+    // Cohere "1000 API calls / month". With 429, or in a stream.
     private static let longQuotaProse = [
         "per day", "per-day", "per_day", "/day", "/ day", "(rpd)", "(tpd)", "daily limit", "daily quota",
         "daily request",
@@ -89,7 +87,7 @@ package enum ErrorClassifier {
     private static let overloadProse = ["overloaded", "server busy", "server is busy"]
 
     private static func byProse(_ message: String, status: Int?, words: [String]) -> Verdict? {
-        // Google calls each per-minute limit an exceeded quota (and sends a RetryInfo); those heal.
+        // Google calls each per-minute limit an exceeded quota and sends a RetryInfo; those are retryable.
         let isGoogleLimit = words.contains("resource_exhausted")
         if !isGoogleLimit, status.map({ [400, 402, 403, 429].contains($0) }) ?? true,
             quotaProse.contains(where: message.contains)
@@ -169,7 +167,7 @@ package enum ErrorClassifier {
 }
 
 extension APIError {
-    /// True for a limit on requests at once, and not in a time: 503 and 529, and a 429 with such words (Mistral, Z.ai
+    /// True for a limit of concurrent requests: 503 and 529, and a 429 with such words (Mistral, Z.ai
     /// "concurrency"; Anthropic "concurrent connections").
     package var isAboutConcurrency: Bool {
         if kind == .overloaded { return true }

@@ -1,36 +1,35 @@
-// What an error document says, whatever its shape. Dialects build one from an error body or an in-band error and turn
-// it into an APIError; only ErrorClassifier decides what it means.
+// The members of an error document of any shape, from an error body or a stream. ErrorClassifier classifies it.
 
 internal import Base
 internal import HTTP
 internal import JSON
 
-/// An error as a provider worded it. Providers agree on no shape; this reads all of those seen.
+/// An error as the provider sent it. Decodes all known shapes.
 struct ErrorReport: Equatable {
-    /// The message, with what the provider says elsewhere about the cause; nil where there is none.
+    /// The message, with details of the cause from other members.
     var message: String?
-    /// `code`, as text.
+    /// `code` as text.
     var code: String?
     /// `type`, or Google's `status` word.
     var type: String?
     /// An HTTP status named inside the document.
     var status: Int?
-    /// The provider's id of the request, where the body has it.
+    /// The provider's id of the request.
     var requestID: String?
-    /// Seconds to wait, where the body says so (Google's RetryInfo).
+    /// Seconds to wait (Google's RetryInfo).
     var retryAfter: Double?
     /// Rate headers in the body: OpenRouter "Limits", `error.metadata.headers`.
     var rateHeaders = HTTPHeaders()
     /// A quota of a day or more is used up: Google's `QuotaFailure` (google.rpc, "Rate limits" of the Gemini API).
     var isLongQuota = false
 
-    /// True when nothing at all was found.
+    /// True if no member was found.
     var isEmpty: Bool { message == nil && code == nil && type == nil && status == nil }
 
-    /// Reads a document. Never fails: a value of unknown shape gives an empty report.
+    /// Decodes a document. A value of unknown shape gives an empty report.
     init(_ value: JSONValue) { read(value, depth: 0) }
 
-    /// An error of which only the words are known.
+    /// An error that is text alone.
     init(text: String) { message = Self.trimmed(text) }
 
     private mutating func read(_ value: JSONValue, depth: Int) {
@@ -43,7 +42,7 @@ struct ErrorReport: Equatable {
         }
     }
 
-    /// The innermost error wins; what it leaves out is taken from the document around it.
+    /// The innermost error wins; missing members are taken from the objects around it.
     private mutating func read(_ object: JSONObject, depth: Int) {
         for key in ["error", "errors"] {
             if let inner = object[key], inner.array != nil || inner.object != nil || inner.string != nil {
@@ -71,7 +70,7 @@ struct ErrorReport: Equatable {
                 read(value, depth: depth + 1)
             }
         }
-        // OpenRouter says "Provider returned error" and hides the cause beside it.
+        // OpenRouter's message is "Provider returned error"; the cause is in another member.
         if let metadata = object["metadata"]?.object, let raw = Self.text(metadata["raw"]) {
             let provider = Self.text(metadata["provider_name"]).map { "\($0): " } ?? ""
             message = "\(message ?? "the upstream provider failed") (\(provider)\(Snippet.of(raw, limit: 500)))"

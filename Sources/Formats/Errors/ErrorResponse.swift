@@ -6,14 +6,13 @@ package import HTTP
 internal import JSON
 
 extension APIError {
-    /// The error that a report describes.
-    /// - Parameter status: the HTTP status of the answer. Where that is no error's, the one inside the report counts.
+    /// - Parameter status: the HTTP status of the response. The status in the report counts if that is not an error.
     init(_ report: ErrorReport, status: Int? = nil) {
         let status = status.flatMap { $0 < 300 ? nil : $0 } ?? report.status ?? status
         let verdict = ErrorClassifier.classify(
             status: status, words: [report.code, report.type].compactMap(\.self), message: report.message ?? "",
             isLongQuota: report.isLongQuota)
-        // A code that only repeats the status says less than the type.
+        // The type is more specific than a code that repeats the status.
         let code = report.code == status.map(String.init) ? report.type ?? report.code : report.code ?? report.type
         let fallback = report.code.map { "the provider reported the error \"\($0)\"" }
         self.init(
@@ -42,7 +41,7 @@ package enum ErrorResponse {
         return error
     }
 
-    /// What a body says. JSON wherever it begins (some gateways put a word before it), HTML by its title, else text.
+    /// The report of a body: JSON wherever it begins (some gateways write a word before it), the title of HTML, else text.
     static func report(_ body: [UInt8]) -> ErrorReport {
         if let report = json(body) { return report }
         if let title = Snippet.htmlTitle(body.span) {
@@ -58,11 +57,11 @@ package enum ErrorResponse {
         do throws(JSONError) {
             return ErrorReport(try JSONReader.value(body))
         } catch {
-            return nil  // No JSON is no failure here: the caller reads it another way.
+            return nil  // The caller decodes other bodies.
         }
     }
 
-    /// A message for an answer that brought none.
+    /// A message for a response without one.
     static func describe(_ head: HTTPResponseHead, body: [UInt8]) -> String {
         let phrase = phrases[head.status].map { " (\($0))" } ?? ""
         if (300..<400).contains(head.status) {
@@ -77,7 +76,7 @@ package enum ErrorResponse {
         return "HTTP \(head.status)\(phrase): \(Snippet.of(body.span))"
     }
 
-    /// The first header that names the request for the provider's support.
+    /// The first header with an id of the request.
     static func requestID(_ headers: HTTPHeaders) -> String? {
         let names = [
             "x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id",
@@ -94,7 +93,7 @@ package enum ErrorResponse {
         }
     }
 
-    /// RFC 9110 section 15, and the two that providers added.
+    /// RFC 9110 section 15, and two that providers added.
     private static let phrases: [Int: String] = [
         301: "Moved Permanently", 302: "Found", 303: "See Other", 307: "Temporary Redirect",
         308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required",

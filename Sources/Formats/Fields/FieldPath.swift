@@ -1,9 +1,9 @@
-// Places in JSON frames, and patterns of them: `choices[0].delta.content` and `choices[].delta.content`.
+// Paths in JSON frames, and patterns of paths: `choices[0].delta.content` and `choices[].delta.content`.
 
 internal import Base
 package import JSON
 
-/// A place in a JSON document: member names and positions from its root.
+/// A path in a JSON document: member names and positions from its root.
 package struct FieldPath: Sendable, Hashable, CustomStringConvertible {
     /// One step down.
     package enum Step: Sendable, Hashable {
@@ -11,19 +11,18 @@ package struct FieldPath: Sendable, Hashable, CustomStringConvertible {
         case element(Int)
     }
 
-    /// The steps from the root; none for the root itself.
+    /// The steps from the root; empty for the root.
     package var steps: [Step]
 
-    /// The place after those steps.
     package init(_ steps: [Step] = []) { self.steps = steps }
 
-    /// "choices[0].delta.answer"; "the whole frame" for the root. Names that are no plain words are quoted.
+    /// "choices[0].delta.answer"; "the whole frame" for the root. Names that are not plain words are quoted.
     package var description: String { written { "[\($0)]" } }
 
     /// The same without positions: "choices[].delta.answer".
     package var general: String { written { _ in "[]" } }
 
-    /// Names longer than this are shortened, in characters: a server may put anything into them.
+    /// Maximum characters of a name in a description; a server may send any.
     private static let nameLimit = 64
 
     private func written(_ element: (Int) -> String) -> String {
@@ -54,26 +53,24 @@ package struct FieldPath: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// One value of a document that is neither array nor object, with its place.
+/// A value of a document that is neither array nor object, with its path.
 package struct FieldPlace: Sendable {
-    /// Where it is.
     package var path: FieldPath
-    /// The values on the way, from the document to this one: one more than the path has steps.
+    /// The values from the document to this one: one more than the path has steps.
     var values: [JSONValue]
-    /// The SSE event's name: the type of a document that does not say it.
+    /// The name of the SSE event, the type of a document without one.
     var eventName: String
 
-    /// The value.
     package var value: JSONValue { values.last ?? .null }
 
-    /// What kind of document it stands in, where that says its type.
+    /// The type of its document, if it has one.
     package var documentType: String? {
         guard let document = values.first else { return nil }
         return document["type"]?.string ?? document["event_type"]?.string ?? (eventName.isEmpty ? nil : eventName)
     }
 
     /// Calls `body` with each value of a document that is neither array nor object, in order.
-    /// - Parameter document: a frame's JSON; of an array each element is a document of its own.
+    /// - Parameter document: the JSON of a frame. Each element of an array is a document of its own.
     package static func forEach(in document: JSONValue, eventName: String = "", _ body: (FieldPlace) -> Void) {
         if case .array(let elements) = document {
             for (index, element) in elements.enumerated() {
@@ -102,12 +99,12 @@ package struct FieldPlace: Sendable {
     var steps: ArraySlice<FieldPath.Step> { path.steps.suffix(max(0, values.count - 1)) }
 }
 
-/// A pattern of places.
+/// A pattern of paths.
 ///
-/// Steps are joined by dots: a name, names to choose from (`(delta|message)`) or to leave out (`(!choices)`), `[]` for any element, `*` for any member,
-/// and, last, `**` for the value and all that is in it. Behind a step, or first for the document itself, a condition in
-/// braces holds a member of the value there against words: `{type=a|b}`, `{type!=text}`, or `{type?=text}`, which also holds
-/// where the member is missing; a word may end in `*`.
+/// Steps are joined by dots: a name, one of several names (`(delta|message)`), any name but one (`(!choices)`), `[]` for any
+/// element, `*` for any member, and last `**` for the value and all values in it. After a step, or first for the document
+/// itself, a condition in braces compares a member of the value there with words: `{type=a|b}`, `{type!=text}`, or
+/// `{type?=text}`, which also matches if the member is missing. A word may end in `*`.
 struct FieldPattern: Sendable {
     private enum Step: Sendable {
         case names([String])
@@ -121,7 +118,7 @@ struct FieldPattern: Sendable {
         var isNegated = false
         var mayBeMissing = false
 
-        /// - Parameter eventName: what stands for the type of a document that does not say it.
+        /// - Parameter eventName: the type of a document without one.
         func holds(for value: JSONValue, eventName: String?) -> Bool {
             let said = value[member].map { value in
                 if case .bool(let flag) = value { flag ? "true" : "false" } else { value.string ?? "" }
@@ -135,11 +132,11 @@ struct FieldPattern: Sendable {
     }
 
     private var steps: [Step] = []
-    /// By the number of steps before the value that they are about.
+    /// By the number of steps before the value that they test.
     private var conditions: [(depth: Int, condition: Condition)] = []
     private var isSubtree = false
 
-    /// Nil where the text is no pattern.
+    /// Nil if the text is not a pattern.
     init?(_ text: String) {
         var rest = Substring(text)
         while !rest.isEmpty {
@@ -187,7 +184,7 @@ struct FieldPattern: Sendable {
             mayBeMissing: mark == "?")
     }
 
-    /// The least documents that hold `leaf` at such a place: one for each of the names to choose from.
+    /// Minimal documents with `leaf` at such a path: one for each alternative name.
     func documents(holding leaf: JSONValue) -> [JSONValue] { documents(from: 0, leaf) }
 
     private func documents(from depth: Int, _ leaf: JSONValue) -> [JSONValue] {
@@ -207,7 +204,7 @@ struct FieldPattern: Sendable {
         }
     }
 
-    /// The members that conditions on the value at that depth ask for.
+    /// The members that the conditions at that depth require.
     private func conditioned(_ object: JSONObject, at depth: Int) -> JSONObject {
         var object = object
         for (own, condition) in conditions where own == depth {
@@ -230,7 +227,7 @@ struct FieldPattern: Sendable {
             }
         }
         return conditions.allSatisfy { depth, condition in
-            // An event's name stands for the type of its document alone.
+            // The name of an event is the type of its document alone.
             let name = depth == 0 && !place.eventName.isEmpty ? place.eventName : nil
             return condition.holds(for: place.values[depth], eventName: name)
         }

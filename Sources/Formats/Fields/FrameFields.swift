@@ -1,58 +1,58 @@
-// How a dialect reads each place of its frames, as a table. Decoders do not read it: tests hold it against them. It tells
-// text that nobody reads from metadata, and explains a stream to people (`moonrill probe`).
+// How a format reads each path of its frames, as a table. Decoders do not use it; tests compare it with them. It is used to
+// find text that no decoder reads, and by `moonrill probe`.
 
 package import JSON
 
 /// How a value of a frame is read.
 package enum FieldRole: String, Sendable, CaseIterable {
-    /// A piece of the reply's text.
+    /// Text of the reply.
     case text
-    /// A piece of the reasoning.
+    /// Reasoning.
     case reasoning
-    /// A refusal that comes apart from the text.
+    /// A refusal apart from the text.
     case refusal
-    /// A part of a tool call.
+    /// Part of a tool call.
     case call
     /// Token counts.
     case usage
-    /// Why the reply ended.
+    /// The finish reason.
     case finish
-    /// Passed on as a native event, or kept to be sent back.
+    /// A native event, or a member that is kept to be sent back.
     case native
-    /// Passed on as a native event though the format does not define it: text there is not read as the reply's.
+    /// A native event that the format does not define; text there is not part of the reply.
     case passedOn = "passed on"
-    /// The reply's id, or the model's name.
+    /// The id of the reply, or the name of the model.
     case name
-    /// An error that the provider reports.
+    /// An error of the provider.
     case error
     /// The end marker.
     case end
-    /// Known, and of no use: roles, positions, fingerprints, padding.
+    /// Known and unused: roles, positions, fingerprints, padding.
     case ignored
 }
 
-/// The places of a dialect's frames.
+/// The paths of a format's frames.
 package struct FrameFields: Sendable {
     /// One pattern.
     package struct Row: Sendable {
-        /// How values at such a place are read.
+        /// How values at such a path are read.
         package var role: FieldRole
         /// The pattern as written: see ``FieldPattern``.
         package var text: String
         let pattern: FieldPattern
 
-        /// The least documents that hold `leaf` at such a place.
+        /// Minimal documents with `leaf` at such a path.
         package func documents(holding leaf: JSONValue) -> [JSONValue] { pattern.documents(holding: leaf) }
     }
 
-    /// The patterns; the first one that matches counts.
+    /// The patterns; the first match counts.
     package let rows: [Row]
-    /// What was written and is no pattern.
+    /// Invalid patterns.
     package let malformed: [String]
-    /// Whether its documents name their type, by which the same path means different things.
+    /// Whether its documents have types, by which the same path has different meanings.
     package let isTyped: Bool
 
-    /// No rows, for a dialect without a table.
+    /// No rows, for a format without a table.
     package init() { (rows, malformed, isTyped) = ([], [], false) }
 
     /// - Parameter table: patterns by role.
@@ -64,14 +64,14 @@ package struct FrameFields: Sendable {
         self.isTyped = isTyped
     }
 
-    /// True for a place that no decoder reads: see ``UnreadText``.
+    /// True for a path that no decoder reads: see ``UnreadText``.
     static func isUnread(_ role: FieldRole?) -> Bool { role == nil || role == .passedOn }
 
-    /// True for a dialect without a table.
+    /// True for a format without a table.
     package var isEmpty: Bool { rows.isEmpty }
 
-    /// How the value is read; nil where the dialect does not know the place. Names that are metadata wherever they stand
-    /// are `ignored`.
+    /// How the value is read; nil if the format does not know the path. Names that are metadata at every path are
+    /// `ignored`.
     package func role(of place: FieldPlace) -> FieldRole? {
         switch own(place) {
         case let own where Self.isUnread(own): KnownMetadata.isMetadata(place.path) ? .ignored : own
@@ -79,10 +79,10 @@ package struct FrameFields: Sendable {
         }
     }
 
-    /// What the table itself says.
+    /// The role in the table alone.
     private func own(_ place: FieldPlace) -> FieldRole? { rows.first { $0.pattern.matches(place) }?.role }
 
-    /// How many values of a document the dialect has a use for: by that a format is guessed.
+    /// The number of values of a document that the format uses, to guess the format.
     func familiarity(with document: JSONValue, eventName: String) -> Int {
         var count = 0
         FieldPlace.forEach(in: document, eventName: eventName) { place in
@@ -95,9 +95,9 @@ package struct FrameFields: Sendable {
     }
 }
 
-/// Which dialect a stream is in.
+/// Guesses the format of a stream.
 package enum FormatGuess {
-    /// The name of the dialect that knows most of what the frames hold; nil where none knows anything, or two the same.
+    /// The name of the format that knows most values of the frames; nil if none knows any, or two know as many.
     /// - Parameter frames: JSON documents, with the names of their events.
     package static func dialect(of frames: some Sequence<(eventName: String, document: JSONValue)>) -> String? {
         var counts: [(name: String, count: Int)] = FormatCatalog.names.map { ($0, 0) }

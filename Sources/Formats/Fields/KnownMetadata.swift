@@ -1,7 +1,7 @@
-// Names that are metadata in whatever frame they stand: ids, models, fingerprints, tiers, times, filter results, padding.
-// Taken from recorded streams of some forty providers.
+// Names that are metadata at every path: ids, models, fingerprints, tiers, times, filter results, padding.
+// Collected from recorded streams of about forty providers.
 
-/// Tells metadata by its name.
+/// Detects metadata by its name.
 enum KnownMetadata {
     /// Whole names, in lower case without separators.
     private static let names: Set<String> = [
@@ -15,13 +15,13 @@ enum KnownMetadata {
         "price", "duration", "latency", "execution", "namespace", "modality", "speed", "organization", "project",
         "user",
         "account", "owner", "source", "domain", "seed", "trace", "session", "thread", "conversation",
-        // What ended the reply: SGLang's `matched_stop`, llama.cpp's `stopping_word`.
+        // The end of the reply: SGLang's `matched_stop`, llama.cpp's `stopping_word`.
         "matchedstop", "stop", "stopsequence", "stoppingword",
-        // What was asked, once more.
+        // The prompt.
         "prompt", "input", "inputs", "instructions", "question",
     ]
 
-    /// Last words of names of several words: "request_id", "createdAt".
+    /// Last words of compound names: "request_id", "createdAt".
     private static let lastWords: Set<String> = [
         "id", "ids", "uuid", "guid", "at", "time", "timestamp", "date", "type", "version", "model", "tier", "status",
         "state", "reason", "sequence", "code", "url", "uri", "hash", "key", "token", "signature", "fingerprint",
@@ -40,7 +40,7 @@ enum KnownMetadata {
         "references",
         "image", "images", "audio", "video", "files", "attachments", "embedding", "embeddings", "xgroq", "guardrail",
         "guardrails",
-        // What a gateway says beside the reply, and llama.cpp's `__verbose` (the reply and its settings once more).
+        // Members of gateways, and llama.cpp's `__verbose` (a copy of the reply and its settings).
         "notice", "notices", "queue", "moderations", "verbose",
     ]
 
@@ -51,7 +51,7 @@ enum KnownMetadata {
         "timings", "logprobs",
     ]
 
-    /// Whether a value at that place is metadata.
+    /// Whether a value at that path is metadata.
     static func isMetadata(_ path: FieldPath) -> Bool {
         var names: [String] = []
         for case .member(let name) in path.steps { names.append(name) }

@@ -1,46 +1,45 @@
-// Every place that the frames of a stream hold, and how each is read: what `moonrill probe` shows of a format.
+// All paths in the frames of a stream and how each is read, for `moonrill probe`.
 
 internal import Base
 package import JSON
 
-/// The places of the documents that were added.
+/// The paths of the documents that were added.
 package struct PathTable: Sendable {
-    /// One place.
+    /// One path.
     package struct Row: Sendable, Equatable {
-        /// The type of the documents that hold it, where they name one.
+        /// The type of its documents, if they have one.
         package var documentType: String?
         /// The path without positions: "choices[].delta.content".
         package var path: String
-        /// How it is read; nil for a text at a place that the dialect does not know.
+        /// How it is read; nil for text at a path that the format does not know.
         package var role: FieldRole?
-        /// How many values stood there, `null` aside.
+        /// The number of values other than `null`.
         package var count = 0
-        /// The first of them that is not empty, shortened, on one line.
+        /// The first value that is not empty, shortened, on one line.
         package var example = ""
-        /// The last of them, shortened likewise.
+        /// The last value, shortened likewise.
         package var last = ""
-        /// Whether the values are texts that differ from each other.
+        /// Whether the values are texts that differ.
         package var changes = false
-        /// Whether one of them may be text that people read.
+        /// Whether a value may be text of a reply.
         package var mayBeText = false
     }
 
-    /// How many places are kept.
+    /// Maximum number of paths.
     private static let mostRows = 1_000
-    /// How much of an example is kept, in bytes.
+    /// Maximum bytes of an example.
     private static let exampleLimit = 60
 
-    /// The places, in the order in which they were first seen.
+    /// The paths in the order in which they were first seen.
     package private(set) var rows: [Row] = []
     private var places: [String: Int] = [:]
     private var firsts: [JSONValue] = []
     private let fields: FrameFields
 
-    /// No places.
-    /// - Parameter fields: how the dialect reads them.
+    /// - Parameter fields: how the format reads paths.
     package init(_ fields: FrameFields) { self.fields = fields }
 
-    /// Adds what a frame holds. Secrets have been removed from it.
+    /// Adds the values of a frame, from which secrets have been removed.
     package mutating func add(_ document: JSONValue, eventName: String) {
         var found: [FieldPlace] = []
         FieldPlace.forEach(in: document, eventName: eventName) { found.append($0) }
@@ -69,7 +68,7 @@ package struct PathTable: Sendable {
         if !rows[index].mayBeText, let text = place.value.string { rows[index].mayBeText = UnreadText.mayBeText(text) }
     }
 
-    /// The value as JSON writes it; nothing for what is empty.
+    /// The value as JSON; empty for an empty value.
     private static func example(_ value: JSONValue) -> String {
         switch value {
         case .string(""), .null, .array, .object: ""
@@ -78,11 +77,11 @@ package struct PathTable: Sendable {
         }
     }
 
-    /// Places with text that changes from frame to frame, and that the dialect does not know.
+    /// Paths with changing text that the format does not know.
     package var unread: [Row] { rows.filter { FrameFields.isUnread($0.role) && $0.changes && $0.mayBeText } }
 
-    /// The places that are read in that way, and held something: with the type of their document where the same path means
-    /// different things by it.
+    /// The paths that are read in that way and had values, with the type of their document if the meaning of a path depends
+    /// on it.
     package func paths(_ role: FieldRole) -> [String] {
         rows.filter { $0.role == role && !$0.example.isEmpty }.map { row in
             guard fields.isTyped, let type = row.documentType else { return row.path }

@@ -1,23 +1,23 @@
-// Text in frames that nobody reads: some servers put it where their format does not have it. The engine asks when a reply
-// would end as an empty success; `moonrill probe` asks always.
+// Text in frames that the decoder does not read: some servers put it at unknown paths. Used by the engine if a reply would
+// end as an empty success, and by `moonrill probe`.
 
 internal import Base
 internal import JSON
 
-/// A place with text that a dialect does not read.
+/// A path with text that a format does not read.
 package struct UnreadText: Sendable, Equatable {
-    /// The place, as it was first seen.
+    /// The path where it was first seen.
     package var path: FieldPath
-    /// The number of the first frame that holds it.
+    /// The number of its first frame.
     package var frame: Int
-    /// The dialect in which the frames would make sense, where that is another one.
+    /// Another format that the frames match.
     package var otherDialect: String?
 
-    /// Looks for the place that holds text most probably. To be asked about frames of which the decoder made nothing.
+    /// The path that most probably has text, in frames of which the decoder made no output.
     /// - Parameters:
     ///   - frames: payloads, with the names of their events.
-    ///   - dialect: the dialect that read them.
-    /// - Returns: nil where the frames hold nothing but metadata.
+    ///   - dialect: the format that decoded them.
+    /// - Returns: nil if the frames have only metadata.
     package static func find(
         in frames: [(eventName: String, payload: [UInt8])], of dialect: WireFormat
     ) -> UnreadText? {
@@ -36,7 +36,7 @@ package struct UnreadText: Sendable, Equatable {
             path: found.path, frame: found.frame, otherDialect: guess == dialect.name ? nil : guess)
     }
 
-    /// Whether a frame by itself holds a place that may be text.
+    /// Whether a frame by itself has a value that may be text.
     static func isIn(_ payload: [UInt8], eventName: String, of dialect: WireFormat) -> Bool {
         guard let document = parsed(payload) else { return false }
         var search = Search()
@@ -44,12 +44,12 @@ package struct UnreadText: Sendable, Equatable {
         return search.best != nil
     }
 
-    /// What is no JSON is no place with text.
+    /// Frames that are not JSON have no such path.
     private static func parsed(_ bytes: [UInt8]) -> JSONValue? {
         do throws(JSONError) { return try JSONReader.value(bytes) } catch { return nil }
     }
 
-    /// Names that text has, or that it is kept under.
+    /// Names of members with text.
     private static let textNames: Set<String> = [
         "answer", "text", "content", "contents", "message", "messages", "delta", "response", "output", "outputs",
         "result",
@@ -59,16 +59,16 @@ package struct UnreadText: Sendable, Equatable {
         "thinking", "thought", "reasoning", "outputtext", "responsetext", "predictions",
     ]
 
-    /// The places of one reply that may hold text.
+    /// The paths of one reply that may have text.
     private struct Search {
         struct Candidate {
             var path: FieldPath
             var frame: Int
             var first: String
             var changes = false
-            /// In how many documents it stands.
+            /// The number of its documents.
             var count = 0
-            /// The dialect reads text at such a place, and has not read this one.
+            /// The format reads text at such a path, and has not read this one.
             var isKnown: Bool
         }
 
@@ -96,7 +96,7 @@ package struct UnreadText: Sendable, Equatable {
             }
         }
 
-        /// Of several, one that changes from frame to frame; then one whose name speaks of text; then the first.
+        /// Of several, one with changing text, then one with a name of text, then the first.
         var best: Candidate? {
             let likely = candidates.filter(isLikely)
             return likely.first { $0.changes && hasTextName($0) } ?? likely.first { $0.changes }
@@ -105,7 +105,7 @@ package struct UnreadText: Sendable, Equatable {
 
         private func isLikely(_ candidate: Candidate) -> Bool {
             if candidate.isKnown || candidate.changes { return true }
-            // The same in every frame: a label.
+            // Equal in every frame: a label.
             if documents > 1, candidate.count >= documents { return false }
             return hasTextName(candidate) || candidate.path.steps.isEmpty
                 || candidate.first.contains(where: \.isWhitespace)
@@ -119,7 +119,7 @@ package struct UnreadText: Sendable, Equatable {
         }
     }
 
-    /// False for what is blank, and for what no one would read: ids, dates, URLs, control tokens (`</s>`), encoded data.
+    /// False for blank text, ids, dates, URLs, control tokens (`</s>`) and encoded data.
     static func mayBeText(_ text: String) -> Bool {
         let text = Snippet.trimmed(text)
         guard !text.isEmpty else { return false }
@@ -141,30 +141,28 @@ package struct UnreadText: Sendable, Equatable {
     }
 }
 
-/// The frames of a reply until its first output, as far as they matter: what an empty reply is judged by.
+/// The frames of a reply until its first output, kept to explain an empty reply.
 package final class FirstFrames {
-    /// How many frames, and how many bytes of them, are kept.
+    /// Maximum number of frames, and of their bytes.
     private static let mostFrames = 32
     private static let mostBytes = 64 << 10
-    /// A frame with more bytes than all others may have is looked at when it comes, up to this size and so often, and one
-    /// with text is kept.
+    /// A larger frame is checked for text at once, up to this size and number, and kept if it has text.
     private static let mostBytesOfLarge = 1 << 20
     private static let mostLooks = 32
 
-    /// The frames, with the names of their events.
+    /// The frames with the names of their events.
     package private(set) var frames: [(eventName: String, payload: [UInt8])] = []
-    /// Of the frames that are not large.
+    /// Bytes of the frames that are not large.
     private var bytes = 0
     private var looks = 0
     private var hasLarge = false
     private let dialect: WireFormat
 
-    /// None.
-    /// - Parameter dialect: the one that reads them.
+    /// - Parameter dialect: the format that decodes them.
     package init(of dialect: WireFormat) { self.dialect = dialect }
 
-    /// Keeps a frame, unless it is the one before over again. Others go for it: first those without text, then the oldest
-    /// ones but the first.
+    /// Keeps a frame unless it repeats the one before. Others are removed for it: first those without text, then the oldest
+    /// but the first.
     package func keep(_ payload: borrowing Span<UInt8>, eventName: String) {
         if payload.count > Self.mostBytes {
             keepLarge(payload, eventName: eventName)
@@ -189,7 +187,7 @@ package final class FirstFrames {
         frames.append((eventName, copy))
     }
 
-    /// Leaves half of the frames at most, so that this is not done for each frame.
+    /// Keeps half of the frames at most, so that this is not done for each frame.
     private func makeRoom(for count: Int) {
         var kept: [(eventName: String, payload: [UInt8])] = []
         for (index, frame) in frames.enumerated() {
@@ -198,7 +196,7 @@ package final class FirstFrames {
         }
         bytes = kept.reduce(0) { $0 + Self.cost($1.payload) }
         while kept.count > Self.mostFrames / 2 || count > Self.mostBytes - bytes {
-            // The first frame goes last, and a large one stays: it takes none of the room.
+            // The first frame is removed last. Large frames do not count and stay.
             let small = kept.indices.filter { Self.cost(kept[$0].payload) > 0 }
             guard let oldest = small.first(where: { $0 > 0 }) ?? small.first else { break }
             bytes -= Self.cost(kept.remove(at: oldest).payload)
@@ -206,7 +204,7 @@ package final class FirstFrames {
         frames = kept
     }
 
-    /// The room that a frame takes.
+    /// Bytes counted for a frame.
     private static func cost(_ payload: [UInt8]) -> Int { payload.count > mostBytes ? 0 : payload.count }
 
     private static func copy(_ payload: borrowing Span<UInt8>) -> [UInt8] {

@@ -1,5 +1,4 @@
-// The places of Gemini's chunks, as GeminiDecoder reads them. A reading that is added there is added here:
-// FrameFieldsTests holds the two together.
+// Paths of generateContent chunks, as GeminiDecoder reads them. FrameFieldsTests compares the two.
 
 extension FrameFields {
     static let gemini = FrameFields([

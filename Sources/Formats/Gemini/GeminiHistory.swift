@@ -1,16 +1,15 @@
-// Messages on their way into `contents`: roles, parts, calls and their results. Called by GeminiRequestEncoder alone.
+// Encodes the contents of a generateContent request: roles, parts, calls and their results.
 
 internal import Chat
 internal import JSON
 
-/// Writes messages.
 struct GeminiHistory {
     let model: String
     let context: RequestContext
     let legal: LegalCalls
 
-    /// The conversation without its system messages. Neighbours of one role become one content, as Gemini wants the
-    /// results of parallel calls.
+    /// The conversation without its system messages. Consecutive messages of one role are one content, which Gemini
+    /// requires for results of parallel calls.
     func contents(_ messages: [Message]) throws(APIError) -> [JSONValue] {
         var contents: [(role: String, parts: [JSONValue])] = []
         for message in messages {
@@ -57,7 +56,7 @@ struct GeminiHistory {
         }
     }
 
-    /// By the address's ending; the service finds out the rest.
+    /// By the ending of the URL; the service detects the type otherwise.
     private static func mediaType(of url: String) -> String? {
         let path = url.prefix { $0 != "?" && $0 != "#" }.lowercased()
         let endings = [
@@ -69,8 +68,8 @@ struct GeminiHistory {
 
     // MARK: Replies and results
 
-    /// A reply of this dialect goes back in its own parts, signatures untouched, if nobody has changed what they say;
-    /// all others in their common members.
+    /// The native parts of a reply, signatures included, if their text and calls are unchanged; else parts of the common
+    /// members.
     private func reply(_ message: Message) throws(APIError) -> [JSONValue] {
         if let parts = message.native(for: "gemini")?["parts"]?.array, !parts.isEmpty, Self.say(parts, message) {
             return Self.withIDs(of: message, parts).compactMap(mended)
@@ -80,7 +79,7 @@ struct GeminiHistory {
             var function: JSONObject = ["name": .string(call.name), "args": call.arguments ?? [:]]
             if !LocalCallIDs.made(call.id) { function["id"] = .string(call.id) }
             var part: JSONObject = ["functionCall": .object(function)]
-            // Gemini 3 refuses a call without its signature; for calls of other models this word stands in
+            // Gemini 3 refuses a call without its signature; this is the documented value for calls of other models
             // (https://ai.google.dev/gemini-api/docs/thought-signatures).
             if index == 0, GeminiModel.version(of: model).map({ $0 >= (3, 0) }) == true {
                 part["thoughtSignature"] = "skip_thought_signature_validator"
@@ -97,7 +96,7 @@ struct GeminiHistory {
         return zip(message.toolCalls, calls).allSatisfy { $0.agrees(name: $1["name"], arguments: $1["args"]) }
     }
 
-    /// Parts whose calls bear the ids that their results bear.
+    /// Parts whose calls have the ids of their results.
     private static func withIDs(of message: Message, _ parts: [JSONValue]) -> [JSONValue] {
         var ids = message.toolCalls.map { LocalCallIDs.made($0.id) ? nil : $0.id }[...]
         return parts.map { part in
@@ -110,8 +109,8 @@ struct GeminiHistory {
         }
     }
 
-    /// A part as it may go back: calls are legal, and text that is empty is left out, which Gemini refuses ("empty text
-    /// parameter"), but for a part whose signature is all there is of it.
+    /// A part in its valid form. Nil for empty text, which Gemini refuses ("empty text parameter"), unless the part has a
+    /// signature.
     private func mended(_ part: JSONValue) -> JSONValue? {
         if part["text"] == "", part.object?.contains(where: { $0.key != "text" && $0.key != "thought" }) != true {
             return nil
@@ -121,7 +120,7 @@ struct GeminiHistory {
         return .object(object)
     }
 
-    /// A result names its function. Gemini before 3 sends calls without ids: then results belong to them in their order
+    /// A result names its function. Calls of Gemini before 3 have no ids, and results are in their order
     /// (https://ai.google.dev/gemini-api/docs/function-calling).
     private func result(_ message: Message) throws(APIError) -> JSONValue {
         guard let name = message.name ?? message.answered?.name else {
@@ -134,14 +133,14 @@ struct GeminiHistory {
         return ["functionResponse": .object(response)]
     }
 
-    /// A result is an object here; what is none is put into one, as the documentation does it.
+    /// A result is an object; other text is put into one, as in the documentation.
     private func value(of message: Message) -> JSONObject {
         let text = message.text
         if message.isError { return ["error": .string(text)] }
         do throws(JSONError) {
             if let object = try JSONReader.value([UInt8](text.utf8)).object { return object }
         } catch {
-            // Most results are prose.
+            // Most results are plain text.
         }
         return ["result": .string(text)]
     }

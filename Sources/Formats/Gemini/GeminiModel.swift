@@ -1,8 +1,8 @@
-// What a model's name says of what it takes: generateContent tells nobody, and refuses what is wrong.
+// Versions of Gemini models by their names. generateContent has no other way to know them before a request is refused.
 
-/// Reads names of models.
+/// Versions by names.
 enum GeminiModel {
-    /// The version: "models/gemini-2.5-flash" is (2, 5). Nil for what is no Gemini, or has none ("gemini-flash-latest").
+    /// The version: "models/gemini-2.5-flash" is (2, 5). Nil for other models, and names without one ("gemini-flash-latest").
     static func version(of model: String) -> (Int, Int)? {
         let words = model.lowercased().split { !$0.isLetter && !$0.isNumber && $0 != "." }
         guard let gemini = words.firstIndex(of: "gemini"), gemini + 1 < words.count else { return nil }

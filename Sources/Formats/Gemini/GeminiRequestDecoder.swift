@@ -2,7 +2,6 @@
 
 internal import Base
 internal import Chat
-internal import HTTP
 internal import JSON
 
 struct GeminiRequestDecoder: RequestDecoder {
@@ -10,7 +9,8 @@ struct GeminiRequestDecoder: RequestDecoder {
         "contents", "systemInstruction", "tools", "toolConfig", "generationConfig",
     ]
     private static let takenConfig: Set<String> = [
-        "maxOutputTokens", "stopSequences", "thinkingConfig", "responseMimeType", "responseJsonSchema", "responseSchema",
+        "maxOutputTokens", "stopSequences", "thinkingConfig", "responseMimeType", "responseJsonSchema",
+        "responseSchema",
     ]
 
     func route(_ target: RequestTarget, models: [String]) -> ServerRoute? {

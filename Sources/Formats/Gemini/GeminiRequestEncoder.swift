@@ -1,11 +1,9 @@
-// How generateContent is asked: the address with the model in it, the body, the key in its own header. What becomes of
-// messages is in GeminiHistory.swift. Called by GeminiFormat alone.
+// Encodes generateContent requests. The conversation is in GeminiHistory.swift.
 
 internal import Chat
 internal import HTTP
 internal import JSON
 
-/// One request on its way to the wire.
 struct GeminiRequestEncoder: RequestEncoder {
     static let keyField = Quirks.KeyField.header("x-goog-api-key")
     /// Options of `generationConfig`.
@@ -22,8 +20,8 @@ struct GeminiRequestEncoder: RequestEncoder {
         return try BaseURL(endpoint.baseURL).appending("/\(modelPath):streamGenerateContent", query: "alt=sse")
     }
 
-    /// "gemini-2.5-flash" and "models/gemini-2.5-flash" are the same; other resources (tunedModels/..., endpoints/...)
-    /// are addressed in full.
+    /// "gemini-2.5-flash" and "models/gemini-2.5-flash" are the same. Other resources (tunedModels/..., endpoints/...)
+    /// have full names.
     private var modelPath: String {
         request.model.utf8.contains(UInt8(ascii: "/"))
             ? BaseURL.segment(request.model, keeping: "/@") : "models/" + BaseURL.segment(request.model, keeping: "@")
@@ -53,7 +51,7 @@ struct GeminiRequestEncoder: RequestEncoder {
 
     // MARK: Tools
 
-    /// The functions in one group, the provider's own tools beside it.
+    /// All functions in one group, then the provider's own tools.
     private static func tools(_ tools: [Tool]) -> [JSONValue] {
         var functions: [JSONValue] = []
         var own: [JSONValue] = []

@@ -1,13 +1,13 @@
-// Thinking on its way into a body of generateContent: models before Gemini 3 are given a number of tokens, later ones a
-// level, and each refuses what the other takes. Called by GeminiRequestEncoder alone.
+// Encodes the option `thinking` for generateContent: models before Gemini 3 take a number of tokens, later models a level,
+// and each refuses the other.
 
 internal import Chat
 internal import JSON
 
-/// What a request says about thinking.
+/// The option `thinking`.
 /// https://ai.google.dev/gemini-api/docs/thinking
 struct GeminiThinking {
-    /// The levels in tokens, as Google's own layer for Chat Completions has them.
+    /// The levels in tokens, as in Google's own Chat Completions API.
     /// https://ai.google.dev/gemini-api/docs/openai#thinking
     private static let budgets: [String: Int64] = ["minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576]
 
@@ -15,7 +15,7 @@ struct GeminiThinking {
     let model: String
     let context: RequestContext
 
-    /// `thinkingConfig`; nil where there is nothing to say.
+    /// `thinkingConfig`; nil to leave it out.
     /// - Throws: an `APIError` that names the option.
     func written() throws(APIError) -> JSONObject? {
         switch thinking {
@@ -43,7 +43,7 @@ struct GeminiThinking {
 
     private func off() throws(APIError) -> JSONObject? {
         guard let version = GeminiModel.version(of: model) else { return ["thinkingBudget": 0] }
-        // Those before 2.5 never think, and refuse to be told so.
+        // Models before 2.5 never think, and refuse the option.
         guard version >= (2, 5) else { return nil }
         if model.lowercased().contains("-pro") {
             try context.cannotExpress("thinking", because: "\(model) always thinks; reasoning_effort says how hard")

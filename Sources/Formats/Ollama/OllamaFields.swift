@@ -1,5 +1,4 @@
-// The places of Ollama's lines, of `/api/chat` and `/api/generate`, as OllamaDecoder reads them. A reading that is added
-// there is added here: FrameFieldsTests holds the two together.
+// Paths of lines of /api/chat and /api/generate, as OllamaDecoder reads them. FrameFieldsTests compares the two.
 
 extension FrameFields {
     static let ollama = FrameFields([

@@ -1,7 +1,6 @@
 // Decodes requests to Ollama's /api/chat.
 
 internal import Chat
-internal import HTTP
 internal import JSON
 
 struct OllamaRequestDecoder: RequestDecoder {

@@ -1,11 +1,9 @@
-// How Ollama's chat endpoint is asked: sampling in `options`, images as plain base64, tool results by the tool's name.
-// Called by OllamaFormat alone.
+// Encodes requests to Ollama's /api/chat: sampling in `options`, images as base64, tool results by the tool's name.
 
 internal import Chat
 internal import HTTP
 internal import JSON
 
-/// One request on its way to the wire.
 struct OllamaRequestEncoder: RequestEncoder {
     static let accept = "application/x-ndjson"
     /// Members of `options`.

@@ -1,14 +1,13 @@
-// The places of Chat Completions frames, as OpenAIChatDecoder reads them, and those of the legacy completions. A reading that
-// is added there is added here: FrameFieldsTests holds the two together.
+// Paths of Chat Completions chunks and legacy completions, as OpenAIChatDecoder reads them. FrameFieldsTests compares the two.
 
 extension FrameFields {
-    /// What may hold output: deltas, messages, and either inside a delta.
+    /// Containers of output: deltas, messages, and either inside a delta.
     private static let containers = ["choices[].(delta|message)", "choices[].delta.(message|delta)"]
-    /// Text as it is, in parts, or in an object.
+    /// Forms of text: a string, parts, or an object.
     private static let forms = ["", "[]", ".(text|content|value)", "[].(text|content|value)"]
     private static let reasoningNames = "(reasoning_content|reasoning|reasoning_text|thinking)"
 
-    /// All of `ends` in each of the containers.
+    /// Each of `ends` in each container.
     private static func inContainers(_ ends: [String]) -> [String] {
         containers.flatMap { container in ends.map { container + $0 } }
     }

@@ -1,17 +1,16 @@
-// Messages on their way into a Chat Completions body. The common form is this dialect's own: a message goes as it was
-// written, but for images, for calls in the short form, and for what belongs to another dialect.
+// Encodes the messages of a Chat Completions request. The common form is this format's own: messages are unchanged but for
+// images, calls in the short form, and members of other formats.
 
 internal import Chat
 internal import JSON
 
-/// Writes messages.
 struct OpenAIChatHistory {
     let quirks: Quirks
     let legal: LegalCalls
-    /// False where the request turns thinking off.
+    /// False if the request turns thinking off.
     var mayThink = true
 
-    /// The members in which Chat Completions servers send reasoning.
+    /// Members in which servers send reasoning.
     private static let reasoningMembers = [
         "reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details",
     ]
@@ -21,7 +20,7 @@ struct OpenAIChatHistory {
         return messages.indices.map { written(messages[$0], isInTurnWithCalls: withCalls.contains($0)) }
     }
 
-    /// The places of the messages between two of the user's, where one of them calls tools.
+    /// The indexes of messages between two user messages, if one of them calls tools.
     private static func turnsWithCalls(_ messages: [Message]) -> Set<Int> {
         let turns = messages.indices.split { messages[$0].role == .user }
         return Set(turns.filter { turn in turn.contains { !messages[$0].toolCalls.isEmpty } }.joined())
@@ -52,26 +51,26 @@ struct OpenAIChatHistory {
         return .object(object)
     }
 
-    /// DeepSeek: a turn in which the model called tools goes back with its reasoning in every later request, and each of
-    /// its messages has the member, be it empty, or the request is refused; other turns need none ("Thinking Mode" guide,
-    /// api-docs.deepseek.com). Moonshot, Zhipu, MiniMax, OpenRouter and vLLM want reasoning back as it came ("Use Kimi K2
+    /// DeepSeek requires the reasoning of turns with tool calls in every later request: each of their messages has the
+    /// member, even if it is empty. Other turns need none ("Thinking Mode" guide, api-docs.deepseek.com). Moonshot, Zhipu,
+    /// MiniMax, OpenRouter and vLLM require reasoning back unchanged ("Use Kimi K2
     /// thinking", "Thinking Mode", "Interleaved thinking", "Preserving reasoning blocks").
     private func takeReasoning(of object: inout JSONObject, isInTurnWithCalls: Bool) {
         switch quirks.reasoningEcho {
         case .keep: break
         case .drop, .parts: for name in Self.reasoningMembers { object[name] = nil }
-        // The text to be continued may begin with reasoning.
+        // A partial reply may begin with reasoning.
         case .toolLoop where !isInTurnWithCalls && object["prefix"] != true:
             for name in Self.reasoningMembers { object[name] = nil }
         case .toolLoop:
-            // Other servers have other names for it.
+            // Other servers have other names for the member.
             let reasoning = Self.reasoning(in: object) ?? (isInTurnWithCalls && mayThink ? "" : nil)
             for name in Self.reasoningMembers { object[name] = nil }
             object["reasoning_content"] = reasoning.map { .string($0) }
         }
     }
 
-    /// The reasoning of a message, whatever its member is called; nil where it has none.
+    /// The reasoning of a message in any of its members.
     private static func reasoning(in object: JSONObject) -> String? {
         let texts = reasoningMembers.compactMap { object[$0]?.string }
         if let text = texts.first(where: { !$0.isEmpty }) { return text }
@@ -80,7 +79,7 @@ struct OpenAIChatHistory {
         return pieces.isEmpty ? texts.first : pieces.joined()
     }
 
-    /// Takes the reasoning out of the content where the provider has no such parts, and returns its text.
+    /// Removes the reasoning from the content if the provider has no such parts, and returns its text.
     private func takeThinking(of parts: inout [Part]) -> String? {
         switch quirks.reasoningEcho {
         case .parts: return nil
@@ -99,12 +98,12 @@ struct OpenAIChatHistory {
         return text
     }
 
-    /// - Parameter parts: those of the message's parts that stay. Text that stood beside reasoning is a string: many
-    ///   servers take no other.
+    /// - Parameter parts: the parts of the message to send. Text that was beside reasoning becomes a string, because many
+    ///   servers require it.
     private func content(of message: Message, _ parts: [Part]) -> JSONValue {
         let texts = parts.compactMap { if case .text(let text, let extra) = $0, extra.isEmpty { text } else { nil } }
         if texts.count == parts.count {
-            // An array must not be empty ("[] is too short"), nor a text in it. Beside calls null stands for no content.
+            // An array must not be empty ("[] is too short"), nor a text in it. With calls, null means no content.
             if texts.allSatisfy(\.isEmpty) { return message.toolCalls.isEmpty ? "" : .null }
             if parts.count < message.parts.count { return .string(texts.joined()) }
         }
@@ -124,7 +123,7 @@ struct OpenAIChatHistory {
             })
     }
 
-    /// Calls that stand in this dialect's form keep all their members; providers hide signatures in them.
+    /// Calls in this format's form keep all members; some providers put signatures into them.
     private func calls(of message: Message) -> [JSONValue] {
         let raw = message.raw["tool_calls"]?.array ?? []
         return message.toolCalls.enumerated().map { index, call in

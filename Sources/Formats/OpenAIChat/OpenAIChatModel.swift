@@ -1,15 +1,15 @@
-// What a model's name says of what it takes, where the provider tells nobody and refuses what is wrong. For the requests
-// of Chat Completions and Responses.
+// Capabilities of OpenAI models by their names, for Chat Completions and Responses. The provider has no other way to know
+// them before a request is refused.
 
 internal import Chat
 
-/// Reads names of models.
+/// Capabilities by names.
 enum OpenAIChatModel {
     /// Models that never reason. They refuse `include = {"reasoning.encrypted_content"}` ("Encrypted content is not
     /// supported with this model") and reasoning items.
     private static let plain = ["gpt-4", "gpt-3", "chatgpt-", "gpt-5-chat"]
 
-    /// Whether a model reasons; nil where its name does not tell.
+    /// Whether a model reasons; nil if its name is unknown.
     /// https://platform.openai.com/docs/guides/reasoning, https://docs.x.ai/docs/models
     static func reasons(_ model: String) -> Bool? {
         let name = base(model)
@@ -19,7 +19,7 @@ enum OpenAIChatModel {
         return isOfSeries(name) || reasoning.contains(where: name.hasPrefix) ? true : nil
     }
 
-    /// Gateways put the maker before the name: "openai/gpt-5-mini".
+    /// Gateways put a vendor before the name: "openai/gpt-5-mini".
     private static func base(_ model: String) -> Substring { model.lowercased().split(separator: "/").last ?? "" }
 
     /// o1, o3, o4-mini.
@@ -27,10 +27,10 @@ enum OpenAIChatModel {
         name.count > 1 && name.hasPrefix("o") && name.dropFirst().first?.isNumber == true
     }
 
-    /// The effort that stands for no thinking; nil where there is nothing to say, since the model never thinks. "none" is
-    /// taken by GPT-5.1 and later, and by the models of others behind these formats; GPT-5 knows "minimal".
+    /// The effort for no thinking; nil for a model that never thinks. "none" is valid for GPT-5.1 and later and for models of
+    /// other providers; GPT-5 has "minimal".
     /// https://platform.openai.com/docs/api-reference/responses/create (`reasoning.effort`)
-    /// - Throws: an `APIError` that names `thinking`, where the model always thinks; nothing for a lenient request.
+    /// - Throws: an `APIError` that names `thinking` if the model always thinks, unless the request is lenient.
     static func leastEffort(of model: String, context: RequestContext) throws(APIError) -> String? {
         let name = base(model)
         if plain.contains(where: name.hasPrefix) { return nil }

@@ -1,7 +1,6 @@
 // Decodes Chat Completions requests. The common form of a request is this format's own.
 
 internal import Chat
-internal import HTTP
 internal import JSON
 
 struct OpenAIChatRequestDecoder: RequestDecoder {
@@ -58,7 +57,9 @@ struct OpenAIChatRequestDecoder: RequestDecoder {
         let messages = try body.messages()
         for (index, message) in messages.enumerated() {
             let place = "messages[\(index)]"
-            guard let role = message["role"]?.string else { throw body.refused("a message has no role", "\(place).role") }
+            guard let role = message["role"]?.string else {
+                throw body.refused("a message has no role", "\(place).role")
+            }
             guard Self.roles.contains(role) else { throw body.refused("'\(role)' is not a role", "\(place).role") }
             switch message["content"] ?? nil {
             case .null, .string, .array: continue

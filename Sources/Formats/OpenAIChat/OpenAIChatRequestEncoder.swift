@@ -1,17 +1,16 @@
-// How Chat Completions are asked for: the body, the address, the headers. Called by OpenAIChatFormat alone. The common form
-// of a request is this dialect's own, so most of it goes as it came; OpenAIChatHistory.swift has what differs in messages.
+// Encodes Chat Completions requests. The common form of a request is this format's own, so most members are unchanged.
+// OpenAIChatHistory.swift has the differences of messages.
 
 internal import Chat
 internal import HTTP
 internal import JSON
 
-/// One request on its way to the wire.
 struct OpenAIChatRequestEncoder: RequestEncoder {
     let input: EncoderInput
 
     func url() throws(APIError) -> String { try root().appending("/chat/completions") }
 
-    /// The endpoint's root, or the one for continuations where it is the same server's.
+    /// The base URL, or the one for continuations if that has the same origin.
     private func root() throws(APIError) -> BaseURL {
         let root = try BaseURL(endpoint.baseURL)
         guard request.continuing != nil, let other = endpoint.quirks.continuationBaseURL else { return root }
@@ -95,7 +94,7 @@ struct OpenAIChatRequestEncoder: RequestEncoder {
             if budget != nil, ![.flag, .reasoning, .type].contains(endpoint.quirks.thinking) {
                 try context.cannotExpress("thinking", because: "it takes no number of tokens, only reasoning_effort")
             }
-            // Who says "high" alone means the provider's own dial.
+            // An effort without `thinking` is the provider's own option.
             if value == nil, endpoint.quirks.thinking != .reasoning {
                 body["reasoning_effort"] = effort.map { .string($0) }
             } else {

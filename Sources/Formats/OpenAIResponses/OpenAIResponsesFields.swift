@@ -1,5 +1,4 @@
-// The places of Responses events, as OpenAIResponsesDecoder reads them. A reading that is added there is added here:
-// FrameFieldsTests holds the two together.
+// Paths of Responses events, as OpenAIResponsesDecoder reads them. FrameFieldsTests compares the two.
 
 extension FrameFields {
     private static let ends =
@@ -90,10 +89,10 @@ extension FrameFields {
                     "{type=response.content_part.done}.part.(type|annotations|logprobs).**",
                     "{type=response.reasoning_summary_part.added}.part.**",
                     "{type=response.reasoning_summary_part.done}.part.type",
-                    // The finished response repeats the items; all other events repeat the request.
+                    // The finished response repeats the items; other events repeat the request.
                     "response.output[].**", "{type=response.created|response.in_progress|response.queued}.response.**",
                     "response.(instructions|tools|tool_choice|text|reasoning|metadata|truncation|object|created_at).**",
-                    // The prompt template with its variables, as it was asked for.
+                    // The request's prompt template with its variables.
                     "response.prompt.**", "{object=response}.prompt.**",
                     "response.(safety_identifier|prompt_cache_key|prompt_cache_retention|service_tier|store).**",
                     "response.(content_filters|previous_response_id|max_output_tokens|parallel_tool_calls).**",

@@ -1,29 +1,26 @@
-// The conversation on its way into a Responses body: a list of items, in which calls and their results stand beside the
-// messages. Called by OpenAIResponsesRequestEncoder alone.
+// Encodes the conversation of a Responses request: a list of items, in which calls and results are beside messages.
 
 internal import Chat
 internal import JSON
 
-/// Writes the items of a conversation.
 struct OpenAIResponsesInput {
     let context: RequestContext
-    /// False where the provider is told to keep nothing: it then knows no item by its id, and reasoning by what is in it
-    /// alone.
+    /// False if the request has `store = false`: the provider then knows no item by its id, and reasoning only by its
+    /// content.
     let isStored: Bool
-    /// False for a model that takes no reasoning items.
+    /// False for a model that refuses reasoning items.
     let takesReasoning: Bool
 
-    /// The messages as they were read, and the items that they become.
     struct Conversation {
         var items: [JSONValue] = []
         /// Whether an earlier reply has reasoning.
         var hasReasoning = false
     }
 
-    /// The items of all messages but the system prompt, which has a place of its own.
-    /// - Throws: an `APIError` of kind `invalidRequest` that names the member at fault.
+    /// The items of all messages but the system prompt, which has its own member.
+    /// - Throws: an `APIError` of kind `invalidRequest` that names the invalid member.
     func conversation(of request: ChatRequest) throws(APIError) -> Conversation {
-        // Instructions alone are a request: a stored prompt, or an earlier response, may say the rest.
+        // Instructions alone are valid: a stored prompt or an earlier response may have the rest.
         if request.messages.isEmpty, request.system != nil { return Conversation() }
         var rest = request
         rest.system = nil
@@ -59,12 +56,13 @@ struct OpenAIResponsesInput {
         return conversation
     }
 
-    // MARK: What goes back as it came
+    // MARK: Native items
 
-    /// The items that a message keeps; nil where it keeps none, or where a reply's text or calls were changed since. A
-    /// message of another role may hold items too: results of the provider's own tools have no common form.
+    /// The native items of a message; nil if it has none, or if the text or the calls of a reply were changed. Messages of
+    /// other roles may have items too: results of the provider's own tools have no common form.
     private func kept(of message: Message) -> [JSONValue]? {
-        guard let output = message.native(for: WireFormat.openAIResponses.name)?["output"]?.array, !output.isEmpty else {
+        guard let output = message.native(for: WireFormat.openAIResponses.name)?["output"]?.array, !output.isEmpty
+        else {
             return nil
         }
         guard message.role == .assistant else { return output }
@@ -76,9 +74,9 @@ struct OpenAIResponsesInput {
 
     private static func isReasoning(_ item: JSONValue) -> Bool { item["type"] == "reasoning" }
 
-    /// The items of a reply that the provider takes back. Reasoning goes with what followed it, and is left out where
-    /// nothing did ("reasoning was provided without its required following item"). A provider that keeps nothing takes
-    /// reasoning that is encrypted, or readable; there, items have no ids: they would point to what is not kept
+    /// The items of a reply that the provider accepts. Reasoning without an item after it is left out ("reasoning was
+    /// provided without its required following item"). With `store = false` the provider accepts only reasoning that is
+    /// encrypted or readable, and items are sent without ids, which would refer to items that are not stored
     /// ("function_call was provided without its required reasoning item", "Items are not persisted when `store` is set to
     /// false"), and Azure refuses them.
     /// https://platform.openai.com/docs/guides/reasoning#encrypted-reasoning-items
@@ -94,7 +92,7 @@ struct OpenAIResponsesInput {
         return isStored && takesReasoning ? items : items.map(Self.withoutID)
     }
 
-    /// Other types of items cannot be written without their ids.
+    /// Types of items that are valid without their ids.
     private static let typesWithoutID: Set<String> = [
         "message", "reasoning", "function_call", "custom_tool_call", "web_search_call", "local_shell_call",
     ]
@@ -107,7 +105,7 @@ struct OpenAIResponsesInput {
         return .object(object)
     }
 
-    /// A call with a legal name and an object for arguments; other items as they are.
+    /// A call with a valid name and an object as arguments; other items unchanged.
     private static func mended(_ item: JSONValue, _ legal: LegalCalls) -> JSONValue {
         guard let object = item.object else { return item }
         switch object["type"]?.string {
@@ -118,7 +116,7 @@ struct OpenAIResponsesInput {
         }
     }
 
-    /// Answers to calls in the provider's own form: parts of a message here, items beside the messages there
+    /// Removes results in the provider's own form, which are parts of a message here and items there
     /// (https://platform.openai.com/docs/api-reference/responses/create, `input`).
     private static func takeItems(from message: inout Message) -> [JSONValue] {
         var items: [JSONValue] = []
@@ -134,7 +132,7 @@ struct OpenAIResponsesInput {
         type.hasSuffix("_call_output") || type == "tool_search_output" || type == "mcp_approval_response"
     }
 
-    /// The calls among items, as the common form has them.
+    /// The calls among items in the common form.
     private static func calls(in output: [JSONValue]) -> [JSONValue] {
         output.compactMap { item in
             let isCustom = item["type"]?.string == "custom_tool_call"
@@ -162,13 +160,13 @@ struct OpenAIResponsesInput {
 
     private func message(_ message: Message) throws(APIError) -> JSONValue {
         var item: JSONObject = ["type": "message", "role": .string(message.role.rawValue)]
-        // To be kept on each message of the model's (https://platform.openai.com/docs/guides/latest-model, `phase`).
+        // The provider requires it on each assistant message (https://platform.openai.com/docs/guides/latest-model, `phase`).
         if message.role == .assistant, let phase = message.raw["phase"]?.string { item["phase"] = .string(phase) }
         item["content"] = try content(of: message)
         return .object(item)
     }
 
-    /// A reply: what was said, then the calls.
+    /// The items of a reply: its message, then its calls.
     private func spoken(_ message: Message, _ legal: LegalCalls) throws(APIError) -> [JSONValue] {
         var items: [JSONValue] = []
         let said = try self.message(message)
@@ -193,7 +191,7 @@ struct OpenAIResponsesInput {
         return ["type": .string(type), "call_id": .string(id), "output": try content(of: message)]
     }
 
-    /// Plain text as it is, all else in parts.
+    /// A string for plain text, else parts.
     private func content(of message: Message) throws(APIError) -> JSONValue {
         if message.raw["content"]?.array == nil { return .string(message.text) }
         var parts: [JSONValue] = []
@@ -219,7 +217,7 @@ struct OpenAIResponsesInput {
         return .array(parts)
     }
 
-    /// A file as Chat Completions have it: {type = "file", file = {file_id = ...}}.
+    /// A file in the form of Chat Completions: {type = "file", file = {file_id = ...}}.
     private static func file(_ object: JSONObject) -> JSONObject? {
         guard object["type"]?.string == "file", let file = object["file"]?.object else { return nil }
         var form: JSONObject = ["type": "input_file"]

@@ -2,7 +2,6 @@
 // without calls, reasoning that was changed or that precedes nothing.
 
 internal import Chat
-internal import HTTP
 internal import JSON
 
 struct OpenAIResponsesRequestDecoder: RequestDecoder {

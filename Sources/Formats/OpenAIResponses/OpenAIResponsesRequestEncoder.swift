@@ -1,11 +1,9 @@
-// How Responses are asked for: the body, the address, the headers. Called by OpenAIResponsesFormat alone. What the
-// conversation becomes is in OpenAIResponsesInput.swift.
+// Encodes Responses requests. The conversation is in OpenAIResponsesInput.swift.
 
 internal import Chat
 internal import HTTP
 internal import JSON
 
-/// One request on its way to the wire.
 struct OpenAIResponsesRequestEncoder: RequestEncoder {
     static let optionNames: OptionNames = [
         (.temperature, "temperature"), (.topP, "top_p"), (.topLogprobs, "top_logprobs"), (.user, "user"),
@@ -39,8 +37,8 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
         let logprobs = options.take(.logprobs)
         try options.finish(into: &body)
         if logprobs == true { include("message.output_text.logprobs", in: &body) }
-        // Without storage the encrypted reasoning must be sent back. A model that does not reason refuses `include`, so
-        // an unknown model is asked only after it has reasoned. xAI and Azure document the same name.
+        // Without storage the encrypted reasoning must be sent back. A model that does not reason refuses `include`, so it is
+        // sent to an unknown model only after it has reasoned. xAI and Azure document the same name.
         let effort = body["reasoning"]?["effort"]
         let mayReason = reasons ?? (body["reasoning"] != nil || conversation.hasReasoning)
         if request.parameters["store"] == false, mayReason, effort != "none" {
@@ -49,7 +47,7 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
         return body
     }
 
-    /// There is one place for both.
+    /// `system` and `instructions` are one member.
     private func checked(_ system: String) throws(APIError) -> String {
         if let other = request.parameters["instructions"], !other.isNull {
             throw context.invalid("instructions", "must not be set beside system, which is sent in its place")
@@ -57,7 +55,7 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
         return system
     }
 
-    /// Usage comes unasked; the other options are this dialect's own.
+    /// Usage is always reported; the other members are sent.
     private func add(streamOptions: JSONValue?, to body: inout JSONObject) {
         guard var options = streamOptions?.object else { return }
         options["include_usage"] = nil
@@ -66,7 +64,7 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
 
     private func include(_ name: JSONValue, in body: inout JSONObject) {
         let given = body["include"] ?? .null
-        // An empty Lua table is an object; what is no array is the provider's to refuse.
+        // An empty Lua table is an object. Other values are sent unchanged, for the provider to refuse.
         guard given.isNull || given.array != nil || given.object?.isEmpty == true else { return }
         let names = given.array ?? []
         if !names.contains(name) { body["include"] = .array(names + [name]) }
@@ -74,8 +72,7 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
 
     // MARK: Options with a form of their own
 
-    /// Functions are held to their schema here unless told otherwise, which makes every argument a required one; in the
-    /// common form they are not.
+    /// `strict` is on by default here, which makes every argument required; in the common form it is off.
     /// https://platform.openai.com/docs/guides/function-calling#strict-mode
     private static func tool(_ tool: Tool) -> JSONValue {
         switch tool {
@@ -100,7 +97,7 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
         }
     }
 
-    /// {type = "custom", custom = {name = ...}}, as Chat Completions have it, without the inner object.
+    /// {type = "custom", custom = {name = ...}}, as in Chat Completions, without the inner object.
     private static func flattened(_ object: JSONObject) -> JSONObject {
         guard let type = object["type"]?.string, type != "type", let inner = object[type]?.object else { return object }
         var flat = object
@@ -127,7 +124,7 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
         }
     }
 
-    /// Who asks for thinking wants to see it: without `summary` the provider shows nothing of it.
+    /// Without `summary` the provider sends no reasoning.
     private func reasoning(_ thinking: Thinking) throws(APIError) -> JSONObject? {
         switch thinking {
         case .unsaid: return nil

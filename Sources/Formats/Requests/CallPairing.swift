@@ -1,51 +1,51 @@
-// Which result of a conversation belongs to which call. A history may have calls without ids, ids that several calls
-// share, and results without ids or in another order than their calls. Called by MessageReader alone.
+// Assigns results to calls. A conversation may have calls without ids, ids shared by several calls, and results without
+// ids or in another order than their calls. Used by MessageReader.
 
 internal import Chat
 
-/// What a format asks of the ids of calls.
+/// The rules of a format for the ids of calls.
 struct CallIDRule: Sendable {
-    /// Whether ids are told apart in the whole conversation, and not only in one message.
+    /// Whether ids must be unique in the whole conversation. Otherwise they are unique in one message.
     var isConversationWide = true
-    /// Whether results stand in the order of their calls: the format pairs them so where there are no ids.
+    /// Whether results must be in the order of their calls, because the format has no ids.
     var ordersResults = false
-    /// The id in a form that the format takes; nil where it takes none of that form.
+    /// The id in a valid form; nil if there is none.
     var legal: @Sendable (_ id: String, _ message: Message) -> String? = { id, _ in id }
 
-    /// Chat Completions: results stand behind the message with their calls. Ids go back as they came: templates of some
-    /// models show them to the model (Kimi K2: `functions.NAME:NUMBER`).
+    /// Chat Completions: results follow the message with their calls. Ids are sent back unchanged, because templates of
+    /// some models show them to the model (Kimi K2: `functions.NAME:NUMBER`).
     static let chatCompletions = CallIDRule(isConversationWide: false)
 
-    /// Gemini before 3 and Ollama send calls without ids, and pair results with them by their order.
+    /// Gemini before 3 and Ollama have no ids: results are in the order of the calls.
     static let ordered = CallIDRule(isConversationWide: false, ordersResults: true)
 }
 
-/// Gives each call of a conversation an id, and each result that of its call.
+/// Gives each call of a conversation an id, and each result the id of its call.
 ///
 /// A result belongs to the first unanswered call with its id, in the last turn that has one. A result without an id, or
-/// with one that no call has, belongs to the first unanswered call of the last turn, of the result's name where it has one;
-/// of a result with an id only calls without one are candidates. An id that is missing, illegal, or taken is replaced by
-/// one made here (`LocalCallIDs`), which is the same each time the conversation is sent.
+/// with an id that no call has, belongs to the first unanswered call of the last turn: a call of the result's name if it
+/// has one, and a call without id if the result has an id. An id that is missing, invalid or duplicate is replaced by a
+/// local one (`LocalCallIDs`), which is the same each time the conversation is sent.
 struct CallPairing {
-    /// Calls of one turn, by their numbers, in order.
+    /// Calls of one turn by their numbers, in order.
     private struct Queue {
         var calls: [Int] = []
         private var next = 0
 
-        /// The first call that has no result.
+        /// The first call without a result.
         mutating func first(_ isAnswered: [Bool]) -> Int? {
             while next < calls.count, isAnswered[calls[next]] { next += 1 }
             return next < calls.count ? calls[next] : nil
         }
     }
 
-    /// The message with calls that was read last, and what of it is answered.
+    /// The last message with calls, and which of them are answered.
     private struct Turn {
         var place = 0
         var isAnswered: [Bool] = []
         var all = Queue()
         var byName: [String: Queue] = [:]
-        /// Calls that came without an id.
+        /// Calls without an id.
         var withoutID = Queue()
         var withoutIDByName: [String: Queue] = [:]
     }
@@ -118,7 +118,7 @@ struct CallPairing {
         messages[place].answered = Message.AnsweredCall(turn: owner, number: number, name: call.name)
     }
 
-    /// One more result for a call that has one belongs to it too.
+    /// A call may have several results.
     private mutating func call(withID id: String, _ name: String?, _ messages: [Message]) -> (Int, Int)? {
         guard let known = byID[id], let last = known.calls.calls.last else { return nil }
         guard known.turn == turn.place, known.calls.calls.count > 1 else { return (known.turn, last) }
@@ -136,7 +136,7 @@ struct CallPairing {
         return number.map { (turn.place, $0) }
     }
 
-    /// Puts results that follow each other into the order of their calls.
+    /// Sorts consecutive results by their calls.
     private static func order(_ messages: inout [Message]) {
         var start = 0
         while start < messages.count {

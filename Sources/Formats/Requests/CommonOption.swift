@@ -1,13 +1,13 @@
-// The options that mean the same whoever is asked, and what a dialect does with them: it takes each one it has a place
-// for; what is left over it cannot express. All other parameters are the provider's own and go through untouched.
+// The options that have one meaning in all formats. An encoder takes each option that its format has; options that are
+// left cannot be expressed. All other parameters are sent unchanged.
 
 internal import Chat
 internal import JSON
 
-/// An option of the common vocabulary, under the name that scripts use.
+/// A common option by its name in scripts.
 package enum CommonOption: String, Sendable, CaseIterable {
     case maxTokens = "max_tokens"
-    /// The newer name of the same in Chat Completions.
+    /// The newer name of `max_tokens` in Chat Completions.
     case maxCompletionTokens = "max_completion_tokens"
     case temperature
     case topP = "top_p"
@@ -28,13 +28,13 @@ package enum CommonOption: String, Sendable, CaseIterable {
     case streamOptions = "stream_options"
 }
 
-/// The parameters of one request, as a dialect takes them apart.
+/// The parameters of one request, from which an encoder takes options.
 struct RequestOptions {
     let context: RequestContext
     private var common: [CommonOption: JSONValue] = [:]
     private var others = JSONObject()
 
-    /// - Throws: an `APIError` for a parameter that is the request's own affair, or that JSON cannot say.
+    /// - Throws: an `APIError` for a parameter that the request sets itself, or that JSON cannot express.
     init(_ input: EncoderInput) throws(APIError) {
         context = input.context
         for member in input.request.parameters {
@@ -48,10 +48,10 @@ struct RequestOptions {
         if let newer = common.removeValue(forKey: .maxCompletionTokens) { common[.maxTokens] = newer }
     }
 
-    /// The option's value, which is then the dialect's to place; nil where none was given.
+    /// Removes an option and returns its value.
     mutating func take(_ option: CommonOption) -> JSONValue? { common.removeValue(forKey: option) }
 
-    /// Moves options into the body (or a part of it) as they are, under the provider's names.
+    /// Moves options into the body or a part of it, unchanged but for their names.
     mutating func move(_ names: OptionNames, to body: inout JSONObject) {
         for (option, name) in names {
             if let value = take(option) { body[name] = value }
@@ -92,16 +92,15 @@ struct RequestOptions {
         return try ResponseFormat(value, context: context)
     }
 
-    /// `thinking` and `reasoning_effort`, which ask for the same thing in two ways.
+    /// `thinking` and `reasoning_effort`, two forms of one option.
     mutating func takeThinking() throws(APIError) -> Thinking {
         let effort = take(.reasoningEffort)
         if let effort, effort.string == nil { throw context.invalid("reasoning_effort", "must be a string") }
         return try Thinking(take(.thinking), effort: effort?.string, context: context)
     }
 
-    /// Puts what is left into the body: the provider's own parameters as they are, where both sides write an object
-    /// member by member.
-    /// - Throws: the error for a common option that the dialect did not take.
+    /// Adds the other parameters to the body, unchanged. Objects on both sides are merged.
+    /// - Throws: an error for a common option that was not taken.
     mutating func finish(into body: inout JSONObject) throws(APIError) {
         for option in CommonOption.allCases where common[option] != nil {
             try context.cannotExpress(option.rawValue)
@@ -112,8 +111,8 @@ struct RequestOptions {
 }
 
 extension RequestContext {
-    /// False for a parameter that says what is so anyhow.
-    /// - Throws: an `APIError` for one that would change what the request is made of, or that JSON cannot say.
+    /// Returns false if the parameter is redundant (`stream = true`).
+    /// - Throws: an `APIError` for a parameter that the request sets itself, or that JSON cannot express.
     func mayBeParameter(_ member: JSONObject.Member) throws(APIError) -> Bool {
         switch member.key {
         case "model", "messages":
@@ -131,7 +130,7 @@ extension RequestContext {
 }
 
 extension JSONObject {
-    /// Takes over the other's members; where both have an object, its members in turn.
+    /// Adds the members of another object. Objects on both sides are merged.
     mutating func merge(_ other: JSONObject) {
         for member in other {
             if case .object(let theirs) = member.value, case .object(var ours)? = self[member.key] {

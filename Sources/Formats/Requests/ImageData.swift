@@ -1,14 +1,13 @@
-// Images as bytes: what type they are, and their base64. Used by readers of requests, and by Script for files that
-// scripts name.
+// Media types of images by their bytes, and base64. Used by MessageReader, and by Script for files.
 
-/// Recognises and encodes images.
+/// Detects types of images and encodes them.
 package enum ImageData {
     /// The media types that providers take (RFC 2046; https://www.iana.org/assignments/media-types).
     static let mediaTypes = ["image/png", "image/jpeg", "image/gif", "image/webp"]
-    /// The same, for messages.
+    /// The types for error messages.
     package static let knownTypes = "PNG, JPEG, GIF or WebP"
 
-    /// The media type of an image, by its first bytes; nil for anything else.
+    /// The media type of an image by its first bytes; nil for other data.
     package static func mediaType(_ bytes: some Collection<UInt8>) -> String? {
         let head = Array(bytes.prefix(12))
         if head.starts(with: [0x89, 0x50, 0x4E, 0x47]) { return "image/png" }
@@ -18,7 +17,7 @@ package enum ImageData {
         return nil
     }
 
-    /// The media type of an image in base64; nil for anything else.
+    /// The media type of an image in base64; nil for other data.
     static func mediaType(base64: String) -> String? {
         mediaType(decode(prefix: base64.utf8.prefix(16)))
     }
@@ -42,7 +41,7 @@ package enum ImageData {
         return String(decoding: out, as: UTF8.self)
     }
 
-    /// The first bytes of base64 text. Stops at anything outside the alphabet.
+    /// The first bytes of base64 text, up to a character outside the alphabet.
     private static func decode(prefix text: some Collection<UInt8>) -> [UInt8] {
         var out: [UInt8] = []
         var word: UInt32 = 0

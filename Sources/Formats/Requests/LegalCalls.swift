@@ -1,17 +1,17 @@
-// Tool calls in a form that the provider takes back. A model may call a function under a name that the format forbids,
-// and send arguments that were cut or are no object; one such call in the history would make every later request fail.
-// Names and arguments are mended while a request is written, here alone; replies keep what the model sent.
+// Tool calls in a form that the provider accepts. A model may call a function by an invalid name, or with arguments that
+// were cut or are not an object; such a call in the history would make every later request fail. Names and arguments are
+// repaired in requests alone; replies keep what the model sent.
 
 internal import Chat
 internal import JSON
 
-/// Which function names a format takes.
+/// Valid function names of a format.
 struct FunctionNameRule {
-    /// Characters beside ASCII letters, digits and `_`.
+    /// Characters other than ASCII letters, digits and `_`.
     let marks: Set<UInt8>
     /// Whether the first character must be a letter or `_`.
     let beginsWithLetter: Bool
-    /// In bytes; longer names are cut.
+    /// Maximum length in bytes; longer names are cut.
     static let limit = 64
 
     /// Letters, digits, `_` and `-` (OpenAI API reference, `tools[].function.name`: at most 64; Anthropic API reference,
@@ -38,7 +38,7 @@ struct FunctionNameRule {
         return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(small) || byte == UInt8(ascii: "_")
     }
 
-    /// A legal name that still resembles the given one: `_` for each forbidden character.
+    /// A valid name similar to the given one: `_` for each invalid character.
     func mended(_ name: String) -> String {
         var text = ""
         for character in name {
@@ -52,13 +52,13 @@ struct FunctionNameRule {
     }
 }
 
-/// The calls of one request's conversation, as they may go back.
+/// The calls of one request in their valid form.
 struct LegalCalls {
     private let rule: FunctionNameRule
-    /// Names that had to be changed.
+    /// Replacements of invalid names.
     private var names: [String: String] = [:]
 
-    /// - Parameter tools: the request's `tools`; a name that they declare is the provider's to judge.
+    /// - Parameter tools: the request's `tools`. Names that they declare are not changed.
     init(_ rule: FunctionNameRule, messages: [Message], tools: JSONValue?) {
         self.rule = rule
         let used = messages.flatMap { message in
@@ -68,7 +68,7 @@ struct LegalCalls {
         let illegal = used.filter { !taken.contains($0) && !rule.allows($0) }
         for name in taken { names[name] = name }
         taken.formUnion(used.filter(rule.allows))
-        // The number behind the last name of each form: a history may hold very many.
+        // The number after the last name of each form: a history may have very many.
         var numbers: [String: Int] = [:]
         for name in illegal where names[name] == nil {
             let mended = rule.mended(name)
@@ -90,13 +90,13 @@ struct LegalCalls {
         return Set(functions.compactMap { ($0["function"]?["name"] ?? $0["name"])?.string })
     }
 
-    /// The name under which a function goes to the provider, in calls and results alike.
+    /// The name of a function in calls and results.
     func name(_ name: String) -> String {
         if let known = names[name] { return known }
         return rule.allows(name) ? name : rule.mended(name)
     }
 
-    /// A call with a legal name and an object for arguments.
+    /// The call with a valid name and an object as arguments.
     func call(_ call: ToolCall) -> ToolCall {
         let arguments = Self.object(call.arguments ?? .null)
         return ToolCall(
@@ -104,10 +104,8 @@ struct LegalCalls {
             arguments: .object(arguments))
     }
 
-    /// An object with a name and arguments, as providers send it, with both mended. One that is legal stays as it is,
-    /// byte for byte.
-    /// - Parameter arguments: the member with the arguments: JSON text, or the object itself. Nil for a call of another
-    ///   kind.
+    /// An object with a name and arguments, both repaired. A valid object is returned unchanged, byte for byte.
+    /// - Parameter arguments: the member with the arguments: JSON text, or the object itself. Nil for a call without them.
     func mended(_ object: JSONObject, arguments member: String?, isText: Bool = false) -> JSONObject {
         var mended = object
         let name = object["name"]?.string
@@ -132,8 +130,8 @@ struct LegalCalls {
 
     // MARK: Arguments
 
-    /// The arguments as an object: the object itself, one that stands in a JSON text, or an empty one. What a model said
-    /// beside that stands in the error that is its result.
+    /// The arguments as an object: the object itself, one that is encoded in a JSON text, or an empty one. The result of
+    /// the call has the error about other arguments.
     private static func object(_ value: JSONValue) -> JSONObject {
         if let object = value.object { return object }
         // Some models encode their arguments twice.
@@ -146,19 +144,19 @@ struct LegalCalls {
         do throws(JSONError) {
             return try JSONReader.value(text)
         } catch {
-            // No JSON: there is no object in it.
+            // The text is not JSON.
             return nil
         }
     }
 
-    /// The arguments as JSON text: as they came, where every strict reader finds an object in them.
+    /// The arguments as JSON text: unchanged if every strict parser accepts them as an object.
     private static func text(_ text: String, _ arguments: JSONObject) -> String {
         let written = JSONWriter.text(.object(arguments))
         let bytes = [UInt8](text.utf8)
-        // A byte order mark, which the reader skips, is no white space (RFC 8259 section 8.1).
+        // JSONReader skips a byte order mark, which strict parsers refuse (RFC 8259 section 8.1).
         let blank: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
         guard bytes.first(where: { !blank.contains($0) }) == UInt8(ascii: "{") else { return written }
-        // A lone surrogate's escape is read as U+FFFD; strict readers refuse it.
+        // JSONReader reads the escape of a lone surrogate as U+FFFD; strict parsers refuse it.
         guard !written.contains("\u{FFFD}") || text.contains("\u{FFFD}") else { return written }
         do throws(JSONError) {
             _ = try JSONReader.strictValue(bytes)

@@ -1,43 +1,40 @@
-// A conversation's messages in the common form, typed. Read by MessageReader from what scripts write, written by each
-// dialect in its provider's own form.
+// Messages of a conversation, as MessageReader decodes them from the common form and request encoders write them.
 
 internal import Chat
 internal import JSON
 
-/// One message.
 struct Message {
-    /// Who speaks.
     enum Role: String, CaseIterable { case system, developer, user, assistant, tool, function }
 
-    /// A call that a message answers.
+    /// A call that has a result.
     struct AnsweredCall {
-        /// Where the message with the call stands in the conversation, and the call in that.
+        /// The index of the message with the call, and of the call in it.
         var turn: Int
         var number: Int
         var name: String
     }
 
     var role: Role
-    /// What is said, in order. One text for content that is a plain string.
+    /// The content. One text for a plain string.
     var parts: [Part]
-    /// The calls of an assistant's message.
+    /// The calls of an assistant message.
     var toolCalls: [ToolCall] = []
-    /// In a tool's message: which call this is the result of.
+    /// In a tool message: the id of its call.
     var toolCallID: String?
-    /// In a tool's message: the call whose result this is, if it was found.
+    /// In a tool message: its call, if it was found.
     var answered: AnsweredCall?
-    /// The speaker's name, or the tool's.
+    /// The name of the speaker or the tool.
     var name: String?
-    /// In a tool's message: whether the tool failed.
+    /// In a tool message: whether the tool failed.
     var isError = false
-    /// What one dialect wants back byte-exact; `native.dialect` says which.
+    /// Parts that the format named in `native.dialect` needs back unchanged.
     var native: JSONObject?
-    /// The message as it was written.
+    /// The message as the script wrote it.
     var raw: JSONObject
-    /// Where it stands, for error messages: "messages[2]".
+    /// Its place in error messages: "messages[2]".
     var place: String
 
-    /// All its text, parts joined without anything between them.
+    /// The texts of its parts, joined.
     var text: String {
         parts.reduce(into: "") { if case .text(let text, _) = $1 { $0 += text } }
     }
@@ -45,33 +42,31 @@ struct Message {
     /// Whether it is the result of a call.
     var isResult: Bool { role == .tool || role == .function }
 
-    /// What is kept for that dialect; nil where the message came from another.
+    /// `native` if it is of this format, else nil.
     func native(for dialect: String) -> JSONObject? {
         native?["dialect"]?.string == dialect ? native : nil
     }
 }
 
-/// A piece of a message's content.
+/// A part of a message's content.
 enum Part {
     /// Text, with members that only some providers know (`cache_control`).
     case text(String, extra: JSONObject = [:])
     case image(Image)
-    /// A part of a type that is no common one, as it was written: its provider may know it.
+    /// A part of another type, as the script wrote it.
     case other(JSONObject)
 }
 
-/// An image in a message.
 struct Image: Equatable {
-    /// Where its bytes are.
     enum Source: Equatable {
-        /// At an address that the provider fetches.
+        /// The provider fetches it.
         case url(String)
-        /// Here, in base64 (RFC 4648 section 4).
+        /// Bytes in base64 (RFC 4648 section 4).
         case data(mediaType: String, base64: String)
     }
 
     var source: Source
-    /// How closely the model is to look ("low", "high", "auto"), where the provider lets one choose.
+    /// The resolution for the model ("low", "high", "auto"), if the provider has the option.
     var detail: String?
 
     /// The image as a URL: its own, or a `data:` URL (RFC 2397).

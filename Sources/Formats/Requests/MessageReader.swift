@@ -1,20 +1,18 @@
-// Reads the messages of a request from the form in which scripts write them. It accepts Chat Completions' own spelling
-// too, so that conversations made for it keep working. Called by the dialects when they encode.
+// Decodes the messages of a request from the common form, in which scripts write them. It accepts the spelling of Chat
+// Completions too. Used by request encoders.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// Reads messages.
 struct MessageReader {
     let context: RequestContext
-    /// Whether the provider has a place for a speaker's name.
+    /// Whether the format has names of speakers.
     var takesNames = false
-    /// What the provider asks of the ids of calls.
     var callIDs = CallIDRule()
 
-    /// All messages of a request, its system prompt first.
-    /// - Throws: an `APIError` of kind `invalidRequest` that names the member at fault.
+    /// All messages of a request, the system prompt first.
+    /// - Throws: an `APIError` of kind `invalidRequest` that names the invalid member.
     func messages(of request: ChatRequest) throws(APIError) -> [Message] {
         var messages: [Message] = []
         if let system = request.system {
@@ -31,7 +29,7 @@ struct MessageReader {
             throw context.invalid("messages", "has nothing to send: the assistant's messages in it are empty")
         }
         for message in messages where message.name != nil && !takesNames {
-            // A tool's message names the tool.
+            // The name of a tool message is the tool's.
             guard message.role != .tool, message.role != .function else { continue }
             try context.cannotExpress("\(message.place).name", because: "its messages have no names")
         }
@@ -62,9 +60,9 @@ struct MessageReader {
         return message
     }
 
-    /// Reasoning in the content of a reply (Mistral API reference, `ThinkChunk`) is in the form of the provider that sent
-    /// it. Of the others Messages alone take such blocks, with text and a signature; for Chat Completions, OpenAIChatHistory
-    /// decides.
+    /// Removes reasoning from the content of a reply: its form is that of the provider that sent it (Mistral API reference,
+    /// `ThinkChunk`). Of the other formats only Messages has such blocks, with text and a signature. For Chat Completions
+    /// OpenAIChatHistory decides.
     private func dropReasoning(of message: inout Message) {
         guard message.role == .assistant, context.dialect != "openai" else { return }
         message.parts.removeAll { part in
@@ -78,8 +76,8 @@ struct MessageReader {
         }
     }
 
-    /// A refusal that came apart from the content is what was said, in every format; only Chat Completions at OpenAI know
-    /// the member. A provider's own parts of the reply hold it already.
+    /// Moves a refusal that is apart from the content into it: only OpenAI has the member. Native parts of the reply have
+    /// the refusal already.
     private func takeRefusal(of message: inout Message) {
         guard message.role == .assistant, let refusal = message.raw["refusal"]?.string, !Message.isBlank(refusal),
             Message.isBlank(message.text), message.toolCalls.isEmpty, message.native(for: context.dialect) == nil,
@@ -100,7 +98,7 @@ struct MessageReader {
                 parts.append(try part(element, place: "\(place)[\(index + 1)]"))
             }
             return parts
-        // An empty Lua table has no way to say which of the two it is.
+        // An empty Lua table can be either.
         case .object(let object) where object.isEmpty: return []
         default: throw context.invalid(place, "must be a string or an array of parts")
         }
@@ -184,7 +182,7 @@ struct MessageReader {
 
     private func toolCall(_ value: JSONValue, place: String) throws(APIError) -> ToolCall {
         let function = value["function"] ?? value
-        // A model may leave its call without a name; LegalCalls gives it one.
+        // The name may be empty; LegalCalls replaces it.
         guard let name = function["name"]?.string else {
             throw context.invalid("\(place).name", "must be the tool's name")
         }
@@ -196,7 +194,7 @@ struct MessageReader {
                 let arguments = Snippet.trimmed(text).isEmpty ? [:] : try JSONReader.value([UInt8](text.utf8))
                 return ToolCall(id: id, name: name, argumentsJSON: text, arguments: arguments)
             } catch {
-                // A call that was cut off has no arguments to show; dialects that send text pass it on.
+                // A call that was cut. Formats whose arguments are text send it unchanged.
                 return ToolCall(id: id, name: name, argumentsJSON: text, arguments: nil)
             }
         case .some(let arguments):

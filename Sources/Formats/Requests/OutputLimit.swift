@@ -1,19 +1,19 @@
-// The limit of a reply's tokens under every name that a request may give it.
+// The limit of a reply's tokens under all its names.
 
 package import Chat
 internal import JSON
 
 extension ChatRequest {
-    /// Where the limit stands: the common names, and those of single formats, which are passed on as they are (Responses,
-    /// Gemini, Ollama, llama.cpp, Text Generation Inference).
+    /// Places of the limit: the common names, and names of single formats (Responses, Gemini, Ollama, llama.cpp, Text
+    /// Generation Inference).
     private static let names = [
         ["max_tokens"], ["max_completion_tokens"], ["max_output_tokens"], ["maxOutputTokens"], ["max_new_tokens"],
         ["num_predict"], ["n_predict"], ["options", "num_predict"], ["generationConfig", "maxOutputTokens"],
         ["generation_config", "max_output_tokens"], ["parameters", "max_new_tokens"],
     ]
 
-    /// Asks for fewer tokens, and for one at least: for a request that goes on with a reply of which so many have come.
-    /// A limit that is no positive integer is left as it is.
+    /// Lowers the limit, to 1 at least, for a request that continues a reply with so many tokens. A limit that is not a
+    /// positive integer is not changed.
     package mutating func lowerOutputLimit(by arrived: Int64) {
         guard arrived > 0 else { return }
         arrivedTokens = arrived

@@ -1,9 +1,9 @@
-// What every reader of a request needs to say what is wrong with it: whose request it is, and how strict to be.
+// Errors of requests: for which provider, and how strict.
 
 internal import Chat
 internal import JSON
 
-/// The provider a request goes to, and whether what it cannot take is left out.
+/// The provider of a request, and whether options that its format lacks are left out.
 struct RequestContext {
     var provider: String
     var dialect: String
@@ -15,13 +15,13 @@ struct RequestContext {
         isLenient = request.isLenient
     }
 
-    /// A member that is wrong whoever is asked.
+    /// The error of a member that is invalid in every format.
     func invalid(_ field: String, _ problem: String) -> APIError {
         APIError(kind: .invalidRequest, message: "\(field) \(problem)")
     }
 
-    /// A member that is right, and that this provider has no place for.
-    /// - Throws: the error that says so; nothing for a lenient request, which then goes without it.
+    /// Handles a valid member that the format cannot express.
+    /// - Throws: an error, unless the request is lenient and is sent without it.
     func cannotExpress(_ field: String, because reason: String? = nil) throws(APIError) {
         guard !isLenient else { return }
         let why = reason.map { ": \($0)" } ?? ""
@@ -31,8 +31,8 @@ struct RequestContext {
                 + "leave it out, or set lenient = true to send the request without it")
     }
 
-    /// A message whose text is all that this provider has a place for.
-    /// - Throws: the error that names the first image in it; nothing for a lenient request, which goes without.
+    /// Checks a message that may hold text alone.
+    /// - Throws: an error that names the first image, unless the request is lenient and is sent without it.
     func refuseImages(in message: Message, because reason: String) throws(APIError) {
         for (index, part) in message.parts.enumerated() {
             guard case .image = part else { continue }
@@ -40,7 +40,7 @@ struct RequestContext {
         }
     }
 
-    /// JSON has no NaN and no infinity; the writer would make them null without a word.
+    /// Refuses NaN and infinities, which JSON lacks and JSONWriter writes as null.
     func checkFinite(_ value: JSONValue, at path: String) throws(APIError) {
         switch value {
         case .double(let number):

@@ -1,16 +1,14 @@
-// The header fields every dialect's request begins with, and the checks on what users put into them. A key passes
-// through here on its way into a header and is named nowhere: messages speak of its variable.
+// Header fields of requests, with checks of user values. Error messages name the variable of a key, never the key.
 
 internal import Base
 internal import Chat
 internal import HTTP
 
-/// Builds and checks request headers.
 enum RequestHeaders {
-    /// JSON out, an event stream in, and the endpoint's own fields, which replace ours of the same name.
+    /// The fields of a JSON request. Fields of the endpoint replace them.
     /// - Parameters:
     ///   - accept: the media type asked for.
-    ///   - keyField: the field that the dialect's own provider expects the key in; the endpoint's quirk outranks it.
+    ///   - keyField: the field that carries the key; a quirk of the endpoint overrides it.
     /// - Throws: an `APIError` of kind `config` that names the variable or the field.
     static func make(
         for endpoint: Endpoint, key: String?, accept: String = "text/event-stream",
@@ -36,7 +34,7 @@ enum RequestHeaders {
         return headers
     }
 
-    /// A key is printable ASCII without spaces. What is pasted wrongly mostly ends in a line break.
+    /// A key is printable ASCII without spaces. A common mistake is a line break at the end.
     private static func check(key: String, endpoint: Endpoint) throws(APIError) {
         let name = endpoint.keyVariable.map { "the environment variable \($0)" } ?? "the API key"
         guard !key.isEmpty else { throw APIError(kind: .config, message: "\(name) is empty") }

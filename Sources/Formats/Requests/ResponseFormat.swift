@@ -1,21 +1,18 @@
-// In what form the model is to answer, as scripts ask for it: {type = "json_schema", schema = {...}}, or in the
-// spelling of Chat Completions.
+// The options `response_format` and `thinking` in their forms: {type = "json_schema", schema = {...}} or that of Chat
+// Completions.
 
 internal import Chat
 internal import JSON
 
-/// The form of an answer.
+/// The format of a reply.
 enum ResponseFormat: Equatable {
-    /// Prose.
     case text
-    /// Any JSON object.
     case jsonObject
-    /// JSON of that schema.
     case jsonSchema(JSONSchemaFormat)
-    /// The provider's own way of saying it, as it was written.
+    /// A form of the provider's own, unchanged.
     case native(JSONObject)
 
-    /// - Throws: an `APIError` that names the member at fault.
+    /// - Throws: an `APIError` that names the invalid member.
     init(_ value: JSONValue, context: RequestContext) throws(APIError) {
         switch value {
         case .string("text"): self = .text
@@ -36,13 +33,13 @@ enum ResponseFormat: Equatable {
     }
 }
 
-/// A schema that the answer is to keep to.
+/// The schema of a reply.
 struct JSONSchemaFormat: Equatable {
-    /// The schema's name; some providers want one.
+    /// The name of the schema; some providers require one.
     var name: String
     var description: String?
     var schema: JSONObject
-    /// Whether the provider is to hold the model to it; nil leaves that to the provider.
+    /// Whether the provider enforces it; nil for its default.
     var strict: Bool?
 
     fileprivate init(_ object: JSONObject, context: RequestContext) throws(APIError) {
@@ -57,14 +54,14 @@ struct JSONSchemaFormat: Equatable {
     }
 }
 
-/// Whether and how much the model is to think before it answers.
+/// Whether and how much the model thinks before it answers.
 enum Thinking: Equatable {
     /// The provider's default.
     case unsaid
     case off
-    /// On, as the script said it: how many tokens at most, or how hard ("low", "medium", "high", ...).
+    /// On, with a maximum of tokens or an effort ("low", "medium", "high", ...).
     case on(budget: Int64?, effort: String?)
-    /// The provider's own way of saying it, as it was written.
+    /// A form of the provider's own, unchanged.
     case native(JSONObject, effort: String?)
 
     /// - Parameters:

@@ -1,16 +1,14 @@
-// Looks for mistakes in the JSON Schemas that scripts write for tools and answers, before a request is paid for. It
-// judges the shape of the well-known keywords alone (JSON Schema draft 2020-12); which of them a provider understands
-// is the provider's to say.
+// Checks the JSON schemas of tools and replies before a request is sent: the shape of the well-known keywords (JSON Schema
+// draft 2020-12), not whether the provider supports them.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// Checks schemas.
 struct SchemaCheck {
     let context: RequestContext
     private static let types = ["object", "array", "string", "number", "integer", "boolean", "null"]
-    /// By one of these a schema can be known.
+    /// A schema has at least one of these.
     private static let keywords: Set = [
         "$defs", "$id", "$ref", "$schema", "additionalProperties", "allOf", "anyOf", "const", "contains", "default",
         "definitions", "description", "enum", "format", "if", "items", "maximum", "maxLength", "minimum", "minLength",
@@ -20,8 +18,8 @@ struct SchemaCheck {
 
     init(context: RequestContext) { self.context = context }
 
-    /// The schema of a tool's arguments. Absent means: no arguments.
-    /// - Throws: an `APIError` that names the place inside the schema.
+    /// The schema of a tool's arguments; none if it is missing.
+    /// - Throws: an `APIError` that names the place in the schema.
     func parameters(_ value: JSONValue?, place: String) throws(APIError) -> JSONObject {
         guard let value, !value.isNull else { return ["type": "object", "properties": [:]] }
         var schema = try self.schema(value, place: place)
@@ -35,8 +33,8 @@ struct SchemaCheck {
         return schema
     }
 
-    /// A schema, with the empty tables of Lua made what they must be.
-    /// - Throws: an `APIError` that names the place inside the schema.
+    /// A schema in which empty Lua tables have the required type.
+    /// - Throws: an `APIError` that names the place in the schema.
     func schema(_ value: JSONValue, place: String) throws(APIError) -> JSONObject {
         guard let object = value.object else { throw context.invalid(place, "must be a JSON Schema, an object") }
         guard object.isEmpty || object.contains(where: { Self.keywords.contains($0.key) }) else {
@@ -97,7 +95,7 @@ struct SchemaCheck {
         return .object(object)
     }
 
-    /// A schema, or a truth value in its place.
+    /// A schema or a boolean.
     private func subschema(_ value: JSONValue, place: String, depth: Int) throws(APIError) -> JSONValue {
         if value.bool != nil { return value }
         if value.array?.isEmpty == true { return [:] }
@@ -116,7 +114,7 @@ struct SchemaCheck {
         return .array(result)
     }
 
-    /// `required`: names, each of a property that is declared where properties are.
+    /// `required`: names, each of a declared property if there are properties.
     private func names(_ value: JSONValue, of schema: JSONObject, place: String) throws(APIError) -> JSONValue {
         if value.object?.isEmpty == true { return [] }
         guard let elements = value.array, elements.allSatisfy({ $0.string != nil }) else {

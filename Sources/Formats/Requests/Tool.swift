@@ -1,19 +1,17 @@
-// Tools that a model may call, as scripts declare them: in the short form or in that of Chat Completions.
+// Tools and the choice among them, in the short form or that of Chat Completions.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// A tool.
 enum Tool {
-    /// A function of the script's.
     case function(FunctionTool)
-    /// A tool of the provider's own (web search, code execution, ...), passed on as it was written.
+    /// A tool of the provider's own (web search, code execution, ...), unchanged.
     case native(JSONObject)
 }
 
 extension Tool {
-    /// The tool as Chat Completions, and those who took over its form, want it.
+    /// The form of Chat Completions and formats derived from it.
     var chatCompletionsForm: JSONValue {
         switch self {
         case .native(let object): return .object(object)
@@ -29,34 +27,33 @@ extension Tool {
     }
 }
 
-/// A function that the script offers.
+/// A function of the script.
 struct FunctionTool: Equatable {
     var name: String
     var description: String?
-    /// The arguments' JSON Schema; an object schema.
+    /// The JSON schema of the arguments, of type object.
     var parameters: JSONObject
-    /// Whether the provider is to hold the model to the schema.
+    /// Whether the provider enforces the schema.
     var strict: Bool?
-    /// Members that only some providers know (`cache_control`, `defer_loading`), as they were written.
+    /// Members that only some providers know (`cache_control`, `defer_loading`), unchanged.
     var extra: JSONObject = [:]
 }
 
 /// Which tools the model may or must call.
 enum ToolChoice: Equatable {
     case auto, none, required
-    /// This one.
     case function(String)
-    /// The provider's own way of saying it, as it was written.
+    /// A form of the provider's own, unchanged.
     case native(JSONObject)
 }
 
-/// Reads tools and the choice among them.
+/// Decodes tools and the choice among them.
 struct ToolReader {
     private static let members = ["type", "function", "name", "description", "parameters", "input_schema", "strict"]
 
     let context: RequestContext
 
-    /// - Throws: an `APIError` that names the member at fault.
+    /// - Throws: an `APIError` that names the invalid member.
     func tools(_ value: JSONValue) throws(APIError) -> [Tool] {
         if value.object?.isEmpty == true { return [] }
         guard let elements = value.array else { throw context.invalid("tools", "must be an array of tools") }
@@ -101,7 +98,7 @@ struct ToolReader {
                 strict: function["strict"]?.bool, extra: extra))
     }
 
-    /// Members that nobody knows go to the provider, who may; not those that are nearly one of ours.
+    /// Unknown members are sent to the provider. Those that are nearly a known name are errors.
     private func checkNames(of tool: JSONObject, _ place: String) throws(APIError) {
         for member in tool where !Self.members.contains(member.key) {
             guard let near = NearestName.suggestion(for: member.key, among: Self.members), tool[near] == nil else {
@@ -111,7 +108,7 @@ struct ToolReader {
         }
     }
 
-    /// The names that every provider takes.
+    /// Names that are valid in every format.
     private static func isName(_ name: String) -> Bool {
         (1...64).contains(name.utf8.count)
             && name.utf8.allSatisfy {
@@ -124,7 +121,7 @@ struct ToolReader {
             }
     }
 
-    /// - Throws: an `APIError` for a choice that is none.
+    /// - Throws: an `APIError` for an invalid choice.
     func choice(_ value: JSONValue) throws(APIError) -> ToolChoice {
         switch value {
         case .string("auto"): return .auto
@@ -134,7 +131,7 @@ struct ToolReader {
             let name = object["function"]?["name"]?.string ?? object["name"]?.string
             switch object["type"]?.string {
             case nil, "function": if let name { return .function(name) }
-            // Anthropic's form, which may say more (`disable_parallel_tool_use`).
+            // Anthropic's form, which may have more members (`disable_parallel_tool_use`).
             case "tool": if let name, object.count == 2 { return .function(name) }
             default: break
             }

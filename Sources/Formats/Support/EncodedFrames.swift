@@ -1,6 +1,6 @@
 // Encoded frames with their boundaries. Written by stream encoders; a server sends the bytes as they are.
 
-package import JSON
+internal import JSON
 
 /// Frames in order, and the bytes of all of them.
 package struct EncodedFrames: Sendable {

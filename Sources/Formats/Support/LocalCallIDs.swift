@@ -1,18 +1,18 @@
-// Ids for tool calls that came without one (Gemini before 3, Ollama, Cohere v1, some Chat Completions servers).
+// Ids for tool calls without one (Gemini before 3, Ollama, Cohere v1, some Chat Completions servers).
 
-/// Ids made here for the calls of one reply, or of one conversation.
+/// Local ids for the calls of one reply or conversation.
 ///
-/// An id is "mr", six base-62 digits and a check digit. Nine letters and digits are legal in every format: Mistral takes
-/// exactly `[a-zA-Z0-9]{9}`, OpenAI at most 40 characters, Anthropic `^[a-zA-Z0-9_-]+$`. The form itself says that an id
-/// was made here, so it stays recognizable in a saved conversation, and in a message that a script writes by hand.
+/// An id is "mr", six base-62 digits and a check digit. Nine letters and digits are valid in every format: Mistral requires
+/// `[a-zA-Z0-9]{9}`, OpenAI at most 40 characters, Anthropic `^[a-zA-Z0-9_-]+$`. Local ids are recognized by their form,
+/// in saved conversations and in messages that scripts write by hand too.
 struct LocalCallIDs: Sendable {
     private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     private static let prefix = Array("mr".utf8)
     private static let digits = 6
-    /// 62^6: a reply begins at a random one of these, so two replies of a conversation have no id in common.
+    /// 62^6. A reply begins at a random number below, so that two replies of a conversation have different ids.
     private static let range: UInt64 = 56_800_235_584
 
-    /// Where each reply begins, for tests that compare replies.
+    /// The first number of each reply, for tests that compare replies.
     @TaskLocal static var fixedStart: UInt64?
 
     private let start: UInt64
@@ -20,10 +20,10 @@ struct LocalCallIDs: Sendable {
     /// Ids of one reply.
     init() { start = Self.fixedStart ?? UInt64.random(in: 0..<Self.range) }
 
-    /// Ids that are the same each time.
+    /// The same ids each time.
     init(start: UInt64) { self.start = start }
 
-    /// The id of the call with that number. Different numbers below `range` have different ids.
+    /// The id of a call by its number. Numbers below `range` have different ids.
     subscript(number: Int) -> String {
         var rest = (start &+ UInt64(clamping: number)) % Self.range
         var values = [Int](repeating: 0, count: Self.digits)
@@ -35,8 +35,8 @@ struct LocalCallIDs: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Whether an id was made here. One of a provider's looks so in 1 of 240,000 cases at most, and is then left out
-    /// where a format needs no ids.
+    /// Whether an id is local. An id of a provider has this form in 1 of 240,000 cases at most, and is then left out if the
+    /// format needs no ids.
     static func made(_ id: String) -> Bool {
         let text = Array(id.utf8)
         guard text.count == prefix.count + digits + 1, text.starts(with: prefix) else { return false }

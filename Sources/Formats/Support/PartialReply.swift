@@ -1,10 +1,10 @@
-// The assistant message of a partial reply: one that its reader stopped, or that failed.
+// The assistant message of a partial reply, which was stopped or failed.
 
 package import JSON
 
 extension StreamDecoder {
-    /// The assistant message of a partial reply. It holds no calls, as the reply does not: nobody runs them, and every
-    /// format refuses a call without its result.
+    /// The assistant message of a partial reply, without calls: nothing runs them, and every format refuses a call without
+    /// its result.
     package func partialMessage(text: String, reasoning: String) -> JSONValue {
         let whole = assistantMessage(text: text, reasoning: reasoning)
         guard var message = whole.object else { return whole }
@@ -15,13 +15,13 @@ extension StreamDecoder {
     }
 }
 
-/// What of a reply's own parts stays when it is partial.
+/// The native parts of a partial reply.
 private enum PartialReply {
-    /// Nil where nothing may go back.
+    /// Nil if no part can be sent back.
     static func withoutCalls(_ native: JSONObject) -> JSONObject? {
         var native = native
         if let blocks = native["content"]?.array {
-            // A use of the provider's own tools goes back with its result or not at all.
+            // A use of the provider's own tools is valid only with its result.
             let answered = Set(blocks.compactMap { $0["tool_use_id"]?.string })
             let kept = blocks.filter { block in
                 guard let type = block["type"]?.string, type.hasSuffix("tool_use") else { return true }

@@ -1,4 +1,4 @@
-// The cost of a reply as its provider reports it. Called by the readers of `usage` objects of every dialect.
+// The cost of a reply in a `usage` object, for all formats.
 
 internal import Chat
 internal import JSON
@@ -7,10 +7,10 @@ extension Usage {
     private static let costKeys = JSONKeys(
         "cost", "cost_in_usd_ticks", "estimated_cost", "is_byok", "cost_details")
 
-    /// The cost in US dollars that a `usage` object names; nil where it names none.
+    /// The cost in US dollars; nil if the `usage` object has none.
     /// - `cost`: a number (OpenRouter's usage accounting, in credits, of which one is a dollar; Vercel's AI Gateway) or an
-    ///   object with `total_cost` (Perplexity). With a key of one's own OpenRouter charges its fee alone; the upstream
-    ///   provider's charge is added.
+    ///   object with `total_cost` (Perplexity). With a key for the upstream provider OpenRouter charges its fee; the
+    ///   charge of the upstream provider is added.
     /// - `cost_in_usd_ticks`: 10,000,000,000 are a dollar (xAI, "Cost Tracking").
     /// - `estimated_cost` (DeepInfra).
     static func cost(_ usage: JSONNode) -> Double? {
@@ -25,7 +25,7 @@ extension Usage {
         return dollars(parts[2])
     }
 
-    /// A number in dollars, or in parts of `unit` dollars each.
+    /// A number in units of `unit` dollars.
     static func dollars(_ node: JSONNode?, each unit: Double = 1) -> Double? {
         node?.double.flatMap { WireNumber.cost($0 * unit) }
     }

@@ -1,5 +1,4 @@
-// The places of text-generation-inference's frames, as TGIDecoder reads them. A reading that is added there is added here:
-// FrameFieldsTests holds the two together.
+// Paths of /generate_stream frames, as TGIDecoder reads them. FrameFieldsTests compares the two.
 
 extension FrameFields {
     static let tgi = FrameFields([

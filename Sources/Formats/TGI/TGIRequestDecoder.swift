@@ -1,7 +1,6 @@
 // Decodes requests to TGI's own endpoints: one prompt, in which a conversation may be written out, and `parameters`.
 
 internal import Chat
-internal import HTTP
 internal import JSON
 
 struct TGIRequestDecoder: RequestDecoder {

@@ -1,12 +1,10 @@
-// How TGI's own endpoint is asked: one prompt, and `parameters`. It applies no chat template, so a conversation is
-// written out plainly; who needs the model's own template asks the server's Chat Completions endpoint. Called by
-// TGIFormat alone.
+// Encodes requests to TGI's own endpoint: one prompt, and `parameters`. The endpoint applies no chat template, so a
+// conversation is written as a plain dialogue. The server's Chat Completions endpoint has the template.
 
 internal import Chat
 internal import HTTP
 internal import JSON
 
-/// One request on its way to the wire.
 struct TGIRequestEncoder: RequestEncoder {
     /// Members of `parameters`.
     static let optionNames: OptionNames = [
@@ -33,7 +31,7 @@ struct TGIRequestEncoder: RequestEncoder {
         case .native(let object): parameters["grammar"] = .object(object)
         }
         if !(try options.takeTools()).isEmpty { try context.cannotExpress("tools") }
-        // Without tools there is nothing to choose.
+        // Without tools these two are redundant.
         if let choice = try options.takeToolChoice(), choice != .auto, choice != .none {
             try context.cannotExpress("tool_choice")
         }
@@ -43,8 +41,8 @@ struct TGIRequestEncoder: RequestEncoder {
 
     // MARK: The prompt
 
-    /// A single message of the user's goes as it is: a base model's prompt. More than one are written out as a dialogue
-    /// that ends where the assistant is to speak.
+    /// A single user message is the prompt, as for a base model. Several messages are written as a dialogue that ends with
+    /// the assistant's turn.
     private func prompt() throws(APIError) -> String {
         let messages = try MessageReader(context: context).messages(of: request)
         let continuing = request.continuing ?? ""
