@@ -25,6 +25,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     ],
     targets: [
         // C and C++: two system libraries, and shims.
@@ -36,7 +37,10 @@ let package = Package(
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Bytes -> frames -> events.
-        .target(name: "Base", dependencies: ["CFrameMatch", "CSimdJSON"], swiftSettings: settings),
+        .target(
+            name: "Base",
+            dependencies: ["CFrameMatch", "CSimdJSON", .product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: settings),
         .target(name: "JSON", dependencies: ["Base", "CFrameMatch", "CSimdJSON"], swiftSettings: settings),
         .target(name: "JSONSchema", dependencies: ["Base", "JSON"], swiftSettings: settings),
         .target(name: "HTTP", dependencies: ["Base", "JSON"], swiftSettings: settings),
@@ -52,11 +56,15 @@ let package = Package(
 
         // The request, and the script.
         .target(
-            name: "Engine", dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Transport"],
+            name: "Engine",
+            dependencies: [
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Transport",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
             swiftSettings: settings),
         .target(
             name: "Script",
-            dependencies: ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "Engine", "LuaVM"],
+            dependencies: ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "LuaVM"],
             resources: [.embedInCode("Lua")], swiftSettings: settings),
 
         // Products.

@@ -29,6 +29,15 @@ package enum RequestCommand: Sendable {
     case occupied(RequestID)
     /// The caller reads on.
     case reading(RequestID)
+
+    /// The request that it is for.
+    package var id: RequestID {
+        switch self {
+        case .start(let id, _), .stop(let id, _), .cancel(let id, _), .pause(let id), .resume(let id),
+            .occupied(let id), .reading(let id):
+            id
+        }
+    }
 }
 
 /// Output that a caller took from the engine and did not pass on: `reply.text` must not contain it.

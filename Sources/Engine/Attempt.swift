@@ -95,7 +95,10 @@ final class Attempt {
     /// Calls the observer, if there is one.
     func observe(_ step: @autoclosure () -> WireEvent.Step) {
         guard let observer = context.observer, let owner else { return }
-        observer(WireEvent(request: owner.id, attempt: owner.machine.attempts, time: context.clock(), step: step()))
+        observer(
+            WireEvent(
+                client: owner.client.number, request: owner.id, attempt: owner.machine.attempts,
+                time: context.clock(), step: step()))
     }
 
     /// Puts the attempt on the engine's list, once.

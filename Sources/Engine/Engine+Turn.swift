@@ -3,59 +3,68 @@
 
 internal import Base
 internal import Chat
+internal import DequeModule
 internal import Formats
 internal import HTTP
 
 extension Engine {
     // MARK: Commands
 
-    func apply(_ command: RequestCommand) {
+    func apply(_ command: RequestCommand, of client: ClientState) {
         let now = configuration.clock()
+        if case .start(let id, let spec) = command { return begin(id, spec, of: client, now: now) }
+        guard let request = requests[RequestKey(client: client.number, id: command.id)] else { return }
         switch command {
-        case .start(let id, let spec): begin(id, spec, now: now)
-        case .stop(let id, let undelivered):
-            guard let request = requests[id] else { return }
+        case .start: break
+        case .stop(_, let undelivered):
             leaveGates(request, .given)
             drop(request.attempt)
             request.stop(undelivered: undelivered, now: now)
             list(request)
-        case .cancel(let id, let undelivered):
-            guard let request = requests[id] else { return }
+        case .cancel(_, let undelivered):
             leaveGates(request, .given)
             drop(request.attempt)
             request.cancel(undelivered: undelivered, now: now)
             list(request)
-        case .pause(let id):
-            guard let request = requests[id] else { return }
+        case .pause:
             request.isPausedByCaller = true
             updateHold(request)
             updatePlace(request)
-        case .resume(let id):
-            guard let request = requests[id] else { return }
+        case .resume:
             request.isPausedByCaller = false
             updateHold(request)
             updatePlace(request)
             list(request)
-        case .occupied(let id): setOccupied(id, true)
-        case .reading(let id): setOccupied(id, false)
+        case .occupied: setOccupied(request, true)
+        case .reading: setOccupied(request, false)
         }
     }
 
-    private func setOccupied(_ id: RequestID, _ isOccupied: Bool) {
-        guard let request = requests[id] else { return }
+    private func setOccupied(_ request: Request, _ isOccupied: Bool) {
         request.isCallerOccupied = isOccupied
         updatePlace(request)
     }
 
-    private func begin(_ id: RequestID, _ spec: RequestSpec, now: Double) {
-        guard requests[id] == nil else {
-            log(.error, "request \(id.raw): started twice; the second start is ignored")
+    private func begin(_ id: RequestID, _ spec: RequestSpec, of client: ClientState, now: Double) {
+        let request = Request(id: id, client: client, spec: spec, secrets: context.secrets, now: now)
+        guard requests[request.key] == nil else {
+            log(.error, "\(request.label): started twice; the second start is ignored")
             return
         }
-        let request = Request(id: id, spec: spec, secrets: context.secrets, now: now)
-        requests[id] = request
+        requests[request.key] = request
         queue.append(request)
         arm(request)
+    }
+
+    /// Drops what a client that is gone has left behind.
+    func endRequests(of client: ClientState) {
+        let now = configuration.clock()
+        for (key, request) in requests where key.client == client.number {
+            requests[key] = nil
+            leaveGates(request, .given)
+            drop(request.attempt)
+            request.cancel(undelivered: Undelivered(), now: now)
+        }
     }
 
     /// Tells the machine and the socket whether the request is held.
@@ -93,7 +102,7 @@ extension Engine {
             let message = try encode(request, dialect, key: key)
             log(
                 .debug,
-                "request \(request.id.raw): attempt \(request.machine.attempts): \(message.method) \(endpoint.host)")
+                "\(request.label): attempt \(request.machine.attempts): \(message.method) \(endpoint.host)")
             try start(message, attempt, request)
         } catch {
             attemptFailed(request, error)
@@ -146,7 +155,7 @@ extension Engine {
     /// Judges a failed attempt; its transfer is over or was dropped.
     private func attemptFailed(_ request: Request, _ fault: AttemptError) {
         let now = configuration.clock()
-        log(.debug, "request \(request.id.raw): attempt \(request.machine.attempts) failed: \(fault.error.message)")
+        log(.debug, "\(request.label): attempt \(request.machine.attempts) failed: \(fault.error.message)")
         let fault = refused(request, fault, now: now)
         request.attempt?.detach()
         request.attemptFailed(fault, limiter: limiterWait(request, now: now), now: now, random: configuration.random)
@@ -212,7 +221,7 @@ extension Engine {
         let now = configuration.clock()
         log(
             .debug,
-            "request \(request.id.raw): finished, status \(attempt.head?.status ?? 0), \(attempt.position.bytes) bytes"
+            "\(request.label): finished, status \(attempt.head?.status ?? 0), \(attempt.position.bytes) bytes"
                 + (attempt.cutBehindEnd.map { "; cut behind its end: \($0)" } ?? ""))
         leaveGates(request, .answered(attempt.decoder.summary.usage))
         request.complete(attempt, now: now)
@@ -234,14 +243,14 @@ extension Engine {
         let deadline = min(request.machine.deadline ?? .infinity, request.noticeAt)
         guard deadline < request.armedAt else { return }
         request.armedAt = deadline
-        timers.push(request.id, at: deadline)
+        timers.push(request.key, at: deadline)
         if timers.count > 4 * requests.count + 4096 { timers.removeAll { requests[$1]?.armedAt != $0 } }
     }
 
     func fireTimers() {
         let now = configuration.clock()
-        while let (deadline, id) = timers.popDue(now: now) {
-            guard let request = requests[id], request.armedAt == deadline else { continue }
+        while let (deadline, key) = timers.popDue(now: now) {
+            guard let request = requests[key], request.armedAt == deadline else { continue }
             request.armedAt = .infinity
             if request.noticeAt <= now { announceWait(request, now: now) }
             fire(request, now: now)

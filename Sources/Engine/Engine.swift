@@ -1,13 +1,14 @@
-// The reactor. One thread calls `submit`, `turn`, `nextReady` and `take`; nothing here locks, waits elsewhere or
-// calls back. It knows requests and events; it must never learn of Lua.
+// The reactor. All calls are made on one thread; nothing here locks.
 
-package import Chat
+internal import Base
+internal import Chat
+internal import DequeModule
 internal import Glibc
 package import Transport
 
-/// Runs requests. Commands go down with `submit`, time and bytes pass in `turn`, events come up with `nextReady` and
-/// `take`. To be used on one thread: it holds handles of a C library that are bound to it, and is not Sendable.
-package final class Engine {
+/// Runs the requests of its clients. Clients submit commands and take events; the owner of the thread calls `turn`. Not
+/// Sendable: its handles of a C library are bound to one thread.
+package final class Engine: Reactor {
     let configuration: EngineConfiguration
     let port: any Transport
     /// Wakes a sleeping `turn`; may be called on any thread, also after the engine is gone.
@@ -22,17 +23,19 @@ package final class Engine {
     /// Wakes a sleeping `turn` from another thread or a signal handler.
     package let wakeHandle: WakeHandle
     let context: AttemptContext
-    private var commands: [RequestCommand] = []
+    private var commands: [(client: ClientState, command: RequestCommand)] = []
     /// How many of them begin a request.
     private var submittedStarts = 0
-    var requests: [RequestID: Request] = [:]
-    /// Requests with something to take, in turn.
-    private var ready = FIFO<Request>()
+    private var clients: [Int: ClientState] = [:]
+    private var lastClient = 0
+    /// Clients that are gone, and whose requests are to be ended.
+    private var detachedClients: [ClientState] = []
+    var requests: [RequestKey: Request] = [:]
     /// Requests whose next attempt may begin, in turn.
-    var queue = FIFO<Request>()
+    var queue = Deque<Request>()
     /// Attempts whose reply is done and whose connection may be saved, with the time their patience ends.
-    var draining = FIFO<(attempt: Attempt, until: Double)>()
-    var timers = TimerHeap<RequestID>()
+    var draining = Deque<(attempt: Attempt, until: Double)>()
+    var timers = TimerHeap<RequestKey>()
     /// Gates by what passes them, and those with requests in line.
     var gates: [String: RateLimiter] = [:]
     var waitingGates: [RateLimiter] = []
@@ -62,11 +65,27 @@ package final class Engine {
         for gate in gates.values { gate.dropLine() }
     }
 
-    /// Queues a command; it is applied at the beginning of the next turn. Never fails: a command that makes no sense
-    /// any more (its request has ended) is ignored, and a request that cannot start ends with `failed`.
-    package func submit(_ command: RequestCommand) {
+    // MARK: Clients
+
+    /// A new client. The engine lives as long as it has clients.
+    package func attach() -> EngineClient {
+        lastClient += 1
+        let state = ClientState(number: lastClient)
+        clients[state.number] = state
+        return EngineClient(of: self, state)
+    }
+
+    /// Ends the requests of a client that is gone, at the beginning of the next turn: transfers are not touched outside one.
+    func detach(_ client: ClientState) {
+        client.detach()
+        clients[client.number] = nil
+        detachedClients.append(client)
+    }
+
+    /// Queues a command; it is applied at the beginning of the next turn.
+    func submit(_ command: RequestCommand, from client: ClientState) {
         if case .start = command { submittedStarts += 1 }
-        commands.append(command)
+        commands.append((client, command))
     }
 
     /// One round: commands, then bytes, then completions, then timers.
@@ -76,7 +95,10 @@ package final class Engine {
         let pending = commands
         commands.removeAll(keepingCapacity: true)
         submittedStarts = 0
-        for command in pending { apply(command) }
+        for (client, command) in pending { apply(command, of: client) }
+        let gone = detachedClients
+        detachedClients.removeAll()
+        for client in gone { endRequests(of: client) }
         startQueued()
         port.turn(waitingUpTo: patience(seconds))
         settle()
@@ -86,8 +108,10 @@ package final class Engine {
 
     /// How long the wait for sockets may last, in seconds; nil for no bound.
     private func patience(_ seconds: Double?) -> Double? {
-        while let request = ready.first, !request.isTakeable { dropFirstReady() }
-        if !ready.isEmpty || !context.toAttend.isEmpty || !context.touched.isEmpty || !commands.isEmpty { return 0 }
+        if !context.toAttend.isEmpty || !context.touched.isEmpty || !commands.isEmpty || !detachedClients.isEmpty {
+            return 0
+        }
+        if clients.values.contains(where: \.hasReady) { return 0 }
         guard let next = [timers.nextDeadline, draining.first?.until, gateDeadline].compactMap({ $0 }).min() else {
             return seconds
         }
@@ -97,50 +121,23 @@ package final class Engine {
 
     // MARK: Events up
 
-    /// The next request with events to be taken, in turn; nil if there is none. A request is named once, and again
-    /// after `take` has left something, or something new has come.
-    package func nextReady() -> RequestID? {
-        while let request = ready.first {
-            dropFirstReady()
-            if request.isTakeable { return request.id }
-        }
-        return nil
-    }
-
-    /// Hands over the waiting events of a request, oldest first. What has been taken counts as seen, but for what a later
-    /// `stop` or `cancel` names as undelivered. `finish` and `failed` come alone, in a last call after all else has been
-    /// taken: until then the request can still be stopped.
-    package func take(_ id: RequestID) -> [ChatEvent] {
-        guard let request = requests[id], request.isTakeable else { return [] }
+    /// Removes and returns the waiting events of a request; see ``RequestBroker/take(_:)``.
+    func take(_ id: RequestID, of client: ClientState) -> [ChatEvent] {
+        let key = RequestKey(client: client.number, id: id)
+        guard let request = requests[key], request.isTakeable else { return [] }
         let wasHeld = request.isHeld
         let events = request.take()
-        if events.last?.isTerminal == true { requests[id] = nil }
+        if events.last?.isTerminal == true { requests[key] = nil }
         if wasHeld != request.isHeld { updateHold(request) }
-        list(request)
+        client.list(request)
         return events
     }
-
-    /// True if events of the request wait to be taken.
-    package func hasPending(_ id: RequestID) -> Bool { requests[id]?.isTakeable ?? false }
 
     /// How many requests have been submitted and have not handed over their last event.
     package var activeCount: Int { requests.count + submittedStarts }
 
-    private func dropFirstReady() { ready.popFirst()?.isListed = false }
-
-    /// Puts the request on the list of those to be read, if it has something.
-    func list(_ request: Request) {
-        guard !request.isListed, request.isTakeable else { return }
-        request.isListed = true
-        ready.append(request)
-    }
-
-    /// Monotonic seconds (CLOCK_MONOTONIC); the origin means nothing.
-    package static func now() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
+    /// Puts the request on its client's list of those to be read, if it has something.
+    func list(_ request: Request) { request.client.list(request) }
 
     /// 10,000, or what the limit on open files leaves after a reserve for everything else.
     private static func defaultTransferLimit() -> Int {

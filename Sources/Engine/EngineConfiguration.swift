@@ -30,13 +30,9 @@ package struct EngineConfiguration {
     /// A random number in 0..<1, for backoff.
     package var random: () -> Double = { Double.random(in: 0..<1) }
     /// Monotonic seconds.
-    package var clock: () -> Double = Engine.now
+    package var clock: () -> Double = SystemClock.now
     /// Seconds since 1970, for dates in `Retry-After`.
-    package var unixTime: () -> UnixTime = {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
+    package var unixTime: () -> UnixTime = SystemClock.unixTime
 
     /// A configuration with these credentials and dialects, the rest by default.
     package init(

@@ -9,6 +9,7 @@ internal import JSON
 /// A request between `start` and its last event.
 final class Request {
     let id: RequestID
+    let client: ClientState
     let spec: RequestSpec
     private let secrets: Secrets
     var machine: RequestStateMachine
@@ -44,7 +45,9 @@ final class Request {
     var gates: [RateLimiter]?
     var isAdmitted = false
     /// It stands in the line of the first gate, since then; its place there.
-    var inLineSince: Double?
+    var inLineSince: Double? {
+        didSet { client.lineCount += (inLineSince == nil ? 0 : 1) - (oldValue == nil ? 0 : 1) }
+    }
     var place = 0
     /// The number of its start at the first gate.
     var ticket = LimiterTicket()
@@ -55,8 +58,9 @@ final class Request {
     /// The time of its earliest live entry in the timer heap.
     var armedAt = Double.infinity
 
-    init(id: RequestID, spec: RequestSpec, secrets: Secrets, now: Double) {
+    init(id: RequestID, client: ClientState, spec: RequestSpec, secrets: Secrets, now: Double) {
         self.id = id
+        self.client = client
         self.spec = spec
         self.secrets = secrets
         tags = ThinkTagSplitter(spec.thinkTags)
@@ -64,6 +68,9 @@ final class Request {
             timeouts: spec.timeouts, policy: spec.retry, isObserved: spec.isObserved, now: now)
     }
 
+    var key: RequestKey { RequestKey(client: client.number, id: id) }
+    /// Its name in log lines. The first client is not named: most engines have one.
+    var label: String { client.number == 1 ? "request \(id.raw)" : "request \(id.raw) of client \(client.number)" }
     /// An attempt has failed before: it goes to the front of the line.
     var isRetry: Bool { machine.isRetry }
     /// Its last event has been made.

@@ -26,7 +26,9 @@ package struct WireEvent: Sendable {
     /// How many bytes of a body `end` carries at most.
     package static let longestBody = 4 << 20
 
-    /// Whose attempt it is.
+    /// The client whose request it is, from 1 in the order of ``Engine/attach()``.
+    package var client: Int
+    /// The request whose attempt it is.
     package var request: RequestID
     /// Which attempt, from 1.
     package var attempt: Int
@@ -36,7 +38,8 @@ package struct WireEvent: Sendable {
     package var step: Step
 
     /// A step of the given parts.
-    package init(request: RequestID, attempt: Int, time: Double, step: Step) {
+    package init(client: Int, request: RequestID, attempt: Int, time: Double, step: Step) {
+        self.client = client
         self.request = request
         self.attempt = attempt
         self.time = time

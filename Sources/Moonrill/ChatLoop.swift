@@ -85,23 +85,24 @@ final class ChatLoop: Sendable {
     // MARK: On the thread
 
     private func run(_ engine: Engine) {
+        let client = engine.attach()
         while true {
             let (commands, demanded, isStopping) = mailbox.withLock { mailbox in
                 defer { mailbox.commands.removeAll(keepingCapacity: true) }
                 return (mailbox.commands, Array(mailbox.demands.keys), mailbox.isStopping)
             }
-            for command in commands { engine.submit(command) }
+            for command in commands { client.submit(command) }
             if isStopping { break }
             var served = false
             // Events are taken on demand. Others stay in the engine, whose full inbox pauses the socket.
             for id in demanded {
-                let events = engine.take(id)
+                let events = client.take(id)
                 guard !events.isEmpty else { continue }
                 served = true
                 mailbox.withLock { $0.demands.removeValue(forKey: id) }?.resume(returning: events)
             }
             // Unread events of other requests must not keep the loop busy.
-            while engine.nextReady() != nil {}
+            while client.nextReady() != nil {}
             engine.turn(waitingUpTo: served || !commands.isEmpty ? 0 : nil)
         }
         let left = mailbox.withLock { mailbox in

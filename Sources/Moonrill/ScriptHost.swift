@@ -134,18 +134,19 @@ public struct ScriptHost {
         var configuration = base
         let capture = Capture()
         configure(&configuration, capture)
-        let start = Engine.now()
+        let start = SystemClock.now()
         do {
             let engine = try Engine(engineConfiguration())
-            let runtime = try ScriptRuntime(configuration, engine: engine)
+            let runtime = try ScriptRuntime(
+                configuration, broker: engine.attach(), wakeDescriptor: engine.wakeDescriptor)
             for function in functions { runtime.register(function.name, function.body) }
             runtime.stop(onSignals: stopSignals)
-            let outcome = runtime.run()
+            let outcome = runtime.run(turning: engine)
             return ScriptResult(
                 ending: ScriptResult.Ending(outcome, source: configuration.source),
                 unwatchedCount: outcome.unwatchedCount,
                 output: capture.text(capture.standard),
-                errorOutput: capture.text(capture.error), seconds: Engine.now() - start)
+                errorOutput: capture.text(capture.error), seconds: SystemClock.now() - start)
         } catch let error as EngineError {
             throw ScriptHostError(message: error.message)
         } catch {

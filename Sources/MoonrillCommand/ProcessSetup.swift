@@ -1,5 +1,6 @@
 // Start and end of the process: signals, descriptors, limits, time limit, watchdog.
 
+internal import Base
 internal import CProcess
 internal import Glibc
 
@@ -37,19 +38,13 @@ enum ProcessSetup {
 
 /// The run time of the process.
 enum RunTime {
-    private static let start = now()
+    private static let start = SystemClock.now()
 
     /// Call it first.
     static func begin() { _ = start }
 
     /// Seconds since the start.
-    static var elapsed: Double { now() - start }
-
-    private static func now() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
+    static var elapsed: Double { SystemClock.now() - start }
 }
 
 /// `--timeout`: the time limit in seconds from the start of the process.

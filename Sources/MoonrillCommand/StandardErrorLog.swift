@@ -33,10 +33,8 @@ struct StandardErrorLog: LogHandler {
 
     /// A message as one line of JSON.
     static func object(level: String, _ message: String, _ rest: JSONObject = [:]) -> String {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
         var line: JSONObject = [
-            "time": .double(Double(now.tv_sec) + (Double(now.tv_nsec) / 1e6).rounded() / 1e3),
+            "time": .double((SystemClock.unixTime() * 1e3).rounded() / 1e3),
             "level": .string(level), "message": .string(message),
         ]
         for member in rest { line[member.key] = member.value }

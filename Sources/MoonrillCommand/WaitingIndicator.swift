@@ -21,14 +21,8 @@ struct WaitingIndicator {
     mutating func note(_ reason: String, _ seconds: Double) {
         limit = (
             ControlCharacters.escaped(String(reason.prefix(Self.longestReason)), lines: .indented),
-            Self.now() + min(seconds, 1e6)
+            SystemClock.now() + min(seconds, 1e6)
         )
-    }
-
-    private static func now() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
     mutating func show(_ seconds: Double?) {
@@ -43,7 +37,7 @@ struct WaitingIndicator {
         isShown = true
         let frame = Self.frames[Int(seconds * 8) % Self.frames.count]
         var text = "waiting \(Int(seconds)) s"
-        let left = limit.map { ($0.end - Self.now()).rounded(.up) } ?? 0
+        let left = limit.map { ($0.end - SystemClock.now()).rounded(.up) } ?? 0
         if left > 0, let limit { text = "waiting \(Int(left)) s for a limit (\(limit.reason))" } else { limit = nil }
         // Blanks erase the rest of a longer line. The moon takes two columns.
         let blanks = String(repeating: " ", count: max(0, width - text.count - 3))

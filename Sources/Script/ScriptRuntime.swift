@@ -2,7 +2,7 @@
 // calls `run`.
 
 package import Base
-package import Engine
+package import Chat
 package import JSON
 internal import JSONSchema
 package import LuaVM
@@ -79,6 +79,14 @@ package enum ScriptOutcome: Sendable {
     case outputClosed
 }
 
+/// What a step of a run leaves to the owner of the thread.
+package enum ScriptStep: Sendable {
+    /// Turn the reactor, which may sleep for this many seconds; nil for no bound. Then take the next step.
+    case waits(upTo: Double?)
+    /// The run is over.
+    case ended(ScriptOutcome)
+}
+
 /// Why a script failed.
 package struct ScriptFailure: Error, Sendable {
     /// The message, with "file:line:" if Lua gave it.
@@ -90,11 +98,18 @@ package struct ScriptFailure: Error, Sendable {
     package var unwatchedCount = 0
 }
 
-/// Runs one script.
+/// Runs one script. All calls are made on one thread.
 package final class ScriptRuntime {
     let configuration: ScriptConfiguration
     let vm: LuaVM
-    let engine: Engine
+    private enum Lifecycle {
+        case ready
+        /// The main task. Once it has failed, all others are cancelled, which is begun once.
+        case running(ScriptTask, isWindingUp: Bool)
+        case over(ScriptOutcome)
+    }
+
+    let broker: any RequestBroker
     let scheduler: Scheduler
     var coder: LuaCoder
     var dispatcher: CallDispatcher?
@@ -108,17 +123,23 @@ package final class ScriptRuntime {
     var functions: [(name: String, body: HostBody)] = []
     var isOutputClosed = false
     private var waitingSince: Double?
+    private var lifecycle = Lifecycle.ready
 
     /// A runtime for one script.
+    /// - Parameters:
+    ///   - broker: what carries its requests.
+    ///   - wakeDescriptor: an eventfd that ends the sleep of the reactor when the script is stopped.
     /// - Throws: ``LuaError`` when there is no memory for a state.
-    package init(_ configuration: ScriptConfiguration, engine: Engine) throws(LuaError) {
+    package init(
+        _ configuration: ScriptConfiguration, broker: any RequestBroker, wakeDescriptor: Int32
+    ) throws(LuaError) {
         self.configuration = configuration
         providers = configuration.providers
-        self.engine = engine
+        self.broker = broker
         vm = try LuaVM(memoryLimit: configuration.memoryLimit)
         scheduler = Scheduler(vm: vm)
         coder = LuaCoder.make(in: vm)
-        vm.setWake(descriptor: engine.wakeDescriptor)
+        vm.setWake(descriptor: wakeDescriptor)
     }
 
     /// Makes the signals (SIGINT, SIGTERM) stop the run: tasks and requests are cancelled, `__close` handlers run for at
@@ -160,25 +181,45 @@ package final class ScriptRuntime {
 
     // MARK: The run
 
-    /// Runs the script to its end. Call it once.
-    package func run() -> ScriptOutcome {
-        defer {
-            engine.turn(waitingUpTo: 0)
-            vm.stopDeadline()
-            vm.close()
-            scheduler.breakCycles()
-            dispatcher?.registry.breakCycles()
+    /// Runs the script to its end. Call it once, in place of `step`.
+    package func run(turning reactor: any Reactor) -> ScriptOutcome {
+        while true {
+            switch step() {
+            case .waits(let seconds): reactor.turn(waitingUpTo: seconds)
+            case .ended(let outcome):
+                // Applies the last commands.
+                reactor.turn(waitingUpTo: 0)
+                return outcome
+            }
         }
-        do throws(LuaError) {
-            try open()
-            let main = scheduler.makeTask(.main)
-            try loadMain(into: main)
-            vm.failAllocation(configuration.failAllocation)
-            loop(main)
-            return outcome(of: main)
-        } catch {
-            return ended(by: error)
+    }
+
+    /// Delivers what has arrived and runs every task that can run. The first step begins the script.
+    package func step() -> ScriptStep {
+        switch lifecycle {
+        case .ready:
+            do throws(LuaError) { return step(try begin(), isWindingUp: false) } catch { return end(ended(by: error)) }
+        case .running(let main, let isWindingUp): return step(main, isWindingUp: isWindingUp)
+        case .over(let outcome): return .ended(outcome)
         }
+    }
+
+    private func begin() throws(LuaError) -> ScriptTask {
+        try open()
+        let main = scheduler.makeTask(.main)
+        try loadMain(into: main)
+        vm.failAllocation(configuration.failAllocation)
+        lifecycle = .running(main, isWindingUp: false)
+        return main
+    }
+
+    private func end(_ outcome: ScriptOutcome) -> ScriptStep {
+        lifecycle = .over(outcome)
+        vm.stopDeadline()
+        vm.close()
+        scheduler.breakCycles()
+        dispatcher?.registry.breakCycles()
+        return .ended(outcome)
     }
 
     private func loadMain(into main: ScriptTask) throws(LuaError) {
@@ -190,31 +231,36 @@ package final class ScriptRuntime {
         try vm.startDeadline(seconds: seconds, reason: "out of time")
     }
 
-    private func loop(_ main: ScriptTask) {
-        guard let dispatcher else { return }
+    private func step(_ main: ScriptTask, isWindingUp: Bool) -> ScriptStep {
+        guard let dispatcher else { return end(outcome(of: main)) }
         let registry = dispatcher.registry
-        var isWindingUp = false
-        while !vm.isKilled {
-            runArrived(dispatcher)
-            if vm.isKilled { break }
-            if vm.isStopping, !scheduler.isStopped {
-                scheduler.stopAll()
-                registry.cancelAll()
-            } else if main.state == .failed, !isWindingUp {
-                isWindingUp = true
-                scheduler.cancelAll()
-                registry.cancelAll()
-            }
-            let now = Engine.now()
-            scheduler.fireTimers(now: now)
-            registry.fireTimers(now: now)
-            reportUnwatched(now: now)
-            if isOver(main, registry) { break }
-            turn(registry)
+        if !vm.isKilled { runArrived(dispatcher) }
+        guard !vm.isKilled else { return finish(main, registry) }
+        if vm.isStopping, !scheduler.isStopped {
+            scheduler.stopAll()
+            registry.cancelAll()
+        } else if main.state == .failed, !isWindingUp {
+            lifecycle = .running(main, isWindingUp: true)
+            scheduler.cancelAll()
+            registry.cancelAll()
         }
+        let now = SystemClock.now()
+        scheduler.fireTimers(now: now)
+        registry.fireTimers(now: now)
+        reportUnwatched(now: now)
+        guard !isOver(main, registry) else { return finish(main, registry) }
+        vm.flushOutput()
+        registry.freePlaces(now: SystemClock.now())
+        // The owner turns the reactor before the next step.
+        registry.noteTurn()
+        return .waits(upTo: patience(registry))
+    }
+
+    private func finish(_ main: ScriptTask, _ registry: CallRegistry) -> ScriptStep {
         reportUnwatched(now: .infinity)
         vm.flushOutput()
         if vm.isKilled { registry.cancelAll() }
+        return end(outcome(of: main))
     }
 
     /// Delivers what has arrived and runs what can run. A process that was stopped by SIGSTOP wakes with both events and
@@ -229,7 +275,7 @@ package final class ScriptRuntime {
     }
 
     /// A timer is overdue by more than the load of the machine explains.
-    private var isLate: Bool { scheduler.nextDeadline.map { Engine.now() - $0 > 0.1 } ?? false }
+    private var isLate: Bool { scheduler.nextDeadline.map { SystemClock.now() - $0 > 0.1 } ?? false }
 
     private func reportUnwatched(now: Double) {
         for line in scheduler.unwatched.takeDue(now: now) { configuration.log(.warning, line) }
@@ -250,18 +296,16 @@ package final class ScriptRuntime {
 
     private static let deadlock = LuaError("nothing can go on: every task waits for a paused request or another task")
 
-    private func turn(_ registry: CallRegistry) {
-        vm.flushOutput()
-        defer { registry.noteTurn() }
-        registry.freePlaces(now: Engine.now())
-        guard !scheduler.hasReady, !registry.hasQueued else { return engine.turn(waitingUpTo: 0) }
-        let nextLook = engine.hasRequestsInLine ? Engine.now() + CallRegistry.lookInterval : nil
+    /// How long the reactor may sleep, in seconds; nil for no bound.
+    private func patience(_ registry: CallRegistry) -> Double? {
+        guard !scheduler.hasReady, !registry.hasQueued, !broker.hasReady else { return 0 }
+        let nextLook = broker.hasRequestsInLine ? SystemClock.now() + CallRegistry.lookInterval : nil
         let deadlines = [
             scheduler.nextDeadline, registry.nextDeadline, scheduler.unwatched.nextDeadline, nextLook,
         ].compactMap { $0 }
-        var wait = deadlines.min().map { max(0, $0 - Engine.now()) }
+        var wait = deadlines.min().map { max(0, $0 - SystemClock.now()) }
         if let indicator = configuration.indicator, registry.isWaitingForOutput {
-            let now = Engine.now()
+            let now = SystemClock.now()
             let since = waitingSince ?? now
             waitingSince = since
             indicator(now - since)
@@ -270,7 +314,7 @@ package final class ScriptRuntime {
             waitingSince = nil
             configuration.indicator?(nil)
         }
-        engine.turn(waitingUpTo: wait)
+        return wait
     }
 
     // MARK: How it ended
@@ -295,6 +339,6 @@ package final class ScriptRuntime {
     }
 }
 
-// The state, the engine and the loop belong to one thread.
+// The Lua state and the broker belong to one thread.
 @available(*, unavailable)
 extension ScriptRuntime: Sendable {}

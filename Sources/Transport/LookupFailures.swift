@@ -12,7 +12,7 @@ struct LookupFailures {
 
     private var waiting: [Failure] = []
 
-    /// Deadline of the first one, in seconds of `Multi.now`; nil without one.
+    /// Deadline of the first one, in seconds of `SystemClock.now`; nil without one.
     var deadline: Double? { waiting.lazy.map(\.until).min() }
 
     /// Adds a transfer whose lookup of `name` failed. Transfers with the same name share one check.

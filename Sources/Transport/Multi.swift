@@ -1,5 +1,6 @@
 // All transfers of one thread. Knows HTTP and no language model; does not retry or follow redirects.
 
+internal import Base
 internal import CCurl
 internal import Glibc
 package import HTTP
@@ -66,13 +67,6 @@ package final class Multi {
 
     /// Running transfers.
     package var activeCount: Int { active.count }
-
-    /// Seconds of CLOCK_MONOTONIC.
-    package static func now() -> Double {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
 
     /// Starts a transfer; its first byte leaves in the next turn. Throws `.unsupportedURL`, `.headerInvalid`, or
     /// `.other` without memory.
@@ -141,14 +135,14 @@ package final class Multi {
         turnNumber += 1
         defer { isTurning = false }
         isInsideCurl = true
-        shareEnd = Self.now() + Self.share
+        shareEnd = SystemClock.now() + Self.share
         continuePaused()
         if leftOver.isEmpty {
             leftOver = 0..<handle.poller.wait(upTo: patience(seconds))
             isLate = handle.poller.unattended > Self.unattended
             if isLate { forgiveConnecting() }
         }
-        shareEnd = Self.now() + (isLate ? Self.lateShare : Self.share)
+        shareEnd = SystemClock.now() + (isLate ? Self.lateShare : Self.share)
         actOnEvents()
         // More sockets may be ready than one epoll_wait reports.
         for _ in 0..<(isLate ? active.count / Poller.capacity : 0) {
@@ -173,13 +167,13 @@ package final class Multi {
             leftOver = index + 1..<leftOver.upperBound
             guard let event = handle.poller.event(index) else { continue }
             if event.socket == wakeHandle.descriptor { wakeHandle.drain() } else { handle.act(on: event) }
-            if !isLate, Self.now() >= shareEnd { return }
+            if !isLate, SystemClock.now() >= shareEnd { return }
         }
     }
 
     /// Whether a transfer must leave new input to the next turn, where it continues by itself.
     func mustYield(_ transfer: Transfer) -> Bool {
-        guard Self.now() >= shareEnd else { return false }
+        guard SystemClock.now() >= shareEnd else { return false }
         // A late turn reads something from each transfer: it shows that the server is alive.
         if isLate, !transfer.isQueuedToResume, transfer.lastLateTurn != turnNumber {
             transfer.lastLateTurn = turnNumber
@@ -201,7 +195,7 @@ package final class Multi {
     private func patience(_ seconds: Double?) -> Double? {
         guard ended.isEmpty, joining.isEmpty, leaving.isEmpty, resuming.isEmpty else { return 0 }
         guard let deadline = lookupFailures.deadline else { return seconds }
-        let left = max(0, deadline - Self.now())
+        let left = max(0, deadline - SystemClock.now())
         return seconds.map { min($0, left) } ?? left
     }
 
@@ -211,7 +205,7 @@ package final class Multi {
         let list = resuming
         resuming.removeAll(keepingCapacity: true)
         for (index, transfer) in list.enumerated() {
-            if Self.now() >= shareEnd {
+            if SystemClock.now() >= shareEnd {
                 // These precede those that yielded meanwhile.
                 resuming.insert(contentsOf: list[index...], at: 0)
                 return
@@ -246,14 +240,14 @@ package final class Multi {
             let end = end(of: transfer, result)
             if let name = unresolvedName(end, of: transfer, result) {
                 lookupFailures.add(
-                    transfer, end, name: name, timeLeft: transfer.connectTimeout - end.totalSeconds, now: Self.now(),
+                    transfer, end, name: name, timeLeft: transfer.connectTimeout - end.totalSeconds, now: SystemClock.now(),
                     waking: wakeHandle)
             } else {
                 ended.append((transfer, end))
             }
             release(transfer)
         }
-        ended += lookupFailures.takeSettled(now: Self.now())
+        ended += lookupFailures.takeSettled(now: SystemClock.now())
     }
 
     /// The name whose lookup failed, if that is the cause.
@@ -322,7 +316,7 @@ package final class Multi {
             refusingProxy: easy.long(CURLINFO_HTTP_CONNECTCODE) >= 300 ? transfer.proxyHead : nil,
             connectSeconds: isReused ? 0 : Double(connect) / 1e6,
             firstByteSeconds: transfer.firstByteAt.map { $0 - transfer.startedAt },
-            totalSeconds: Self.now() - transfer.startedAt)
+            totalSeconds: SystemClock.now() - transfer.startedAt)
     }
 
     private func verdict(on transfer: Transfer, _ easy: EasyHandle, _ result: CURLcode, sent: Int) -> TransferResult {

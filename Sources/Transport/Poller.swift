@@ -1,6 +1,7 @@
 // Waits for sockets and for curl's timer with epoll, as in curl's example ephiperfifo.c. Knows sockets and a
 // deadline, not transfers: sockets outlive easy handles.
 
+internal import Base
 internal import CCurl
 internal import Glibc
 
@@ -11,12 +12,12 @@ internal import Glibc
     private var interest: [UInt32] = []
     /// Events of the last wait. 1,024 suffice: epoll reports the rest first next time.
     private let ready: UnsafeMutableBufferPointer<epoll_event>
-    /// Deadline of `curl_multi_socket_action(CURL_SOCKET_TIMEOUT)`, in seconds of `Multi.now`.
+    /// Deadline of `curl_multi_socket_action(CURL_SOCKET_TIMEOUT)`, in seconds of `SystemClock.now`.
     private(set) var deadline: Double?
     /// Seconds, before the end of the last wait, without polling beyond the requested wait: the process was stopped
     /// or busy.
     private(set) var unattended = 0.0
-    private var attendedAt = Multi.now()
+    private var attendedAt = SystemClock.now()
 
     /// Maximum events per epoll_wait.
     static let capacity = 1024
@@ -46,7 +47,7 @@ internal import Glibc
     /// Waits until a socket is ready, curl's deadline passes, or `seconds` are over (nil: no limit). Returns the
     /// number of events, to be read by `event`. A signal ends the wait, possibly with 0 events.
     func wait(upTo seconds: Double?) -> Int {
-        let began = Multi.now()
+        let began = SystemClock.now()
         var limit = seconds.map { max(0, $0) } ?? .infinity
         if let deadline { limit = min(limit, max(0, deadline - began)) }
         // Rounded up: an early wake would spin. At most 86,400 s keeps the conversion in range.
@@ -55,14 +56,14 @@ internal import Glibc
         // After SIGCONT epoll_wait returns EINTR, and a process may be scheduled late: poll once more before timers
         // are evaluated (signal(7), "Interruption of system calls").
         if found <= 0, milliseconds != 0 { found = poll(0) }
-        let now = Multi.now()
+        let now = SystemClock.now()
         unattended = max(0, now - attendedAt - min(limit, now - began))
         attendedAt = now
         return max(0, found)
     }
 
     /// Sockets were polled until now.
-    func attended() { attendedAt = Multi.now() }
+    func attended() { attendedAt = SystemClock.now() }
 
     private func poll(_ milliseconds: Int32) -> Int {
         Int(unsafe epoll_wait(epoll.raw, ready.baseAddress, Int32(ready.count), milliseconds))
@@ -84,14 +85,14 @@ internal import Glibc
 
     /// Whether curl's timer is due. Disarms it; curl arms it again when called.
     func takeDueTimer() -> Bool {
-        guard let deadline, deadline <= Multi.now() else { return false }
+        guard let deadline, deadline <= SystemClock.now() else { return false }
         self.deadline = nil
         return true
     }
 
     /// CURLMOPT_TIMERFUNCTION; negative milliseconds disarm.
     func arm(milliseconds: Int) {
-        deadline = milliseconds < 0 ? nil : Multi.now() + Double(milliseconds) / 1000
+        deadline = milliseconds < 0 ? nil : SystemClock.now() + Double(milliseconds) / 1000
     }
 
     /// CURLMOPT_SOCKETFUNCTION: `what` is one of CURL_POLL_*. False if epoll refused.

@@ -1,5 +1,6 @@
 // State of one request behind curl's callbacks. Never calls curl's multi handle.
 
+internal import Base
 internal import CCurl
 internal import HTTP
 
@@ -72,7 +73,7 @@ internal import HTTP
         connectTimeout = options.connectTimeout
         head = HeadReader(limit: options.maxHeaderBytes)
         proxyHeadReader = HeadReader(limit: options.maxHeaderBytes)
-        startedAt = Multi.now()
+        startedAt = SystemClock.now()
     }
 
     /// Extends the timeout of a connection that is not established; curl reads the option at each check.
@@ -85,7 +86,7 @@ internal import HTTP
     /// A header line arrived. Returns the bytes taken; fewer end the transfer.
     func receiveHeaderLine(_ line: Span<UInt8>) -> Int {
         guard refusal == nil, let delegate else { return 0 }
-        if firstByteAt == nil { firstByteAt = Multi.now() }
+        if firstByteAt == nil { firstByteAt = SystemClock.now() }
         switch head.take(line) {
         case .more: break
         case .tooLarge: refusal = .headersTooLarge

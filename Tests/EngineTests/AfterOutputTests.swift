@@ -106,7 +106,7 @@ import Testing
         world.send(events: "start:1", "t:lost")
         world.end(.cut(how: "reset"))
         world.turn()
-        #expect(world.engine.hasPending(RequestID(1)))
+        #expect(world.client.hasReady)
         world.advance(5)
         world.head()
         world.send(events: "t:kept", "[DONE]")

@@ -156,11 +156,12 @@ import Testing
                     credentials: { _ in nil }, dialect: { _ in WireFormat.openAIChat })
                 configuration.ownServer = own
                 let engine = try Engine(configuration)
-                engine.submit(.start(RequestID(1), Self.spec("http://127.0.0.1:\(server.port)", retries: 0)))
+                let client = engine.attach()
+                client.submit(.start(RequestID(1), Self.spec("http://127.0.0.1:\(server.port)", retries: 0)))
                 var isOver = false
                 while !isOver {
                     engine.turn(waitingUpTo: 5)
-                    for event in engine.take(RequestID(1)) where event.isTerminal {
+                    for event in client.take(RequestID(1)) where event.isTerminal {
                         isOver = true
                         if case .finish = event { try #require(own != nil) } else { try #require(own == nil) }
                     }

@@ -11,6 +11,7 @@ import Testing
 /// A real engine that runs until its requests are done.
 final class Driver {
     let engine: Engine
+    let client: EngineClient
     var events: [RequestID: [ChatEvent]] = [:]
 
     init(keys: [String: String] = [:], maxTransfers: Int? = nil, caFile: String? = nil) throws {
@@ -19,31 +20,32 @@ final class Driver {
             dialect: { $0 == "plain" ? WireFormat.plain() : $0 == "openai" ? WireFormat.openAIChat : nil })
         if ProcessInfo.processInfo.environment["ENGINE_LOG"] != nil {
             configuration.logLevel = .trace
-            configuration.log = { print(Engine.now(), $0, $1) }
+            configuration.log = { print(SystemClock.now(), $0, $1) }
         }
         configuration.caFile = caFile
         configuration.random = { 0 }
         configuration.maxTransfers = maxTransfers
         engine = try Engine(configuration)
+        client = engine.attach()
     }
 
     /// Turns until `isDone`, for a minute at most; takes all events by default.
     func run(taking: Bool = true, until isDone: (Driver) -> Bool = { $0.engine.activeCount == 0 }) {
-        let deadline = Engine.now() + 60
+        let deadline = SystemClock.now() + 60
         while !isDone(self) {
-            guard Engine.now() < deadline else {
+            guard SystemClock.now() < deadline else {
                 Issue.record("not done in time: \(events.mapValues(\.count))")
                 return
             }
             engine.turn(waitingUpTo: taking ? 0.05 : 0.005)
             guard taking else { continue }
-            while let id = engine.nextReady() { events[id, default: []] += engine.take(id) }
+            while let id = client.nextReady() { events[id, default: []] += client.take(id) }
         }
     }
 
     /// Runs one request.
     func ask(_ spec: RequestSpec, id: UInt64 = 1) -> Outcome {
-        engine.submit(.start(RequestID(id), spec))
+        client.submit(.start(RequestID(id), spec))
         run()
         return Outcome(events.removeValue(forKey: RequestID(id)) ?? [])
     }

@@ -1,5 +1,6 @@
 // Delivery, back-pressure, pause, stop, cancel, timeouts, and many requests.
 
+import Base
 import Chat
 import HTTP
 import Testing
@@ -15,11 +16,11 @@ import Testing
         world.head()
         world.send(events: "r:hm", "t:one ", "t:two ", "t:three ")
         world.turn()
-        let taken = world.engine.take(RequestID(1))
+        let taken = world.client.take(RequestID(1))
         world.send(events: "t:four")
         world.turn()
         // The reader has shown "hm" and "one " of what it took.
-        world.engine.submit(.stop(RequestID(1), undelivered: Undelivered(taken[2...])))
+        world.client.submit(.stop(RequestID(1), undelivered: Undelivered(taken[2...])))
         world.turnAndTake()
         let reply = try #require(world.finish)
         #expect(world.names == ["finish"])
@@ -38,9 +39,9 @@ import Testing
         world.head()
         world.send(events: "t:one ", "t:two", "finish:stop", "[DONE]")
         world.turn()
-        let taken = world.engine.take(RequestID(1))
+        let taken = world.client.take(RequestID(1))
         #expect(taken.count == 2, "the end comes alone")
-        world.engine.submit(.stop(RequestID(1), undelivered: Undelivered(taken[1...])))
+        world.client.submit(.stop(RequestID(1), undelivered: Undelivered(taken[1...])))
         world.turnAndTake()
         #expect(world.finish?.text == "one ")
         #expect(world.finish?.finishReason == .cancelled)
@@ -54,15 +55,15 @@ import Testing
             world.head()
             world.send(events: "t:old ")
             world.turn()
-            _ = world.engine.take(RequestID(1))
+            _ = world.client.take(RequestID(1))
             world.end(.cut(how: "reset"))
             world.turn()
             world.advance(5)
             world.head()
             world.send(events: "t:new ")
             world.turn()
-            let taken = isResetTaken ? world.engine.take(RequestID(1)) : []
-            world.engine.submit(.stop(RequestID(1), undelivered: Undelivered(taken)))
+            let taken = isResetTaken ? world.client.take(RequestID(1)) : []
+            world.client.submit(.stop(RequestID(1), undelivered: Undelivered(taken)))
             world.turnAndTake()
             #expect(try #require(world.finish).text == "old ")
         }
@@ -85,7 +86,7 @@ import Testing
         default: break
         }
         world.turn()
-        world.engine.submit(.cancel(RequestID(1)))
+        world.client.submit(.cancel(RequestID(1)))
         world.turnAndTake()
         let failure = try #require(world.failure)
         #expect(failure.kind == .cancelled)
@@ -96,8 +97,8 @@ import Testing
         world.advance(200)
         world.takeAll()
         #expect(world.port.transfers.count == 1)
-        world.engine.submit(.cancel(RequestID(1)))
-        world.engine.submit(.stop(RequestID(1)))
+        world.client.submit(.cancel(RequestID(1)))
+        world.client.submit(.stop(RequestID(1)))
         world.turnAndTake()
         #expect(world.terminals == (place == "queued" ? world.terminals : 1), "commands to the dead are ignored")
     }
@@ -115,14 +116,14 @@ import Testing
         #expect(world.last.isPaused)
         world.turn()
         #expect(world.last.incoming.count == 990, "nothing is read while ten wait")
-        #expect(world.engine.take(RequestID(1)).count == 10)
+        #expect(world.client.take(RequestID(1)).count == 10)
         #expect(!world.last.isPaused)
         var taken = 10
         world.send(events: "[DONE]")
         for _ in 0..<1000 {
             world.turn()
-            while let id = world.engine.nextReady() {
-                let events = world.engine.take(id)
+            while let id = world.client.nextReady() {
+                let events = world.client.take(id)
                 taken += events.count { if case .text = $0 { true } else { false } }
                 world.events += events
                 #expect(events.count <= 12)
@@ -150,7 +151,7 @@ import Testing
         world.head()
         world.send(events: "t:a")
         world.turn()
-        world.engine.submit(.pause(RequestID(1)))
+        world.client.submit(.pause(RequestID(1)))
         world.send(events: "t:b", "t:c", "[DONE]")
         world.turnAndTake()
         #expect(world.events.isEmpty)
@@ -158,7 +159,7 @@ import Testing
         world.advance(10_000)
         world.takeAll()
         #expect(world.events.isEmpty)
-        world.engine.submit(.resume(RequestID(1)))
+        world.client.submit(.resume(RequestID(1)))
         world.turnAndTake()
         #expect(world.names == ["t:a", "t:b", "t:c", "finish"])
     }
@@ -170,11 +171,11 @@ import Testing
             world.head()
             world.send(events: "t:a")
             world.turn()
-            world.engine.submit(.pause(RequestID(1)))
+            world.client.submit(.pause(RequestID(1)))
             world.turn()
             switch how {
-            case "cancel": world.engine.submit(.cancel(RequestID(1)))
-            case "stop": world.engine.submit(.stop(RequestID(1)))
+            case "cancel": world.client.submit(.cancel(RequestID(1)))
+            case "stop": world.client.submit(.stop(RequestID(1)))
             default: world.time.now += 100
             }
             world.turn()
@@ -185,13 +186,13 @@ import Testing
 
     @Test func aPauseBeforeTheFirstByte() {
         let world = EngineHarness()
-        world.engine.submit(.start(RequestID(1), EngineHarness.spec(timeouts: Timeouts(first: 10))))
-        world.engine.submit(.pause(RequestID(1)))
+        world.client.submit(.start(RequestID(1), EngineHarness.spec(timeouts: Timeouts(first: 10))))
+        world.client.submit(.pause(RequestID(1)))
         world.turn()
         world.advance(50)
         world.takeAll()
         #expect(world.events.isEmpty)
-        world.engine.submit(.resume(RequestID(1)))
+        world.client.submit(.resume(RequestID(1)))
         world.turn()
         world.head()
         world.send(events: "[DONE]")
@@ -299,7 +300,7 @@ import Testing
 
     @Test func noMoreTransfersThanAllowed() {
         let world = EngineHarness(maxTransfers: 3)
-        for id in 1...10 { world.engine.submit(.start(RequestID(UInt64(id)), EngineHarness.spec())) }
+        for id in 1...10 { world.client.submit(.start(RequestID(UInt64(id)), EngineHarness.spec())) }
         world.turn()
         #expect(world.port.transfers.count == 3)
         for index in 0..<10 {
@@ -320,7 +321,7 @@ import Testing
         let world = EngineHarness()
         world.start(1)
         world.port.refusals = [.noDescriptors]
-        world.engine.submit(.start(RequestID(2), EngineHarness.spec()))
+        world.client.submit(.start(RequestID(2), EngineHarness.spec()))
         world.turnAndTake()
         #expect(world.port.transfers.count == 1)
         #expect(world.events.isEmpty)
@@ -350,9 +351,9 @@ import Testing
         }
         world.turn()
         var order: [UInt64] = []
-        while let id = world.engine.nextReady() {
+        while let id = world.client.nextReady() {
             order.append(id.raw)
-            #expect(world.engine.take(id).count == 4)
+            #expect(world.client.take(id).count == 4)
         }
         #expect(order == [1, 2, 3])
     }

@@ -97,6 +97,7 @@ final class EngineHarness {
     let time = Time()
     let port = FakePort()
     let engine: Engine
+    let client: EngineClient
     var events: [ChatEvent] = []
     var log: [String] { lines.lines }
     private let lines = Lines()
@@ -120,6 +121,7 @@ final class EngineHarness {
         configuration.logLevel = .trace
         configuration.log = { [lines] in lines.lines.append("\($0) \($1)") }
         engine = Engine(configuration, port: port, wakeHandle: Self.wakeHandle)
+        client = engine.attach()
     }
 
     static func spec(
@@ -134,7 +136,7 @@ final class EngineHarness {
     }
 
     func start(_ id: UInt64 = 1, _ spec: RequestSpec = EngineHarness.spec()) {
-        engine.submit(.start(RequestID(id), spec))
+        client.submit(.start(RequestID(id), spec))
         turn()
     }
 
@@ -148,7 +150,7 @@ final class EngineHarness {
     }
 
     func takeAll() {
-        while let id = engine.nextReady() { events += engine.take(id) }
+        while let id = client.nextReady() { events += client.take(id) }
     }
 
     func advance(_ seconds: Double) {

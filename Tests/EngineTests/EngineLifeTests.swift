@@ -259,7 +259,7 @@ import Testing
         world.end()
         world.turnAndTake()
         #expect(world.retries.first?.delay == 7.35)
-        #expect(world.engine.hasPending(RequestID(1)) == false)
+        #expect(!world.client.hasReady)
         world.engine.turn(waitingUpTo: nil)
         let wait = world.port.lastWait.flatMap { $0 } ?? -1
         #expect(abs(wait - 7.35) < 1e-6, "sleeps until then, no longer")

@@ -1,5 +1,6 @@
 // Expected outcome and duration of a request that meets a fault.
 
+import Base
 import Chat
 import Testing
 
@@ -60,15 +61,15 @@ struct Expected: Sendable {
 extension Driver {
     /// Runs one request and returns its duration in seconds. Calls `onToken` after its first token was taken.
     func time(_ spec: RequestSpec, id: UInt64 = 1, onToken: () -> Void = {}) -> (Outcome, Double) {
-        let start = Engine.now()
+        let start = SystemClock.now()
         let id = RequestID(id)
-        engine.submit(.start(id, spec))
+        client.submit(.start(id, spec))
         run { driver in
             let hasToken = driver.events[id]?.contains { if case .text = $0 { true } else { false } } ?? false
             return hasToken || driver.engine.activeCount == 0
         }
         onToken()
         run()
-        return (Outcome(events.removeValue(forKey: id) ?? []), Engine.now() - start)
+        return (Outcome(events.removeValue(forKey: id) ?? []), SystemClock.now() - start)
     }
 }

@@ -308,13 +308,13 @@ import Testing
     @Test(arguments: [RequestCommand.occupied(RequestID(1)), .pause(RequestID(1))])
     func aRequestThatWaitsForItsCallerKeepsNoPlace(command: RequestCommand) {
         let world = world()
-        #expect(world.port.transfers.count == 1 && world.engine.hasRequestsInLine)
-        world.engine.submit(command)
+        #expect(world.port.transfers.count == 1 && world.client.hasRequestsInLine)
+        world.client.submit(command)
         world.turn()
-        #expect(world.port.transfers.count == 2 && !world.engine.hasRequestsInLine)
+        #expect(world.port.transfers.count == 2 && !world.client.hasRequestsInLine)
         // It continues without waiting, and counts again: a third waits for both.
-        world.engine.submit(.reading(RequestID(1)))
-        world.engine.submit(.resume(RequestID(1)))
+        world.client.submit(.reading(RequestID(1)))
+        world.client.submit(.resume(RequestID(1)))
         var third = EngineHarness.spec()
         third.limit = LimitRule(name: "one", concurrent: 1)
         world.start(3, third)
@@ -331,10 +331,10 @@ import Testing
 
     @Test func aRequestThatEndsMeanwhileGivesItsPlaceBackOnce() {
         let world = world()
-        world.engine.submit(.occupied(RequestID(1)))
+        world.client.submit(.occupied(RequestID(1)))
         world.turn()
-        world.engine.submit(.cancel(RequestID(1)))
-        world.engine.submit(.reading(RequestID(1)))
+        world.client.submit(.cancel(RequestID(1)))
+        world.client.submit(.reading(RequestID(1)))
         world.turnAndTake()
         var third = EngineHarness.spec()
         third.limit = LimitRule(name: "one", concurrent: 1)

@@ -1,6 +1,7 @@
 // Discrete-event simulation of a map over many items: workers, retries with backoff, the limiter, a server. Fixed
 // seeds.
 
+import Base
 import Chat
 import Support
 

@@ -109,7 +109,7 @@ import Testing
         finish(world, Self.headers(limit: 200, remaining: 0, reset: "24h0m0s"))
         world.turnAndTake()
         #expect(world.failure?.kind == .rateLimit || world.engine.activeCount == 0)
-        #expect(world.port.transfers.count == 1 && !world.engine.hasRequestsInLine)
+        #expect(world.port.transfers.count == 1 && !world.client.hasRequestsInLine)
     }
 
     @Test func theTotalTimeoutInLineNamesTheLimit() {

@@ -1,5 +1,6 @@
 // Smaller values of the engine: timers, scrubber, overlap trimmer, token estimate.
 
+import Base
 import Chat
 import Testing
 

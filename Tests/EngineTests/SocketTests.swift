@@ -77,12 +77,12 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
 
     @Test func acceptsAndNeverAnswers() throws {
         let server = LoopbackServer { $0.waitForClose() }
-        let start = Engine.now()
+        let start = SystemClock.now()
         let outcome = try Driver().ask(
             EngineHarness.spec(baseURL: server.baseURL, retry: once, timeouts: Timeouts(first: 0.2)))
         #expect(outcome.failure?.kind == .timeout)
         #expect(outcome.failure?.phase == .first)
-        #expect((0.19...0.6).contains(Engine.now() - start))
+        #expect((0.19...0.6).contains(SystemClock.now() - start))
     }
 
     @Test func headersThatDrip() throws {
@@ -148,11 +148,11 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             "HTTP/1.1 429 Slow\r\nRetry-After: 0.3\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
             chunked("t:x", "[DONE]"),
         ])
-        let start = Engine.now()
+        let start = SystemClock.now()
         let outcome = try Driver().ask(EngineHarness.spec(baseURL: server.baseURL))
         #expect(outcome.reply?.text == "x")
         #expect(outcome.retries.first?.delay == 0.3)
-        #expect((0.3...0.8).contains(Engine.now() - start))
+        #expect((0.3...0.8).contains(SystemClock.now() - start))
     }
 
     // MARK: Broken streams
@@ -190,7 +190,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         for cut in 0...bytes.count {
             let spec = EngineHarness.spec(
                 baseURL: server.baseURL + "/\(cut)", retry: RetryPolicy(max: 1, base: 0, afterOutput: policy))
-            driver.engine.submit(.start(RequestID(UInt64(cut)), spec))
+            driver.client.submit(.start(RequestID(UInt64(cut)), spec))
         }
         driver.run()
         for cut in 0...bytes.count {
@@ -236,9 +236,9 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         }
         let driver = try Driver()
         let id = RequestID(1)
-        driver.engine.submit(.start(id, EngineHarness.spec(baseURL: server.baseURL)))
+        driver.client.submit(.start(id, EngineHarness.spec(baseURL: server.baseURL)))
         driver.run { $0.events[id]?.count ?? 0 >= 2 }
-        driver.engine.submit(isStop ? .stop(id, undelivered: Undelivered([.text(TextBatch("two"))])) : .cancel(id))
+        driver.client.submit(isStop ? .stop(id, undelivered: Undelivered([.text(TextBatch("two"))])) : .cancel(id))
         driver.run()
         let outcome = Outcome(driver.events[id] ?? [])
         #expect(closed.wait(for: 1) == [true])
@@ -255,7 +255,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         }
         let driver = try Driver()
         let id = RequestID(1)
-        driver.engine.submit(.start(id, EngineHarness.spec(baseURL: server.baseURL)))
+        driver.client.submit(.start(id, EngineHarness.spec(baseURL: server.baseURL)))
         // Nothing is taken: the server stalls once inbox and kernel buffers are full.
         var last = -1
         var still = 0
@@ -265,13 +265,13 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
             last = now
             return still > 40
         }
-        let waiting = driver.engine.take(id)
+        let waiting = driver.client.take(id)
         let limits = RequestLimits()
         #expect(waiting.count <= limits.inboxEvents + 64)
         #expect(waiting.count >= 64)
         // Taken: it flows again.
         driver.run { _ in sent.all.count > last + 10 }
-        driver.engine.submit(.cancel(id))
+        driver.client.submit(.cancel(id))
         driver.run()
         #expect(Outcome(driver.events[id] ?? []).failure?.kind == .cancelled)
     }
@@ -288,16 +288,16 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         }
         let driver = try Driver()
         let id = RequestID(1)
-        driver.engine.submit(
+        driver.client.submit(
             .start(id, EngineHarness.spec(baseURL: server.baseURL, timeouts: Timeouts(first: 0.3, idle: 0.3))))
         driver.run { $0.events[id]?.count ?? 0 >= 1 }
-        driver.engine.submit(.pause(id))
+        driver.client.submit(.pause(id))
         go.put(1)
         _ = go.wait(for: 2)
-        let until = Engine.now() + 0.4
-        driver.run { _ in Engine.now() > until }
+        let until = SystemClock.now() + 0.4
+        driver.run { _ in SystemClock.now() > until }
         #expect(driver.events[id]?.count == 1, "nothing comes while paused, and no timeout")
-        driver.engine.submit(.resume(id))
+        driver.client.submit(.resume(id))
         driver.run()
         #expect(Outcome(driver.events[id] ?? []).reply?.text == "ab")
     }
@@ -355,7 +355,7 @@ func chunked(_ payloads: String..., end: Bool = true) -> String {
         }
         let driver = try Driver(maxTransfers: 50)
         for id in 0..<500 {
-            driver.engine.submit(.start(RequestID(UInt64(id)), EngineHarness.spec(baseURL: server.baseURL)))
+            driver.client.submit(.start(RequestID(UInt64(id)), EngineHarness.spec(baseURL: server.baseURL)))
         }
         driver.run()
         #expect(driver.events.count == 500)

@@ -60,7 +60,7 @@ import Testing
         }
         let driver = try Driver()
         for id in 0..<kept {
-            driver.engine.submit(.start(RequestID(UInt64(id)), EngineHarness.spec(baseURL: server.baseURL)))
+            driver.client.submit(.start(RequestID(UInt64(id)), EngineHarness.spec(baseURL: server.baseURL)))
         }
         driver.run { $0.engine.activeCount == 0 && $0.engine.transferCount == 0 }
         #expect(server.connectionCount == kept)

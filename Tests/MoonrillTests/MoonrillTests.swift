@@ -1,6 +1,7 @@
 // The library as an embedding program uses it: scripts with captured output, Swift functions, and streams as
 // AsyncSequences.
 
+import Base
 import Chat
 import Engine
 import Foundation
@@ -170,8 +171,8 @@ import Testing
         for try await event in client.stream("x") {
             if case .text = event { break }
         }
-        let deadline = Engine.now() + 20
-        while server.statistics().aborted < 1, Engine.now() < deadline { await Task.yield() }
+        let deadline = SystemClock.now() + 20
+        while server.statistics().aborted < 1, SystemClock.now() < deadline { await Task.yield() }
         #expect(server.statistics().aborted == 1)
     }
 }

@@ -13,7 +13,7 @@ import Testing
     private func recorder(_ steps: [(Double, WireEvent.Step)]) -> WireRecorder {
         let recorder = WireRecorder()
         for (time, step) in steps {
-            recorder.take(WireEvent(request: RequestID(1), attempt: 1, time: 100 + time, step: step))
+            recorder.take(WireEvent(client: 1, request: RequestID(1), attempt: 1, time: 100 + time, step: step))
         }
         return recorder
     }

@@ -29,9 +29,10 @@ import Testing
             configuration.defaults.offlineBaseURL = server.baseURL
             configuration.timeLimit = 0.1
             let engine = try Engine(EngineConfiguration(credentials: { _ in nil }, dialect: FormatCatalog.named))
-            let runtime = try ScriptRuntime(configuration, engine: engine)
+            let runtime = try ScriptRuntime(
+                configuration, broker: engine.attach(), wakeDescriptor: engine.wakeDescriptor)
             vm = runtime.vm
-            guard case .timedOut = runtime.run() else {
+            guard case .timedOut = runtime.run(turning: engine) else {
                 Issue.record("the run was not stopped")
                 return
             }

@@ -1,5 +1,6 @@
 // A recording delegate, and a loop with a deadline.
 
+import Base
 import Foundation
 import HTTP
 import Support
@@ -40,9 +41,9 @@ final class Recorder: TransferDelegate {
 extension Multi {
     /// Turns until `isDone`; fails the test after 20 seconds.
     func run(_ sourceLocation: SourceLocation = #_sourceLocation, until isDone: () -> Bool) {
-        let deadline = Multi.now() + 20
+        let deadline = SystemClock.now() + 20
         while !isDone() {
-            let left = deadline - Multi.now()
+            let left = deadline - SystemClock.now()
             guard left > 0 else {
                 Issue.record("20 seconds are over", sourceLocation: sourceLocation)
                 return

@@ -1,5 +1,6 @@
 // Work of one turn, and input after a period without polling.
 
+import Base
 import Foundation
 import Support
 import Testing
@@ -23,8 +24,8 @@ import Transport
                 recorder.onBody = { _, _ in
                     pieces += 1
                     // Longer than a turn's share.
-                    let end = Multi.now() + 0.006
-                    while Multi.now() < end {}
+                    let end = SystemClock.now() + 0.006
+                    while SystemClock.now() < end {}
                     return .taken
                 }
                 try multi.begin(get(server.url + path), recorder)
@@ -50,8 +51,8 @@ import Transport
             let recorder = Recorder()
             try multi.begin(get(server.url), recorder) { $0.connectTimeout = 0.3 }
             multi.turn(waitingUpTo: 0)
-            let end = Multi.now() + 0.6
-            while Multi.now() < end {}
+            let end = SystemClock.now() + 0.6
+            while SystemClock.now() < end {}
             multi.run { recorder.end != nil }
             #expect(recorder.end?.result == .complete && recorder.text == "x")
         }
@@ -74,8 +75,8 @@ import Transport
             let recorders = (0..<count).map { _ in Recorder() }
             for recorder in recorders {
                 recorder.onBody = { _, _ in
-                    let end = Multi.now() + 0.006
-                    while Multi.now() < end {}
+                    let end = SystemClock.now() + 0.006
+                    while SystemClock.now() < end {}
                     return .taken
                 }
                 try multi.begin(get(server.url), recorder)
@@ -83,8 +84,8 @@ import Transport
             multi.run { recorders.allSatisfy { !$0.heads.isEmpty } }
             for _ in 0..<count { go.signal() }
             for _ in 0..<count { sent.wait() }
-            let end = Multi.now() + 0.4
-            while Multi.now() < end {}
+            let end = SystemClock.now() + 0.4
+            while SystemClock.now() < end {}
             multi.turn(waitingUpTo: 0)
             #expect(recorders.allSatisfy { $0.text == "x" })
         }

@@ -21,7 +21,7 @@ ARROWS = {
     "LuaVM": ["CLua", "CLuaShim"],
     "Transport": ["CCurl", "Base", "HTTP"],
     "Engine": ["Base", "JSON", "HTTP", "Chat", "Formats", "Transport"],
-    "Script": ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "Engine", "LuaVM"],
+    "Script": ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "LuaVM"],
     "Moonrill": ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script"],
     "ProviderSimulator": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "MoonrillCommand": [
@@ -32,6 +32,8 @@ ARROWS = {
 
 # Modules of other packages, by the target that may import them.
 PACKAGES = {
+    "Base": ["HeapModule"],
+    "Engine": ["DequeModule"],
     "Moonrill": ["Logging"],
     "ProviderSimulator": ["NIOCore", "NIOPosix", "NIOHTTP1"],
     "MoonrillCommand": ["ArgumentParser", "Logging"],
@@ -45,10 +47,11 @@ ANYWHERE = ["FoundationEssentials"]
 SYSTEM = {
     "Glibc": {
         "Sources/Base/ByteScan.swift": "memchr, memcmp: finding line ends at the speed of the C library",
+        "Sources/Base/SystemClock.swift": "clock_gettime",
         "LuaVM": "C string and memory functions at the Lua boundary",
         "Transport": "epoll, eventfd, timerfd, and C memory at the libcurl boundary",
-        "Engine": "clock_gettime (CLOCK_MONOTONIC), getenv for keys, jitter",
-        "Script": "clocks of llm.now and llm.time, writes to standard output",
+        "Engine": "the limit on open files",
+        "Script": "exit codes, files and folders, writes to standard output",
         "Moonrill": "the mailbox's eventfd and the host's clocks",
         "ProviderSimulator": "clocks, and the signals that end the mock",
         "MoonrillCommand": "exit codes, signals, isatty, reading the script's file",

@@ -78,9 +78,6 @@ extension Engine {
         }
     }
 
-    /// Whether requests are in line.
-    package var hasRequestsInLine: Bool { !waitingGates.isEmpty }
-
     /// Admits requests whose rate limiters are open.
     func openGates() {
         guard !waitingGates.isEmpty else { return }
@@ -137,7 +134,7 @@ extension Engine {
         let reason = gate.reason(now: now)
         log(
             .info,
-            "request \(request.id.raw): waits \(RateLimiter.span(seconds)) after \(brief(now - since)) s: \(reason)")
+            "\(request.label): waits \(RateLimiter.span(seconds)) after \(brief(now - since)) s: \(reason)")
         request.push(.wait(WaitInfo(seconds: seconds, reason: reason)))
         list(request)
         // A wait that exceeds its announcement is announced again.
@@ -173,7 +170,7 @@ extension Engine {
     ) {
         leaveLine(request)
         let error = APIError(kind: .rateLimit, message: message, retryAfter: retryAfter)
-        log(.debug, "request \(request.id.raw): \(message)")
+        log(.debug, "\(request.label): \(message)")
         request.fail(AttemptError(error, phase: phase, retry: .backoff), note: nil, now: now)
         list(request)
     }

@@ -2,6 +2,7 @@
 // and limits found from refusals. Knows no clock and no content of requests.
 
 internal import Chat
+internal import DequeModule
 
 /// Decides whether a request may start, and holds the waiting ones.
 final class RateLimiter {
@@ -45,9 +46,9 @@ final class RateLimiter {
 
     // The line. Nested requests first: the caller of another request waits for them, so they would deadlock. Then
     // retries after their own delay, then the rest, each in order.
-    private var nested = FIFO<Request>()
-    private var retries = FIFO<Request>()
-    private var waiting = FIFO<Request>()
+    private var nested = Deque<Request>()
+    private var retries = Deque<Request>()
+    private var waiting = Deque<Request>()
     /// Requests that left the front of the line, for positions; and how often, for estimates.
     private(set) var passed = 0
     private var joined = 0
@@ -89,7 +90,7 @@ final class RateLimiter {
         if hasNoLine { lineBound = (.infinity, .infinity) }
     }
 
-    func dropLine() { (nested, retries, waiting) = (FIFO(), FIFO(), FIFO()) }
+    func dropLine() { (nested, retries, waiting) = (Deque(), Deque(), Deque()) }
 
     /// Shortest wait and earliest deadline of requests that are or were in line.
     private var lineBound = (seconds: Double.infinity, deadline: Double.infinity)

@@ -84,7 +84,7 @@ extension ScriptRuntime {
     private func openCalls() {
         guard let replyMetatable, let errorMetatable else { return }
         let tables = ReplyTables(coder: coder, replyMetatable: replyMetatable, errorMetatable: errorMetatable)
-        let registry = CallRegistry(vm: vm, engine: engine, scheduler: scheduler)
+        let registry = CallRegistry(vm: vm, broker: broker, scheduler: scheduler)
         let dispatcher = CallDispatcher(
             vm: vm, registry: registry, scheduler: scheduler, tables: tables,
             notices: CallDispatcher.Notices(retry: configuration.retryNotice, wait: configuration.waitNotice))

@@ -1,7 +1,7 @@
 // Host primitives for scopes, used by flow.lua and others for structured concurrency.
 
+internal import Base
 internal import Chat
-internal import Engine
 internal import LuaVM
 
 extension ScriptRuntime {
@@ -46,7 +46,7 @@ extension ScriptRuntime {
             }
             try scheduler.suspend(.scope(scope), call, action: "a flow")
             scope.waiter = scheduler.current
-            if let seconds = call.stack.double(at: 2) { scheduler.setTimer(at: Engine.now() + seconds) }
+            if let seconds = call.stack.double(at: 2) { scheduler.setTimer(at: SystemClock.now() + seconds) }
             return .waits
         }
         // scope_has_output(scope) -> whether a request inside has received text

@@ -7,16 +7,6 @@ internal import JSON
 internal import LuaVM
 internal import Providers
 
-/// The wall clock.
-enum SystemClock {
-    /// Seconds since 1970.
-    static func unixTime() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
-}
-
 extension ScriptRuntime {
     func setSystemFunctions(_ stack: LuaStack) {
         stack.set("version", configuration.version)

@@ -1,6 +1,6 @@
 // Host primitives for tasks and time.
 
-internal import Engine
+internal import Base
 internal import LuaVM
 
 extension ScriptRuntime {
@@ -38,11 +38,11 @@ extension ScriptRuntime {
         }
         stack.set("sleep") { call throws(LuaError) in
             try scheduler.suspend(.timer, call, action: "llm.sleep")
-            scheduler.setTimer(at: Engine.now() + (call.stack.double(at: 1) ?? 0))
+            scheduler.setTimer(at: SystemClock.now() + (call.stack.double(at: 1) ?? 0))
             return .waits
         }
         stack.set("now") { call throws(LuaError) in
-            call.stack.push(Engine.now())
+            call.stack.push(SystemClock.now())
             return .returned(1)
         }
         stack.set("time") { call throws(LuaError) in

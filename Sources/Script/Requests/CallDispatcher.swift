@@ -3,7 +3,6 @@
 
 internal import Base
 internal import Chat
-internal import Engine
 internal import LuaVM
 
 /// Delivers the events of all requests of one script.
@@ -65,11 +64,11 @@ final class CallDispatcher {
 
     private func receive(_ call: Call) {
         guard let event = call.machine.backlog.popFirst() else { return }
-        registry.perform(call.machine.receive(event, clock: Engine.now), for: call)
+        registry.perform(call.machine.receive(event, clock: SystemClock.now), for: call)
     }
 
     private func flushIfDue(_ call: Call) {
-        if call.machine.flushIfDue(clock: Engine.now) { registry.enqueue(call) }
+        if call.machine.flushIfDue(clock: SystemClock.now) { registry.enqueue(call) }
     }
 
     // MARK: Loops

@@ -1,14 +1,14 @@
 // The requests of one script: begun, ended, waited for. The only holder of the broker: commands go down here, and events
 // come up.
 
+internal import Base
 internal import Chat
-internal import Engine
 internal import LuaVM
 
 /// All requests of one script.
 final class CallRegistry {
     private let vm: LuaVM
-    private let engine: Engine
+    private let broker: any RequestBroker
     private let scheduler: Scheduler
     /// Requests that are not over.
     private var calls: [RequestID: Call] = [:]
@@ -21,9 +21,9 @@ final class CallRegistry {
     private(set) var turn = 0
     private var nextLook = 0.0
 
-    init(vm: LuaVM, engine: Engine, scheduler: Scheduler) {
+    init(vm: LuaVM, broker: any RequestBroker, scheduler: Scheduler) {
         self.vm = vm
-        self.engine = engine
+        self.broker = broker
         self.scheduler = scheduler
     }
 
@@ -57,7 +57,7 @@ final class CallRegistry {
             call.meter = Meter(budgets, spec.chat, price: price)
             spec.wantsUsage = true
         }
-        engine.submit(.start(call.id, spec))
+        broker.submit(.start(call.id, spec))
         if mode == .stream, let task {
             task.openStreams += 1
             call.streamOwner = task
@@ -93,13 +93,13 @@ final class CallRegistry {
 
     /// Empties the queue, with what the engine has. A call counts as queued until its delivery begins.
     func takeQueue() -> [Call] {
-        while let id = engine.nextReady() {
+        while let id = broker.nextReady() {
             if let call = calls[id] {
                 call.machine.ready()
                 enqueue(call)
             } else {
                 // Its end was delivered.
-                _ = engine.take(id)
+                _ = broker.take(id)
             }
         }
         let batch = queue
@@ -112,14 +112,14 @@ final class CallRegistry {
     func fill(_ call: Call) -> Bool {
         if !call.machine.backlog.isEmpty { return true }
         guard !call.machine.isPaused else { return false }
-        let events = engine.take(call.id)
+        let events = broker.take(call.id)
         add(events, to: call)
         if call.meter != nil { charge(call, events) }
         return !call.machine.backlog.isEmpty
     }
 
     private func add(_ events: [ChatEvent], to call: Call) {
-        guard let opening = call.machine.backlog.append(events, clock: Engine.now) else { return }
+        guard let opening = call.machine.backlog.append(events, clock: SystemClock.now) else { return }
         timers.push(call, at: opening)
     }
 
@@ -146,7 +146,7 @@ final class CallRegistry {
     /// has come is not lost.
     private func closeUnread(_ call: Call) {
         guard call.machine.isOpen else { return close(call, .unread) }
-        let events = call.machine.isPaused ? [] : engine.take(call.id)
+        let events = call.machine.isPaused ? [] : broker.take(call.id)
         add(events, to: call)
         close(call, .unread)
         if call.meter != nil { charge(call, events) }
@@ -156,12 +156,12 @@ final class CallRegistry {
     func perform(_ actions: [CallStateMachine.Action], for call: Call) {
         for action in actions {
             switch action {
-            case .stop(let undelivered): engine.submit(.stop(call.id, undelivered: undelivered))
-            case .cancel(let undelivered): engine.submit(.cancel(call.id, undelivered: undelivered))
-            case .pause: engine.submit(.pause(call.id))
-            case .resume: engine.submit(.resume(call.id))
-            case .occupied: engine.submit(.occupied(call.id))
-            case .reading: engine.submit(.reading(call.id))
+            case .stop(let undelivered): broker.submit(.stop(call.id, undelivered: undelivered))
+            case .cancel(let undelivered): broker.submit(.cancel(call.id, undelivered: undelivered))
+            case .pause: broker.submit(.pause(call.id))
+            case .resume: broker.submit(.resume(call.id))
+            case .occupied: broker.submit(.occupied(call.id))
+            case .reading: broker.submit(.reading(call.id))
             case .interruptBatch: vm.stopDelivery()
             case .deliver: enqueue(call)
             case .deliverAt(let time): timers.push(call, at: time)
@@ -346,7 +346,7 @@ final class CallRegistry {
     /// Frees places at the limits while requests stand in line. What stands in line may be what a callback or a loop waits
     /// for: a request that waited for its script at two looks gives up its place.
     func freePlaces(now: Double) {
-        guard engine.hasRequestsInLine, now >= nextLook else { return }
+        guard broker.hasRequestsInLine, now >= nextLook else { return }
         nextLook = now + Self.lookInterval
         for call in calls.values { perform(call.machine.lookForWaits(), for: call) }
     }

@@ -1,7 +1,7 @@
 // Cancelling tasks and stopping the script. A cancelled task may still wait in its `__close` handlers, for a limited time.
 
+internal import Base
 internal import Chat
-internal import Engine
 internal import LuaVM
 
 extension Scheduler {
@@ -33,7 +33,7 @@ extension Scheduler {
     /// its cancellation: it is raised again, and after ``swallowLimit`` times the task is ended.
     func admitCleanup(_ task: ScriptTask, _ call: HostCall) throws(LuaError) {
         if call.isInCleanup {
-            let now = Engine.now()
+            let now = SystemClock.now()
             let limit = task.cleanupLimit ?? now + Self.cleanupSeconds
             task.cleanupLimit = limit
             if now < limit {

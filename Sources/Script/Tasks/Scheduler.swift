@@ -1,6 +1,6 @@
 // Runs tasks, one at a time, in the order in which they became ready. Requests belong to CallRegistry.
 
-internal import Engine
+internal import Base
 internal import LuaVM
 
 /// The coroutine scheduler.

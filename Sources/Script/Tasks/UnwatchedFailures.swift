@@ -1,7 +1,7 @@
 // Failures of tasks and background requests that nobody waited for. Scheduler and CallRegistry add them. ScriptRuntime
 // logs them shortly after, and counts them at the end of the script.
 
-internal import Engine
+internal import Base
 internal import LuaVM
 
 /// Failures that nobody waited for.
@@ -29,7 +29,7 @@ struct UnwatchedFailures {
     /// Adds a failure.
     /// - Parameter what: what failed, for the log.
     mutating func add(_ what: String, _ error: LuaError) -> Failure {
-        let failure = Failure(what, error, due: Engine.now() + Self.grace)
+        let failure = Failure(what, error, due: SystemClock.now() + Self.grace)
         pending.append(failure)
         return failure
     }
