@@ -106,6 +106,8 @@ let package = Package(
         .testTarget(name: "JSONSchemaTests", dependencies: ["JSON", "JSONSchema", "Support"], swiftSettings: settings),
         .testTarget(name: "HTTPTests", dependencies: ["Base", "JSON", "HTTP", "Support"], swiftSettings: settings),
         .testTarget(
+            name: "ChatTests", dependencies: ["Base", "JSON", "HTTP", "Chat", "Support"], swiftSettings: settings),
+        .testTarget(
             name: "FormatsTests", dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Support"],
             swiftSettings: settings),
         .testTarget(

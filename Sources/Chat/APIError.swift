@@ -3,7 +3,7 @@
 package import HTTP
 
 /// What kind of failure this is: `err.kind` of the Lua API.
-public enum ErrorKind: String, Sendable {
+public enum ErrorKind: String, Codable, Sendable {
     case config, auth, permission
     case invalidRequest = "invalid_request"
     case rateLimit = "rate_limit"

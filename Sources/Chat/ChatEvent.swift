@@ -5,7 +5,7 @@ public import Base
 public import JSON
 
 /// What has happened to a request. Exactly one `finish` or `failed` ends each request, and nothing follows it.
-public enum ChatEvent: Sendable {
+public enum ChatEvent: Hashable, Sendable {
     /// The provider has named its reply. Once an attempt.
     indirect case start(StartInfo)
     /// Pieces of the text or of the reasoning that arrived together.
@@ -44,7 +44,7 @@ public enum ChatEvent: Sendable {
 }
 
 /// What is known when a reply begins.
-public struct StartInfo: Sendable, Equatable {
+public struct StartInfo: Codable, Hashable, Sendable {
     /// The provider's id of the reply.
     public var id: String?
     /// The model that answers.
@@ -63,7 +63,7 @@ public struct StartInfo: Sendable, Equatable {
 }
 
 /// An attempt that failed and will be repeated.
-public struct RetryInfo: Sendable {
+public struct RetryInfo: Codable, Hashable, Sendable {
     /// The attempt that failed, from 1.
     public var attempt: Int
     /// Seconds until the next one begins.
@@ -85,7 +85,7 @@ public struct RetryInfo: Sendable {
 }
 
 /// A wait at the rate limiter.
-public struct WaitInfo: Sendable, Equatable {
+public struct WaitInfo: Codable, Hashable, Sendable {
     /// Seconds until the request starts, about.
     public var seconds: Double
     /// The limit and its bound.
@@ -101,7 +101,7 @@ public struct WaitInfo: Sendable, Equatable {
 }
 
 /// The announcement of a fresh start.
-public struct ResetInfo: Sendable {
+public struct ResetInfo: Codable, Hashable, Sendable {
     /// The attempt that failed, from 1.
     public var attempt: Int
     /// Why it failed.
@@ -117,7 +117,7 @@ public struct ResetInfo: Sendable {
 }
 
 /// How far a stream came.
-public struct Position: Sendable, Equatable {
+public struct Position: Codable, Hashable, Sendable {
     /// Bytes of the body received.
     public var bytes = 0
     /// Frames received.

@@ -3,7 +3,14 @@
 package import JSON
 
 /// One request for a model's reply, in the common form.
-package struct ChatRequest: Sendable, Equatable {
+package struct ChatRequest: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case model, system, messages, parameters
+        case isLenient = "lenient"
+        case continuing
+        case arrivedTokens = "arrived_tokens"
+    }
+
     /// The model's name, as the provider spells it.
     package var model: String
     /// The system prompt, if any; it stands before `messages`.

@@ -3,7 +3,15 @@
 package import HTTP
 
 /// Where a request goes: a preset, as the client's options changed it.
-package struct Endpoint: Sendable, Equatable {
+package struct Endpoint: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case provider
+        case dialect = "format"
+        case baseURL = "base_url"
+        case keyVariable = "key_variable"
+        case quirks, headers
+    }
+
     /// The preset's name ("deepseek"), or the host's for a bare base URL.
     package var provider: String
     /// The dialect's name: "openai".

@@ -1,7 +1,7 @@
 // Why a model stopped.
 
 /// Why a model stopped, in the one vocabulary that scripts see.
-public enum FinishReason: String, Sendable {
+public enum FinishReason: String, Codable, Sendable {
     /// A natural end, or a stop sequence.
     case stop
     /// The token limit was reached.

@@ -1,7 +1,13 @@
 // What a script says about how much it may ask: llm.limit. Pure value.
 
 /// A limit that requests share by its name.
-package struct LimitRule: Sendable, Equatable {
+package struct LimitRule: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case name, concurrent
+        case requestsPerMinute = "rpm"
+        case tokensPerMinute = "tpm"
+    }
+
     /// Requests that name the same one share it.
     package var name: String
     /// Requests at once; nil for any number.

@@ -1,14 +1,26 @@
 // Where providers of one wire format differ.
 
 /// Where providers of one dialect differ. Data, not code: each member says who needs it.
-public struct Quirks: Sendable, Equatable {
+public struct Quirks: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case usage, continuation
+        case continuationBaseURL = "continuation_base_url"
+        case keyField = "key_field"
+        case lengthField = "length_field"
+        case thinking
+        case reasoningEcho = "reasoning_echo"
+        case takesThinkingParts = "takes_thinking_parts"
+        case takesSchema = "takes_schema"
+        case thinkTags = "think_tags"
+    }
+
     /// How a stream is asked to report usage.
-    public enum UsageRequest: String, Sendable, CaseIterable {
+    public enum UsageRequest: String, CaseIterable, Codable, Sendable {
         case streamOptions = "stream_options"
         case none
     }
     /// How `after_output = "continue"` asks for the rest, if the provider can.
-    public enum Continuation: String, Sendable, CaseIterable {
+    public enum Continuation: String, CaseIterable, Codable, Sendable {
         /// The provider cannot go on from a partial reply.
         case none
         /// A final assistant message, continued by default (OpenRouter, Groq, llama.cpp, ...).
@@ -21,20 +33,20 @@ public struct Quirks: Sendable, Equatable {
         case bodyFlag = "body_flag"
     }
     /// The header field that carries the key.
-    public enum KeyField: Sendable, Equatable {
+    public enum KeyField: Hashable, Sendable {
         /// `Authorization: Bearer KEY` (RFC 6750 section 2.1).
         case bearer
         /// A field of that name, holding the key alone.
         case header(String)
     }
     /// The name of the field that bounds the reply's length, in Chat Completions.
-    public enum LengthField: String, Sendable, CaseIterable {
+    public enum LengthField: String, CaseIterable, Codable, Sendable {
         case maxTokens = "max_tokens"
         /// OpenAI's reasoning models take this name alone.
         case maxCompletionTokens = "max_completion_tokens"
     }
     /// How thinking is turned on and off, in Chat Completions.
-    public enum ThinkingSwitch: String, Sendable, CaseIterable {
+    public enum ThinkingSwitch: String, CaseIterable, Codable, Sendable {
         /// `reasoning_effort`, "none" for off (OpenAI, Groq, Ollama, ...).
         case effort
         /// `thinking = {type = "enabled" | "disabled"}` (DeepSeek, Zhipu, Moonshot).
@@ -47,7 +59,7 @@ public struct Quirks: Sendable, Equatable {
         case reasoning
     }
     /// What becomes of the reasoning in an assistant's earlier messages, in Chat Completions.
-    public enum ReasoningEcho: String, Sendable, CaseIterable {
+    public enum ReasoningEcho: String, CaseIterable, Codable, Sendable {
         /// It goes back as it came (OpenRouter, Moonshot, vLLM, ...).
         case keep
         /// It is left out: the provider refuses members it does not know (OpenAI, Groq).
@@ -60,7 +72,7 @@ public struct Quirks: Sendable, Equatable {
     }
 
     /// What `<think>...</think>` in a reply's text means.
-    public enum ThinkTags: Sendable {
+    public enum ThinkTags: String, CaseIterable, Codable, Sendable {
         /// Nothing: it is text.
         case off
         /// At the beginning of the text it is reasoning.

@@ -3,7 +3,21 @@
 public import JSON
 
 /// A model's reply.
-public struct Reply: Sendable {
+public struct Reply: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case text, reasoning
+        case toolCalls = "tool_calls"
+        case nativeCalls = "native_calls"
+        case finishReason = "finish_reason"
+        case finishReasonRaw = "finish_reason_raw"
+        case usage, model, id, provider, attempts
+        case firstTokenTime = "first_token_time"
+        case totalTime = "total_time"
+        case serverTimings = "server_timings"
+        case message, refusal
+        case finishMessage = "finish_message"
+    }
+
     /// The text.
     public var text: String
     /// The reasoning; empty if the provider shows none.

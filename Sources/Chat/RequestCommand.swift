@@ -12,7 +12,7 @@ package struct RequestID: Hashable, Sendable {
 }
 
 /// What a caller may tell the engine. Applied, in order, at the beginning of the next turn.
-package enum RequestCommand: Sendable {
+package enum RequestCommand: Hashable, Sendable {
     /// Begin a request.
     case start(RequestID, RequestSpec)
     /// End it as a success, finish reason `cancelled`. Events not yet taken are dropped; the reply holds what was
@@ -41,7 +41,13 @@ package enum RequestCommand: Sendable {
 }
 
 /// Output that a caller took from the engine and did not pass on: `reply.text` must not contain it.
-package struct Undelivered: Sendable, Equatable {
+package struct Undelivered: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case textBytes = "text_bytes"
+        case reasoningBytes = "reasoning_bytes"
+        case spansReset = "spans_reset"
+    }
+
     /// UTF-8 bytes of text.
     package var textBytes = 0
     /// UTF-8 bytes of reasoning.

@@ -1,9 +1,18 @@
 // Why a request failed.
 
 /// Why a request (or one attempt of it) failed.
-public struct RequestFailure: Error, Sendable {
+public struct RequestFailure: Error, Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case kind, message, status, code, phase
+        case isRetryable = "retryable"
+        case retryAfter = "retry_after"
+        case provider, model
+        case requestID = "request_id"
+        case attempts, partial, position, usage
+    }
+
     /// The part of a request whose time ran out.
-    public enum Phase: String, Sendable { case connect, first, idle, stall, total }
+    public enum Phase: String, Codable, Sendable { case connect, first, idle, stall, total }
 
     /// What kind of failure.
     public var kind: ErrorKind

@@ -2,7 +2,20 @@
 // engine could become a socket without either side noticing. Nothing here may hold a closure or a reference.
 
 /// All that the engine needs to know of one request.
-package struct RequestSpec: Sendable {
+package struct RequestSpec: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case chat, endpoint, timeouts, retry
+        case isObserved = "observed"
+        case wantsChunks = "wants_chunks"
+        case wantsHeartbeats = "wants_heartbeats"
+        case wantsUsage = "wants_usage"
+        case thinkTags = "think_tags"
+        case limits
+        case isInside = "inside"
+        case limit
+        case isLimited = "limited"
+    }
+
     /// What is asked.
     package var chat: ChatRequest
     /// Whom it is asked of.
@@ -52,7 +65,14 @@ package struct RequestSpec: Sendable {
 }
 
 /// Bounds on memory, a request.
-package struct RequestLimits: Sendable, Equatable {
+package struct RequestLimits: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case maxEventBytes = "max_event_bytes"
+        case maxBodyBytes = "max_body_bytes"
+        case inboxEvents = "inbox_events"
+        case inboxBytes = "inbox_bytes"
+    }
+
     /// The longest line or event of a stream, in bytes.
     package var maxEventBytes: Int
     /// The longest reply body, in bytes: a stream without end stops here.

@@ -1,7 +1,7 @@
 // When and how often a request is tried again.
 
 /// What happens when a stream breaks after some of its output has been handed over.
-public enum AfterOutput: String, Sendable, CaseIterable {
+public enum AfterOutput: String, CaseIterable, Codable, Sendable {
     /// The request fails; the error carries what had arrived.
     case fail
     /// The request begins anew; a `reset` event says that the output so far is void.
@@ -14,7 +14,13 @@ public enum AfterOutput: String, Sendable, CaseIterable {
 }
 
 /// When and how often a request is tried again.
-public struct RetryPolicy: Sendable, Equatable {
+public struct RetryPolicy: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case max, base, cap
+        case maxWait = "max_wait"
+        case afterOutput = "after_output"
+    }
+
     /// How many retries may follow the first attempt; 0 for none.
     public var max: Int
     /// The first retry waits a random time between 0 and this many seconds; the window doubles with each retry.

@@ -1,7 +1,13 @@
 // Times that the server measured.
 
 /// How long parts of the work took by the server's own clock, in seconds (Ollama, llama.cpp, Groq and Cerebras tell).
-public struct ServerTimings: Sendable, Equatable {
+public struct ServerTimings: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case queue, load
+        case promptEval = "prompt_eval"
+        case eval
+    }
+
     /// Waiting in the server's queue.
     public var queue: Double?
     /// Loading the model.

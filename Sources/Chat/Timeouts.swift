@@ -1,7 +1,7 @@
 // How long each part of a request may take.
 
 /// Timeouts, in seconds. While the consumer holds the stream (pause, or a full inbox) only `total` runs.
-public struct Timeouts: Sendable, Equatable {
+public struct Timeouts: Codable, Hashable, Sendable {
     /// From an attempt's start until the connection stands: name lookup, TCP, TLS.
     public var connect: Double
     /// From an attempt's start to its first token, reasoning or tool output. Covers the headers; heartbeats do

@@ -3,7 +3,13 @@
 public import JSON
 
 /// A tool call, whole.
-public struct ToolCall: Sendable, Equatable {
+public struct ToolCall: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case id, name
+        case argumentsJSON = "arguments_json"
+        case arguments
+    }
+
     /// The provider's id for the call, or one made here (`LocalCallIDs`) where it sends none.
     public var id: String
     /// The tool's name.

@@ -3,7 +3,18 @@
 internal import JSON
 
 /// Token counts. A count the provider did not report is nil, not zero.
-public struct Usage: Sendable, Equatable {
+public struct Usage: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case inputTokens = "input_tokens"
+        case outputTokens = "output_tokens"
+        case reasoningTokens = "reasoning_tokens"
+        case cachedTokens = "cached_tokens"
+        case cacheWriteTokens = "cache_write_tokens"
+        case countsCacheApart = "counts_cache_apart"
+        case totalTokens = "total_tokens"
+        case cost, estimated
+    }
+
     /// Tokens of the prompt.
     public var inputTokens: Int?
     /// Tokens of the reply. Most providers count the reasoning among them, Gemini does not.

@@ -1,9 +1,9 @@
 // HTTP messages as values.
 
 /// Header fields in order. Names compare ignoring case (RFC 9110 section 5.1).
-public struct HTTPHeaders: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral {
+public struct HTTPHeaders: Hashable, Sendable, Sequence, ExpressibleByDictionaryLiteral {
     /// One field line.
-    public struct Field: Sendable, Equatable {
+    public struct Field: Hashable, Sendable {
         /// The field's name, as written.
         public var name: String
         /// The field's value, without surrounding white space.

@@ -1,5 +1,6 @@
 // The shared vectors of event streams: each in every listed cutting, and cut once at every place.
 
+import Base
 import HTTP
 import JSON
 import Support
