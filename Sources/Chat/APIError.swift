@@ -1,4 +1,4 @@
-// An error as a provider reports it, classified once for the whole program.
+// An error that a provider reports, classified.
 
 package import HTTP
 
@@ -14,9 +14,9 @@ public enum ErrorKind: String, Codable, Sendable {
 package struct APIError: Error, Sendable, Equatable {
     /// The classified kind.
     package var kind: ErrorKind
-    /// The provider's own message, or ours where it sent none. Never empty.
+    /// The provider's message, or one made here if it sent none. Never empty.
     package var message: String
-    /// The HTTP status, if the error came with one (or named one in-band).
+    /// The HTTP status of the response, or the one named in the stream.
     package var status: Int?
     /// The provider's code or type string, as sent.
     package var code: String?
@@ -24,12 +24,12 @@ package struct APIError: Error, Sendable, Equatable {
     package var isRetryable: Bool
     /// Seconds the provider asks to wait.
     package var retryAfter: Double?
-    /// Rate headers that stand in the error's body (OpenRouter: `error.metadata.headers`).
+    /// Rate headers in the error's body (OpenRouter: `error.metadata.headers`).
     package var rateHeaders = HTTPHeaders()
-    /// The provider's id of the request, for its support.
+    /// The provider's id of the request.
     package var requestID: String?
 
-    /// An error of the given parts.
+    /// An error with the given parts.
     package init(
         kind: ErrorKind, message: String, status: Int? = nil, code: String? = nil, isRetryable: Bool = false,
         retryAfter: Double? = nil, requestID: String? = nil

@@ -1,7 +1,6 @@
-// The root address of an API, checked before a key goes anywhere near it. Dialects join their paths to it; the host
-// asks it whether it is loopback. It resolves no name and opens no connection.
+// The root address of an API, checked before any key is sent. Formats append their paths to it.
 
-/// An absolute http or https URL without user information: where a dialect's paths begin (RFC 3986 section 3).
+/// An absolute http or https URL without user information (RFC 3986 section 3).
 package struct BaseURL: Sendable, Equatable {
     /// "http" or "https".
     package let scheme: String
@@ -11,11 +10,11 @@ package struct BaseURL: Sendable, Equatable {
     package let port: Int?
     /// The path without a final slash: "" or "/v1".
     package private(set) var path: String
-    /// What follows "?", without it: gateways such as Azure's want `api-version` on every call.
+    /// The query, without "?": some gateways (Azure) require `api-version` on every call.
     package let query: String?
 
     /// Reads and checks a base URL.
-    /// - Throws: an `APIError` of kind `config` that says what is wrong; user information is never repeated.
+    /// - Throws: an `APIError` of kind `config` that names the fault and quotes no user information.
     package init(_ text: String) throws(APIError) {
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw Self.wrong("holds a space, a control character or a letter outside ASCII")
@@ -40,7 +39,7 @@ package struct BaseURL: Sendable, Equatable {
         self.path = String(path)
     }
 
-    /// The root above one of these endings of the path, the first that it has: people copy addresses that say more.
+    /// The root without the first of these endings that its path has: people copy whole endpoint addresses.
     package func without(_ endings: [String]) -> BaseURL {
         guard let ending = endings.first(where: path.hasSuffix) else { return self }
         var root = self
@@ -48,18 +47,18 @@ package struct BaseURL: Sendable, Equatable {
         return root
     }
 
-    /// True where requests stay on this machine: 127.0.0.0/8, ::1 and "localhost" (RFC 6761 section 6.3).
+    /// Whether requests stay on this machine: 127.0.0.0/8, ::1 and "localhost" (RFC 6761 section 6.3).
     package var isLoopback: Bool {
         if host == "localhost" || host == "::1" || host.hasSuffix(".localhost") { return true }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 
-    /// Scheme, host and port, the port always named: what a key is bound to.
+    /// Scheme, host and port, the default port included. A key is bound to it.
     package var origin: String { "\(scheme)://\(bracketedHost):\(port ?? (scheme == "https" ? 443 : 80))" }
 
-    /// The URL of `suffix` ("/chat/completions") under this root. A root that already ends in it is taken as it is.
-    /// - Parameter extra: a query that is added to the root's own.
+    /// The URL of `suffix` ("/chat/completions") under this root, or the root itself if it already ends in `suffix`.
+    /// - Parameter extra: a query to be appended to that of the root.
     package func appending(_ suffix: String, query extra: String? = nil) -> String {
         let full = path.hasSuffix(suffix) ? path : path + suffix
         let portPart = port.map { ":\($0)" } ?? ""
@@ -68,8 +67,8 @@ package struct BaseURL: Sendable, Equatable {
             + (queries.isEmpty ? "" : "?" + queries.joined(separator: "&"))
     }
 
-    /// The text as one segment of a path: all but unreserved characters percent-encoded (RFC 3986 section 2).
-    /// - Parameter kept: further characters that stay.
+    /// The text as one path segment: everything but unreserved characters is percent-encoded (RFC 3986 section 2).
+    /// - Parameter kept: further characters that are not encoded.
     package static func segment(_ text: String, keeping kept: String = "") -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         let keptBytes = Array(kept.utf8)
@@ -120,7 +119,7 @@ package struct BaseURL: Sendable, Equatable {
 }
 
 extension String {
-    /// Where `needle` first stands; nil where it does not.
+    /// Range of the first occurrence of `needle`.
     fileprivate func range(ofFirst needle: String) -> Range<String.Index>? {
         var start = startIndex
         while start < endIndex {

@@ -1,35 +1,35 @@
-// Events: what the engine hands up. Plain values that could cross a process boundary; anything larger than a string
-// is boxed, so that an inbox of tokens stays small.
+// The events of a request. Payloads larger than a string are boxed, so that an inbox of text stays small.
 
 public import Base
 public import JSON
 
-/// What has happened to a request. Exactly one `finish` or `failed` ends each request, and nothing follows it.
+/// An event of a request. Exactly one `finish` or `failed` ends each request; nothing follows it.
 public enum ChatEvent: Hashable, Sendable {
-    /// The provider has named its reply. Once an attempt.
+    /// The first frame of the reply has arrived. Once an attempt.
     indirect case start(StartInfo)
     /// Pieces of the text or of the reasoning that arrived together.
     case text(TextBatch)
-    /// A whole tool call with valid arguments. Only after the stream's clean end, before `finish`.
+    /// A complete tool call with valid arguments. Only after the clean end of the stream, before `finish`.
     indirect case toolCall(ToolCall)
     /// Token counts so far; the last one wins.
     indirect case usage(Usage)
-    /// Something arrived that carries nothing. Only if asked for.
+    /// A frame without content arrived. Only on request.
     case heartbeat
-    /// What only this provider sends (a citation, a server tool's use or result), as it came; keys removed.
+    /// Content that only this provider has (a citation, the use or result of a server tool), unchanged except that keys are
+    /// removed.
     indirect case native(name: String, JSONValue)
-    /// The phase of the text that follows, where the provider names one ("commentary", "final_answer" in Responses); nil
-    /// once none holds any more.
+    /// The phase of the text that follows, if the provider names one ("commentary", "final_answer" in Responses); nil for
+    /// none.
     indirect case phase(String?)
-    /// A frame's payload as sent, keys removed. Only if asked for.
+    /// The payload of a frame, keys removed. Only on request.
     case chunk(String)
     /// An attempt failed; another follows after a delay.
     indirect case retry(RetryInfo)
     /// The request waits at the rate limiter for more than a second.
     indirect case wait(WaitInfo)
-    /// Text and reasoning handed over so far are void: the reply begins anew.
+    /// Text and reasoning delivered so far are void: the reply begins anew.
     indirect case reset(ResetInfo)
-    /// The reply is whole (or was stopped by the caller).
+    /// The reply is complete, or was stopped by the client.
     indirect case finish(Reply)
     /// The request has failed.
     indirect case failed(RequestFailure)
@@ -43,16 +43,16 @@ public enum ChatEvent: Hashable, Sendable {
     }
 }
 
-/// What is known when a reply begins.
+/// The beginning of a reply.
 public struct StartInfo: Codable, Hashable, Sendable {
     /// The provider's id of the reply.
     public var id: String?
     /// The model that answers.
     public var model: String?
-    /// Which attempt this is, from 1.
+    /// The number of the attempt, from 1.
     public var attempt: Int
 
-    /// A value of the given parts.
+    /// A value with the given parts.
     package init(
         id: String? = nil, model: String? = nil, attempt: Int
     ) {
@@ -62,7 +62,7 @@ public struct StartInfo: Codable, Hashable, Sendable {
     }
 }
 
-/// An attempt that failed and will be repeated.
+/// An attempt that failed and will be retried.
 public struct RetryInfo: Codable, Hashable, Sendable {
     /// The attempt that failed, from 1.
     public var attempt: Int
@@ -70,10 +70,10 @@ public struct RetryInfo: Codable, Hashable, Sendable {
     public var delay: Double
     /// Why it failed.
     public var error: RequestFailure
-    /// What it had received.
+    /// How much it had received.
     public var received: Position
 
-    /// A value of the given parts.
+    /// A value with the given parts.
     package init(
         attempt: Int, delay: Double, error: RequestFailure, received: Position
     ) {
@@ -86,12 +86,12 @@ public struct RetryInfo: Codable, Hashable, Sendable {
 
 /// A wait at the rate limiter.
 public struct WaitInfo: Codable, Hashable, Sendable {
-    /// Seconds until the request starts, about.
+    /// Estimated seconds until the request starts.
     public var seconds: Double
     /// The limit and its bound.
     public var reason: String
 
-    /// A value of the given parts.
+    /// A value with the given parts.
     package init(
         seconds: Double, reason: String
     ) {
@@ -100,14 +100,14 @@ public struct WaitInfo: Codable, Hashable, Sendable {
     }
 }
 
-/// The announcement of a fresh start.
+/// A restart after output was delivered.
 public struct ResetInfo: Codable, Hashable, Sendable {
     /// The attempt that failed, from 1.
     public var attempt: Int
     /// Why it failed.
     public var error: RequestFailure
 
-    /// A value of the given parts.
+    /// A value with the given parts.
     package init(
         attempt: Int, error: RequestFailure
     ) {
@@ -116,7 +116,7 @@ public struct ResetInfo: Codable, Hashable, Sendable {
     }
 }
 
-/// How far a stream came.
+/// How much of a stream was received.
 public struct Position: Codable, Hashable, Sendable {
     /// Bytes of the body received.
     public var bytes = 0
@@ -125,6 +125,6 @@ public struct Position: Codable, Hashable, Sendable {
     /// Characters (Unicode scalars) of text received.
     public var chars = 0
 
-    /// The beginning.
+    /// Nothing.
     public init() {}
 }

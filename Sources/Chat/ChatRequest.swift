@@ -1,4 +1,4 @@
-// What a script asks for, before any dialect has put it on the wire.
+// A request in the common form, which each wire format encodes.
 
 package import JSON
 
@@ -13,21 +13,21 @@ package struct ChatRequest: Codable, Hashable, Sendable {
 
     /// The model's name, as the provider spells it.
     package var model: String
-    /// The system prompt, if any; it stands before `messages`.
+    /// The system prompt, placed before `messages`.
     package var system: String?
     /// The conversation, in the common form that `MessageReader` reads: objects with `role` and `content`.
     package var messages: [JSONValue]
-    /// Everything else of the body. Names of ``CommonOption`` (`temperature`, `max_tokens`, `tools`, ...) mean the same
-    /// in every dialect, which puts them where its provider expects them; all others go as they are.
+    /// All other options of the body. The names of `CommonOption` (`temperature`, `max_tokens`, `tools`, ...) mean the same in
+    /// every format; the format puts them where its provider expects them. All other names are sent unchanged.
     package var parameters: JSONObject
-    /// Whether what the dialect cannot express is left out; else it is an error.
+    /// Whether options that the format cannot express are left out. Otherwise they are an error.
     package var isLenient: Bool
-    /// The reply's text so far, when a cut stream is to be continued.
+    /// The text received so far, if a cut reply is to be continued.
     package var continuing: String?
-    /// Tokens of that part, about: a limit that the dialect sets by itself is lower by as many.
+    /// Estimated tokens of `continuing`. An output limit that the format sets by default is lowered by them.
     package var arrivedTokens: Int64 = 0
 
-    /// A request of the given parts.
+    /// A request with the given parts.
     package init(
         model: String, system: String? = nil, messages: [JSONValue], parameters: JSONObject = [:],
         isLenient: Bool = false, continuing: String? = nil

@@ -1,8 +1,8 @@
-// Whom a request goes to: the address, the variable with the key, and what that provider does differently.
+// The address of a request, the variable with its key, and the quirks of its provider.
 
 package import HTTP
 
-/// Where a request goes: a preset, as the client's options changed it.
+/// An endpoint of a provider, as changed by the options of the client.
 package struct Endpoint: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case provider
@@ -12,20 +12,20 @@ package struct Endpoint: Codable, Hashable, Sendable {
         case quirks, headers
     }
 
-    /// The preset's name ("deepseek"), or the host's for a bare base URL.
+    /// The provider's name ("deepseek"), or the host of a bare base URL.
     package var provider: String
-    /// The dialect's name: "openai".
+    /// The name of the wire format: "openai".
     package var dialect: String
     /// The API's root, without the final slash: "https://api.deepseek.com/v1".
     package var baseURL: String
-    /// The NAME of the environment variable with the key; nil where none is needed.
+    /// The NAME of the environment variable with the key; nil if no key is needed.
     package var keyVariable: String?
-    /// What this provider does differently.
+    /// Differences of this provider from its wire format.
     package var quirks: Quirks
     /// Headers that the client adds to each request.
     package var headers: HTTPHeaders
 
-    /// An endpoint of the given parts.
+    /// An endpoint with the given parts.
     package init(
         provider: String, dialect: String = "openai", baseURL: String, keyVariable: String? = nil,
         quirks: Quirks = Quirks(), headers: HTTPHeaders = [:]

@@ -1,6 +1,6 @@
 // Why a model stopped.
 
-/// Why a model stopped, in the one vocabulary that scripts see.
+/// Why a model stopped, in the common vocabulary.
 public enum FinishReason: String, Codable, Sendable {
     /// A natural end, or a stop sequence.
     case stop
@@ -12,6 +12,6 @@ public enum FinishReason: String, Codable, Sendable {
     case contentFilter = "content_filter"
     /// The script stopped the stream.
     case cancelled
-    /// Anything else; an unknown reason is never called `stop`.
+    /// Any other reason. An unknown reason is never mapped to `stop`.
     case other
 }

@@ -17,6 +17,7 @@ extension Quirks.KeyField: Codable {
 
     /// Reads a field.
     public init(from decoder: any Decoder) throws {
+        // Anything but an object is the other form.
         if let container = try? decoder.container(keyedBy: CodingKeys.self) {
             self = .header(try container.decode(String.self, forKey: .header))
             return

@@ -1,6 +1,6 @@
-// What a script says about how much it may ask: llm.limit. Pure value.
+// The rule of an `llm.limit`.
 
-/// A limit that requests share by its name.
+/// A rate limit that requests share by its name.
 package struct LimitRule: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case name, concurrent
@@ -8,16 +8,16 @@ package struct LimitRule: Codable, Hashable, Sendable {
         case tokensPerMinute = "tpm"
     }
 
-    /// Requests that name the same one share it.
+    /// Requests with the same name share the limit.
     package var name: String
-    /// Requests at once; nil for any number.
+    /// Maximum concurrent requests; nil for no bound.
     package var concurrent: Int?
-    /// Requests a minute; nil for any number.
+    /// Maximum requests a minute; nil for no bound.
     package var requestsPerMinute: Double?
-    /// Tokens a minute, in and out; nil for any number.
+    /// Maximum tokens a minute, input and output; nil for no bound.
     package var tokensPerMinute: Double?
 
-    /// A limit of the given parts.
+    /// A rule with the given parts.
     package init(
         name: String, concurrent: Int? = nil, requestsPerMinute: Double? = nil, tokensPerMinute: Double? = nil
     ) {

@@ -1,6 +1,6 @@
-// Where providers of one wire format differ.
+// Differences between the providers of one wire format.
 
-/// Where providers of one dialect differ. Data, not code: each member says who needs it.
+/// Differences of a provider from its wire format.
 public struct Quirks: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case usage, continuation
@@ -19,9 +19,9 @@ public struct Quirks: Codable, Hashable, Sendable {
         case streamOptions = "stream_options"
         case none
     }
-    /// How `after_output = "continue"` asks for the rest, if the provider can.
+    /// How the rest of a cut reply is requested (`after_output = "continue"`).
     public enum Continuation: String, CaseIterable, Codable, Sendable {
-        /// The provider cannot go on from a partial reply.
+        /// The provider cannot continue a partial reply.
         case none
         /// A final assistant message, continued by default (OpenRouter, Groq, llama.cpp, ...).
         case prefill
@@ -36,13 +36,13 @@ public struct Quirks: Codable, Hashable, Sendable {
     public enum KeyField: Hashable, Sendable {
         /// `Authorization: Bearer KEY` (RFC 6750 section 2.1).
         case bearer
-        /// A field of that name, holding the key alone.
+        /// A field with this name and the key as its value.
         case header(String)
     }
-    /// The name of the field that bounds the reply's length, in Chat Completions.
+    /// The name of the field that bounds the length of the reply, in Chat Completions.
     public enum LengthField: String, CaseIterable, Codable, Sendable {
         case maxTokens = "max_tokens"
-        /// OpenAI's reasoning models take this name alone.
+        /// The only name that OpenAI's reasoning models accept.
         case maxCompletionTokens = "max_completion_tokens"
     }
     /// How thinking is turned on and off, in Chat Completions.
@@ -58,51 +58,50 @@ public struct Quirks: Codable, Hashable, Sendable {
         /// `reasoning = {enabled, max_tokens, effort}` (OpenRouter).
         case reasoning
     }
-    /// What becomes of the reasoning in an assistant's earlier messages, in Chat Completions.
+    /// Which reasoning of earlier assistant messages is sent, in Chat Completions.
     public enum ReasoningEcho: String, CaseIterable, Codable, Sendable {
-        /// It goes back as it came (OpenRouter, Moonshot, vLLM, ...).
+        /// All of it, unchanged (OpenRouter, Moonshot, vLLM, ...).
         case keep
-        /// It is left out: the provider refuses members it does not know (OpenAI, Groq).
+        /// None: the provider rejects unknown members (OpenAI, Groq).
         case drop
-        /// It goes back where it came as parts of the content, and is left out where it came otherwise (Mistral).
+        /// Reasoning that came as parts of the content (Mistral).
         case parts
-        /// It goes back, as `reasoning_content`, with every turn in which the model called tools, and is left out of all
-        /// others (DeepSeek).
+        /// That of turns with tool calls, as `reasoning_content` (DeepSeek).
         case toolLoop = "tool_loop"
     }
 
-    /// What `<think>...</think>` in a reply's text means.
+    /// Meaning of `<think>...</think>` in the text of a reply.
     public enum ThinkTags: String, CaseIterable, Codable, Sendable {
-        /// Nothing: it is text.
+        /// It is text.
         case off
-        /// At the beginning of the text it is reasoning.
+        /// It is reasoning at the beginning of the text, and text elsewhere.
         case on
-        /// The text begins inside the reasoning, up to a lone `</think>`: chat templates that put `<think>` into the prompt
-        /// (DeepSeek R1, QwQ; see vLLM's and SGLang's reasoning parsers). Without `</think>` all of it is reasoning.
+        /// The reply begins inside the reasoning, which ends at a lone `</think>`: the chat template puts `<think>` into the
+        /// prompt (DeepSeek R1, QwQ; reasoning parsers of vLLM and SGLang). Without `</think>` all of it is reasoning.
         case open
     }
 
     /// Whether `stream_options.include_usage` is sent.
     public var usage: UsageRequest
-    /// How a reply is continued.
+    /// How the rest of a cut reply is requested.
     public var continuation: Continuation
-    /// The root that continuations alone go to (DeepSeek's beta). Used only where the endpoint's own root has the same
-    /// origin: a client that was pointed elsewhere sends its key nowhere else.
+    /// The root for continuations alone (DeepSeek's beta). Used only if the endpoint's root has the same origin, so that a key
+    /// is never sent to another one.
     public var continuationBaseURL: String?
-    /// Which field carries the key; nil for the dialect's own.
+    /// The header field that carries the key; nil for that of the format.
     public var keyField: KeyField?
-    /// What `max_tokens` is called.
+    /// The name of `max_tokens`.
     public var lengthField: LengthField
-    /// How thinking is asked for.
+    /// How thinking is requested.
     public var thinking: ThinkingSwitch
-    /// Whether reasoning goes back.
+    /// Which reasoning is sent back.
     public var reasoningEcho: ReasoningEcho
-    /// Whether reasoning may stand in the content as parts of type `thinking`. Servers of unknown kind get them back as
-    /// they sent them; of the known ones Mistral alone has such parts (Mistral API reference, `ThinkChunk`).
+    /// Whether content may have parts of type `thinking`. Unknown servers get back the parts that they sent. Of the known
+    /// ones only Mistral has them (Mistral API reference, `ThinkChunk`).
     public var takesThinkingParts = true
-    /// Whether `response_format` takes a schema.
+    /// Whether `response_format` accepts a schema.
     public var takesSchema: Bool
-    /// Whether reasoning comes in tags.
+    /// How think tags are read.
     public var thinkTags: ThinkTags
 
     /// The given quirks.

@@ -22,18 +22,18 @@ public struct Reply: Codable, Hashable, Sendable {
     public var text: String
     /// The reasoning; empty if the provider shows none.
     public var reasoning: String
-    /// The tool calls, in order. Empty in a partial reply: a cut call must never be run.
+    /// The tool calls in order. Empty in a partial reply: an incomplete call must never be run.
     public var toolCalls: [ToolCall]
-    /// Calls in the provider's own form that wait for the client (`computer_call`, `mcp_approval_request`), as they came.
+    /// Calls in the provider's own form that the client must answer (`computer_call`, `mcp_approval_request`), unchanged.
     /// Empty in a partial reply.
     public var nativeCalls: [JSONValue] = []
-    /// Why it ended. In a partial reply nil.
+    /// Why it ended; nil in a partial reply.
     public var finishReason: FinishReason?
     /// The reason as the provider sent it.
     public var finishReasonRaw: String?
     /// Token counts; nil if unknown. `Usage.estimated` marks numbers counted here.
     public var usage: Usage?
-    /// The model that answered, or the one asked for.
+    /// The model that answered, or the requested one.
     public var model: String
     /// The provider's id of the reply.
     public var id: String?
@@ -45,16 +45,16 @@ public struct Reply: Codable, Hashable, Sendable {
     public var firstTokenTime: Double?
     /// Seconds from the request's start to its end.
     public var totalTime: Double
-    /// How long the server says its own work took, where it does.
+    /// Durations measured by the server, if it reports them.
     public var serverTimings: ServerTimings?
     /// The assistant's message to append to a conversation.
     public var message: JSONValue
-    /// The refusal's text, where the provider sends one apart from the content.
+    /// The text of a refusal that the provider sends apart from the content.
     public var refusal: String?
-    /// What the provider says of how the reply ended, beside the reason (Gemini, Anthropic).
+    /// The provider's explanation of how the reply ended (Gemini, Anthropic).
     public var finishMessage: String?
 
-    /// A value of the given parts.
+    /// A value with the given parts.
     package init(
         text: String, reasoning: String, toolCalls: [ToolCall], nativeCalls: [JSONValue] = [],
         finishReason: FinishReason? = nil, finishReasonRaw: String? = nil, usage: Usage? = nil, model: String,

@@ -1,7 +1,5 @@
 // The protocol between a client (a script) and whatever carries its requests.
 
-internal import Base
-
 /// One client's view of what carries its requests: an engine, or a journal, a cache or a socket in front of one.
 ///
 /// Commands go down and events come up, both as Codable values. The client chooses the ids; the ids of other clients are

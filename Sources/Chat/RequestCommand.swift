@@ -2,7 +2,7 @@
 
 package import Base
 
-/// The name of one request. The caller chooses it; no two live requests of one engine may share it.
+/// The number of a request. The client chooses it; no two live requests of one client may share it.
 package struct RequestID: Hashable, Sendable {
     /// The number.
     package var raw: UInt64
@@ -11,23 +11,23 @@ package struct RequestID: Hashable, Sendable {
     package init(_ raw: UInt64) { self.raw = raw }
 }
 
-/// What a caller may tell the engine. Applied, in order, at the beginning of the next turn.
+/// A command of a client. Commands are applied in order at the beginning of the next turn.
 package enum RequestCommand: Hashable, Sendable {
     /// Begin a request.
     case start(RequestID, RequestSpec)
-    /// End it as a success, finish reason `cancelled`. Events not yet taken are dropped; the reply holds what was
-    /// taken, less what the caller says it has taken and not shown to anyone.
+    /// End it as a success with finish reason `cancelled`. Events not yet taken are dropped. The reply holds what was taken,
+    /// without what the client reports as undelivered.
     case stop(RequestID, undelivered: Undelivered = Undelivered())
     /// End it as a failure of kind `cancelled`. Waiting events are dropped as for `stop`.
     case cancel(RequestID, undelivered: Undelivered = Undelivered())
-    /// Hold it: the socket is read no more, no event is handed over, `first`, `idle` and `stall` stand still.
+    /// Pause it: the socket is not read, no event is delivered, and `first`, `idle` and `stall` stand still.
     case pause(RequestID)
-    /// Let it go on.
+    /// Resume it.
     case resume(RequestID)
-    /// The caller waits for something else before it reads on. Until `reading` the request does not count against the
-    /// limits on requests at once, as while it is paused: what the caller waits for may be another request.
+    /// The client waits for something else before it reads on. Until `reading` the request does not count as concurrent at
+    /// the rate limiter, as while it is paused: the client may wait for another request.
     case occupied(RequestID)
-    /// The caller reads on.
+    /// The client reads on.
     case reading(RequestID)
 
     /// The request that it is for.
@@ -40,7 +40,7 @@ package enum RequestCommand: Hashable, Sendable {
     }
 }
 
-/// Output that a caller took from the engine and did not pass on: `reply.text` must not contain it.
+/// Output that a client has taken and not delivered. `reply.text` must not contain it.
 package struct Undelivered: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case textBytes = "text_bytes"
@@ -52,19 +52,18 @@ package struct Undelivered: Codable, Hashable, Sendable {
     package var textBytes = 0
     /// UTF-8 bytes of reasoning.
     package var reasoningBytes = 0
-    /// Whether a `reset` is among it: then what was passed on belongs to the reply before the reset, and so do the
-    /// counts.
+    /// Whether it includes a `reset`. What was delivered then belongs to the reply before the reset, and so do the counts.
     package var spansReset = false
 
-    /// Nothing: all that was taken was passed on.
+    /// Nothing: all that was taken was delivered.
     package init() {}
 
-    /// The output in `events`, the tail of what was taken last.
+    /// The output in `events`, the tail of those taken last.
     package init(_ events: some Sequence<ChatEvent>) {
         for event in events { count(event) }
     }
 
-    /// Adds what an event holds.
+    /// Adds the output of an event.
     package mutating func count(_ event: ChatEvent) {
         guard !spansReset else { return }
         switch event {

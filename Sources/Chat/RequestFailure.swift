@@ -1,6 +1,6 @@
 // Why a request failed.
 
-/// Why a request (or one attempt of it) failed.
+/// Why a request, or one attempt of it, failed.
 public struct RequestFailure: Error, Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case kind, message, status, code, phase
@@ -11,18 +11,18 @@ public struct RequestFailure: Error, Codable, Hashable, Sendable {
         case attempts, partial, position, usage
     }
 
-    /// The part of a request whose time ran out.
+    /// The phase of a request that timed out.
     public enum Phase: String, Codable, Sendable { case connect, first, idle, stall, total }
 
-    /// What kind of failure.
+    /// The kind of failure.
     public var kind: ErrorKind
-    /// What happened and, where it helps, what to do; no key is ever in it.
+    /// What happened and, where it helps, what to do. It never contains a key.
     public var message: String
-    /// The HTTP status, if one came.
+    /// The HTTP status, if a response arrived.
     public var status: Int?
     /// The provider's code or type string.
     public var code: String?
-    /// For timeouts: which.
+    /// The phase, for timeouts.
     public var phase: Phase?
     /// Whether the same request may succeed later.
     public var isRetryable: Bool
@@ -30,20 +30,20 @@ public struct RequestFailure: Error, Codable, Hashable, Sendable {
     public var retryAfter: Double?
     /// The provider's name.
     public var provider: String
-    /// The model asked.
+    /// The requested model.
     public var model: String
-    /// The provider's id of the request, for its support.
+    /// The provider's id of the request.
     public var requestID: String?
     /// Attempts made.
     public var attempts: Int
-    /// What had arrived; nil if nothing had.
+    /// The output that had arrived; nil without any.
     public var partial: Reply?
-    /// How far the last attempt came.
+    /// How much the last attempt received.
     public var position = Position()
-    /// What the last attempt has cost, as the provider says, whether or not a part of the reply is left.
+    /// The token counts that the provider reported for the last attempt, with or without a partial reply.
     public var usage: Usage?
 
-    /// A value of the given parts.
+    /// A value with the given parts.
     package init(
         kind: ErrorKind, message: String, status: Int? = nil, code: String? = nil, phase: Phase? = nil,
         isRetryable: Bool, retryAfter: Double? = nil, provider: String, model: String, requestID: String? = nil,

@@ -50,8 +50,8 @@ package struct RequestIdentity: Hashable, Sendable {
     /// SHA-256 of the bytes in lower-case hexadecimal.
     package var digest: String { SHA256.hex(bytes) }
 
-    /// An address that is not legal is empty: a request to it is never sent.
     private static func address(_ text: String) -> String {
+        // An address that is not legal is empty: a request to it is never sent.
         guard let url = try? BaseURL(text) else { return "" }
         return url.origin + url.path
     }

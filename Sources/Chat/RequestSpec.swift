@@ -1,7 +1,6 @@
-// Commands: what a caller hands down to the engine. Plain values, so that the wall between a script and the
-// engine could become a socket without either side noticing. Nothing here may hold a closure or a reference.
+// One request with everything that decides how it is carried out. A plain value without closures or references.
 
-/// All that the engine needs to know of one request.
+/// One request for a broker.
 package struct RequestSpec: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case chat, endpoint, timeouts, retry
@@ -16,36 +15,36 @@ package struct RequestSpec: Codable, Hashable, Sendable {
         case isLimited = "limited"
     }
 
-    /// What is asked.
+    /// The request in the common form.
     package var chat: ChatRequest
-    /// Whom it is asked of.
+    /// The endpoint that it is sent to.
     package var endpoint: Endpoint
-    /// How long each part may take.
+    /// Bounds on the duration of each phase.
     package var timeouts: Timeouts
-    /// When and how often it is tried again.
+    /// When and how often it is retried.
     package var retry: RetryPolicy
-    /// Whether someone sees tokens as they come (a callback, an iterator). Decides `AfterOutput.auto`.
+    /// Whether the caller sees deltas as they arrive (a callback, an iterator). Decides `AfterOutput.auto`.
     package var isObserved: Bool
-    /// Whether each frame's payload is reported as an `ChatEvent.chunk`.
+    /// Whether the payload of each frame is reported as `ChatEvent.chunk`.
     package var wantsChunks: Bool
     /// Whether comments, pings and empty deltas are reported as `ChatEvent.heartbeat`.
     package var wantsHeartbeats: Bool
-    /// Whether token counts are reported as they come, as an `ChatEvent.usage`. The reply has them anyway.
+    /// Whether token counts are reported as they arrive, as `ChatEvent.usage`. The reply has them in any case.
     package var wantsUsage: Bool
-    /// What `<think>...</think>` in the text means.
+    /// Meaning of `<think>...</think>` in the text.
     package var thinkTags: Quirks.ThinkTags
-    /// What may be held and received.
+    /// Bounds on memory.
     package var limits: RequestLimits
-    /// Whether the caller of another request, which is under way, may wait for this one: it goes first in line.
+    /// Whether the caller of another running request may wait for this one. It then goes first in line: that request would
+    /// otherwise block it.
     package var isInside = false
-    /// The limit that it shares with others; the provider's own is always obeyed.
+    /// A rate limit that it shares with other requests, in addition to that of the provider.
     package var limit: LimitRule?
-    /// Whether it shares the rate limiter with other requests of its provider, key and model. Without it neither they nor
-    /// rate headers hold it back; its own `Retry-After` does.
+    /// Whether it passes the rate limiter of its provider, key and model. If not, only its own `Retry-After` delays it.
     package var isLimited = true
 
     /// A request with the given parts.
-    /// - Parameter thinkTags: nil for what the endpoint's quirks say.
+    /// - Parameter thinkTags: nil for the mode of the endpoint's quirks.
     package init(
         chat: ChatRequest, endpoint: Endpoint, timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
         isObserved: Bool = false, wantsChunks: Bool = false, wantsHeartbeats: Bool = false,
@@ -64,7 +63,7 @@ package struct RequestSpec: Codable, Hashable, Sendable {
     }
 }
 
-/// Bounds on memory, a request.
+/// Bounds on the memory of one request.
 package struct RequestLimits: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case maxEventBytes = "max_event_bytes"
@@ -73,13 +72,14 @@ package struct RequestLimits: Codable, Hashable, Sendable {
         case inboxBytes = "inbox_bytes"
     }
 
-    /// The longest line or event of a stream, in bytes.
+    /// Maximum size of a line or event of a stream, in bytes.
     package var maxEventBytes: Int
-    /// The longest reply body, in bytes: a stream without end stops here.
+    /// Maximum size of the body of a reply, in bytes.
     package var maxBodyBytes: Int
-    /// The socket is paused once this many events wait to be taken, eight pieces of text that came together being one...
+    /// High-water mark of the inbox in events; see `Inbox.load`. The socket is paused above either mark, and resumed when
+    /// both are below a half.
     package var inboxEvents: Int
-    /// ... or this many bytes of text. It goes on when both are below a half.
+    /// High-water mark of the inbox in bytes of text.
     package var inboxBytes: Int
 
     /// The given bounds.

@@ -1,19 +1,19 @@
-// When and how often a request is tried again.
+// When and how often a request is retried.
 
-/// What happens when a stream breaks after some of its output has been handed over.
+/// What happens when a stream breaks after some of its output was delivered.
 public enum AfterOutput: String, CaseIterable, Codable, Sendable {
-    /// The request fails; the error carries what had arrived.
+    /// The request fails; the error holds the partial reply.
     case fail
     /// The request begins anew; a `reset` event says that the output so far is void.
     case restart
-    /// The provider is asked to go on from the text received; only new text is reported. Fails where the provider
-    /// cannot; where nothing but reasoning had arrived the request restarts, with a `reset` event.
+    /// The provider is asked to continue the text received; only new text is reported. The request fails if the provider
+    /// cannot. If only reasoning had arrived it restarts, with a `reset` event.
     case `continue`
-    /// `restart`, without a `reset`, when nobody has seen a token (`RequestSpec.isObserved` is false), else `fail`.
+    /// `restart` without a `reset` if nobody sees deltas (`RequestSpec.isObserved` is false), else `fail`.
     case auto
 }
 
-/// When and how often a request is tried again.
+/// When and how often a request is retried.
 public struct RetryPolicy: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case max, base, cap
@@ -21,19 +21,19 @@ public struct RetryPolicy: Codable, Hashable, Sendable {
         case afterOutput = "after_output"
     }
 
-    /// How many retries may follow the first attempt; 0 for none.
+    /// Maximum number of retries after the first attempt.
     public var max: Int
     /// The first retry waits a random time between 0 and this many seconds; the window doubles with each retry.
     public var base: Double
-    /// The widest window, in seconds.
+    /// Maximum window, in seconds.
     public var cap: Double
-    /// The longest wait for a limit (`Retry-After`, rate headers, the rate limiter), in seconds; a longer one fails the
-    /// request at once. Nil: what a total timeout leaves, or 120 without one.
+    /// Maximum wait for a limit (`Retry-After`, rate headers, the rate limiter), in seconds; the request fails at once if it
+    /// would be longer. Nil: the rest of the total timeout, or 120 without one.
     public var maxWait: Double?
-    /// What happens once output has been handed over.
+    /// What happens if output was delivered before the failure.
     public var afterOutput: AfterOutput
 
-    /// The longest wait without `maxWait` and without a total timeout, in seconds.
+    /// Maximum wait without `maxWait` and without a total timeout, in seconds.
     public static let defaultMaxWait = 120.0
 
     /// The given policy.

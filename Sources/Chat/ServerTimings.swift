@@ -1,6 +1,6 @@
-// Times that the server measured.
+// Durations that the server measured.
 
-/// How long parts of the work took by the server's own clock, in seconds (Ollama, llama.cpp, Groq and Cerebras tell).
+/// Durations by the server's clock, in seconds (Ollama, llama.cpp, Groq and Cerebras report them).
 public struct ServerTimings: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case queue, load
@@ -17,6 +17,6 @@ public struct ServerTimings: Codable, Hashable, Sendable {
     /// Writing the reply.
     public var eval: Double?
 
-    /// Nothing told.
+    /// No durations.
     public init() {}
 }

@@ -1,18 +1,18 @@
-// How long each part of a request may take.
+// Bounds on the duration of each phase of a request.
 
 /// Timeouts, in seconds. While the consumer holds the stream (pause, or a full inbox) only `total` runs.
 public struct Timeouts: Codable, Hashable, Sendable {
-    /// From an attempt's start until the connection stands: name lookup, TCP, TLS.
+    /// From the start of an attempt until it is connected: name lookup, TCP, TLS.
     public var connect: Double
-    /// From an attempt's start to its first token, reasoning or tool output. Covers the headers; heartbeats do
-    /// not extend it.
+    /// From the start of an attempt to its first text, reasoning or tool output. Covers the headers; heartbeats do not extend
+    /// it.
     public var first: Double
-    /// The longest silence after the first output. Heartbeats and comments end a silence.
+    /// Maximum time without bytes after the first output. Heartbeats and comments count as bytes.
     public var idle: Double
-    /// The longest time without output after the first, whatever heartbeats come. Output is a token, reasoning, a piece
-    /// of a tool call and native content.
+    /// Maximum time without output after the first. Heartbeats do not extend it. Output is text, reasoning, a piece of a tool
+    /// call and native content.
     public var stall: Double
-    /// From `start` to the end, over all attempts and waits; nil for no bound.
+    /// From the start to the end of the request, all attempts and waits included; nil for no bound.
     public var total: Double?
 
     /// The default of `stall`: 600 seconds, or `idle` where that is longer.

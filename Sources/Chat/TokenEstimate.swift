@@ -1,8 +1,7 @@
-// How many tokens a text is, about: for usage that a provider never sent, budgets that count while a reply streams, and
-// conversations that are trimmed. One guess for all of them.
+// An estimate of the tokens of a text, for usage that a provider did not send, budgets, and trimmed conversations.
 
-/// Tokens in a text of UTF-8, guessed: four ASCII characters to a token, two of other alphabets (two UTF-8 bytes each), one
-/// ideograph or emoji (three or four bytes).
+/// Estimated tokens of a text in UTF-8: one for four ASCII characters, for two of other alphabets (two bytes each), and for
+/// each ideograph or emoji (three or four bytes).
 package func estimatedTokens(in text: some Sequence<UInt8>) -> Double {
     var quarters = 0
     for byte in text {

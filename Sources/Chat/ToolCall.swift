@@ -1,8 +1,8 @@
-// The parts of a model's reply, as values that every dialect decodes into.
+// A tool call of a reply.
 
 public import JSON
 
-/// A tool call, whole.
+/// A complete tool call.
 public struct ToolCall: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case id, name
@@ -10,16 +10,16 @@ public struct ToolCall: Codable, Hashable, Sendable {
         case arguments
     }
 
-    /// The provider's id for the call, or one made here (`LocalCallIDs`) where it sends none.
+    /// The provider's id of the call, or a local one (`LocalCallIDs`) if it sends none.
     public var id: String
     /// The tool's name.
     public var name: String
     /// The arguments as the provider sent them (UTF-8 JSON text; empty means `{}`).
     public var argumentsJSON: String
-    /// The arguments decoded; nil where the text is not whole JSON (a reply cut by its token limit).
+    /// The decoded arguments; nil if the text is not complete JSON (a reply cut by its token limit).
     public var arguments: JSONValue?
 
-    /// A call of the given parts.
+    /// A call with the given parts.
     public init(id: String, name: String, argumentsJSON: String, arguments: JSONValue?) {
         self.id = id
         self.name = name

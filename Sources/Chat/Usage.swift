@@ -17,33 +17,33 @@ public struct Usage: Codable, Hashable, Sendable {
 
     /// Tokens of the prompt.
     public var inputTokens: Int?
-    /// Tokens of the reply. Most providers count the reasoning among them, Gemini does not.
+    /// Tokens of the reply. Most providers include the reasoning; Gemini does not.
     public var outputTokens: Int?
-    /// Tokens of the reasoning alone.
+    /// Tokens of the reasoning.
     public var reasoningTokens: Int?
     /// Prompt tokens served from the provider's cache.
     public var cachedTokens: Int?
-    /// Prompt tokens that the provider has put into its cache, where it reports (and charges) them.
+    /// Prompt tokens written to the provider's cache, if it reports them.
     public var cacheWriteTokens: Int?
-    /// Whether the two counts of the cache are no part of `inputTokens`, as Anthropic counts.
+    /// Whether `inputTokens` excludes the two cache counts (Anthropic).
     public var countsCacheApart = false
     /// Input and output together.
     public var totalTokens: Int?
-    /// What the provider says that the reply cost, in US dollars.
+    /// The cost that the provider reports, in US dollars.
     public var cost: Double?
-    /// True when counted here because the provider's numbers never came.
+    /// Whether the counts are estimates because the provider sent none.
     public var estimated = false
 
     /// No counts.
     public init() {}
 
-    /// Tokens that the model has read, those of the cache among them.
+    /// Tokens that the model has read, including those of the cache.
     public var readTokens: Int? {
         guard countsCacheApart else { return inputTokens }
         return WireNumber.sum(inputTokens ?? 0, cachedTokens ?? 0, cacheWriteTokens ?? 0)
     }
 
-    /// Tokens that the model has written, the reasoning among them: where that is counted apart, the total tells.
+    /// Tokens that the model has written, including the reasoning. The total shows reasoning that is counted apart.
     public var writtenTokens: Int? {
         guard let outputTokens, let totalTokens, let readTokens else { return outputTokens }
         return max(outputTokens, totalTokens - readTokens)

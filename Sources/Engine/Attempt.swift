@@ -1,6 +1,5 @@
-// One attempt: from its request's bytes to the end of the response. Turns the body into decoded events and judges how
-// it ended. Runs inside the transport's callbacks: it must never call the transport back, nor the reader.
-// Length: the state of one transfer, which all of its steps share.
+// One attempt of a request: decodes the response and classifies its end. Runs inside the transport's callbacks, so it must not
+// call the transport.
 
 internal import Base
 internal import Chat
@@ -8,14 +7,14 @@ internal import Formats
 internal import HTTP
 internal import JSON
 
-/// What attempts share: their engine's keys, clocks and to-do list.
+/// State that the attempts of an engine share: keys, clocks, a JSON reader, the lists for the next step of the turn.
 final class AttemptContext {
     let secrets = Secrets()
-    /// Shared by all decoders: a reader's buffers are some 33 KB, and each parse is over before the next begins.
+    /// Shared by all decoders: its buffers take 33 KB, and each parse ends before the next begins.
     let reader = JSONReader()
     let clock: () -> Double
     let unixTime: () -> UnixTime
-    /// Attempts that ended, failed or came to their last word during the transport's callbacks.
+    /// Attempts that ended, failed or completed their reply during the transport's callbacks.
     var toAttend: [Attempt] = []
     /// Requests that received events during the transport's callbacks.
     var touched: [Request] = []
@@ -30,14 +29,14 @@ final class AttemptContext {
     }
 }
 
-/// One transfer and what reads it.
+/// One transfer and the decoder of its response.
 final class Attempt {
-    /// The most of an error's body that is kept, in bytes.
+    /// Maximum size of the body of an error, in bytes.
     static let errorBodyLimit = 256 << 10
-    /// The most that is read behind a reply's end, so that the connection can be used again, in bytes.
+    /// Maximum bytes read after the end of a reply so that the connection can be reused.
     static let drainLimit = 64 << 10
 
-    /// The request; nil once it is of no interest to it how the transfer ends.
+    /// The owning request; nil after `detach()`.
     private(set) var owner: Request?
     let decoder: any StreamDecoder
     private let context: AttemptContext
@@ -45,33 +44,33 @@ final class Attempt {
     private var reader: ResponseReader
     private var scratch: [DecodedEvent] = []
     private(set) var head: HTTPResponseHead?
-    /// The HTTP proxy that may have answered in the server's place.
+    /// The HTTP proxy that may have answered in place of the server.
     private var proxy: String?
     private(set) var position = Position()
     private var errorBody: [UInt8] = []
-    /// The body so far, for an observer.
+    /// The body so far, for the observer.
     private var observedBody: [UInt8] = []
     private var drained = 0
-    /// The decoder's count when it was last looked at.
+    /// The decoder's `outputCount` at the last check.
     private var outputCount = 0
-    /// What came before the first output; nil from then on, and where the reader sees the frames themselves.
+    /// The frames before the first output; nil after it, and if the client receives chunks.
     private var firstFrames: FirstFrames?
     private var isAttended = false
     private var hasReadRest = false
-    /// The transport's name for it while it runs.
+    /// The running transfer.
     var transfer: TransferHandle?
-    /// Why it failed, once that is known.
+    /// Why it failed.
     private(set) var fault: AttemptError?
-    /// The error that the server reported. Token counts may follow it: behind a finish reason up to the end of the body,
-    /// else in what came together with it.
+    /// The error that the server reported. Token counts may follow: up to the end of the body after a finish reason, else in
+    /// the same chunk.
     private var reported: AttemptError?
-    /// It could not begin for want of descriptors.
+    /// It found no file descriptor.
     private(set) var isPostponed = false
-    /// The reply was whole, and its body then broke off.
+    /// How the body broke off after a complete reply.
     private(set) var cutBehindEnd: String?
     /// The transfer has ended.
     private(set) var isOver = false
-    /// The dialect's last word has been read.
+    /// The end marker of the format has been read.
     private(set) var isDone = false
 
     init(of request: Request, dialect: WireFormat, context: AttemptContext) {
@@ -86,13 +85,13 @@ final class Attempt {
         if !request.spec.wantsChunks, !request.isContinued { firstFrames = FirstFrames(of: dialect) }
     }
 
-    /// Lets the transfer run on without its request.
+    /// Separates the transfer from its request; it may run on.
     func detach() {
         if owner != nil { observe(.end(body: context.secrets.scrub(observedBody))) }
         owner = nil
     }
 
-    /// Calls the observer, if there is one.
+    /// Calls the observer.
     func observe(_ step: @autoclosure () -> WireEvent.Step) {
         guard let observer = context.observer, let owner else { return }
         observer(
@@ -101,20 +100,20 @@ final class Attempt {
                 time: context.clock(), step: step()))
     }
 
-    /// Puts the attempt on the engine's list, once.
+    /// Adds the attempt to the list of those that need attention, once.
     private func attend() {
         guard !isAttended else { return }
         isAttended = true
         context.toAttend.append(self)
     }
 
-    /// The engine has seen it.
+    /// The engine has handled it.
     func attended() { isAttended = false }
 
     // MARK: The response
 
     /// Takes the head.
-    /// - Parameter proxy: the HTTP proxy that may have written it in the server's place.
+    /// - Parameter proxy: the HTTP proxy that may have written it in place of the server.
     func receive(_ head: HTTPResponseHead, proxy: String? = nil) {
         self.head = head
         self.proxy = proxy
@@ -127,7 +126,7 @@ final class Attempt {
         }
     }
 
-    /// The fault with the proxy named: the user must know whose error it may be.
+    /// The error with the proxy named: the user must know who may have sent it.
     private func naming(_ proxy: String?, _ fault: AttemptError) -> AttemptError {
         guard let proxy else { return fault }
         var fault = fault
@@ -135,10 +134,10 @@ final class Attempt {
         return fault
     }
 
-    /// Its body must not be read now.
+    /// Whether its body must not be read now.
     var isHeld: Bool { !isDone && fault == nil && owner?.isHeld == true }
 
-    /// True if the status says that the body is an error.
+    /// Whether the status marks the body as an error.
     private var isErrorStatus: Bool { head.map { $0.status >= 300 } ?? false }
 
     /// Takes a piece of the body.
@@ -187,14 +186,14 @@ final class Attempt {
         return .go
     }
 
-    /// Behind a whole reply nothing but what the server itself reports can harm.
+    /// After a complete reply only an error that the server reports counts.
     private func stopped(by fault: AttemptError) -> BodyStep {
         if let reported {
             self.fault = reported
         } else if decoder.hasCleanEnd, !decoder.isBlank {
             isDone = true
         } else {
-            // An error of the stream comes from the model's server; what is no stream may be the proxy's.
+            // An error in a stream is the server's. A body that is no stream may be the proxy's.
             self.fault = fault.error.kind == .protocol ? naming(proxy, fault) : fault
         }
         attend()
@@ -232,13 +231,13 @@ final class Attempt {
         }
         if context.observer != nil { for event in scratch { observe(.decoded(event)) } }
         if reported != nil {
-            // Nothing but the counts is of use.
+            // Only the counts are of use.
             scratch.removeAll {
                 if case .usage = $0 { false } else { true }
             }
         }
         if scratch.count == 1 {
-            // The usual frame; clearing the array costs more than taking its one element out.
+            // The usual frame. Removing one element is cheaper than clearing the array.
             owner.accept(scratch.removeLast(), from: self, now: now)
         } else {
             for event in scratch { owner.accept(event, from: self, now: now) }
@@ -257,9 +256,9 @@ final class Attempt {
         }
     }
 
-    /// Takes an error that a frame reports. One behind the finish reason ends the reply as well, unless it only repeats
-    /// that reason.
-    /// - Throws: what is wrong with the stream itself. Behind the finish reason that harms nobody.
+    /// Takes an error that a frame reports. An error after the finish reason ends the reply too, unless it only repeats that
+    /// reason.
+    /// - Throws: an error of the stream itself, except after the finish reason.
     private func failed(_ error: APIError, wasWhole: Bool) throws(AttemptError) {
         guard reported == nil else { return }
         if error.repeatsLimit(of: decoder.summary.finishReason) {
@@ -277,8 +276,8 @@ final class Attempt {
     /// Fewer pieces than this cost less one by one.
     private static let shortestBatch = 4
 
-    /// Takes the frames that repeat the one before.
-    /// - Returns: where the last of them ends.
+    /// Fast-forwards over frames that repeat the one before.
+    /// - Returns: the end of the last of them.
     private func repeats(_ chunk: borrowing Span<UInt8>, behind place: FramePlace, now: Double) -> Int {
         guard let owner, !owner.spec.wantsChunks, context.observer == nil, !isDone, reported == nil,
             !decoder.hasCleanEnd
@@ -321,7 +320,7 @@ final class Attempt {
         }
     }
 
-    /// Reads what stands behind the clean end without a blank line of its own: usage, or more of the reply.
+    /// Reads an event after the clean end that lacks its blank line: usage, or more of the reply.
     private func readRest() {
         hasReadRest = true
         let now = context.clock()
@@ -330,11 +329,11 @@ final class Attempt {
                 try self.frame(kind, name: name, payload: payload, now: now)
             }
         } catch {
-            // The reply was whole without it.
+            // The reply is complete without it.
         }
     }
 
-    /// A body that ended before the dialect's clean end was seen.
+    /// The body ended before the clean end of the reply.
     private func conclude(_ ending: TransferEnding) {
         switch ending {
         case .failed(let fault): self.fault = fault
@@ -347,7 +346,7 @@ final class Attempt {
         }
     }
 
-    /// A proxy that did not connect is tried again where a server with that status would be.
+    /// A proxy that refused CONNECT. Retried if a server with that status would be.
     private func refused(by head: HTTPResponseHead, _ message: String) -> AttemptError {
         let answer = dialect.decodeError(head: head, body: [], now: context.unixTime())
         var error = APIError(kind: .network, message: message)
@@ -355,7 +354,7 @@ final class Attempt {
         return AttemptError(error, retry: answer.isRetryable ? .backoff : .never)
     }
 
-    /// A whole body without the dialect's clean end.
+    /// The body ended without the clean end of the reply.
     private func concludeComplete() {
         guard let head else {
             fault = AttemptError(.network, "the connection was closed inside the response's headers", retry: .backoff)
@@ -388,8 +387,8 @@ final class Attempt {
         }
     }
 
-    /// The fault of a reply without any output whose frames hold text in a place that the dialect does not know; nil for
-    /// all others. A reply that was filtered is empty for that reason.
+    /// The error of a reply without output whose frames have text in an unknown place; nil for all others. A filtered reply is
+    /// empty for another reason.
     func unreadFault() -> AttemptError? {
         guard let (unread, frame) = unreadText else { return nil }
         let hint = unread.otherDialect.map { " (this looks like the dialect \"\($0)\")" } ?? ""
@@ -399,7 +398,7 @@ final class Attempt {
                 + context.secrets.excerpt(frame))
     }
 
-    /// The place of such text, and the frame that holds it, without keys.
+    /// The place of such text, and its frame without keys.
     private var unreadText: (text: UnreadText, frame: [UInt8])? {
         guard let firstFrames, fault == nil else { return nil }
         let summary = decoder.summary
@@ -410,7 +409,7 @@ final class Attempt {
         return UnreadText.find(in: frames, of: dialect).map { ($0, frames[$0.frame].1) }
     }
 
-    /// The error that the status, headers and body so far report.
+    /// The error that status, headers and body report.
     func statusFault() -> AttemptError {
         naming(
             proxy,
@@ -420,11 +419,11 @@ final class Attempt {
                     now: context.unixTime())))
     }
 
-    /// The body does not end, though the reply is whole.
-    /// - Returns: the error that the server reported behind it, if any.
+    /// The reply is complete, but the body does not end.
+    /// - Returns: the error that the server reported after it.
     func endedByTimer() -> AttemptError? { reported }
 
-    /// What a timeout of this attempt means: a whole reply is finished, an error whose body drips is that error.
+    /// The error of a timeout: the error of the server if its body arrives too slowly.
     func timedOut(_ fault: AttemptError) -> AttemptError? {
         if let reported { return reported }
         if decoder.hasCleanEnd { return nil }
@@ -433,7 +432,7 @@ final class Attempt {
 }
 
 extension DecodedEvent {
-    /// A piece of the reply. Native events may hold metadata, and text that no format has there.
+    /// Whether the event is a piece of the reply. Native events may be metadata, or text in an unknown place.
     fileprivate var isOutput: Bool {
         switch self {
         case .text: true
@@ -443,9 +442,8 @@ extension DecodedEvent {
 }
 
 extension AttemptError {
-    /// The fault of a head whose body can be no reply, whatever it says; nil for all others. Of the statuses without an
-    /// error every provider documents 200 alone. 101 answers a request to upgrade (RFC 9110 section 15.2.2), and none is
-    /// sent.
+    /// The error of a status that cannot have a reply; nil for all others. Providers document only 200. 101 answers a request to
+    /// upgrade (RFC 9110 section 15.2.2), which is never sent.
     static func refusing(_ head: HTTPResponseHead, _ secrets: Secrets) -> AttemptError? {
         switch head.status {
         case 200, 400...: return nil

@@ -1,13 +1,13 @@
-// The real transport behind the engine's port: hands bytes to attempts, and translates how a transfer ended into what a
-// retry policy can judge. The only file of this room that knows Transport.
+// Transfers through libcurl: hands bytes to attempts, and maps the end of a transfer to an AttemptError. The only file of
+// Engine that uses Transport.
 
 internal import Chat
 internal import HTTP
 internal import Transport
 
 extension Engine {
-    /// An engine with no request, on the network.
-    /// - Throws: an `EngineError` if the operating system refuses the descriptors for waiting.
+    /// An engine on the network.
+    /// - Throws: an `EngineError` if the system has no descriptors for it.
     package convenience init(_ configuration: EngineConfiguration) throws(EngineError) {
         do throws(TransportError) {
             let multi = try Multi()
@@ -72,7 +72,7 @@ final class CurlTransport: Transport {
     fileprivate func forget(_ transfer: Transfer) { transfers[transfer.id] = nil }
 }
 
-/// Brings a transfer's news to its attempt.
+/// Passes the callbacks of a transfer to its attempt.
 private final class Courier: TransferDelegate {
     private let attempt: Attempt
     private let connectTimeout: Double
@@ -89,7 +89,7 @@ private final class Courier: TransferDelegate {
     }
 
     func transfer(_ transfer: Transfer, didReceive bytes: Span<UInt8>) -> BodyVerdict {
-        // A piece that comes while the request is held is left with the transport, to come again.
+        // The transport keeps bytes that arrive while the request is held, and delivers them again.
         if attempt.isHeld { return .pause }
         switch attempt.receive(bytes) {
         case .go: return .taken
@@ -111,14 +111,14 @@ private final class Courier: TransferDelegate {
 }
 
 extension TransferEnding {
-    /// What a transport's error means for the request.
+    /// The end of a transfer that failed with a transport error.
     init(_ error: TransportError, of end: TransferEnd, connectTimeout: Double) {
         func failed(_ kind: ErrorKind, _ retry: AttemptError.Retry) -> TransferEnding {
             var fault = AttemptError(kind, error.message, retry: retry)
             fault.wantsFreshConnection = end.reusedConnection
             return .failed(fault)
         }
-        // Where not a byte of the request had left, the provider cannot have acted on it.
+        // Without a byte sent the provider cannot have acted on the request.
         let silent: AttemptError.Retry =
             end.requestBytesSent > 0 ? .once : end.reusedConnection ? .unsent : .backoff
         self =
@@ -149,8 +149,7 @@ extension TransferEnding {
 }
 
 extension AttemptError {
-    /// A certificate that is not to be trusted: behind a company's proxy, or at a server of one's own, the usual reason is
-    /// an issuer that the system does not know.
+    /// An untrusted certificate. Behind a company proxy or at a private server the issuer is usually unknown to the system.
     fileprivate static func distrust(_ message: String) -> AttemptError {
         AttemptError(.network, "\(message); SSL_CERT_FILE can name a PEM file with the certificates to trust")
     }

@@ -1,5 +1,5 @@
-// What a turn of the engine is made of: commands, attempts begun and ended, timers. Called by `Engine.turn` alone, and
-// never from inside the transport's callbacks: here, and only here, the transport is called.
+// The steps of a turn: commands, attempts, timers. The transport is called here and nowhere else, never from its own
+// callbacks.
 
 internal import Base
 internal import Chat
@@ -56,7 +56,7 @@ extension Engine {
         arm(request)
     }
 
-    /// Drops what a client that is gone has left behind.
+    /// Ends the requests of a detached client.
     func endRequests(of client: ClientState) {
         let now = configuration.clock()
         for (key, request) in requests where key.client == client.number {
@@ -67,7 +67,7 @@ extension Engine {
         }
     }
 
-    /// Tells the machine and the socket whether the request is held.
+    /// Passes a change of `isHeld` to the state machine and the transfer.
     func updateHold(_ request: Request) {
         let now = configuration.clock()
         if request.isHeld { request.machine.hold(now: now) } else { request.machine.release(now: now) }
@@ -137,7 +137,7 @@ extension Engine {
         }
     }
 
-    /// The process has no descriptor left for this attempt: it waits until another transfer has ended.
+    /// Requeues a request that found no file descriptor. It waits until another transfer has ended.
     private func postpone(_ request: Request) throws(AttemptError) {
         guard transferCount > 0 else {
             throw AttemptError(
@@ -152,7 +152,7 @@ extension Engine {
         queue.append(request)
     }
 
-    /// Judges a failed attempt; its transfer is over or was dropped.
+    /// Ends a failed attempt, whose transfer is over or was dropped, with a retry or a failure.
     private func attemptFailed(_ request: Request, _ fault: AttemptError) {
         let now = configuration.clock()
         log(.debug, "\(request.label): attempt \(request.machine.attempts) failed: \(fault.error.message)")
@@ -164,7 +164,7 @@ extension Engine {
         list(request)
     }
 
-    /// Ends a transfer whose outcome no longer matters.
+    /// Cancels the transfer of an attempt whose outcome no longer matters.
     private func drop(_ attempt: Attempt?) {
         guard let attempt else { return }
         attempt.detach()
@@ -176,13 +176,13 @@ extension Engine {
     private func transferEnded(_ attempt: Attempt) {
         attempt.transfer = nil
         transferCount -= 1
-        // Whoever held the descriptors that were missing may have given them back: try one more, now and then.
+        // Descriptors may have become free: raise the limit by one with each transfer that ends.
         if transferLimit < maxTransfers { transferLimit += 1 }
     }
 
     // MARK: After the callbacks
 
-    /// Attends to what the callbacks have left behind.
+    /// Handles what the callbacks have recorded: requests with events, and attempts that need attention.
     func settle() {
         for request in context.touched {
             if request.isHeld { request.machine.hold(now: configuration.clock()) }
@@ -233,12 +233,12 @@ extension Engine {
         list(request)
     }
 
-    /// How long the end of a body may be waited for so that its connection can be used again, in seconds.
+    /// Maximum wait for the end of the body of a complete reply, which makes its connection reusable, in seconds.
     static var drainTime: Double { 0.25 }
 
     // MARK: Time
 
-    /// Makes sure that the timer heap wakes the engine no later than the request's deadline.
+    /// Adds a timer for the request's deadline unless an earlier one is armed.
     func arm(_ request: Request) {
         let deadline = min(request.machine.deadline ?? .infinity, request.noticeAt)
         guard deadline < request.armedAt else { return }

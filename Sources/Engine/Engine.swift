@@ -11,37 +11,38 @@ package import Transport
 package final class Engine: Reactor {
     let configuration: EngineConfiguration
     let port: any Transport
-    /// Wakes a sleeping `turn`; may be called on any thread, also after the engine is gone.
+    /// Wakes a sleeping `turn`. May be called on any thread, also after the engine is gone.
     package var waker: @Sendable () -> Void {
         let handle = wakeHandle
         return { handle.wake() }
     }
 
-    /// The eventfd behind `wakeHandle`, for a C signal handler that writes the number 1 to it. Valid while the engine is.
+    /// The eventfd behind `wakeHandle`. Valid as long as the engine.
     package var wakeDescriptor: Int32 { wakeHandle.descriptor }
 
     /// Wakes a sleeping `turn` from another thread or a signal handler.
     package let wakeHandle: WakeHandle
     let context: AttemptContext
     private var commands: [(client: ClientState, command: RequestCommand)] = []
-    /// How many of them begin a request.
+    /// Number of start commands in `commands`.
     private var submittedStarts = 0
     private var clients: [Int: ClientState] = [:]
     private var lastClient = 0
-    /// Clients that are gone, and whose requests are to be ended.
+    /// Clients that are gone and whose requests have not been ended yet.
     private var detachedClients: [ClientState] = []
     var requests: [RequestKey: Request] = [:]
-    /// Requests whose next attempt may begin, in turn.
+    /// Requests whose next attempt may begin, in order.
     var queue = Deque<Request>()
-    /// Attempts whose reply is done and whose connection may be saved, with the time their patience ends.
+    /// Attempts with a complete reply that are read to the end of the body for the sake of the connection, with their
+    /// deadlines.
     var draining = Deque<(attempt: Attempt, until: Double)>()
     var timers = TimerHeap<RequestKey>()
-    /// Gates by what passes them, and those with requests in line.
+    /// Rate limiters by provider and name, and those with requests in line.
     var gates: [String: RateLimiter] = [:]
     var waitingGates: [RateLimiter] = []
-    /// Transfers under way, drained ones included.
+    /// Running transfers, including those that drain.
     var transferCount = 0
-    /// How many there may be now: fewer than `maxTransfers` after the system has run out of descriptors.
+    /// The current maximum: below `maxTransfers` after the system has run out of descriptors.
     var transferLimit: Int
     let maxTransfers: Int
 
@@ -56,8 +57,7 @@ package final class Engine: Reactor {
         transferLimit = maxTransfers
     }
 
-    /// Requests that have not ended hold their attempts, and these hold them; so do attempts and the list of those to
-    /// attend.
+    /// Breaks the cycles between requests and attempts, and those of the lists in `context`.
     deinit {
         for request in requests.values { request.attempt?.detach() }
         context.toAttend = []
@@ -89,8 +89,8 @@ package final class Engine: Reactor {
     }
 
     /// One round: commands, then bytes, then completions, then timers.
-    /// - Parameter seconds: how long it may sleep if nothing is to be done; nil for as long as it takes. It does not
-    ///   sleep while events wait to be taken, and wakes for its own timers and for `wakeHandle`.
+    /// - Parameter seconds: how long it may sleep if nothing is to be done; nil for no bound. It does not sleep while events
+    ///   wait to be taken, and wakes for its own timers and for `wakeHandle`.
     package func turn(waitingUpTo seconds: Double?) {
         let pending = commands
         commands.removeAll(keepingCapacity: true)
@@ -133,13 +133,13 @@ package final class Engine: Reactor {
         return events
     }
 
-    /// How many requests have been submitted and have not handed over their last event.
+    /// Number of submitted requests whose last event has not been taken.
     package var activeCount: Int { requests.count + submittedStarts }
 
     /// Puts the request on its client's list of those to be read, if it has something.
     func list(_ request: Request) { request.client.list(request) }
 
-    /// 10,000, or what the limit on open files leaves after a reserve for everything else.
+    /// 10,000, or the limit on open files minus a reserve of 64.
     private static func defaultTransferLimit() -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 256 }

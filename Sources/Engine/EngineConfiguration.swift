@@ -1,31 +1,30 @@
-// What an engine is made with: where keys come from, which dialects it knows, and what time it is. The only closures of
-// this room live here; they are called on the engine's own thread.
+// The environment of an engine. The closures are called on the engine's thread.
 
 package import Base
 package import Formats
 internal import Glibc
 package import HTTP
 
-/// The outer world, as an engine sees it.
+/// The environment of an engine: keys, formats, clocks, logging.
 package struct EngineConfiguration {
-    /// The value of the environment variable of that name, or nil. Asked when an attempt starts; what it returns goes
-    /// into a header, and into no message, event or log line.
+    /// The value of an environment variable. Called when an attempt starts. The value is put into a header, and into no
+    /// message, event or log line.
     package var credentials: (String) -> String?
-    /// The dialect of that name, or nil.
+    /// The wire format with this name.
     package var dialect: (String) -> WireFormat?
-    /// Lines below this level are not even composed.
+    /// Lines below this level are not composed.
     package var logLevel: LogLevel = .off
-    /// Takes a line. Keys are gone from it.
+    /// Takes a log line without keys.
     package var log: (LogLevel, String) -> Void = { _, _ in }
-    /// Takes the steps of every attempt, in order, inside the transport's callbacks: it must not call the engine. Frames are
-    /// read one by one then, none by its likeness to the one before.
+    /// Takes the steps of every attempt in order. Called inside the transport's callbacks, so it must not call the engine.
+    /// Turns off fast-forward: every frame is decoded.
     package var observer: ((WireEvent) -> Void)?
-    /// A file of certificates to trust (PEM), in place of the system's.
+    /// A file of trusted certificates (PEM), in place of those of the system.
     package var caFile: String?
-    /// The base URL of a server inside this process, which is asked past every proxy.
+    /// The base URL of a server in this process. No proxy is used for it.
     package var ownServer: String?
-    /// How many transfers may be open at once; nil lets the engine choose: 10,000, or fewer where the process may open
-    /// fewer files. Further requests wait in order.
+    /// Maximum number of concurrent transfers; further requests wait in order. Nil: 10,000, or fewer if the process may open
+    /// fewer files.
     package var maxTransfers: Int?
     /// A random number in 0..<1, for backoff.
     package var random: () -> Double = { Double.random(in: 0..<1) }

@@ -1,16 +1,16 @@
-// Events of one request that wait to be taken. Filled by the request, emptied by the engine's `take`.
+// The queue of events of one request that wait to be taken.
 
 internal import Base
 internal import Chat
 
-/// A queue of events that knows how much it holds and whether the caller must be told of output in it.
+/// A queue of events with its size in events and bytes.
 struct Inbox {
     private var events: [ChatEvent] = []
-    /// UTF-8 bytes of the texts that wait.
+    /// UTF-8 bytes of the waiting texts.
     private(set) var bytes = 0
-    /// Tokens or reasoning wait, or have waited since the inbox was last empty.
+    /// Whether text or reasoning waits, or has waited since the inbox was last empty.
     private(set) var hasOutput = false
-    /// A `reset` waits.
+    /// Whether a `reset` waits.
     private(set) var hasReset = false
 
     /// Pieces of text beyond the first of each batch.
@@ -47,7 +47,7 @@ struct Inbox {
         return Undelivered(events)
     }
 
-    /// Forgets what an attempt has said, for an attempt that is to be repeated unseen. What tells of attempts stays.
+    /// Removes the output of an attempt that is repeated silently. Events about attempts stay.
     mutating func dropAttempt() {
         let kept = events.filter { event in
             switch event {

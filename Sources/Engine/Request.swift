@@ -1,5 +1,5 @@
-// One live request: its machine, what it has received, and the events that wait for its reader. Fed by its attempt,
-// driven by the engine; it must never call the transport, whose callbacks it runs in.
+// One live request: its state machine, the reply so far, and the events that wait for the client. Runs inside the transport's
+// callbacks, so it must not call the transport.
 
 internal import Base
 internal import Chat
@@ -14,46 +14,45 @@ final class Request {
     private let secrets: Secrets
     var machine: RequestStateMachine
     private var inbox = Inbox()
-    /// The last event, once it is known. It is handed over alone, after all others: a reader that stops before has not
-    /// seen the end, and gets the end that fits.
+    /// The last event. It is delivered alone, after all others: a client that stops before gets an end that fits.
     private var terminal: ChatEvent?
     private var transcript = Transcript()
     private var seam: OverlapTrimmer?
-    /// Looks for reasoning in tags at the beginning of the text; nil once there can be none.
+    /// Finds reasoning in tags at the beginning of the text; nil once there can be none.
     private var tags: ThinkTagSplitter?
     private var lastUsage: Usage?
-    /// The phase of the text, by the last event.
+    /// The phase of the text by the last `phase` event.
     private var phase: String?
-    /// How far the last attempt came, between attempts.
+    /// How much the last attempt received, between attempts.
     private var lastPosition = Position()
     /// Why the attempt before failed.
     private var lastFailure: RequestFailure?
-    /// The attempt under way; once the request has ended, the last one.
+    /// The running attempt; the last one after the end.
     var attempt: Attempt?
-    /// The last attempt met a kept connection that had died.
+    /// Whether the last attempt met a dead reused connection.
     private(set) var wantsFreshConnection = false
-    /// Output stands that the reader has taken.
+    /// Whether the client has taken output that is still valid.
     private var isOutputTaken = false
     var isPausedByCaller = false
-    /// The caller waits for something else before it reads on.
+    /// Whether the client waits for something else before it reads on.
     var isCallerOccupied = false
-    /// The inbox is above its high-water mark, and has not yet fallen below the low one.
+    /// Whether the inbox has reached a high-water mark, and has not fallen below both low ones.
     private(set) var isFull = false
-    /// It stands in the engine's list of requests with something to take.
+    /// Whether it is in its client's list of requests with events.
     var isListed = false
-    /// What it has to pass before an attempt, once known, and whether it has.
+    /// The rate limiters that it must pass before an attempt, and whether it has.
     var gates: [RateLimiter]?
     var isAdmitted = false
-    /// It stands in the line of the first gate, since then; its place there.
+    /// When it joined the line of its first rate limiter, and its place there; nil outside a line.
     var inLineSince: Double? {
         didSet { client.lineCount += (inLineSince == nil ? 0 : 1) - (oldValue == nil ? 0 : 1) }
     }
     var place = 0
-    /// The number of its start at the first gate.
+    /// The number of its start at the first rate limiter.
     var ticket = LimiterTicket()
     /// When the next `wait` event is due.
     var noticeAt = Double.infinity
-    /// It counts as one of their requests at once.
+    /// Whether it counts as concurrent at its rate limiters.
     var holdsPlace = false
     /// The time of its earliest live entry in the timer heap.
     var armedAt = Double.infinity
@@ -71,35 +70,36 @@ final class Request {
     var key: RequestKey { RequestKey(client: client.number, id: id) }
     /// Its name in log lines. The first client is not named: most engines have one.
     var label: String { client.number == 1 ? "request \(id.raw)" : "request \(id.raw) of client \(client.number)" }
-    /// An attempt has failed before: it goes to the front of the line.
+    /// Whether an attempt has failed before: it then goes ahead in line.
     var isRetry: Bool { machine.isRetry }
-    /// Its last event has been made.
+    /// Whether its last event exists.
     var isEnded: Bool { machine.state == .ended }
-    /// Something waits that the reader may have.
+    /// Whether the client may take events.
     var isTakeable: Bool { !isPausedByCaller && (terminal != nil || !inbox.isEmpty) }
-    /// The socket must not be read.
+    /// Whether the socket must not be read.
     var isHeld: Bool { isPausedByCaller || isFull }
-    /// The attempt goes on from what an earlier one brought.
+    /// Whether the attempt continues the text of an earlier one.
     var isContinued: Bool { seam != nil }
-    /// What the next attempt asks for.
+    /// The request of the next attempt.
     var nextChat: ChatRequest {
         guard seam != nil else { return spec.chat }
         var chat = spec.chat
         chat.continuing = transcript.text
-        // The limit is that of the whole reply: what has come counts.
+        // The limit holds for the whole reply.
         let arrived = estimatedTokens(in: transcript.text.utf8) + estimatedTokens(in: transcript.reasoning.utf8)
         chat.lowerOutputLimit(by: Int64(arrived.rounded(.up)))
         return chat
     }
 
-    /// The next attempt asks in that dialect. One that goes on from a part of the text is told the rest of it again.
+    /// Prepares for the format of the next attempt. Of a continued text the format may send only a prefix; the rest of it
+    /// arrives again.
     func asks(in dialect: WireFormat) {
         if seam != nil { seam = OverlapTrimmer(after: transcript.text, sent: dialect.resumed(transcript.text)) }
     }
 
     // MARK: From the attempt
 
-    /// Takes what a frame said.
+    /// Takes an event of the decoder.
     func accept(_ event: DecodedEvent, from attempt: Attempt, now: Double) {
         switch event {
         case .text(let batch):
@@ -155,7 +155,7 @@ final class Request {
         if tags?.isDone == true { tags = nil }
     }
 
-    /// The attempt is over: what was held back while it might have become a tag is what it is.
+    /// The attempt is over: delivers what was held back as a possible tag.
     private func flushTags() {
         if let pieces = tags?.finish() { deliver(pieces) }
     }
@@ -169,9 +169,9 @@ final class Request {
         inbox.load >= spec.limits.inboxEvents || inbox.bytes >= spec.limits.inboxBytes
     }
 
-    // MARK: To the reader
+    // MARK: To the client
 
-    /// Hands over waiting events; a terminal one comes alone.
+    /// Removes and returns the waiting events; a terminal one alone.
     func take() -> [ChatEvent] {
         if inbox.isEmpty, let terminal {
             self.terminal = nil
@@ -188,7 +188,7 @@ final class Request {
 
     // MARK: Ends
 
-    /// The stream came to its clean end.
+    /// The stream has reached its clean end.
     func complete(_ attempt: Attempt, now: Double) {
         flushTags()
         if let rest = seam?.finish(), !rest.isEmpty { deliver(TextBatch(rest)) }
@@ -197,8 +197,7 @@ final class Request {
         end(.finish(reply(attempt, isPartial: false, now: now)))
     }
 
-    /// The reader stops it, content with what it has seen. If it has seen no output, and the last attempt has failed,
-    /// the request fails with it.
+    /// The client stops it. If it has seen no output and the last attempt has failed, the request fails with that error.
     func stop(undelivered: Undelivered, now: Double) {
         cut(undelivered)
         if !transcript.hasText, !transcript.hasReasoning, let failure = standingFailure {
@@ -209,13 +208,13 @@ final class Request {
         end(.finish(reply))
     }
 
-    /// The failure of the last attempt, if nothing has come of another one since.
+    /// The failure of the last attempt, if no byte has arrived since.
     private var standingFailure: RequestFailure? {
         if case .failed(let failure)? = terminal { return failure }
         return (attempt?.position.bytes ?? 0) == 0 ? lastFailure : nil
     }
 
-    /// The reader gives it up.
+    /// The client cancels it.
     func cancel(undelivered: Undelivered, now: Double) {
         cut(undelivered)
         fail(AttemptError(.cancelled, "cancelled"), note: nil, now: now)
@@ -227,7 +226,7 @@ final class Request {
         isPausedByCaller = false
     }
 
-    /// The end of a request that has failed for good.
+    /// Ends the request with a failure.
     func fail(_ fault: AttemptError, note: String?, now: Double) {
         if fault.phase == .total { isPausedByCaller = false }
         end(.failed(failure(fault, note: note, now: now)))
@@ -239,7 +238,7 @@ final class Request {
         seam = nil
     }
 
-    /// An attempt has failed: either a further one is due, or the request has failed.
+    /// An attempt has failed: schedules the next one, or ends the request.
     func attemptFailed(
         _ fault: AttemptError, limiter: RequestStateMachine.LimiterWait?, now: Double, random: () -> Double
     ) {
@@ -288,7 +287,7 @@ final class Request {
         isFull = isAboveHighWater
     }
 
-    // MARK: Values for the caller
+    // MARK: Values for the client
 
     private func reply(_ attempt: Attempt?, isPartial: Bool, now: Double) -> Reply {
         let summary = attempt?.decoder.summary ?? ReplySummary()

@@ -1,75 +1,75 @@
-// The life of one request as a pure value: which attempt it is in, when its time is up, and what follows a failure.
-// It is told the time and given its random numbers; it must never touch a socket, a clock or a dialect.
+// The lifecycle of one request as a pure value: attempts, timeouts, retries. Time and random numbers are arguments; it uses no
+// socket, clock or format.
 
 internal import Chat
 
-/// Decides about attempts, waits and timeouts of one request.
+/// Decides on attempts, waits and timeouts of one request.
 struct RequestStateMachine: Sendable {
-    /// Where the request stands.
+    /// The phase of the request.
     enum State: Sendable, Equatable {
-        /// Its next attempt may begin as soon as there is room for a transfer.
+        /// Its next attempt waits for a free transfer.
         case queued
-        /// An attempt is under way; nothing of its output has come.
+        /// An attempt runs; no output has arrived.
         case opening
-        /// Output comes.
+        /// Output has arrived.
         case streaming
-        /// The reply is whole; only the end of the body is still to come.
+        /// The reply is complete; the end of the body is missing.
         case tail
-        /// Waits before its next attempt.
+        /// It waits before its next attempt.
         case backingOff(until: Double)
         /// Over.
         case ended
     }
 
-    /// What a timer that went off means.
+    /// What an expired timer requires.
     enum TimerAction: Sendable, Equatable {
-        /// Nothing yet.
+        /// Nothing.
         case nothing
-        /// The wait is over: queue the next attempt.
+        /// Queue the next attempt.
         case attempt
-        /// The attempt (for `total`, the request) has run out of time.
+        /// The attempt has timed out; for `total`, the request.
         case timeout(RequestFailure.Phase)
-        /// The reply was whole long ago and the body does not end: finish without it.
+        /// Finish without the end of the body, which has not come in `drainTime`.
         case finish
     }
 
     /// How the next attempt relates to the output so far.
     enum RestartMode: Sendable, Equatable {
-        /// Nobody has seen any: forget it.
+        /// Nobody has seen any: drop it.
         case fresh
-        /// It was seen: announce that it is void.
+        /// It was seen: report that it is void.
         case restart
-        /// It stands, and the provider is asked for the rest.
+        /// It stays, and the provider is asked for the rest.
         case continuation
     }
 
     /// What follows a failure.
     enum RetryDecision: Sendable, Equatable {
-        /// Try again after `delay` seconds; `isVisible` says whether to tell the caller.
+        /// Retry after `delay` seconds; `isVisible`: report the retry to the client.
         case again(delay: Double, isVisible: Bool, RestartMode)
-        /// Give up; the note, if any, says why there is no further attempt.
+        /// Fail. The note names the reason why there is no further attempt.
         case fail(note: String?)
     }
 
-    /// What had come of the reply when an attempt failed.
+    /// What of the reply had arrived when an attempt failed.
     struct Progress: Sendable, Equatable {
-        /// Tokens or reasoning have been handed to the caller.
+        /// Text or reasoning was taken by the client.
         var outputTaken = false
-        /// There is text.
+        /// Text has arrived.
         var hasText = false
         /// A tool call had begun.
         var hasToolCalls = false
-        /// The endpoint can continue a text.
+        /// The endpoint can continue a partial reply.
         var canContinue = false
     }
 
     /// How long the end of a body may be waited for once the reply is whole, in seconds: usage comes right behind the
     /// finish reason, and some servers never close.
     static let tailGrace = 5.0
-    /// How often in a row an attempt whose request was never sent is repeated unseen.
+    /// Maximum number of consecutive silent retries of a request of which no byte was sent.
     static let unsentLimit = 3
 
-    /// What a rate limiter asks of the next attempt.
+    /// The wait that a rate limiter imposes on the next attempt.
     struct LimiterWait: Sendable, Equatable {
         /// Seconds until an attempt may start.
         var seconds: Double
@@ -83,7 +83,7 @@ struct RequestStateMachine: Sendable {
     let startedAt: Double
 
     private(set) var state = State.queued
-    /// Attempts begun, less those of which not a byte was sent.
+    /// Attempts begun, without those of which no byte was sent.
     private(set) var attempts = 0
     private(set) var firstOutputAt: Double?
     private var retries = 0
@@ -104,7 +104,7 @@ struct RequestStateMachine: Sendable {
         lastOutput = now
     }
 
-    // MARK: What happens
+    // MARK: Input
 
     mutating func attemptStarted(now: Double) {
         attempts += 1
@@ -115,43 +115,43 @@ struct RequestStateMachine: Sendable {
         if heldSince != nil { heldSince = now }
     }
 
-    /// There is no room for the attempt that was just started: it goes back to the queue, and does not count.
+    /// The attempt just started found no file descriptor: it is queued again and does not count.
     mutating func attemptPostponed() {
         attempts -= 1
         state = .queued
     }
 
-    /// Bytes came.
+    /// Bytes arrived.
     mutating func receivedBytes(now: Double) { lastAlive = now }
 
-    /// A token, reasoning, or part of a tool call came.
+    /// Text, reasoning or a piece of a tool call arrived.
     mutating func output(now: Double) {
         if state == .opening { state = .streaming }
         if firstOutputAt == nil { firstOutputAt = now }
         lastOutput = now
     }
 
-    /// Content came that is shown as it is (a server tool's result): it ends a stall, and is not the first output.
+    /// Native content arrived (the result of a server tool). It ends a stall and is not the first output.
     mutating func nativeContent(now: Double) { lastOutput = now }
 
-    /// The dialect has seen its clean end; the body goes on.
+    /// The decoder has seen the clean end of the reply; the body has not ended.
     mutating func cleanEnd() {
         if state == .opening || state == .streaming { state = .tail }
     }
 
-    /// It was none: the reply goes on.
+    /// That was not the end: the reply continues.
     mutating func continues() {
         if state == .tail { state = .streaming }
     }
 
     mutating func end() { state = .ended }
 
-    /// The caller holds the stream: what follows is not the server's fault.
+    /// The client holds the stream: `first`, `idle` and `stall` stand still.
     mutating func hold(now: Double) {
         if heldSince == nil { heldSince = now }
     }
 
-    /// The caller lets it go on.
+    /// The client resumes the stream.
     mutating func release(now: Double) {
         guard let since = heldSince else { return }
         heldSince = nil
@@ -162,7 +162,7 @@ struct RequestStateMachine: Sendable {
 
     // MARK: Time
 
-    /// When this machine next wants to be asked `due`; nil for never. It may turn out too early, never too late.
+    /// When `due` must be called next; nil for never. It may be too early, never too late.
     var deadline: Double? {
         if state == .ended { return nil }
         let own: Double? =
@@ -174,7 +174,7 @@ struct RequestStateMachine: Sendable {
         }
     }
 
-    /// The longest wait for a limit that is waited out, apart from the total timeout, in seconds.
+    /// Maximum wait for a limit, apart from the total timeout, in seconds.
     var longestWait: Double {
         policy.maxWait ?? (timeouts.total == nil ? RetryPolicy.defaultMaxWait : .infinity)
     }
@@ -182,13 +182,13 @@ struct RequestStateMachine: Sendable {
     /// When the total timeout ends the request.
     var totalDeadline: Double { timeouts.total.map { startedAt + $0 } ?? .infinity }
 
-    /// The longest wait that is waited out from now on, in seconds, and the option that bounds it.
+    /// Maximum wait from now on, in seconds, and the option that bounds it.
     func waitBound(now: Double) -> (seconds: Double, option: String) {
         let left = totalDeadline - now
         return left < longestWait ? (left, "timeout.total") : (longestWait, "retry.max_wait")
     }
 
-    /// An attempt has failed before.
+    /// Whether an attempt has failed before.
     var isRetry: Bool { retries > 0 || unsent > 0 }
 
     private var attemptDeadline: Double? {
@@ -200,7 +200,7 @@ struct RequestStateMachine: Sendable {
         }
     }
 
-    /// What the passing of time means now.
+    /// What the time requires.
     mutating func due(now: Double) -> TimerAction {
         guard let deadline, deadline <= now else { return .nothing }
         if let total = timeouts.total, startedAt + total <= now { return state == .tail ? .finish : .timeout(.total) }
@@ -217,7 +217,7 @@ struct RequestStateMachine: Sendable {
 
     // MARK: Failure
 
-    /// Judges a failed attempt.
+    /// Decides on a retry after a failed attempt.
     /// - Parameters:
     ///   - limiter: how long the rate limiter holds the next attempt back.
     ///   - random: a number in 0..<1.
@@ -300,8 +300,8 @@ struct RequestStateMachine: Sendable {
         return .success(delay)
     }
 
-    /// The span from which the wait before retry number `retry` (from 0) is drawn, in seconds. An overloaded provider
-    /// gets twice the room.
+    /// The window for the random wait before retry number `retry` (from 0), in seconds. It is doubled for an overloaded
+    /// provider.
     static func window(_ policy: RetryPolicy, retry: Int, isOverloaded: Bool) -> Double {
         var window = policy.base
         for _ in 0..<(retry + (isOverloaded ? 1 : 0)) where window < policy.cap { window *= 2 }

@@ -1,56 +1,55 @@
-// The engine's side of the door to the transport: what it asks for, and how it hears of an end. One conformer wraps the
-// real transport; tests have another, whose bytes and clock they hold in their hands.
+// The engine's interface to the transport. `CurlTransport` implements it for the network, tests with bytes of their own.
 
 internal import HTTP
 
-/// Carries attempts. Calls `Attempt.receive` and `Attempt.ended` from inside `turn`, or from inside `resume`.
+/// Carries attempts. Calls `Attempt.receive` and `Attempt.ended` from inside `turn` or `resume`.
 protocol Transport: AnyObject {
     /// Begins a transfer.
     func start(_ request: HTTPRequest, _ route: TransferRoute, for attempt: Attempt) throws(TransferRefusal)
         -> TransferHandle
-    /// Ends a transfer and closes its connection. The attempt hears nothing more.
+    /// Ends a transfer and closes its connection. The attempt gets no further call.
     func cancel(_ transfer: TransferHandle)
-    /// Reads no more of its body until `resume`.
+    /// Stops reading its body until `resume`.
     func pause(_ transfer: TransferHandle)
-    /// Reads on.
+    /// Continues reading.
     func resume(_ transfer: TransferHandle)
-    /// Waits for sockets, at most so many seconds (nil: for as long as it takes), and moves bytes.
+    /// Waits for sockets, at most `seconds` (nil for no bound), and moves bytes.
     func turn(waitingUpTo seconds: Double?)
 }
 
-/// How a transfer is to reach its server.
+/// How a transfer reaches its server.
 struct TransferRoute: Sendable, Equatable {
-    /// Seconds until the connection must stand.
+    /// The connect timeout in seconds.
     var connectTimeout: Double
-    /// Not over a connection kept from an earlier transfer.
+    /// Whether a new connection is required.
     var isFresh = false
-    /// Past every proxy.
+    /// Whether no proxy is used.
     var isDirect = false
 }
 
-/// A transfer's name.
+/// The number of a transfer.
 struct TransferHandle: Hashable, Sendable { var raw: UInt64 }
 
-/// Why a transfer did not begin.
+/// Why a transfer could not begin.
 enum TransferRefusal: Error {
-    /// The process has no descriptor left: later, when another transfer has ended.
+    /// The process has no file descriptor left.
     case noDescriptors
     case fault(AttemptError)
 }
 
 /// How a transfer ended.
 enum TransferEnding: Sendable, Equatable {
-    /// As HTTP says it should, or by a clean close where the response had no framing.
+    /// The body is complete by HTTP framing, or by a clean close without framing.
     case complete
-    /// The response broke off, before or behind its head.
+    /// The response broke off, before or after its head.
     case cut(how: String)
-    /// There is no descriptor left for its socket.
+    /// No file descriptor was left for its socket.
     case noDescriptors
-    /// A proxy answered CONNECT with that head, and so nothing was sent.
+    /// A proxy answered CONNECT with this head; nothing was sent.
     case refusedByProxy(HTTPResponseHead, String)
-    /// Anything else.
+    /// Any other failure.
     case failed(AttemptError)
 }
 
-/// What is to happen to a transfer after a piece of its response.
+/// What happens to a transfer after a piece of its response.
 enum BodyStep: Sendable, Equatable { case go, hold, stop }

@@ -3,35 +3,31 @@
 extension JSONValue: Codable {
     /// Reads the value. Foundation's decoder gives no order of members, and reads 1.0 as an integer.
     public init(from decoder: any Decoder) throws {
-        if let container = try? decoder.singleValueContainer() {
-            if container.decodeNil() {
-                self = .null
-                return
-            }
-            if let value = try? container.decode(Bool.self) {
-                self = .bool(value)
-                return
-            }
-            if let value = try? container.decode(Int64.self) {
-                self = .int(value)
-                return
-            }
-            if let value = try? container.decode(Double.self) {
-                self = .double(value)
-                return
-            }
-            if let value = try? container.decode(String.self) {
-                self = .string(value)
-                return
-            }
-        }
-        if var container = try? decoder.unkeyedContainer() {
+        if let scalar = Self.scalar(in: decoder) {
+            self = scalar
+        } else if var container = Self.unlessMismatched({ try decoder.unkeyedContainer() }) {
             var elements: [JSONValue] = []
             while !container.isAtEnd { elements.append(try container.decode(JSONValue.self)) }
             self = .array(elements)
         } else {
             self = .object(try JSONObject(from: decoder))
         }
+    }
+
+    private static func scalar(in decoder: any Decoder) -> JSONValue? {
+        guard let container = unlessMismatched({ try decoder.singleValueContainer() }) else { return nil }
+        if container.decodeNil() { return .null }
+        if let value = unlessMismatched({ try container.decode(Bool.self) }) { return .bool(value) }
+        if let value = unlessMismatched({ try container.decode(Int64.self) }) { return .int(value) }
+        if let value = unlessMismatched({ try container.decode(Double.self) }) { return .double(value) }
+        if let value = unlessMismatched({ try container.decode(String.self) }) { return .string(value) }
+        return nil
+    }
+
+    /// The result; nil for a value of another type, of which the next type is tried.
+    private static func unlessMismatched<Result>(_ read: () throws -> Result) -> Result? {
+        // The error only says that the type is another one.
+        try? read()
     }
 
     /// Writes the value.

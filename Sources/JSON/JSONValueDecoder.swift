@@ -64,12 +64,6 @@ private struct ObjectContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
         return try decode(type, forKey: key)
     }
 
-    /// A member that is null is absent, unless the value is JSON itself.
-    func decodeIfPresent<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value? {
-        guard let json = object[key.stringValue], !json.isNull || type == JSONValue.self else { return nil }
-        return try decode(type, forKey: key)
-    }
-
     func nestedContainer<Inner>(
         keyedBy type: Inner.Type, forKey key: Key
     ) throws -> KeyedDecodingContainer<Inner> { try inside(key).container(keyedBy: type) }

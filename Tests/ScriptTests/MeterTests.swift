@@ -5,7 +5,6 @@ import Chat
 import JSON
 import Testing
 
-@testable import Engine
 @testable import Script
 
 @Suite struct MeterTests {

@@ -77,7 +77,7 @@ TEST_EXTRAS = {
     "TransportTests": ["ProviderSimulator"],
     "EngineTests": ["ProviderSimulator", "Providers"],
     "FormatsTests": ["Providers"],
-    "ScriptTests": ["Moonrill", "ProviderSimulator", "Logging"],
+    "ScriptTests": ["Engine", "Moonrill", "ProviderSimulator", "Logging"],
     "MoonrillTests": ["ProviderSimulator", "Logging"],
     "ProviderSimulatorTests": ["Chat", "Formats", "Providers", "NIOCore", "NIOPosix", "NIOHTTP1"],
     "CommandTests": ["Moonrill", "ProviderSimulator", "Base", "JSON", "HTTP"],
