@@ -240,8 +240,8 @@ package final class Multi {
             let end = end(of: transfer, result)
             if let name = unresolvedName(end, of: transfer, result) {
                 lookupFailures.add(
-                    transfer, end, name: name, timeLeft: transfer.connectTimeout - end.totalSeconds, now: SystemClock.now(),
-                    waking: wakeHandle)
+                    transfer, end, name: name, timeLeft: transfer.connectTimeout - end.totalSeconds,
+                    now: SystemClock.now(), waking: wakeHandle)
             } else {
                 ended.append((transfer, end))
             }

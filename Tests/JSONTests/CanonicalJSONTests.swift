@@ -1,5 +1,6 @@
 // Canonical JSON by the examples of RFC 8785, and JSONValueEncoder and JSONValueDecoder.
 
+import Foundation
 import JSON
 import Testing
 
@@ -66,6 +67,13 @@ import Testing
         )
         let read = try JSONReader.strictValue(JSONWriter.bytes(json))
         #expect(try JSONValueDecoder().decode(Sample.self, from: read) == Sample())
+    }
+
+    @Test func jsonPassesThroughOtherCoders() throws {
+        let value: JSONValue = ["a": [nil, true, 1, 1.5, "x", []], "b": ["c": .int(.max)]]
+        let data = try JSONEncoder().encode(value)
+        let decoded = try JSONDecoder().decode(JSONValue.self, from: data)
+        #expect(CanonicalJSON.bytes(decoded) == CanonicalJSON.bytes(value))
     }
 
     @Test func errorsNameThePath() throws {
