@@ -1,5 +1,5 @@
--- A conversation: each line read is a turn, and all messages are sent again. reply.message is the assistant's message in
--- the form that the provider wants back, with signatures of reasoning.
+-- A conversation: each line read is a turn, and all messages are sent again. reply.message is the assistant's message with
+-- the parts that the provider needs again, such as signatures of reasoning.
 --
 --   moonrill run --mock examples/chat.lua                     end with Ctrl-D
 local llm = require "llm"

@@ -27,7 +27,7 @@ local llm = {}
 ---@field tool_calls? llm.tool_call[] of an assistant message
 ---@field tool_call_id? string of a tool message: the call that this is the result of
 ---@field is_error? boolean of a tool message: the tool failed
----@field native? table of reply.message: parts that its provider wants back unchanged
+---@field native? table of reply.message: parts that its provider needs again, unchanged
 
 ---@class llm.part
 ---@field type "text"|"image"|string any other type is sent unchanged
