@@ -211,9 +211,9 @@ def links(tree, plan):
     for document in tree.documents:
         folder = document.split("/")[:-1]
         for number, line in enumerate(tree.read(document).splitlines(), 1):
-            targets = [(link, folder + link.split("/")) for link in LINK.findall(line)]
-            targets += [(path, path.split("/")) for path in MENTION.findall(line)]
-            for shown, parts in targets:
+            targets = {path: path.split("/") for path in MENTION.findall(line)}
+            targets |= {link: folder + link.split("/") for link in LINK.findall(line)}
+            for shown, parts in targets.items():
                 if normal(parts) not in known:
                     yield Failure(f"{document}:{number}", "links", f"{shown} does not exist",
                                   "correct the path, or remove it")
