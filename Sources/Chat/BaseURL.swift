@@ -47,13 +47,6 @@ package struct BaseURL: Sendable, Equatable {
         return root
     }
 
-    /// Whether requests stay on this machine: 127.0.0.0/8, ::1 and "localhost" (RFC 6761 section 6.3).
-    package var isLoopback: Bool {
-        if host == "localhost" || host == "::1" || host.hasSuffix(".localhost") { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
-    }
-
     /// Scheme, host and port, the default port included. A key is bound to it.
     package var origin: String { "\(scheme)://\(bracketedHost):\(port ?? (scheme == "https" ? 443 : 80))" }
 

@@ -64,9 +64,6 @@ package struct IncrementalJSONReader: Sendable {
         openers = root == "object" ? [0x7B] : root == "array" ? [0x5B] : [0x7B, 0x5B]
     }
 
-    /// True once the document is complete; further text is skipped.
-    package var isComplete: Bool { value != nil }
-
     /// Reads the next piece, cut anywhere, and returns each value that it completes, inner ones first.
     /// - Throws: ``Problem`` at the first invalid byte; the reader is unusable afterwards.
     package mutating func feed(_ piece: String, _ emit: (Closed) -> Void) throws(Problem) {
@@ -271,43 +268,6 @@ package struct IncrementalJSONReader: Sendable {
         }
     }
 
-    // MARK: So far
-
-    /// The document so far, as if each open value ended here: a partial string up to its last complete character, no
-    /// partial number or word. Nil before the document begins.
-    package var partial: JSONValue? {
-        if let value { return value }
-        var inner: JSONValue?
-        switch mode {
-        case .string, .escape, .unicode:
-            let isName = expectation == .key || expectation == .keyOrEnd
-            inner = isName ? nil : .string(Self.whole(text))
-        default: break
-        }
-        for frame in frames.reversed() {
-            switch frame {
-            case .object(var object, let key):
-                if let key, let inner { object[key] = inner }
-                inner = .object(object)
-            case .array(let elements): inner = .array(elements + (inner.map { [$0] } ?? []))
-            }
-        }
-        return inner
-    }
-
-    /// The text without a cut character at its end.
-    private static func whole(_ bytes: [UInt8]) -> String {
-        var end = bytes.count
-        // At most three bytes of a character can be present without its last.
-        for back in 1...4 where back <= bytes.count {
-            let byte = bytes[bytes.count - back]
-            if byte & 0xC0 == 0x80 { continue }
-            let length = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
-            if length > back { end = bytes.count - back }
-            break
-        }
-        return String(decoding: bytes[..<end], as: UTF8.self)
-    }
 }
 
 extension UInt8 {

@@ -127,9 +127,6 @@ package enum LuaType: Int32, Sendable {
         return unsafe lua_toboolean(raw, checked(index)) != 0
     }
 
-    /// The address of a table, function or coroutine.
-    package func identity(at index: Int) -> UInt { unsafe UInt(bitPattern: lua_topointer(raw, checked(index))) }
-
     /// True if both values are the same (primitive equality).
     package func areSame(_ a: Int, _ b: Int) -> Bool { unsafe lua_rawequal(raw, checked(a), checked(b)) != 0 }
 

@@ -18,14 +18,6 @@ extension LuaStack {
         return unsafe LuaType(rawValue: lua_rawget(raw, position)) ?? .none
     }
 
-    /// Pushes `table[key]`. [-0, +1]
-    @discardableResult
-    package func getField(named key: String, of table: Int) -> LuaType {
-        let position = checkedTable(table)
-        push(key)
-        return unsafe LuaType(rawValue: lua_rawget(raw, position)) ?? .none
-    }
-
     /// Pushes `table[index]`. [-0, +1]
     @discardableResult
     package func getElement(_ index: Int, of table: Int) -> LuaType {

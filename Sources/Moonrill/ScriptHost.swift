@@ -86,7 +86,7 @@ public struct ScriptHost {
     /// Signals that stop the script, for a program that runs it in the foreground. See ``ScriptResult/Ending``.
     public var stopSignals: [Int32] = []
     /// Makes the nth allocation of the script fail; 0 for none. For tests.
-    public var failingAllocation = 0
+    package var failingAllocation = 0
 
     private var functions: [(name: String, body: ([JSONValue]) throws -> [JSONValue])] = []
 

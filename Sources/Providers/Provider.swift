@@ -54,8 +54,6 @@ public struct Provider: Sendable, Equatable {
     public var dialect: String { endpoints[0].dialect }
     /// The default base URL.
     public var baseURL: String { endpoints[0].baseURL }
-    /// True for servers on this machine, which need no key.
-    public var isLocal: Bool { keyVariable == nil }
 
     /// The endpoint with that wire format (nil: the default); nil if there is none.
     public func endpoint(_ dialect: String?) -> Endpoint? {

@@ -4,7 +4,6 @@
 package import Base
 package import Chat
 package import JSON
-internal import JSONSchema
 package import LuaVM
 package import Providers
 

@@ -11,9 +11,6 @@ internal import HTTP
     /// Whether the transfer waits for `Multi.resume`. It may still end: by a broken connection, or if all bytes were
     /// delivered.
     package internal(set) var isPaused = false
-    /// Address and port in use, as "127.0.0.1:8080"; nil before a connection and after the end.
-    package var remoteAddress: String? { easy?.remoteAddress }
-
     /// Address and port of an HTTP proxy that may have answered instead of the server; nil without one, or if the
     /// response came through its tunnel.
     package var answeringProxy: String? { proxy.flatMap { $0.isHTTP && !origin.isTLS ? $0.address : nil } }

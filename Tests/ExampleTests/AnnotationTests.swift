@@ -1,22 +1,20 @@
-// types/llm.lua tells editors what scripts may write; these tests hold it, both ways, to what llm.lua takes and to what
-// the runtime's tables have.
+// types/ against what scripts find: functions, and the fields of the runtime's tables. Options: OptionCatalogTests.
 
 import Foundation
 import Support
 import Testing
 
 @Suite struct AnnotationTests {
-    private let module: String
     private let tables: String
     private let annotations: String
 
     init() throws {
-        func text(_ path: String) throws -> String {
-            try String(contentsOfFile: MoonrillBinary.packageRoot + "/" + path, encoding: .utf8)
-        }
-        module = try text("Sources/Script/Lua/llm.lua")
-        tables = try text("Sources/Script/Values/ReplyTables.swift")
-        annotations = try text("types/llm.lua")
+        tables = try Self.text("Sources/Script/Values/ReplyTables.swift")
+        annotations = try Self.text("types/llm.lua")
+    }
+
+    private static func text(_ path: String) throws -> String {
+        try String(contentsOfFile: MoonrillBinary.packageRoot + "/" + path, encoding: .utf8)
     }
 
     /// What the runtime sets on the tables that scripts get.
@@ -63,28 +61,49 @@ import Testing
         #expect(types.subtracting(["chunk"]) == annotated)
     }
 
+    /// What a script finds is what is annotated, both ways.
     @Test func functionsAgree() throws {
-        let taken = try names(in: module, /function (?:call_methods|Client|task_methods|llm)[:.](\w+)\(/)
-            .union(try names(in: module, /\nllm\.(now|time) = host/))
-        let annotated = try names(in: annotations, /\nfunction (?:client|call|task|llm)[:.](\w+)\(/)
-        #expect(taken == annotated)
-        let levels = try #require(module.firstMatch(of: /for _, level in ipairs \{([^}]*)\}/))
-        let logs = Set(levels.output.1.matches(of: /"(\w+)"/).map { String($0.output.1) }).union(["warn"])
-        #expect(try fields(of: "log") == logs)
+        var annotated = try functions(in: annotations + Self.text("types/flow.lua"))
+        annotated["log"] = try fields(of: "log")
+        let script = """
+            local llm = require "llm"
+            local client = llm.client {}
+            local function show(receiver, exports)
+              for name, value in pairs(exports) do
+                if type(value) == "function" and name:sub(1, 2) ~= "__" then print(receiver .. " " .. name) end
+              end
+            end
+            local function check(receiver, object, names)
+              for name in names:gmatch("%w+") do
+                if type(object[name]) == "function" then print(receiver .. " " .. name) end
+              end
+            end
+            show("llm", llm) show("json", llm.json) show("log", llm.log) show("flow", llm.flow)
+            show("client", getmetatable(client)) show("chat", getmetatable(client:chat()).__index)
+            check("call", client:start("x"), "\(names(annotated["call"]))")
+            check("task", llm.spawn(function() end), "\(names(annotated["task"]))")
+            check("budget", llm.budget { tokens = 1 }, "\(names(annotated["budget"]))")
+            for name in ("\(names(try fields(of: nil)))"):gmatch("%w+") do assert(llm[name] ~= nil, name) end
+            """
+        let result = try MoonrillBinary.run(script: script, ["--mock"])
+        #expect(result.status == 0, "\(result.errorOutput)")
+        var found: [String: Set<String>] = [:]
+        for line in result.output.split(separator: "\n") {
+            let words = line.split(separator: " ").map(String.init)
+            found[words[0], default: []].insert(words[1])
+        }
+        #expect(found == annotated)
     }
 
-    @Test func combinatorsAgree() throws {
-        func text(_ path: String) throws -> String {
-            try String(contentsOfFile: MoonrillBinary.packageRoot + "/" + path, encoding: .utf8)
+    private func names(_ names: Set<String>?) -> String { (names ?? []).sorted().joined(separator: " ") }
+
+    /// The annotated functions by the name of their receiver.
+    private func functions(in text: String) throws -> [String: Set<String>] {
+        var found: [String: Set<String>] = [:]
+        for match in text.matches(of: /\nfunction (\w+)[:.](\w+)\(/) {
+            found[String(match.output.1), default: []].insert(String(match.output.2))
         }
-        let flow = try text("Sources/Script/Lua/flow.lua") + text("Sources/Script/Lua/parallel.lua")
-        let annotatedFlow = try text("types/flow.lua")
-        let pattern = /\nfunction (?:flow|parallel)\.(\w+)\(/
-        #expect(try names(in: annotatedFlow, pattern) == names(in: flow, pattern))
-        let parts = try #require(module.firstMatch(of: /local LATER = \{([^}]*)\}/))
-        let later = try names(in: String(parts.output.1), /(\w+) = true/)
-        let fields = try names(in: annotations, /\n---@field (\w+)[ ]/)
-        #expect(later.isSubset(of: fields))
+        return found
     }
 
     /// Whatever parks the task that calls it is marked, and nothing else is.
@@ -104,12 +123,11 @@ import Testing
         return names
     }
 
-    /// The fields annotated directly in a class.
-    private func fields(of name: String) throws -> Set<String> {
+    /// The fields annotated directly in the class `llm.NAME`, or in `llm`.
+    private func fields(of name: String?) throws -> Set<String> {
         let lines = annotations.split(separator: "\n", omittingEmptySubsequences: false)
-        let start = try #require(
-            lines.firstIndex { $0 == "---@class llm.\(name)" || $0.hasPrefix("---@class llm.\(name):") },
-            "no class llm.\(name)")
+        let head = "---@class llm" + (name.map { ".\($0)" } ?? "")
+        let start = try #require(lines.firstIndex { $0 == head || $0.hasPrefix(head + ":") }, "no \(head)")
         let body = lines[(start + 1)...].prefix { $0.hasPrefix("---@field ") }
         return try names(in: body.joined(separator: "\n"), /@field (\w+)/)
     }

@@ -46,33 +46,6 @@ private struct Seeded: RandomNumberGenerator {
         return events
     }
 
-    /// Whatever is held at a prefix stands at every later one: values that were closed stay, text only grows.
-    private func isContinued(_ earlier: JSONValue, by later: JSONValue) -> Bool {
-        switch (earlier, later) {
-        case (.string(let a), .string(let b)): b.hasPrefix(a) || b.utf8.starts(with: a.utf8)
-        case (.object(let a), .object(let b)):
-            a.allSatisfy { member in b[member.key].map { isContinued(member.value, by: $0) } ?? false }
-        case (.array(let a), .array(let b)): a.count <= b.count && zip(a, b).allSatisfy(isContinued)
-        default: earlier == later
-        }
-    }
-
-    @Test func everyPrefixIsConsistent() throws {
-        for document in Self.documents {
-            let whole = try JSONReader.value(document)
-            var reader = IncrementalJSONReader()
-            var before: JSONValue?
-            for scalar in document.unicodeScalars {
-                try reader.feed(String(scalar)) { _ in }
-                guard let partial = reader.partial else { continue }
-                if let before { #expect(isContinued(before, by: partial), "\(document)") }
-                #expect(isContinued(partial, by: whole), "\(document)")
-                before = partial
-            }
-            #expect(reader.isComplete && reader.value == whole && reader.partial == whole)
-        }
-    }
-
     @Test func everyCutGivesTheSameEvents() throws {
         for document in Self.documents {
             let whole = try events([document])

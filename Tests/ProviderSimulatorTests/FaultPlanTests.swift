@@ -43,7 +43,7 @@ import Testing
     @Test func keepsTheOrderOfParts() throws {
         let plan = try FaultPlan.parse("429:2@1.5, cut@4000")
         #expect(plan.faults.map(\.times) == [2, nil])
-        #expect(try FaultPlan.parse("").isEmpty)
+        #expect(try FaultPlan.parse("").faults.isEmpty)
     }
 
     @Test(arguments: [

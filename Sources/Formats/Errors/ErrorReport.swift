@@ -23,9 +23,6 @@ struct ErrorReport: Equatable {
     /// A quota of a day or more is used up: Google's `QuotaFailure` (google.rpc, "Rate limits" of the Gemini API).
     var isLongQuota = false
 
-    /// True if no member was found.
-    var isEmpty: Bool { message == nil && code == nil && type == nil && status == nil }
-
     /// Decodes a document. A value of unknown shape gives an empty report.
     init(_ value: JSONValue) { read(value, depth: 0) }
 

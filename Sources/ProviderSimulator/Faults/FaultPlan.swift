@@ -13,9 +13,6 @@ package struct FaultPlan: Sendable, Equatable {
     /// The given faults; none by default.
     package init(_ faults: [Fault] = []) { self.faults = faults }
 
-    /// True if there are no faults.
-    package var isEmpty: Bool { faults.isEmpty }
-
     /// Reads a plan. An empty string is an empty plan.
     /// - Throws: a `FaultPlanError` that names the invalid part.
     package static func parse(_ text: String) throws(FaultPlanError) -> FaultPlan {
