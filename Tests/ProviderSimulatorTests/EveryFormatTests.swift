@@ -35,15 +35,15 @@ struct EveryFormat: Sendable, CustomTestStringConvertible {
             type: OpenAIResponsesExchange.self, testDescription: "responses", framesBeforeText: 5, textFrame: 6,
             textPlace: 2500, beat: ": keepalive\n\n", takesStops: false),
         EveryFormat(
-            type: GeminiContentExchange.self, testDescription: "gemini", beat: "\r\n", saysQuota: false),
+            type: GeminiExchange.self, testDescription: "gemini", beat: "\r\n", saysQuota: false),
         EveryFormat(
-            type: GeminiContentExchange.self, testDescription: "gemini, as an array",
-            path: GeminiContentExchange.arrayPath,
+            type: GeminiExchange.self, testDescription: "gemini, as an array",
+            path: GeminiExchange.arrayPath,
             beat: "\r\n", saysQuota: false),
-        EveryFormat(type: TextGenerationExchange.self, testDescription: "tgi", beat: ":\n\n"),
-        EveryFormat(type: OllamaChatExchange.self, testDescription: "ollama", beat: "\n\n"),
+        EveryFormat(type: TGIExchange.self, testDescription: "tgi", beat: ":\n\n"),
+        EveryFormat(type: OllamaExchange.self, testDescription: "ollama", beat: "\n\n"),
         EveryFormat(
-            type: CohereChatExchange.self, testDescription: "cohere", streamError: .provider, framesBeforeText: 3,
+            type: CohereExchange.self, testDescription: "cohere", streamError: .provider, framesBeforeText: 3,
             beat: ": keep-alive\n\n"),
     ]
 }

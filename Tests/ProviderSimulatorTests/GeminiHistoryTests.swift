@@ -41,7 +41,7 @@ private func send(_ server: SimulatorServer, _ contents: [JSONValue]) throws -> 
     try Exchange(server, body: JSONWriter.bytes(["contents": .array(contents)]))
 }
 
-@Suite struct GeminiConversationTests {
+@Suite struct GeminiHistoryTests {
     /// A call is signed, or the end of a text; what was signed must come back as it was.
     @Test(arguments: ["What is the weather in Oslo?", "Explain wind"], [false, true])
     func whatWasSignedMustNotChange(prompt: String, streams: Bool) throws {

@@ -7,13 +7,13 @@ import JSON
 import ProviderSimulator
 import Testing
 
-enum TextGenerationExchange: ExchangeFormat {
+enum TGIExchange: ExchangeFormat {
     static let dialect: WireFormat = WireFormat.tgi
     static let path = "/generate_stream"
     static let quirks = Quirks(continuation: .prefill)
 }
 
-private typealias Exchange = FormatExchange<TextGenerationExchange>
+private typealias Exchange = FormatExchange<TGIExchange>
 
 private func ask(
     _ server: SimulatorServer, _ messages: [JSONValue], _ parameters: JSONObject = [:], fault: String? = nil,
@@ -27,7 +27,7 @@ private func raw(_ server: SimulatorServer, _ path: String, _ body: String) thro
     try Exchange(server, body: Array(body.utf8), path: path)
 }
 
-@Suite struct TextGenerationTests {
+@Suite struct TGITests {
     /// What is said depends on the conversation, not on the format in which it is asked for.
     @Test(arguments: ["Explain tides", "解释潮汐", "Tell me a joke 👩‍👩‍👧"]) func saysWhatChatCompletionsSay(prompt: String)
         throws

@@ -7,17 +7,17 @@ import JSON
 import ProviderSimulator
 import Testing
 
-enum GeminiContentExchange: ExchangeFormat {
+enum GeminiExchange: ExchangeFormat {
     static let dialect: WireFormat = WireFormat.gemini
     /// Where the answer is one array.
     static let arrayPath = "/v1beta/models/moonrill-chat:streamGenerateContent"
     static let path = "/v1beta/models/moonrill-chat:streamGenerateContent?alt=sse"
 }
 
-private typealias Exchange = FormatExchange<GeminiContentExchange>
+private typealias Exchange = FormatExchange<GeminiExchange>
 
 private func raw(
-    _ server: SimulatorServer, _ body: String, path: String = GeminiContentExchange.path, fault: String? = nil
+    _ server: SimulatorServer, _ body: String, path: String = GeminiExchange.path, fault: String? = nil
 )
     throws
     -> Exchange
@@ -29,7 +29,7 @@ private func hi(_ prompt: String = "Hi") -> String {
     #"{"contents":[{"role":"user","parts":[{"text":"\#(prompt)"}]}]}"#
 }
 
-@Suite struct GeminiContentTests {
+@Suite struct GeminiTests {
     /// What is said depends on the conversation, not on the format in which it is asked for.
     @Test(arguments: ["Explain tides", "解释潮汐", "Tell me a joke 👩‍👩‍👧"], ["moonrill-chat", "moonrill-reasoner"])
     func saysWhatChatCompletionsSay(prompt: String, model: String) throws {
@@ -207,7 +207,7 @@ private func hi(_ prompt: String = "Hi") -> String {
         let reply = try withServer { try Exchange($0, [user("Hi")], fault: fault) }
         // The exchange hands no header on: the wait stands in the body.
         #expect(reply.error != nil && reply.error?.retryAfter == retryAfter)
-        let list = try withServer { try raw($0, hi(), path: GeminiContentExchange.arrayPath, fault: fault) }
+        let list = try withServer { try raw($0, hi(), path: GeminiExchange.arrayPath, fault: fault) }
         #expect(list.error == reply.error && list.response.text == "[\(reply.response.text)]")
     }
 
@@ -235,7 +235,7 @@ private func hi(_ prompt: String = "Hi") -> String {
         }
     }
 
-    @Test(arguments: [GeminiContentExchange.path, GeminiContentExchange.arrayPath])
+    @Test(arguments: [GeminiExchange.path, GeminiExchange.arrayPath])
     func endsThatAreMissing(path: String) throws {
         try withServer { server in
             func poem(_ fault: String? = nil) throws -> Exchange {

@@ -7,19 +7,19 @@ import JSON
 import ProviderSimulator
 import Testing
 
-enum OllamaChatExchange: ExchangeFormat {
+enum OllamaExchange: ExchangeFormat {
     static let dialect: WireFormat = WireFormat.ollama
     static let path = "/api/chat"
     static let quirks = Quirks(continuation: .prefill)
 }
 
-private typealias Exchange = FormatExchange<OllamaChatExchange>
+private typealias Exchange = FormatExchange<OllamaExchange>
 
 private func raw(_ server: SimulatorServer, _ body: String) throws -> Exchange {
     try Exchange(server, body: Array(body.utf8))
 }
 
-@Suite struct OllamaChatTests {
+@Suite struct OllamaTests {
     /// What is said depends on the conversation, not on the format in which it is asked for.
     @Test(arguments: ["Explain tides", "解释潮汐", "Tell me a joke 👩‍👩‍👧"], ["moonrill-chat", "moonrill-reasoner"])
     func saysWhatChatCompletionsSay(prompt: String, model: String) throws {

@@ -7,12 +7,12 @@ import JSON
 import ProviderSimulator
 import Testing
 
-enum CohereChatExchange: ExchangeFormat {
+enum CohereExchange: ExchangeFormat {
     static let dialect: WireFormat = WireFormat.cohere
     static let path = "/v2/chat"
 }
 
-private typealias Exchange = FormatExchange<CohereChatExchange>
+private typealias Exchange = FormatExchange<CohereExchange>
 
 private func ask(
     _ server: SimulatorServer, _ messages: [JSONValue], _ parameters: JSONObject = [:], model: String = "moonrill-chat",
@@ -27,7 +27,7 @@ private func raw(_ server: SimulatorServer, _ body: String, path: String = "/v2/
 
 private func plan(_ exchange: Exchange) -> String? { exchange.message["native"]?["tool_plan"]?.string }
 
-@Suite struct CohereChatTests {
+@Suite struct CohereTests {
     /// What is said depends on the conversation, not on the format in which it is asked for.
     @Test(arguments: ["Explain tides", "解释潮汐", "Tell me a joke 👩‍👩‍👧"], ["moonrill-chat", "moonrill-reasoner"])
     func saysWhatChatCompletionsSay(prompt: String, model: String) throws {
