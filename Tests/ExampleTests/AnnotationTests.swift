@@ -1,64 +1,18 @@
-// types/ against what scripts find: functions, and the fields of the runtime's tables. Options: OptionCatalogTests.
+// types/ against the functions that scripts find. Options: OptionCatalogTests. Fields: AnnotatedTableTests.
 
 import Foundation
 import Support
 import Testing
 
 @Suite struct AnnotationTests {
-    private let tables: String
     private let annotations: String
 
     init() throws {
-        tables = try Self.text("Sources/Script/Values/ReplyTables.swift")
         annotations = try Self.text("types/llm.lua")
     }
 
     private static func text(_ path: String) throws -> String {
         try String(contentsOfFile: MoonrillBinary.packageRoot + "/" + path, encoding: .utf8)
-    }
-
-    /// What the runtime sets on the tables that scripts get.
-    @Test(arguments: [
-        ("push(_ reply: Reply", ["reply", "timing"]), ("push(_ call: ToolCall", ["tool_call"]),
-        ("push(_ usage: Usage", ["usage"]), ("push(_ failure: RequestFailure", ["error"]),
-        ("push(_ position: Position", ["position"]), ("setMembers(of info: RetryInfo", ["retry_info"]),
-        ("setMembers(of info: ResetInfo", ["reset_info"]), ("setMembers(of info: WaitInfo", ["wait_info"]),
-    ])
-    func resultsAgree(_ function: String, _ classes: [String]) throws {
-        var annotated: Set<String> = []
-        for name in classes { annotated.formUnion(try fields(of: name)) }
-        let added = classes.first.flatMap { Self.addedInLua[$0] } ?? []
-        #expect(try keys(setBy: function).union(added) == annotated)
-    }
-
-    /// What the modules in Lua set on replies and errors, beside the runtime.
-    private static let addedInLua: [String: Set<String>] = [
-        "reply": ["value", "rounds", "messages", "usages", "deferred"],
-        "error": ["path", "text", "step", "others", "errors", "messages"],
-    ]
-
-    @Test(arguments: [("reply", "reply"), ("error", "err")])
-    func fieldsAddedInLuaAreThere(_ name: String, _ variable: String) throws {
-        let folder = MoonrillBinary.packageRoot + "/Sources/Script/Lua/"
-        let modules = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".lua") }
-            .map { try String(contentsOfFile: folder + $0, encoding: .utf8) }.joined()
-        for field in try #require(Self.addedInLua[name]) {
-            let isSet = modules.contains("\(variable).\(field)") || modules.contains("\(field) = ")
-            #expect(isSet, "nothing sets \(name).\(field)")
-        }
-    }
-
-    @Test func eventsAgree() throws {
-        let members = try ["retry_info", "reset_info", "wait_info"].reduce(into: Set<String>()) {
-            $0.formUnion(try fields(of: $1))
-        }
-        // A chunk goes to on_chunk as it is, never to a script as an event.
-        let keys = try keys(setBy: "push(_ event: ChatEvent").subtracting(["raw"])
-        #expect(try fields(of: "event") == keys.union(members).union(["type"]))
-        let types = Set(tables.matches(of: /set\(type: "(\w+)"\)/).map { String($0.output.1) })
-        let line = try #require(annotations.firstMatch(of: /@field type ("start".*)/))
-        let annotated = Set(line.output.1.matches(of: /"(\w+)"/).map { String($0.output.1) })
-        #expect(types.subtracting(["chunk"]) == annotated)
     }
 
     /// What a script finds is what is annotated, both ways.
@@ -130,13 +84,5 @@ import Testing
         let start = try #require(lines.firstIndex { $0 == head || $0.hasPrefix(head + ":") }, "no \(head)")
         let body = lines[(start + 1)...].prefix { $0.hasPrefix("---@field ") }
         return try names(in: body.joined(separator: "\n"), /@field (\w+)/)
-    }
-
-    /// The keys that a function of ReplyTables.swift sets; names that begin with _ are the library's own.
-    private func keys(setBy function: String) throws -> Set<String> {
-        let start = try #require(tables.range(of: "func \(function)"), "ReplyTables.swift has no \(function)")
-        let end = try #require(tables.range(of: "\n    }\n", range: start.upperBound..<tables.endIndex))
-        let body = String(tables[start.upperBound..<end.lowerBound])
-        return try names(in: body, /(?:set|setField)\("(\w+)"/).filter { !$0.hasPrefix("_") }
     }
 }
