@@ -34,9 +34,11 @@ public final class ChildServer {
             return
         }
         // The kernel's table may skip a line while other tests open and close sockets: read until ours appears.
-        let deadline = Date.now + 60
-        var found: Int?
+        let deadline = Date.now + 300
+        var found = try Self.listeningPort(of: process.processIdentifier)
         while found == nil, Date.now < deadline {
+            // Other tests need the processor to get on.
+            usleep(20_000)
             found = try Self.listeningPort(of: process.processIdentifier)
         }
         guard let found else {
@@ -77,14 +79,30 @@ public final class ChildServer {
         let links = files.compactMap {
             try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/fd/\($0)")
         }
-        let table = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
-        for line in table.split(separator: "\n").dropFirst() {
-            let fields = line.split(separator: " ")
-            guard fields.count > 9, fields[3] == "0A", links.contains("socket:[\(fields[9])]") else { continue }
+        let table = try contents(ofKernelTable: "/proc/net/tcp")
+        // Listening sockets come first in the table; hundreds of closed ones may follow.
+        for line in table.split(separator: "\n", maxSplits: 1000).dropFirst() {
+            let fields = line.split(separator: " ", maxSplits: 10)
+            guard fields.count > 9, fields[3] == "0A" else { break }
+            guard links.contains("socket:[\(fields[9])]") else { continue }
             guard let port = fields[1].split(separator: ":").last.flatMap({ Int($0, radix: 16) }) else { continue }
             return port
         }
         return nil
+    }
+
+    /// The text of a file in /proc. Foundation stops at the first short read, and a table comes in several.
+    private static func contents(ofKernelTable path: String) throws -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure("\(path): errno \(errno)") }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+            bytes += buffer[..<count]
+        }
     }
 
     /// A server that did not start.
