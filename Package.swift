@@ -39,14 +39,15 @@ let package = Package(
         // Bytes -> frames -> events.
         .target(
             name: "Base",
-            dependencies: ["CFrameMatch", "CSimdJSON", .product(name: "HeapModule", package: "swift-collections")],
+            dependencies: ["CSimdJSON", .product(name: "HeapModule", package: "swift-collections")],
             swiftSettings: settings),
-        .target(name: "JSON", dependencies: ["Base", "CFrameMatch", "CSimdJSON"], swiftSettings: settings),
+        .target(name: "JSON", dependencies: ["Base", "CSimdJSON"], swiftSettings: settings),
         .target(name: "JSONSchema", dependencies: ["Base", "JSON"], swiftSettings: settings),
         .target(name: "HTTP", dependencies: ["Base", "JSON"], swiftSettings: settings),
         .target(name: "Chat", dependencies: ["Base", "JSON", "HTTP"], swiftSettings: settings),
         .target(
-            name: "Formats", dependencies: ["Base", "JSON", "JSONSchema", "HTTP", "Chat"], swiftSettings: settings),
+            name: "Formats", dependencies: ["CFrameMatch", "Base", "JSON", "JSONSchema", "HTTP", "Chat"],
+            swiftSettings: settings),
         .target(
             name: "Providers", dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats"], swiftSettings: settings),
 

@@ -2,7 +2,6 @@
 // 258-byte events takes 13 ms of CPU with memchr, and 40 ms with a Swift loop that only compares each byte (release
 // build).
 
-internal import CFrameMatch
 internal import CSimdJSON
 internal import Glibc
 
@@ -34,27 +33,6 @@ extension Span where Element == UInt8 {
         }
     }
 
-    /// Closing quote of the JSON string whose content begins at `start`, and whether it has escapes. Nil if the
-    /// string does not end, or holds a control character (RFC 8259 section 7).
-    package func endOfString(from start: Int) -> (quote: Int, hasEscapes: Bool)? {
-        var hasEscapes = false
-        let end = withUnsafeBufferPointer { cfm_string_end($0.baseAddress, $0.count, start, &hasEscapes) }
-        return end < 0 ? nil : (end, hasEscapes)
-    }
-
-    /// Natural number in JSON notation at `start`, and its end. Reads at most 18 digits, which cannot overflow.
-    package func natural(from start: Int) -> (value: Int64, end: Int)? {
-        var value: Int64 = 0
-        let end = withUnsafeBufferPointer { cfm_natural_end($0.baseAddress, $0.count, start, &value) }
-        return end < 0 ? nil : (value, end)
-    }
-
-    /// End of the JSON number that begins at `start` (RFC 8259 section 6).
-    package func endOfNumber(from start: Int) -> Int? {
-        let end = withUnsafeBufferPointer { cfm_number_end($0.baseAddress, $0.count, start) }
-        return end < 0 ? nil : end
-    }
-
     /// Whether the bytes are valid UTF-8.
     package var isUTF8: Bool { withUnsafeBufferPointer { csj_is_utf8($0.baseAddress, $0.count) } }
 
@@ -75,36 +53,6 @@ extension Span where Element == UInt8 {
                 index += 1
             }
             return seen & 0x8080_8080_8080_8080 == 0
-        }
-    }
-
-    /// Calls `body` with the decoded content of a JSON string literal without its quotes (RFC 8259 section 7).
-    /// Returns false without a call for an invalid escape or a surrogate half; the reader reports those.
-    package func withUnescaped(_ body: (Span<UInt8>) -> Void) -> Bool {
-        // Small buffers live on the stack.
-        withUnsafeBufferPointer { input in
-            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: input.count) { output in
-                guard let source = input.baseAddress, let target = output.baseAddress else { return true }
-                var read = 0
-                var written = 0
-                while read < input.count {
-                    let rest = input.count - read
-                    let found = memchr(source + read, Int32(UInt8(ascii: "\\")), rest)
-                    let run = found.map { UnsafeRawPointer($0) - UnsafeRawPointer(source + read) } ?? rest
-                    memcpy(target + written, source + read, run)
-                    read += run + 1
-                    written += run
-                    guard found != nil else { break }
-                    guard let scalar = input.escape(at: &read) else { return false }
-                    // An escape is longer than its character.
-                    for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter {
-                        target[written] = byte
-                        written += 1
-                    }
-                }
-                body(UnsafeBufferPointer(rebasing: UnsafeBufferPointer(output)[..<written]).span)
-                return true
-            }
         }
     }
 
@@ -148,44 +96,6 @@ extension String {
             self = String(copying: UTF8Span(unchecked: bytes))
         } else {
             self = bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
-        }
-    }
-
-    /// Decodes the content of a JSON string literal. Nil as in ``Span/withUnescaped(_:)``.
-    package init?(unescaping literal: Span<UInt8>) {
-        var text = ""
-        guard literal.withUnescaped({ text = String(decoding: $0) }) else { return nil }
-        self = text
-    }
-}
-
-extension UnsafeBufferPointer<UInt8> {
-    /// Character of the escape whose letter is at `place`; nil for a surrogate.
-    fileprivate func escape(at place: inout Int) -> Unicode.Scalar? {
-        guard place < count else { return nil }
-        let name = self[place]
-        place += 1
-        switch name {
-        case UInt8(ascii: "n"): return "\n"
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(name)
-        case UInt8(ascii: "t"): return "\t"
-        case UInt8(ascii: "r"): return "\r"
-        case UInt8(ascii: "b"): return "\u{8}"
-        case UInt8(ascii: "f"): return "\u{C}"
-        case UInt8(ascii: "u"):
-            guard count - place >= 4 else { return nil }
-            var code: UInt16 = 0
-            for digit in self[place..<place + 4] {
-                switch digit {
-                case UInt8(ascii: "0")...UInt8(ascii: "9"): code = code << 4 | UInt16(digit & 0x0F)
-                case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"):
-                    code = code << 4 | UInt16(digit & 0x0F + 9)
-                default: return nil
-                }
-            }
-            place += 4
-            return Unicode.Scalar(code)
-        default: return nil
         }
     }
 }

@@ -55,14 +55,6 @@ public struct TextBatch: Sendable {
         }
     }
 
-    /// The same pieces as another kind.
-    package func of(_ kind: Kind) -> TextBatch {
-        switch storage {
-        case .text(let piece), .reasoning(let piece): TextBatch(piece, kind)
-        case .many(_, let bytes, let ends): TextBatch(bytes: bytes, ends: ends, kind)
-        }
-    }
-
     /// A batch of one piece of reasoning.
     public static func reasoning(_ piece: String) -> TextBatch { TextBatch(piece, .reasoning) }
 

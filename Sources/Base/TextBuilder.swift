@@ -3,7 +3,7 @@
 // that shows it, and all of it is put together once.
 
 /// Text that grows at its end.
-package struct TextBuilder: Sendable {
+package struct TextBuilder: Sendable, Equatable {
     /// Bytes that are held together before a piece of the list is made of them.
     private static let chunk = 4096
     /// The shortest batch that is held as it came, in bytes: each costs an entry of the list.

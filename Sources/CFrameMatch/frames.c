@@ -300,11 +300,17 @@ static inline size_t copy_string(const uint8_t *bytes, size_t length, size_t at,
     return none;
 }
 
-// The first gap that is a text is copied to `text`, unless that is NULL. Made anew where it is called: the loop over the
-// frames keeps what it asks for in registers.
+// What a frame holds: where its text begins, the counters (-1 where the pattern has none), where it ends.
+struct match {
+    size_t text;
+    int64_t counts[CFM_MOST_COUNTS];
+    size_t end;
+};
+
+// Copies the text to `text`. Inlined, so that the loop over the frames keeps the pattern in registers.
 __attribute__((always_inline)) static inline bool match_at(
     const cfm_pattern *pattern, const struct cut *cut, const uint8_t *bytes, size_t length, size_t at,
-    struct text *text, cfm_match *match
+    struct text *text, struct match *match
 ) {
     for (size_t i = 0; i < cut->gap_count; i++) {
         size_t count = cut->gaps[i].count;
@@ -313,10 +319,9 @@ __attribute__((always_inline)) static inline bool match_at(
         size_t end;
         switch (cut->gaps[i].filling) {
         case CFM_TEXT:
-            end = text ? copy_string(bytes, length, at, text) : string_end(bytes, length, at, &match->has_escapes);
+            end = copy_string(bytes, length, at, text);
             if (end == at) return false;
             match->text = at;
-            match->text_end = end;
             break;
         case CFM_COUNT: end = natural_end(bytes, length, at, &match->counts[cut->gaps[i].index]); break;
         case CFM_STRING: end = sound_string_end(bytes, length, at); break;
@@ -329,23 +334,11 @@ __attribute__((always_inline)) static inline bool match_at(
     return match->end != none;
 }
 
-static inline void begin(cfm_match *match) {
-    match->has_escapes = false;
-    for (int i = 0; i < CFM_MOST_COUNTS; i++) match->counts[i] = -1;
-}
-
-bool cfm_match_at(const cfm_pattern *pattern, const uint8_t *bytes, size_t length, size_t at, cfm_match *match) {
-    begin(match);
-    if (at > length || pattern->gap_count > CFM_MOST_GAPS) return false;
-    const struct cut pieces = cut(pattern);
-    return match_at(pattern, &pieces, bytes, length, at, NULL, match);
-}
-
 size_t cfm_read(
     const cfm_pattern *pattern, const uint8_t *bytes, size_t length, size_t at, size_t longest, cfm_run *run
 ) {
-    cfm_match match;
-    begin(&match);
+    struct match match;
+    for (int i = 0; i < CFM_MOST_COUNTS; i++) match.counts[i] = -1;
     if (pattern->gap_count > CFM_MOST_GAPS) return at;
     const struct cut pieces = cut(pattern);
     while (at < length && run->count < run->most) {

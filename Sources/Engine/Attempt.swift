@@ -160,7 +160,7 @@ final class Attempt {
             try reader.feed(bytes) { (kind, name, payload) throws(AttemptError) in
                 try self.frame(kind, name: name, payload: payload, now: now)
             } _: { (chunk, place) in
-                self.repeats(chunk, behind: place, now: now)
+                self.fastForward(chunk, behind: place, now: now)
             }
         } catch {
             return stopped(by: error)
@@ -273,28 +273,20 @@ final class Attempt {
     private static let emptyStream = AttemptError(
         .truncated, "empty stream: it ended without text, finish reason and token counts", retry: .backoff)
 
-    /// Fewer pieces than this cost less one by one.
-    private static let shortestBatch = 4
-
-    /// Fast-forwards over frames that repeat the one before.
+    /// Fast-forwards over the frames behind the one just decoded that are like it.
     /// - Returns: the end of the last of them.
-    private func repeats(_ chunk: borrowing Span<UInt8>, behind place: FramePlace, now: Double) -> Int {
+    private func fastForward(_ chunk: borrowing Span<UInt8>, behind place: FramePlace, now: Double) -> Int {
         guard let owner, !owner.spec.wantsChunks, context.observer == nil, !isDone, reported == nil,
             !decoder.hasCleanEnd
         else {
             return place.frame.upperBound
         }
         if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
-        guard let (run, end) = decoder.repeats(chunk, behind: place, into: &scratch) else {
-            return place.frame.upperBound
+        guard let end = decoder.fastForward(chunk, behind: place, into: &scratch) else { return place.frame.upperBound }
+        for event in scratch {
+            if case .text(let batch) = event { position.events += batch.count }
+            owner.accept(event, from: self, now: now)
         }
-        position.events += run.count
-        if run.count < Self.shortestBatch {
-            for piece in run { owner.accept(.text(TextBatch(piece, run.kind)), from: self, now: now) }
-        } else {
-            owner.accept(.text(run), from: self, now: now)
-        }
-        for event in scratch { owner.accept(event, from: self, now: now) }
         return end
     }
 

@@ -104,8 +104,10 @@ final class Request {
         switch event {
         case .text(let batch):
             machine.output(now: now)
+            transcript.receive(batch)
             guard seam != nil || tags != nil else { return deliver(batch) }
             for piece in batch { deliver(piece, batch.kind) }
+        case .block(let number): transcript.begin(block: number)
         case .start:
             let summary = attempt.decoder.summary
             push(
@@ -291,9 +293,9 @@ final class Request {
 
     private func reply(_ attempt: Attempt?, isPartial: Bool, now: Double) -> Reply {
         let summary = attempt?.decoder.summary ?? ReplySummary()
-        let (text, reasoning) = (transcript.text, transcript.reasoning)
+        let text = transcript.reply
         return Reply(
-            text: text, reasoning: reasoning, toolCalls: isPartial ? [] : summary.toolCalls,
+            text: text.text, reasoning: text.reasoning, toolCalls: isPartial ? [] : summary.toolCalls,
             nativeCalls: isPartial ? [] : summary.nativeCalls.map { secrets.scrub($0) },
             finishReason: isPartial ? nil : summary.finishReason ?? .other,
             finishReasonRaw: summary.finishReasonRaw.map(secrets.scrub),
@@ -304,17 +306,14 @@ final class Request {
             attempts: machine.attempts, firstTokenTime: machine.firstOutputAt.map { $0 - machine.startedAt },
             totalTime: now - machine.startedAt,
             serverTimings: summary.timings,
-            message: message(attempt, isPartial: isPartial, text: text, reasoning: reasoning),
+            message: message(attempt, isPartial: isPartial, text),
             refusal: summary.refusal, finishMessage: summary.finishMessage.map(secrets.scrub))
     }
 
-    private func message(_ attempt: Attempt?, isPartial: Bool, text: String, reasoning: String) -> JSONValue {
-        guard let decoder = attempt?.decoder else { return ["role": "assistant", "content": .string(text)] }
-        let message =
-            isPartial
-            ? decoder.partialMessage(text: text, reasoning: reasoning)
-            : decoder.assistantMessage(text: text, reasoning: reasoning)
-        return secrets.scrub(message: message, words: [text, reasoning])
+    private func message(_ attempt: Attempt?, isPartial: Bool, _ text: ReplyText) -> JSONValue {
+        guard let decoder = attempt?.decoder else { return ["role": "assistant", "content": .string(text.text)] }
+        let message = isPartial ? decoder.partialMessage(text) : decoder.assistantMessage(text)
+        return secrets.scrub(message: message, words: [text.text, text.reasoning])
     }
 
     private func failure(_ fault: AttemptError, note: String?, attempts: Int? = nil, now: Double) -> RequestFailure {

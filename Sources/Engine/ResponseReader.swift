@@ -11,8 +11,8 @@ internal import JSON
 struct ResponseReader {
     /// Takes a frame: its kind, its SSE event name, its payload.
     typealias Sink = (FrameKind, String, borrowing Span<UInt8>) throws(AttemptError) -> Void
-    /// Reads frames that repeat the last one: see ``StreamDecoder/repeats(_:behind:into:_:)``.
-    typealias Skim = (borrowing Span<UInt8>, FramePlace) -> Int
+    /// See ``StreamDecoder/fastForward(_:behind:into:)``.
+    typealias FastForward = (borrowing Span<UInt8>, FramePlace) -> Int
 
     private enum Mode {
         case sniffing(BodySniffer)
@@ -44,11 +44,11 @@ struct ResponseReader {
 
     /// Cuts the next bytes into frames.
     /// - Throws: what the sink throws, or a fault of kind `protocol` for a body that is no stream.
-    mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ skim: Skim) throws(AttemptError) {
+    mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ fastForward: FastForward) throws(AttemptError) {
         if !hasFrames, sample.count < 2 * Self.sampleLength {
             sample.append(copying: bytes.extracting(first: 2 * Self.sampleLength - sample.count))
         }
-        guard case .sniffing(var sniffer) = mode else { return try cut(bytes, sink, skim) }
+        guard case .sniffing(var sniffer) = mode else { return try cut(bytes, sink, fastForward) }
         mode = .sniffing(BodySniffer(framing: framing))
         switch sniffer.feed(bytes, isWholeJSON: { Self.isWholeJSON([UInt8](copying: $0)) }) {
         case .undecided:
@@ -61,13 +61,13 @@ struct ResponseReader {
             throw AttemptError(.protocol, "the body is compressed (gzip), though compression was not asked for")
         case .stream(.serverSentEvents):
             mode = .events(SSEParser(maxEventBytes: maxEventBytes))
-            try cut(sniffer.held.span, sink, skim)
+            try cut(sniffer.held.span, sink, fastForward)
         case .stream(.newlineDelimitedJSON):
             mode = .lines(NDJSONParser(maxLineBytes: maxEventBytes))
-            try cut(sniffer.held.span, sink, skim)
+            try cut(sniffer.held.span, sink, fastForward)
         case .stream(.jsonArray):
             mode = .elements(JSONArrayParser(maxElementBytes: maxEventBytes))
-            try cut(sniffer.held.span, sink, skim)
+            try cut(sniffer.held.span, sink, fastForward)
         }
     }
 
@@ -76,7 +76,9 @@ struct ResponseReader {
         if case .sniffing(let sniffer) = mode { !sniffer.isDocument } else { false }
     }
 
-    private mutating func cut(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ skim: Skim) throws(AttemptError) {
+    private mutating func cut(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ fastForward: FastForward)
+        throws(AttemptError)
+    {
         var sawFrame = hasFrames
         var sawStray = hasStrays
         do throws(FramingError<AttemptError>) {
@@ -88,8 +90,8 @@ struct ResponseReader {
                 try parser.feed(bytes) { (frame, payload) throws(AttemptError) in
                     if frame.kind == .stray { sawStray = true } else { sawFrame = true }
                     try sink(FrameKind(frame.kind), frame.name, payload)
-                } skim: {
-                    skim($0, $1)
+                } fastForward: {
+                    fastForward($0, $1)
                 }
             case .lines(var parser):
                 mode = .sniffing(BodySniffer(framing: framing))
@@ -97,8 +99,8 @@ struct ResponseReader {
                 try parser.feed(bytes) { (payload) throws(AttemptError) in
                     sawFrame = true
                     try sink(.data, "", payload)
-                } skim: {
-                    skim($0, $1)
+                } fastForward: {
+                    fastForward($0, $1)
                 }
             case .elements(var parser):
                 mode = .sniffing(BodySniffer(framing: framing))

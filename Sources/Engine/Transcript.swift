@@ -3,6 +3,7 @@
 
 internal import Base
 internal import Chat
+internal import Formats
 internal import JSON
 
 /// Text and reasoning of a reply as they grow.
@@ -11,6 +12,11 @@ struct Transcript {
     private var thought = TextBuilder()
     /// Output tokens of earlier attempts that this one continues, estimated.
     private var carriedTokens = 0
+    /// Which block of the last attempt's message the text belongs to.
+    private var blocks = TextBlocks()
+    /// How many bytes at the ends of both the reader does not have.
+    private var textCut = 0
+    private var reasoningCut = 0
     /// The output that a `reset` has voided, for as long as the reader may not have seen that `reset`.
     private var voided: (spoken: TextBuilder, thought: TextBuilder)?
 
@@ -19,6 +25,18 @@ struct Transcript {
     var hasText: Bool { !spoken.isEmpty }
     var hasReasoning: Bool { !thought.isEmpty }
 
+    /// The reply's text, for the decoder of the last attempt.
+    var reply: ReplyText {
+        blocks.reply(text: text, reasoning: reasoning, textCut: textCut, reasoningCut: reasoningCut)
+    }
+
+    /// The text that follows belongs to that block.
+    mutating func begin(block: Int) { blocks.begin(block) }
+
+    /// Takes note of text as the decoder emits it.
+    mutating func receive(_ batch: TextBatch) { blocks.add(batch) }
+
+    /// Adds text as the reader gets it.
     mutating func append(_ batch: TextBatch) {
         switch batch.kind {
         case .text: spoken.append(batch)
@@ -31,6 +49,7 @@ struct Transcript {
         spoken = TextBuilder()
         thought = TextBuilder()
         carriedTokens = 0
+        blocks = TextBlocks()
     }
 
     /// Begins anew; a `reset` tells the reader.
@@ -43,7 +62,10 @@ struct Transcript {
     mutating func forgetVoided() { voided = nil }
 
     /// An attempt was cut; the next one goes on from here.
-    mutating func carry() { carriedTokens = guessedTokens }
+    mutating func carry() {
+        carriedTokens = guessedTokens
+        blocks = TextBlocks()
+    }
 
     private var guessedTokens: Int {
         Int(estimatedTokens(in: spoken.bytes).rounded(.up)) + Int(estimatedTokens(in: thought.bytes).rounded(.up))
@@ -59,10 +81,12 @@ struct Transcript {
         var reasoningBytes = unseen.reasoningBytes
         if isResetWaiting || unseen.spansReset, let old = voided {
             (spoken, thought) = old
+            blocks = TextBlocks()
         } else {
             textBytes += waiting.textBytes
             reasoningBytes += waiting.reasoningBytes
         }
+        (textCut, reasoningCut) = (min(textBytes, spoken.count), min(reasoningBytes, thought.count))
         spoken.removeLast(textBytes)
         thought.removeLast(reasoningBytes)
     }

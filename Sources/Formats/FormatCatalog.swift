@@ -18,47 +18,47 @@ extension WireFormat {
     /// (https://platform.openai.com/docs/api-reference/chat).
     package static let openAIChat = WireFormat(
         name: "openai", framing: .serverSentEvents, fields: .openAIChat, encode: OpenAIChatRequestEncoder.encode,
-        decoder: OpenAIChatDecoder.init(reader:), server: .openAIChat)
+        decoder: { TemplateDecoder(OpenAIChatDecoder(reader: $0)) }, server: .openAIChat)
 
     /// OpenAI's Responses (https://platform.openai.com/docs/api-reference/responses, streams:
     /// https://platform.openai.com/docs/api-reference/responses-streaming).
     package static let openAIResponses = WireFormat(
         name: "responses", framing: .serverSentEvents, fields: .openAIResponses,
-        encode: OpenAIResponsesRequestEncoder.encode, decoder: OpenAIResponsesDecoder.init(reader:),
+        encode: OpenAIResponsesRequestEncoder.encode, decoder: { TemplateDecoder(OpenAIResponsesDecoder(reader: $0)) },
         server: ServerCoders(requests: OpenAIResponsesRequestDecoder()) { _ in OpenAIResponsesReplyEncoder() })
 
     /// Anthropic's Messages (https://docs.anthropic.com/en/api/messages, .../messages-streaming).
     package static let anthropicMessages = WireFormat(
         name: "anthropic", framing: .serverSentEvents, fields: .anthropicMessages,
         encode: AnthropicMessagesRequestEncoder.encode, resume: AnthropicMessagesRequestEncoder.resumed,
-        decoder: AnthropicMessagesDecoder.init(reader:),
+        decoder: { TemplateDecoder(AnthropicMessagesDecoder(reader: $0)) },
         server: ServerCoders(requests: AnthropicMessagesRequestDecoder()) { _ in AnthropicMessagesReplyEncoder() })
 
     /// Gemini's `streamGenerateContent` (https://ai.google.dev/api/generate-content), by events or in one growing JSON
     /// array. Vertex AI's is the same (https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference).
     package static let gemini = WireFormat(
         name: "gemini", framing: .serverSentEvents, streamsArrays: true, fields: .gemini,
-        encode: GeminiRequestEncoder.encode, decoder: GeminiDecoder.init(reader:),
+        encode: GeminiRequestEncoder.encode, decoder: { TemplateDecoder(GeminiDecoder(reader: $0)) },
         server: ServerCoders(requests: GeminiRequestDecoder()) { GeminiReplyEncoder(isArray: $0 == .jsonArray) })
 
     /// TGI's `/generate_stream` (https://huggingface.co/docs/text-generation-inference/reference/api_reference). Its
     /// router and recent servers speak Chat Completions too.
     package static let tgi = WireFormat(
         name: "tgi", framing: .serverSentEvents, fields: .tgi, encode: TGIRequestEncoder.encode,
-        decoder: TGIDecoder.init(reader:),
+        decoder: { TemplateDecoder(TGIDecoder(reader: $0)) },
         server: ServerCoders(requests: TGIRequestDecoder()) { _ in TGIReplyEncoder() })
 
     /// Ollama's `/api/chat` (https://docs.ollama.com/api/chat, https://docs.ollama.com/api/streaming).
     package static let ollama = WireFormat(
         name: "ollama", framing: .newlineDelimitedJSON, fields: .ollama, encode: OllamaRequestEncoder.encode,
-        decoder: OllamaDecoder.init(reader:),
+        decoder: { TemplateDecoder(OllamaDecoder(reader: $0)) },
         server: ServerCoders(requests: OllamaRequestDecoder()) { _ in OllamaReplyEncoder() })
 
     /// Cohere's `/v2/chat` (https://docs.cohere.com/reference/chat-stream). Streams of the older `/v1/chat`, JSON lines,
     /// are decoded too (https://docs.cohere.com/v1/reference/chat-stream).
     package static let cohere = WireFormat(
         name: "cohere", framing: .serverSentEvents, fields: .cohere, encode: CohereRequestEncoder.encode,
-        decoder: CohereDecoder.init(reader:),
+        decoder: { TemplateDecoder(CohereDecoder(reader: $0)) },
         server: ServerCoders(requests: CohereRequestDecoder()) { _ in CohereReplyEncoder() })
 }
 

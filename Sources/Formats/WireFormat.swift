@@ -118,16 +118,15 @@ package protocol StreamDecoder: AnyObject {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError)
 
-    /// Reads the frames that stand behind the one decoded last and repeat it in all but a piece of text, if that one was
-    /// nothing but a piece of text itself. What they say is what `decode` would have made of each.
+    /// Fast-forwards over the frames behind the one decoded last that are like it in all but a piece of text. Appends what
+    /// `decode` would have appended for each, the text as one batch.
     /// - Parameters:
-    ///   - chunk: what the frame came in.
+    ///   - chunk: the bytes that hold the frame.
     ///   - place: where it lies.
-    ///   - events: what they say beside their text, once for all.
-    /// - Returns: their pieces of text, and where the last of them ends; nil if there is none.
-    func repeats(
+    /// - Returns: where the last of them ends; nil if there is none.
+    func fastForward(
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
-    ) -> (run: TextBatch, end: Int)?
+    ) -> Int?
 
     /// True once the dialect's clean end has been seen. A stream that ends earlier was cut.
     var hasCleanEnd: Bool { get }
@@ -147,22 +146,23 @@ package protocol StreamDecoder: AnyObject {
     /// that is tool calls alone yields no token, yet its provider is not silent.
     var hasOutput: Bool { get }
 
-    /// Changes with every frame that holds any of that, so that the engine can tell a reply that grows from heartbeats.
+    /// Changes with every frame that holds any of that beside text and reasoning, so that the engine can tell a reply that
+    /// grows from heartbeats.
     var outputCount: Int { get }
 
     /// What is known beside text and reasoning. Valid at any time; final once the stream has ended.
     var summary: ReplySummary { get }
 
-    /// The assistant message to append to a conversation, with `text` and `reasoning` as delivered, and whatever
-    /// opaque parts the provider wants back, byte-exact.
-    func assistantMessage(text: String, reasoning: String) -> JSONValue
+    /// The assistant message to append to a conversation, with the text as delivered, and whatever opaque parts the
+    /// provider wants back, byte-exact.
+    func assistantMessage(_ reply: ReplyText) -> JSONValue
 }
 
 extension StreamDecoder {
-    /// Reads none: for decoders that know no repetition.
-    package func repeats(
+    /// None: for decoders without templates.
+    package func fastForward(
         _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
-    ) -> (run: TextBatch, end: Int)? { nil }
+    ) -> Int? { nil }
 
     /// Changes nothing: for decoders whose clean end is the finish reason.
     package func bodyEnded() {}
@@ -183,6 +183,8 @@ package enum DecodedEvent: Sendable, Equatable {
     case start
     /// Pieces of the text or of the reasoning.
     case text(TextBatch)
+    /// The text that follows belongs to that block of the message, by a number of the decoder's own. The first is 0.
+    case block(Int)
     /// Token counts so far; the last one wins. Boxed, so that the many events beside it stay small.
     indirect case usage(Usage)
     /// Something arrived of which nothing is to be shown (a comment, a ping, an empty delta, a piece of a tool call).

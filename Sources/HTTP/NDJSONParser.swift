@@ -1,7 +1,7 @@
 // Cuts a stream of bytes into lines that hold one JSON value each. The engine feeds it what the transport brings and
 // hands the lines to a dialect. It does not look at the JSON.
 
-package import Base
+internal import Base
 
 /// An incremental parser of newline-delimited JSON (https://github.com/ndjson/ndjson-spec): lines end in LF or CR LF,
 /// and lines of nothing but white space do not count.
@@ -17,12 +17,12 @@ package struct NDJSONParser: Sendable {
     package init(maxLineBytes: Int = 16 * 1024 * 1024) { limit = maxLineBytes }
 
     /// Takes the next bytes of the stream, cut anywhere, and hands out each line they complete, in order.
-    /// - Parameter skim: is shown where a line that was just handed out lies, if it lies in this chunk and more follows,
+    /// - Parameter fastForward: is shown where a line that was just handed out lies, if it lies in this chunk and more follows,
     ///   and answers where the lines end that it has read itself. It can throw nothing.
     /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
     package mutating func feed<E: Error>(
         _ bytes: Span<UInt8>, _ emit: (Span<UInt8>) throws(E) -> Void,
-        skim: (Span<UInt8>, FramePlace) -> Int = { $1.frame.upperBound }
+        fastForward: (Span<UInt8>, FramePlace) -> Int = { $1.frame.upperBound }
     ) throws(FramingError<E>) {
         var start = 0
         while let end = bytes.firstIndex(of: 0x0A, from: start) {
@@ -31,7 +31,7 @@ package struct NDJSONParser: Sendable {
                 try Self.hand(bytes.extracting(start..<end), emit)
                 let payload = start..<(end > start && bytes[end - 1] == 0x0D ? end - 1 : end)
                 let place = FramePlace(frame: start..<end + 1, payload: payload, limit: limit)
-                start = end + 1 < bytes.count ? skim(bytes, place) : end + 1
+                start = end + 1 < bytes.count ? fastForward(bytes, place) : end + 1
             } else {
                 tail.append(bytes.extracting(start..<end))
                 try finish(emit)

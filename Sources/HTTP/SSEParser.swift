@@ -1,7 +1,7 @@
 // Cuts a stream of bytes into Server-Sent Events. The engine feeds it what the transport brings and hands the frames
 // to a dialect. It looks at bytes only (never at characters, to which CR LF is one), and knows no JSON.
 
-package import Base
+internal import Base
 
 /// What stands beside a frame's payload.
 package struct SSEFrame: Sendable, Equatable {
@@ -65,13 +65,13 @@ package struct SSEParser: Sendable {
     package init(maxEventBytes: Int = 16 * 1024 * 1024) { limit = maxEventBytes }
 
     /// Takes the next bytes of the stream, cut anywhere, and hands out each frame they complete, in order.
-    /// - Parameter skim: is shown where an event that was just handed out lies, if it lies in this chunk and more
+    /// - Parameter fastForward: is shown where an event that was just handed out lies, if it lies in this chunk and more
     ///   follows, and answers where the frames end that it has read itself. It may read those that are like this one,
     ///   byte for byte, in all but the payload, whose bytes hold no line end. It can throw nothing.
     /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
     package mutating func feed<E: Error>(
         _ bytes: Span<UInt8>, _ emit: (SSEFrame, Span<UInt8>) throws(E) -> Void,
-        skim: (Span<UInt8>, FramePlace) -> Int = { $1.frame.upperBound }
+        fastForward: (Span<UInt8>, FramePlace) -> Int = { $1.frame.upperBound }
     ) throws(FramingError<E>) {
         // This function alone is generic: all that looks at bytes is compiled once, without knowing E.
         var cursor = Cursor(start: begin(bytes), isBetweenEvents: isBetweenEvents)
@@ -83,7 +83,7 @@ package struct SSEParser: Sendable {
                     try emit(frame, bytes.extracting(place))
                     if let whole = cursor.event, cursor.start < bytes.count, cursor.ends.areLineFeeds {
                         let place = FramePlace(frame: whole..<cursor.start, payload: place, limit: limit)
-                        cursor.start = skim(bytes, place)
+                        cursor.start = fastForward(bytes, place)
                     }
                     cursor.event = cursor.start
                 case .joined(let frame):

@@ -25,8 +25,6 @@ package struct JSONError: Error, Sendable, Equatable {
 /// meaning: see `JSONRepair`. Nesting deeper than 1,024 is an error.
 package final class JSONReader {
     private let parser: OpaquePointer?
-    /// Where frames are read that need no parsing.
-    private(set) lazy var room = MatchBuffers()
 
     /// A reader without buffers; the first document allocates them.
     package init() { parser = csj_parser_create() }
@@ -81,7 +79,12 @@ package final class JSONReader {
     }
 }
 
-/// A node belongs to the thread of its reader.
+extension JSONReader: Equatable {
+    /// Whether both are the same reader.
+    package static func == (a: JSONReader, b: JSONReader) -> Bool { a === b }
+}
+
+/// A node belongs to its reader's thread.
 @available(*, unavailable)
 extension JSONReader: Sendable {}
 

@@ -5,6 +5,7 @@ import Chat
 import Formats
 import Foundation
 import Testing
+import Wire
 
 @testable import Engine
 

@@ -94,7 +94,7 @@ final class PlainDecoder: StreamDecoder {
         }
     }
 
-    func assistantMessage(text: String, reasoning: String) -> JSONValue {
-        ["role": "assistant", "content": .string(text)]
+    func assistantMessage(_ reply: ReplyText) -> JSONValue {
+        ["role": "assistant", "content": .string(reply.text)]
     }
 }

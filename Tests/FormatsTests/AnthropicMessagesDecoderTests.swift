@@ -1,5 +1,6 @@
 // Observed shapes of Messages streams.
 
+import Base
 import Chat
 import Formats
 import JSON
@@ -178,7 +179,7 @@ extension StreamOutcome {
         for payload in payloads {
             try decoder.decode(.data, name: "", bytes: Array(payload.utf8).span, into: &events)
         }
-        let message = decoder.assistantMessage(text: seen, reasoning: reasoning)
+        let message = decoder.assistantMessage(ReplyText(events, text: seen, reasoning: reasoning))
         let kept = message["native"]?["content"]?.array ?? []
         let own = kept.filter { $0["type"] != "tool_use" }
         #expect(own.count == blocks)
@@ -269,7 +270,7 @@ extension StreamOutcome {
         #expect(
             outcome.events.filter { $0 != .heartbeat } == [
                 .native(name: "server_tool_use", use), .native(name: "web_search_tool_result", result),
-                .native(name: "citation", location), .token("a"),
+                .native(name: "citation", location), .block(2), .token("a"),
             ])
         #expect(outcome.summary.toolCalls.isEmpty)
         #expect(outcome.blocks == [use, result, ["type": "text", "text": "a", "citations": [location]]])

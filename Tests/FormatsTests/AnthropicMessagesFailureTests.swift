@@ -114,7 +114,7 @@ import Testing
         let outcome = StreamHarness.run(frames: [(kind, "", body)], dialect: WireFormat.anthropicMessages)
         var usage = Usage()
         (usage.inputTokens, usage.outputTokens) = (1, 2)
-        #expect(outcome.events == [.start, .reasoning("hm"), .token("Hello"), .usage(usage)])
+        #expect(outcome.events == [.start, .reasoning("hm"), .block(1), .token("Hello"), .usage(usage)])
         #expect(outcome.summary.finishReason == .toolCalls)
         #expect(outcome.summary.toolCalls.map(\.arguments) == [["a": 1]])
         #expect(outcome.message["native"]?["content"]?.array?.count == 3)

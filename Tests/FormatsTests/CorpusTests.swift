@@ -54,6 +54,26 @@ import Testing
         }
     }
 
+    /// Frames of every recorded stream that are skipped give what decoding each of them gives.
+    @Test(.fixedCallIDs, arguments: recordings) func templatesChangeNothing(_ recording: Recording) throws {
+        let dialect = try Self.dialect(of: recording)
+        let frames = try FrameFieldsTests.frames(of: recording.body, dialect).map { frame in
+            (frame.kind, frame.name, String(decoding: frame.payload, as: UTF8.self))
+        }
+        let expected = StreamHarness.parse(frames: frames, dialect: dialect)
+        let outcome = StreamHarness.run(frames: frames, dialect: dialect)
+        #expect(outcome.events == expected.events)
+        #expect(outcome.summary == expected.summary)
+        #expect(outcome.message == expected.message)
+        for size in [recording.body.count, 700] {
+            let outcome = StreamHarness.run(
+                body: recording.body, sizes: { size }, dialect: dialect, reader: JSONReader(), takesPending: false)
+            #expect(outcome.pieces == expected.pieces)
+            #expect(outcome.summary == expected.summary)
+            #expect(outcome.message == expected.message)
+        }
+    }
+
     /// No cut of a stream passes for its end, and what came of it is how the whole began.
     @Test(arguments: ["openai", "responses", "anthropic", "gemini", "tgi", "ollama", "cohere"])
     func cutAtEveryByte(name: String) throws {

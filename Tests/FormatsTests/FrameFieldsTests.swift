@@ -52,13 +52,13 @@ import Testing
 
     // MARK: Recorded streams
 
-    private struct Frame {
+    struct Frame {
         var kind: FrameKind
         var name: String
         var payload: [UInt8]
     }
 
-    private static func frames(of body: [UInt8], _ dialect: WireFormat) throws -> [Frame] {
+    static func frames(of body: [UInt8], _ dialect: WireFormat) throws -> [Frame] {
         var frames: [Frame] = []
         if body.first == UInt8(ascii: "["), dialect.streamsArrays {
             var parser = JSONArrayParser()
@@ -72,7 +72,7 @@ import Testing
             try parser.feed(body.span) { frame, payload in
                 guard frame.kind == .event else { return }
                 frames.append(Frame(kind: .data, name: frame.name, payload: bytes(payload)))
-            } skim: {
+            } fastForward: {
                 $1.frame.upperBound
             }
         }

@@ -1,5 +1,6 @@
 // Gemini's generateContent: chunks and requests.
 
+import Base
 import Chat
 import Formats
 import HTTP
@@ -50,7 +51,7 @@ import Testing
         let decoder = WireFormat.gemini.makeDecoder()
         var events: [DecodedEvent] = []
         try decoder.decode(.data, name: "", bytes: Array(Self.parts(#"{"text":"Yes"}"#).utf8).span, into: &events)
-        #expect(decoder.assistantMessage(text: "Y", reasoning: "") == ["role": "assistant", "content": "Y"])
+        #expect(decoder.assistantMessage(ReplyText(events, text: "Y")) == ["role": "assistant", "content": "Y"])
     }
 
     @Test func callsWithAndWithoutIds() {

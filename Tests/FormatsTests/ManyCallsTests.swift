@@ -1,6 +1,7 @@
 // Linear time in the number of calls, blocks and items of a stream. Quadratic work takes minutes for these numbers,
 // linear work a second or two in a debug build.
 
+import Base
 import Chat
 import JSON
 import Testing
@@ -27,7 +28,7 @@ import Testing
                 }
             } catch { outcome.error = error as? APIError }
             outcome.summary = decoder.summary
-            outcome.message = decoder.assistantMessage(text: "", reasoning: "")
+            outcome.message = decoder.assistantMessage(ReplyText([]))
         }
         #expect(outcome.error == nil)
         #expect(time < Self.bound)

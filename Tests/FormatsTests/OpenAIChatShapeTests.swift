@@ -113,7 +113,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
     func oneStringIsATemplate(_ shape: ChunkShape) {
         let frames = (0..<200).map { shape.chunk("\"\($0),\"") }
         let outcome = StreamHarness.run(sse: Self.body(frames))
-        #expect(outcome.skimmed > 190)
+        #expect(outcome.skipped > 190)
     }
 
     @Test func everyCutSaysTheSame() {
@@ -299,7 +299,7 @@ struct ChunkShape: Sendable, CustomStringConvertible {
             #expect(outcome.reasoning == (0..<100).map { "\($0)" }.joined() + "r")
             #expect(outcome.text == "Hello")
         }
-        #expect(StreamHarness.run(sse: Self.body(frames)).skimmed > 90)
+        #expect(StreamHarness.run(sse: Self.body(frames)).skipped > 90)
     }
 
     /// A template of a container is dropped once a better container has output.

@@ -1,5 +1,6 @@
 // Events of a Responses stream.
 
+import Base
 import Chat
 import Formats
 import JSON
@@ -309,8 +310,8 @@ private let end = event("completed", #""response":{"status":"completed"}"#)
                 try decoder.decode(.data, name: "", bytes: [UInt8](payload.utf8).span, into: &events)
             }
         }
-        #expect(decoder.assistantMessage(text: "Hello", reasoning: "")["native"] == nil)
-        #expect(decoder.assistantMessage(text: "Hello, 世界! Bye.", reasoning: "")["native"] != nil)
+        #expect(decoder.assistantMessage(ReplyText(events, text: "Hello"))["native"] == nil)
+        #expect(decoder.assistantMessage(ReplyText(events))["native"] != nil)
     }
 
     @Test func reasoningThatLedToNothingStaysBehind() {

@@ -1,5 +1,6 @@
 // The assistant message of a stopped or failed reply has no calls, in each format.
 
+import Base
 import Formats
 import JSON
 import Testing
@@ -75,11 +76,11 @@ import Testing
             for frame in stream.frames.prefix(count) {
                 try decoder.decode(.data, name: "", bytes: [UInt8](frame.utf8).span, into: &events)
             }
-            let text = events.contains(.token("x")) ? "x" : ""
+            let text = events.text(.text)
             if count == stream.frames.count {
-                #expect(decoder.assistantMessage(text: text, reasoning: "")["tool_calls"]?.array?.count == 1)
+                #expect(decoder.assistantMessage(ReplyText(events))["tool_calls"]?.array?.count == 1)
             }
-            let message = decoder.partialMessage(text: text, reasoning: "")
+            let message = decoder.partialMessage(ReplyText(events))
             #expect(message["tool_calls"] == nil)
             #expect(message["content"] == .string(text))
             #expect(!JSONWriter.text(message).contains("get"))
@@ -97,7 +98,7 @@ import Testing
         let frame =
             #"{"candidates":[{"content":{"parts":[{"text":"x","thoughtSignature":"S"},{"functionCall":{"name":"get"}}]}}]}"#
         try decoder.decode(.data, name: "", bytes: [UInt8](frame.utf8).span, into: &events)
-        let native = decoder.partialMessage(text: "x", reasoning: "")["native"]
+        let native = decoder.partialMessage(ReplyText(events))["native"]
         #expect(native == ["dialect": "gemini", "parts": [["text": "x", "thoughtSignature": "S"]]])
     }
 }

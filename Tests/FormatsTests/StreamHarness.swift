@@ -17,8 +17,8 @@ struct StreamOutcome {
     var isDone = false
     var hasOutput = false
     var message: JSONValue = .null
-    /// How many frames were read because they repeat another.
-    var skimmed = 0
+    /// How many frames were fast-forwarded over.
+    var skipped = 0
 
     var text: String { events.text(.text) }
     var reasoning: String { events.text(.reasoning) }
@@ -81,8 +81,8 @@ enum StreamHarness {
             let end = min(body.count, start + sizes())
             try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
                 try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
-            } skim: {
-                skim($0, behind: $1, decoder, &outcome)
+            } fastForward: {
+                fastForward($0, behind: $1, decoder, &outcome)
             }
             start = end
         }
@@ -119,8 +119,8 @@ enum StreamHarness {
             let end = min(body.count, start + sizes())
             try parser.feed(body.span.extracting(start..<end)) { (bytes) throws(APIError) in
                 try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
-            } skim: {
-                skim($0, behind: $1, decoder, &outcome)
+            } fastForward: {
+                fastForward($0, behind: $1, decoder, &outcome)
             }
             start = end
         }
@@ -130,16 +130,15 @@ enum StreamHarness {
         }
     }
 
-    /// Lets the decoder read what repeats the frame it has just decoded.
-    private static func skim(
+    private static func fastForward(
         _ chunk: Span<UInt8>, behind place: FramePlace, _ decoder: any StreamDecoder, _ outcome: inout StreamOutcome
     ) -> Int {
         var said: [DecodedEvent] = []
-        guard !decoder.hasCleanEnd, let (run, end) = decoder.repeats(chunk, behind: place, into: &said) else {
+        guard !decoder.hasCleanEnd, let end = decoder.fastForward(chunk, behind: place, into: &said) else {
             return place.frame.upperBound
         }
-        outcome.skimmed += run.count
-        outcome.events += run.map { .text(TextBatch($0, run.kind)) } + said
+        for event in said { if case .text(let batch) = event { outcome.skipped += batch.count } }
+        outcome.events += said.byPiece
         return end
     }
 
@@ -159,6 +158,41 @@ enum StreamHarness {
         return finished(outcome, decoder)
     }
 
+    /// Runs single frames, each of which is parsed.
+    static func parse(frames: [(FrameKind, String, String)], dialect: WireFormat) -> StreamOutcome {
+        var decoder = plainDecoder(dialect)
+        var outcome = StreamOutcome()
+        do {
+            for (kind, name, payload) in frames where !decoder.isDone {
+                let bytes = [UInt8](payload.utf8)
+                let text = bytes.span.extracting(bytes.span.trimmed)
+                try decoder.decode(kind, name: name, text, into: &outcome.events)
+            }
+        } catch {
+            outcome.error = error
+        }
+        outcome.summary = decoder.summary
+        outcome.hasCleanEnd = decoder.hasCleanEnd
+        outcome.isDone = decoder.isDone
+        outcome.hasOutput = decoder.output.hasOutput
+        outcome.message = decoder.assistantMessage(ReplyText(outcome.events))
+        return outcome
+    }
+
+    /// A format's decoder without templates.
+    private static func plainDecoder(_ dialect: WireFormat) -> any DocumentDecoder {
+        let reader = JSONReader()
+        return switch dialect.name {
+        case "openai": OpenAIChatDecoder(reader: reader)
+        case "responses": OpenAIResponsesDecoder(reader: reader)
+        case "anthropic": AnthropicMessagesDecoder(reader: reader)
+        case "gemini": GeminiDecoder(reader: reader)
+        case "tgi": TGIDecoder(reader: reader)
+        case "ollama": OllamaDecoder(reader: reader)
+        default: CohereDecoder(reader: reader)
+        }
+    }
+
     /// Runs `data:` payloads.
     static func run(_ payloads: String...) -> StreamOutcome {
         run(frames: payloads.map { (.data, "", $0) })
@@ -170,7 +204,7 @@ enum StreamHarness {
         outcome.hasCleanEnd = decoder.hasCleanEnd
         outcome.isDone = decoder.isDone
         outcome.hasOutput = decoder.hasOutput
-        outcome.message = decoder.assistantMessage(text: outcome.text, reasoning: outcome.reasoning)
+        outcome.message = decoder.assistantMessage(ReplyText(outcome.events))
         return outcome
     }
 
@@ -190,7 +224,37 @@ extension DecodedEvent {
     static func reasoning(_ piece: String) -> DecodedEvent { .text(.reasoning(piece)) }
 }
 
+extension ReplyText {
+    /// The text in `events`, as a reader has it that has not seen the end, or has seen something else.
+    init(_ events: [DecodedEvent], text: String? = nil, reasoning: String? = nil) {
+        var blocks = TextBlocks()
+        for event in events {
+            switch event {
+            case .block(let number): blocks.begin(number)
+            case .text(let batch): blocks.add(batch)
+            default: break
+            }
+        }
+        func cut(_ seen: String?, _ kind: TextBatch.Kind) -> Int {
+            let all = events.text(kind)
+            guard let seen, all.hasPrefix(seen) else { return 0 }
+            return all.utf8.count - seen.utf8.count
+        }
+        self = blocks.reply(
+            text: text ?? events.text(.text), reasoning: reasoning ?? events.text(.reasoning),
+            textCut: cut(text, .text), reasoningCut: cut(reasoning, .reasoning))
+    }
+}
+
 extension [DecodedEvent] {
+    /// Each piece of text in an event of its own.
+    var byPiece: [DecodedEvent] {
+        flatMap { event in
+            guard case .text(let batch) = event else { return [event] }
+            return batch.map { .text(TextBatch($0, batch.kind)) }
+        }
+    }
+
     /// All text of that kind.
     func text(_ kind: TextBatch.Kind) -> String {
         map { if case .text(let batch) = $0, batch.kind == kind { batch.text } else { "" } }.joined()

@@ -1,4 +1,4 @@
-// Text that grows by pieces and by runs, and is cut at its end.
+// Text that grows by pieces and by batches, and is cut at its end.
 
 import Base
 import JSON
@@ -8,21 +8,10 @@ import Testing
 @Suite struct GrowingTextTests {
     private static let pieces = ["a", " the", "月", "😀", "é\n", "", String(repeating: "long 月 ", count: 700)]
 
-    /// A run of that many pieces, as a scan of lines gives it.
-    private static func run(_ texts: [String]) throws -> TextBatch {
-        let reader = JSONReader()
-        let first = Array(#"{"t":"x"}"#.utf8)
-        let made = JSONTemplate(first.span, open: JSONTemplate.Gaps(text: JSONPath("t")), reader)
-        let template = try #require(made)
-        let lines = (["x"] + texts).map { #"{"t":"\#($0)"}"# + "\n" }.joined()
-        let place = FramePlace(frame: 0..<first.count + 1, payload: 0..<first.count, limit: 1 << 20)
-        return template.read(Array(lines.utf8).span, behind: place, reader).run
-    }
-
-    @Test(arguments: 0..<60) func growsAsAStringDoes(seed: UInt64) throws {
+    @Test(arguments: 0..<60) func growsAsAStringDoes(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        let runs = try [1, 3, 60, 400].map { count in
-            try Self.run((0..<count).map { _ in Self.pieces.prefix(4).randomElement(using: &random)! })
+        let batches = [1, 3, 60, 400].map { count in
+            TextBatch(pieces: (0..<count).map { _ in Self.pieces.prefix(4).randomElement(using: &random)! })
         }
         var growing = TextBuilder()
         var whole = ""
@@ -33,9 +22,9 @@ import Testing
                 growing.append(piece)
                 whole += piece
             case 4..<7:
-                let run = runs.randomElement(using: &random)!
-                growing.append(run)
-                whole += run.text
+                let batch = batches.randomElement(using: &random)!
+                growing.append(batch)
+                whole += batch.text
             default:
                 // Whole characters, as a reader that has not seen the last pieces leaves them.
                 let dropped = String(whole.unicodeScalars.suffix(Int.random(in: 0...300, using: &random)))

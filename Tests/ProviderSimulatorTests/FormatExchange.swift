@@ -100,7 +100,15 @@ struct FormatExchange<Format: ExchangeFormat> {
         }
         summary = decoder.summary
         hasCleanEnd = decoder.hasCleanEnd
-        message = decoder.assistantMessage(text: text, reasoning: reasoning)
+        var blocks = TextBlocks()
+        for event in events {
+            switch event {
+            case .block(let number): blocks.begin(number)
+            case .text(let batch): blocks.add(batch)
+            default: break
+            }
+        }
+        message = decoder.assistantMessage(blocks.reply(text: text, reasoning: reasoning))
     }
 
     private mutating func readEvents(_ decoder: any StreamDecoder) throws {

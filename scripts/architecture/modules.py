@@ -11,12 +11,12 @@ ARROWS = {
     "CSimdJSON": [],
     "CProcess": [],
     "CLuaShim": ["CLua", "CProcess"],
-    "Base": ["CFrameMatch", "CSimdJSON"],
-    "JSON": ["Base", "CFrameMatch", "CSimdJSON"],
+    "Base": ["CSimdJSON"],
+    "JSON": ["Base", "CSimdJSON"],
     "JSONSchema": ["Base", "JSON"],
     "HTTP": ["Base", "JSON"],
     "Chat": ["Base", "JSON", "HTTP"],
-    "Formats": ["Base", "JSON", "JSONSchema", "HTTP", "Chat"],
+    "Formats": ["CFrameMatch", "Base", "JSON", "JSONSchema", "HTTP", "Chat"],
     "Providers": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "LuaVM": ["CLua", "CLuaShim"],
     "Transport": ["CCurl", "Base", "HTTP"],
@@ -113,6 +113,6 @@ POINTER_TARGETS = ["LuaVM", "Transport"]
 POINTER_FILES = {
     "Sources/JSON/JSONReader.swift": "owns the parser of the simdjson shim",
     "Sources/JSON/JSONNode.swift": "walks the result of the simdjson shim, each pointer inside one expression",
-    "Sources/JSON/FrameMatch.swift": "hands templates and bytes to the scanner of frames, each pointer inside one expression",
+    "Sources/Formats/Support/TextTemplate.swift": "passes templates and bytes to CFrameMatch, each pointer inside one expression",
     "Sources/Base/ByteScan.swift": "memchr, memcmp and UTF-8 validation over spans, each pointer inside one expression",
 }

@@ -1,5 +1,5 @@
-// Frames that are alike but for a few values, told by their bytes: the innermost loop of reading a stream. Wire alone may
-// call it. It knows JSON's literals and nothing of what they say, allocates nothing and reads only what it is given.
+// Recognizes frames by their bytes that differ only in a few JSON literals: the innermost loop of reading a stream.
+// Allocates nothing.
 #ifndef CFRAMEMATCH_H
 #define CFRAMEMATCH_H
 
@@ -11,19 +11,19 @@
 extern "C" {
 #endif
 
-/// The most numbers that are handed on, and the most gaps. No frame is a pattern's that has more.
+/// Maximum counters and gaps per pattern. A pattern with more matches nothing.
 enum { CFM_MOST_COUNTS = 4, CFM_MOST_GAPS = 8 };
 
-/// What fills a gap: the text, which is handed on; a natural number, handed on; a string or a number that nobody reads.
+/// What fills a gap: the text; a counter (a natural number); a string or a number whose value is ignored.
 enum { CFM_TEXT, CFM_COUNT, CFM_STRING, CFM_NUMBER };
 
-/// A literal that is left open; of a string what stands between its quotes.
+/// A literal that is left open; of a string, what stands between its quotes.
 typedef struct cfm_gap {
     /// How many bytes of the pattern are before it.
     uint32_t place;
     /// One of the four above.
     uint16_t filling;
-    /// Of a number that is handed on: which.
+    /// Of a counter: which.
     uint16_t count;
 } cfm_gap;
 
@@ -37,24 +37,11 @@ typedef struct cfm_pattern {
     size_t shift;
     /// Where, in `bytes`, the document ends and what follows it begins.
     size_t document_end;
-    /// Behind the last gap nothing but a quote and brackets belong to the document; spaces and tabs may stand behind
-    /// each of them.
+    /// Behind the last gap the document has only a quote and brackets; spaces and tabs may stand behind each of them.
     bool is_padded;
-    /// So may line ends.
+    /// Line ends may stand there, too.
     bool spans_lines;
 } cfm_pattern;
-
-/// What a frame holds in the gaps, by places in the bytes that were read.
-typedef struct cfm_match {
-    /// The text between its quotes.
-    size_t text, text_end;
-    /// Whether escapes stand in it.
-    bool has_escapes;
-    /// The numbers; -1 where the pattern has none.
-    int64_t counts[CFM_MOST_COUNTS];
-    /// Where the frame ends.
-    size_t end;
-} cfm_match;
 
 /// Pieces of text, one behind the other, and where each ends.
 typedef struct cfm_run {
@@ -62,9 +49,9 @@ typedef struct cfm_run {
     size_t room, length;
     uint32_t *ends;
     size_t most, count;
-    /// The numbers of the frame before the first one; afterwards those of the last.
+    /// The counters of the frame before the first one; afterwards those of the last. -1 where the pattern has none.
     int64_t counts[CFM_MOST_COUNTS];
-    /// The number that must be higher by one from frame to frame; -1 for none.
+    /// The counter that must go up by one from frame to frame; -1 for none.
     int counting;
 } cfm_run;
 
@@ -77,13 +64,9 @@ ptrdiff_t cfm_natural_end(const uint8_t *bytes, size_t length, size_t at, int64_
 /// Where the number at `at` ends; -1 where none begins.
 ptrdiff_t cfm_number_end(const uint8_t *bytes, size_t length, size_t at);
 
-/// Whether a frame of the pattern, with a text that is not empty, stands at `at`.
-bool cfm_match_at(
-    const cfm_pattern *pattern, const uint8_t *bytes, size_t length, size_t at, cfm_match *match);
-
-/// Reads the frames that stand at `at`, one behind the other, for as long as they are of the pattern, are no longer than
-/// `longest` bytes, and have a text whose escapes stand for whole characters. Behind the pattern's document stands what
-/// ends a frame. Whether the texts are UTF-8 is not asked; none of them begins with a byte that goes on with a character.
+/// Reads the frames at `at`, one behind the other, as long as they match the pattern, are no longer than `longest` bytes, and
+/// have a text that is not empty and whose escapes stand for whole characters. Behind the pattern's document stands what
+/// ends a frame. The texts are not checked to be UTF-8; none begins with a continuation byte.
 /// Returns where the last one ends.
 size_t cfm_read(
     const cfm_pattern *pattern, const uint8_t *bytes, size_t length, size_t at, size_t longest, cfm_run *run);

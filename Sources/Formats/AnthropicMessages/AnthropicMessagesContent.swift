@@ -6,7 +6,7 @@ internal import Chat
 internal import JSON
 
 /// One block of a reply's content.
-struct AnthropicMessagesBlock {
+struct AnthropicMessagesBlock: Equatable {
     /// What a block is for.
     enum Kind: Hashable {
         case text, thinking
@@ -30,8 +30,8 @@ struct AnthropicMessagesBlock {
     fileprivate(set) var index: Int64?
     /// The members as they came with its begin, without the one that is streamed.
     fileprivate(set) var fields: JSONObject
-    /// What came in pieces: text, thinking, or the JSON text of a tool's input.
-    fileprivate(set) var streamed = TextBuilder()
+    /// The pieces of a tool's input, JSON text.
+    fileprivate(set) var json = TextBuilder()
     fileprivate(set) var isWhole = false
 
     var type: String { fields["type"]?.string ?? "text" }
@@ -50,20 +50,17 @@ struct AnthropicMessagesBlock {
     }
 
     /// The block as the provider wants it back.
-    /// - Parameter whole: the text of the blocks of its kind, if this is one of them. One that is all of it holds that
-    ///   string, and no other of its own.
-    func value(reader: JSONReader, partOf whole: String? = nil) -> JSONObject {
+    /// - Parameter text: the text of a block of text or thinking.
+    func value(reader: JSONReader, text: String = "") -> JSONObject {
         var value = fields
         switch kind {
-        case .text: value["text"] = .string(isAll(of: whole) ?? streamed.text)
-        case .thinking: value["thinking"] = .string(streamed.text)
+        case .text: value["text"] = .string(text)
+        case .thinking: value["thinking"] = .string(text)
         case .tool: value["input"] = input(reader: reader) ?? AnthropicMessagesContent.broken(json: inputText)
         case .other: break
         }
         return value
     }
-
-    private func isAll(of whole: String?) -> String? { whole?.utf8.count == streamed.count ? whole : nil }
 
     // MARK: A tool's input
 
@@ -75,19 +72,19 @@ struct AnthropicMessagesBlock {
 
     /// The input as JSON text, as it came; what stood in the block's begin where no piece followed.
     var inputText: String {
-        if !streamed.isEmpty { return streamed.text }
+        if !json.isEmpty { return json.text }
         guard let input = fields["input"], input.object?.isEmpty == false else { return "" }
         return JSONWriter.text(input)
     }
 
     /// The input decoded; nil where the text is not whole JSON.
     func input(reader: JSONReader) -> JSONValue? {
-        guard !streamed.isEmpty else {
+        guard !json.isEmpty else {
             guard let input = fields["input"], !input.isNull else { return [:] }
             return input
         }
         do throws(JSONError) {
-            return try reader.parse(streamed.bytes.span).value
+            return try reader.parse(json.bytes.span).value
         } catch {
             return nil
         }
@@ -95,7 +92,7 @@ struct AnthropicMessagesBlock {
 }
 
 /// All blocks of one reply.
-struct AnthropicMessagesContent {
+struct AnthropicMessagesContent: Equatable {
     private(set) var blocks: [AnthropicMessagesBlock] = []
     /// The last block of each index, and of each index and kind: a stream may hold hundreds of thousands. Under no index
     /// stands the last of all.
@@ -128,7 +125,6 @@ struct AnthropicMessagesContent {
         }
         let text = streamed.flatMap { fields[$0]?.string } ?? ""
         if let streamed { block.fields[streamed] = .string("") }
-        block.streamed = TextBuilder(text)
         add(block)
         return text
     }
@@ -166,13 +162,9 @@ struct AnthropicMessagesContent {
         block.fields["id"] = .string(ids[blocks.count])
     }
 
-    mutating func append(_ piece: String, to kind: AnthropicMessagesBlock.Kind, index: Int64?) {
-        blocks[place(of: kind, index: index)].streamed.append(piece)
-    }
-
-    /// Adds pieces of a block's text.
-    mutating func append(_ run: TextBatch, to kind: AnthropicMessagesBlock.Kind, index: Int64?) {
-        blocks[place(of: kind, index: index)].streamed.append(run)
+    /// Adds a piece of a tool's input.
+    mutating func append(json piece: String, index: Int64?) {
+        blocks[place(of: .tool, index: index)].json.append(piece)
     }
 
     mutating func append(signature: String, index: Int64?) {
@@ -200,7 +192,7 @@ struct AnthropicMessagesContent {
 
     /// The block that a piece belongs to: the last one of its index and kind. A piece without one begins one, so that
     /// nothing is lost where a server leaves out a block's begin.
-    private mutating func place(of kind: AnthropicMessagesBlock.Kind, index: Int64?) -> Int {
+    mutating func place(of kind: AnthropicMessagesBlock.Kind, index: Int64?) -> Int {
         if let last = blocks.last, last.kind == kind, index == nil || last.index == index { return blocks.count - 1 }
         let known = lastByKind[KindPlace(kind: kind, index: index)]
         // A piece of input under a wrong index belongs to the call begun last, if that is not whole.
@@ -226,80 +218,59 @@ struct AnthropicMessagesContent {
     static func broken(json text: String) -> JSONValue { ["INVALID_JSON": .string(text)] }
 
     /// The message in the common form, the blocks beside it.
-    func message(text: String, reasoning: String, isWhole: Bool, reader: JSONReader) -> JSONValue {
-        let kept = AnthropicMessagesSeen(text: text, reasoning: reasoning).blocks(of: blocks, isWhole: isWhole)
-        let calls = (kept ?? blocks).filter { $0.isToolCall && ($0.isWhole || isWhole) }.map {
+    func message(_ reply: ReplyText, isWhole: Bool, reader: JSONReader) -> JSONValue {
+        let kept = kept(reply, isWhole: isWhole)
+        let calls = (kept?.map(\.block) ?? blocks).filter { $0.isToolCall && ($0.isWhole || isWhole) }.map {
             $0.toolCall(reader: reader)
         }
         var message: JSONObject = ["role": "assistant"]
-        message["content"] = text.isEmpty && !calls.isEmpty ? .null : .string(text)
+        message["content"] = reply.text.isEmpty && !calls.isEmpty ? .null : .string(reply.text)
         if !calls.isEmpty { message["tool_calls"] = .array(calls.map(\.messagePart)) }
         guard let kept, !kept.isEmpty else { return .object(message) }
         var native: JSONObject = ["dialect": "anthropic"]
-        native["content"] = .array(kept.map { .object($0.value(reader: reader, partOf: text)) })
+        native["content"] = .array(kept.map { .object($0.block.value(reader: reader, text: $0.text)) })
         native["container"] = container
         message["native"] = .object(native)
         return .object(message)
     }
-}
 
-/// What a reader has seen of a reply. The blocks that go back must say that and no more: a script may have stopped the
-/// stream in the middle of them.
-private struct AnthropicMessagesSeen {
-    private var text: Substring.UTF8View
-    private var reasoning: Substring.UTF8View
-
-    init(text: String, reasoning: String) {
-        self.text = text[...].utf8
-        self.reasoning = reasoning[...].utf8
-    }
-
-    /// The blocks up to the last one seen, that one shortened; nil where these blocks are not what was seen (a reply put
-    /// together from several attempts, or with its reasoning cut out of the text).
-    func blocks(of all: [AnthropicMessagesBlock], isWhole: Bool) -> [AnthropicMessagesBlock]? {
-        var seen = self
-        var kept: [AnthropicMessagesBlock] = []
-        for block in all {
+    /// The blocks that go back, with their text: those up to the last one that the reader has, which may have stopped the
+    /// stream inside it. Nil where the reply's text is not that of the blocks.
+    private func kept(_ reply: ReplyText, isWhole: Bool) -> [(block: AnthropicMessagesBlock, text: String)]? {
+        var kept: [(block: AnthropicMessagesBlock, text: String)] = []
+        for (place, block) in blocks.enumerated() {
             switch block.kind {
-            case .text:
-                let count = block.streamed.commonCount(with: seen.text.span)
-                seen.text = seen.text.dropFirst(count)
-                guard count == block.streamed.count else {
-                    if count > 0 { kept.append(block.shortened(to: count)) }
-                    return seen.isAtEnd ? kept : nil
+            case .text, .thinking:
+                guard let own = reply.block(place) else { return nil }
+                guard own.isWhole else {
+                    // Thinking cut short fits its signature no more.
+                    if block.kind == .text, !own.text.isEmpty { kept.append((block.withoutCitations, own.text)) }
+                    return kept
                 }
                 // The provider refuses empty texts.
-                if count > 0 { kept.append(block) }
-            case .thinking:
-                let count = block.streamed.commonCount(with: seen.reasoning.span)
-                seen.reasoning = seen.reasoning.dropFirst(count)
-                // Thinking cut short fits its signature no more.
-                guard count == block.streamed.count else { return seen.isAtEnd ? kept : nil }
-                if block.isWhole || isWhole { kept.append(block) }
+                if block.kind == .text ? !own.text.isEmpty : block.isWhole || isWhole { kept.append((block, own.text)) }
             case .tool where !block.isWhole && !isWhole: continue
-            case .tool, .other: kept.append(block)
+            case .tool, .other: kept.append((block, ""))
             }
         }
-        guard seen.isAtEnd else { return nil }
-        return isWhole ? kept : Self.answered(kept)
+        return reply.hasBlocks ? (isWhole ? kept : Self.answered(kept)) : nil
     }
 
-    private var isAtEnd: Bool { text.isEmpty && reasoning.isEmpty }
-
     /// Without uses of the provider's own tools whose results were cut off: it refuses one without the other.
-    private static func answered(_ blocks: [AnthropicMessagesBlock]) -> [AnthropicMessagesBlock] {
-        let answers = Set(blocks.compactMap { $0.fields["tool_use_id"]?.string })
-        return blocks.filter { block in
+    private static func answered(
+        _ kept: [(block: AnthropicMessagesBlock, text: String)]
+    ) -> [(block: AnthropicMessagesBlock, text: String)] {
+        let answers = Set(kept.compactMap { $0.block.fields["tool_use_id"]?.string })
+        return kept.filter { block, _ in
             block.kind != .tool || block.isToolCall || answers.contains(block.fields["id"]?.string ?? "")
         }
     }
 }
 
 extension AnthropicMessagesBlock {
-    /// The text's first bytes, whole characters of them; without citations, which may be about the rest.
-    fileprivate func shortened(to count: Int) -> AnthropicMessagesBlock {
+    /// For a block whose text is cut: citations may be about the rest.
+    fileprivate var withoutCitations: AnthropicMessagesBlock {
         var block = self
-        block.streamed.removeLast(streamed.count - count)
         block.fields["citations"] = nil
         return block
     }

@@ -21,7 +21,7 @@ private enum AnthropicMessagesEventKey {
 }
 
 /// The state of one stream.
-final class AnthropicMessagesDecoder: DocumentDecoder {
+struct AnthropicMessagesDecoder: DocumentDecoder {
     static let replyName = "message"
     static let eventNames: Set<String> = [
         "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
@@ -33,9 +33,9 @@ final class AnthropicMessagesDecoder: DocumentDecoder {
     /// What is known; its tool calls are kept in `content`.
     var known = ReplySummary()
     var content = AnthropicMessagesContent()
-    var hasOutput = false { didSet { outputCount &+= 1 } }
-    private(set) var outputCount = 0
-    private var repetition = Repetition<AnthropicMessagesPlace>()
+    /// The block that the last text belonged to, by its place in `content`.
+    var textBlock = 0
+    var output = OutputProgress()
     private var natives = NativeFields()
     private(set) var isDone = false
     private var hasStarted = false
@@ -46,7 +46,7 @@ final class AnthropicMessagesDecoder: DocumentDecoder {
     var hasCleanEnd: Bool { isDone }
 
     /// Some gateways leave `message_stop` out.
-    func bodyEnded() {
+    mutating func bodyEnded() {
         if known.finishReason != nil { isDone = true }
     }
 
@@ -56,46 +56,22 @@ final class AnthropicMessagesDecoder: DocumentDecoder {
         return summary
     }
 
-    func decode(
-        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
-    ) throws(APIError) {
-        guard !isDone else { return }
-        let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = repetition.mayBe(kind, name: name)
-        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
-            content.append(piece, to: place.kind, index: place.index)
-            return events.append(DecodedEvent(piece: piece, isReasoning: place.kind == .thinking))
-        }
-        let before = events.count
-        try sort(kind, name: name, text, into: &events)
-        if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
+    func assistantMessage(_ reply: ReplyText) -> JSONValue {
+        content.message(reply, isWhole: isDone, reader: reader)
     }
 
-    func repeats(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
-    ) -> (run: TextBatch, end: Int)? {
-        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        content.append(read.run, to: read.place.kind, index: read.place.index)
-        read.run = read.run.of(read.place.kind == .thinking ? .reasoning : .text)
-        return (read.run, read.end)
-    }
-
-    func assistantMessage(text: String, reasoning: String) -> JSONValue {
-        content.message(text: text, reasoning: reasoning, isWhole: isDone, reader: reader)
-    }
-
-    func finish() {
+    mutating func finish() {
         isDone = true
         if known.finishReason == nil { known.finishReason = .other }
     }
 
     /// Gateways send it behind `message_stop`. Alone it does not say that the reply is whole.
-    func markDone() {}
+    mutating func markDone() {}
 
     // MARK: Documents
 
     /// One event, a whole message, or an error. What is none of these is a heartbeat: new kinds of events may come.
-    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = node.pick(AnthropicMessagesEventKey.table)
         let before = events.count
         if let type = parts[AnthropicMessagesEventKey.type], !isError {
@@ -114,7 +90,7 @@ final class AnthropicMessagesDecoder: DocumentDecoder {
         if events.count == before { Self.beat(&events) }
     }
 
-    private func event(
+    private mutating func event(
         _ type: JSONNode, _ parts: JSONPicked, _ node: JSONNode, into events: inout [DecodedEvent]
     ) throws(APIError) {
         // Gateways report an error in whatever event is at hand, the last one too.
@@ -159,7 +135,7 @@ final class AnthropicMessagesDecoder: DocumentDecoder {
     private static let messageKeys = JSONKeys("id", "model", "usage", "content")
 
     /// The message as `message_start` has it. It may hold content already, of which no other event then speaks.
-    private func take(message: JSONNode, into events: inout [DecodedEvent]) {
+    private mutating func take(message: JSONNode, into events: inout [DecodedEvent]) {
         let parts = message.pick(Self.messageKeys)
         if known.id == nil, let id = parts[0]?.string, !id.isEmpty { known.id = id }
         if known.model == nil, let model = parts[1]?.string, !model.isEmpty { known.model = model }
@@ -179,7 +155,7 @@ final class AnthropicMessagesDecoder: DocumentDecoder {
         "stop_reason", "stop_details", "container", "context_management", "stop_sequence")
 
     /// How the message ends, as `message_delta` has it.
-    private func take(ending: JSONNode, into events: inout [DecodedEvent]) {
+    private mutating func take(ending: JSONNode, into events: inout [DecodedEvent]) {
         let parts = ending.pick(Self.endingKeys)
         if let raw = parts[0]?.string, !raw.isEmpty {
             known.finishReasonRaw = raw
@@ -213,7 +189,7 @@ final class AnthropicMessagesDecoder: DocumentDecoder {
 
     /// `message_start` counts the input, `message_delta` the output, and corrects the input where tools of the server's
     /// own have added to it. What one leaves out stands.
-    private func take(usage node: JSONNode, into events: inout [DecodedEvent]) {
+    private mutating func take(usage node: JSONNode, into events: inout [DecodedEvent]) {
         guard node.kind == .object else { return }
         // Requests of the provider's own tools, the tier, the cache's parts, the passes of a compaction.
         natives.show("usage", node, beyond: Self.countedMembers, into: &events)

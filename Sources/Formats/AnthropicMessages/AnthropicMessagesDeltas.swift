@@ -1,5 +1,5 @@
 // What the events about blocks say: their begin, their pieces, their end. An extension of AnthropicMessagesDecoder, which calls
-// it; nothing else does. Here is the hot path: a piece of text costs its String and a copy of its bytes.
+// it; nothing else does. Here is the hot path: a piece of text costs its String.
 
 internal import Base
 internal import JSON
@@ -16,39 +16,36 @@ private enum AnthropicMessagesDeltaKey {
 
 extension AnthropicMessagesDecoder {
     /// A block begins; it may hold something already.
-    func begin(_ block: JSONNode, index: Int64?, into events: inout [DecodedEvent]) {
+    mutating func begin(_ block: JSONNode, index: Int64?, into events: inout [DecodedEvent]) {
         guard let fields = block.value.object else { return }
         let kind = AnthropicMessagesBlock.Kind(fields["type"]?.string ?? "text")
         switch kind {
         case .text:
             let text = content.begin(kind, fields, index: index, streamed: "text")
             for citation in fields["citations"]?.array ?? [] { events.append(.native(name: "citation", citation)) }
-            emit(text: text, into: &events)
+            emit(text, kind, index: index, into: &events)
         case .thinking:
-            emit(reasoning: content.begin(kind, fields, index: index, streamed: "thinking"), into: &events)
+            let thinking = content.begin(kind, fields, index: index, streamed: "thinking")
+            emit(thinking, kind, index: index, into: &events)
         case .tool, .other:
             _ = content.begin(kind, fields, index: index, streamed: nil)
-            hasOutput = true
+            output.note()
         }
     }
 
     /// A piece of a block. What kind of piece it is stands in its `type`; where that is missing, in its members.
-    func take(delta: JSONNode, index: Int64?, into events: inout [DecodedEvent]) {
+    mutating func take(delta: JSONNode, index: Int64?, into events: inout [DecodedEvent]) {
         let parts = delta.pick(AnthropicMessagesDeltaKey.table)
         let type = parts[AnthropicMessagesDeltaKey.type]
         func mayBe(_ name: StaticString) -> Bool { type?.isString(name) ?? true }
         if let text = parts[AnthropicMessagesDeltaKey.text], mayBe("text_delta") {
-            guard let text = text.string else { return }
-            content.append(text, to: .text, index: index)
-            emit(text: text, into: &events)
+            if let text = text.string { emit(text, .text, index: index, into: &events) }
         } else if let thinking = parts[AnthropicMessagesDeltaKey.thinking], mayBe("thinking_delta") {
-            guard let thinking = thinking.string else { return }
-            content.append(thinking, to: .thinking, index: index)
-            emit(reasoning: thinking, into: &events)
+            if let thinking = thinking.string { emit(thinking, .thinking, index: index, into: &events) }
         } else if let json = parts[AnthropicMessagesDeltaKey.json], mayBe("input_json_delta") {
             guard let json = json.string else { return }
-            content.append(json, to: .tool, index: index)
-            if !json.isEmpty { hasOutput = true }
+            content.append(json: json, index: index)
+            if !json.isEmpty { output.note() }
         } else if let signature = parts[AnthropicMessagesDeltaKey.signature], mayBe("signature_delta") {
             if let signature = signature.string { content.append(signature: signature, index: index) }
         } else if let citation = parts[AnthropicMessagesDeltaKey.citation], mayBe("citations_delta") {
@@ -61,20 +58,22 @@ extension AnthropicMessagesDecoder {
     }
 
     /// A block is whole. What only this provider sends is shown now.
-    func end(index: Int64?, into events: inout [DecodedEvent]) {
+    mutating func end(index: Int64?, into events: inout [DecodedEvent]) {
         guard let block = content.end(index: index), let name = block.nativeName else { return }
         events.append(.native(name: name, .object(block.value(reader: reader))))
     }
 
-    private func emit(text: String, into events: inout [DecodedEvent]) {
+    /// Emits a piece of a block's text.
+    private mutating func emit(
+        _ text: String, _ kind: AnthropicMessagesBlock.Kind, index: Int64?, into events: inout [DecodedEvent]
+    ) {
+        let place = content.place(of: kind, index: index)
         guard !text.isEmpty else { return }
-        hasOutput = true
-        events.append(.text(TextBatch(text)))
-    }
-
-    private func emit(reasoning: String, into events: inout [DecodedEvent]) {
-        guard !reasoning.isEmpty else { return }
-        hasOutput = true
-        events.append(.text(.reasoning(reasoning)))
+        output.noteText()
+        if place != textBlock {
+            textBlock = place
+            events.append(.block(place))
+        }
+        events.append(.text(TextBatch(text, kind == .thinking ? .reasoning : .text)))
     }
 }

@@ -7,7 +7,7 @@ internal import HTTP
 internal import JSON
 
 /// The state of one stream.
-final class CohereDecoder: DocumentDecoder {
+struct CohereDecoder: DocumentDecoder {
     static let replyName = "reply of Cohere's"
     static let eventNames: Set<String> = [
         "message-start", "content-start", "content-delta", "content-end", "tool-plan-delta", "tool-call-start",
@@ -19,15 +19,13 @@ final class CohereDecoder: DocumentDecoder {
 
     let reader: JSONReader
     var strays = StrayLines()
-    var hasOutput = false { didSet { outputCount &+= 1 } }
-    private(set) var outputCount = 0
+    var output = OutputProgress()
     var isDone = false
     var known = ReplySummary()
     var tools = ToolCallAssembler()
     /// What the model means to do with its tools; it goes back with the calls.
     var plan = ""
     private var hasStarted = false
-    private var repetition = Repetition<CoherePlace>()
     var natives = NativeFields()
 
     init(reader: JSONReader) { self.reader = reader }
@@ -40,34 +38,12 @@ final class CohereDecoder: DocumentDecoder {
         return summary
     }
 
-    func decode(
-        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
-    ) throws(APIError) {
-        guard !isDone else { return }
-        let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = repetition.mayBe(kind, name: name)
-        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
-            return events.append(DecodedEvent(piece: piece, isReasoning: place == .thinking))
-        }
-        let before = events.count
-        try sort(kind, name: name, text, into: &events)
-        if mayRepeat, events.count == before + 1 { repetition.learn(text, events[before], reader) }
-    }
-
-    func repeats(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
-    ) -> (run: TextBatch, end: Int)? {
-        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        read.run = read.run.of(read.place == .thinking ? .reasoning : .text)
-        return (read.run, read.end)
-    }
-
-    func assistantMessage(text: String, reasoning: String) -> JSONValue {
-        var message: JSONObject = ["role": "assistant", "content": .string(text)]
+    func assistantMessage(_ reply: ReplyText) -> JSONValue {
+        var message: JSONObject = ["role": "assistant", "content": .string(reply.text)]
         if !tools.isEmpty { message["tool_calls"] = .array(tools.calls(reader: reader).map(\.messagePart)) }
         var native: JSONObject = ["dialect": "cohere"]
         if !plan.isEmpty { native["tool_plan"] = .string(plan) }
-        if !reasoning.isEmpty { native["thinking"] = .string(reasoning) }
+        if !reply.reasoning.isEmpty { native["thinking"] = .string(reply.reasoning) }
         if native.count > 1 { message["native"] = .object(native) }
         return .object(message)
     }
@@ -75,14 +51,14 @@ final class CohereDecoder: DocumentDecoder {
     // MARK: Documents
 
     /// `[DONE]` follows `message-end`; before it, it says nothing.
-    func markDone() { isDone = hasCleanEnd }
-    func finish() { isDone = hasCleanEnd }
+    mutating func markDone() { isDone = hasCleanEnd }
+    mutating func finish() { isDone = hasCleanEnd }
 
     func isReplyOrError(_ node: JSONNode) -> Bool {
         ["message", "text", "event_type", "type", "error"].contains { node[$0] != nil } || ErrorShape.isError(node)
     }
 
-    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = node.pick(Self.keys)
         if isError {
             takeUsage(node["usage"] ?? node["meta"], into: &events)
@@ -109,7 +85,7 @@ final class CohereDecoder: DocumentDecoder {
         if events.count == before { Self.beat(&events) }
     }
 
-    private func event(
+    private mutating func event(
         _ type: String, _ node: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]
     ) throws(APIError) {
         let message = parts[1]?["message"]
@@ -120,7 +96,7 @@ final class CohereDecoder: DocumentDecoder {
         case "tool-plan-delta":
             guard let piece = message?["tool_plan"]?.string, !piece.isEmpty else { return }
             plan += piece
-            hasOutput = true
+            output.note()
             events.append(.native(name: type, .string(piece)))
         case "tool-call-start":
             let call = message?["tool_calls"]
@@ -130,12 +106,12 @@ final class CohereDecoder: DocumentDecoder {
                 .init(
                     index: parts[2]?.natural, id: call?["id"]?.string ?? "", name: function?["name"]?.string ?? "",
                     arguments: function?["arguments"]?.string ?? ""))
-            if tools.hasGrown { hasOutput = true }
+            if tools.hasGrown { output.note() }
         case "tool-call-delta":
             guard let piece = message?["tool_calls"]?["function"]?["arguments"]?.string, !piece.isEmpty else { return }
             tools.beginDelta()
             tools.add(.init(index: parts[2]?.natural, arguments: piece))
-            hasOutput = true
+            output.note()
         case "citation-start":
             if let citation = message?["citations"] { events.append(.native(name: "citation", citation.value)) }
         case "message-end":
@@ -147,25 +123,27 @@ final class CohereDecoder: DocumentDecoder {
     }
 
     /// The reply is named; once is enough.
-    func start(_ id: JSONNode?, into events: inout [DecodedEvent]) {
+    mutating func start(_ id: JSONNode?, into events: inout [DecodedEvent]) {
         guard !hasStarted else { return }
         hasStarted = true
         known.id = id?.string
         events.append(.start)
     }
 
-    private func contentDelta(_ content: JSONNode?, into events: inout [DecodedEvent]) {
+    private mutating func contentDelta(_ content: JSONNode?, into events: inout [DecodedEvent]) {
         if let text = content?["text"]?.string, !text.isEmpty {
-            hasOutput = true
+            output.noteText()
             events.append(.text(TextBatch(text)))
         } else if let text = content?["thinking"]?.string, !text.isEmpty {
-            hasOutput = true
+            output.noteText()
             events.append(.text(.reasoning(text)))
         }
     }
 
     /// An answer that was not streamed.
-    private func whole(_ node: JSONNode, _ message: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func whole(_ node: JSONNode, _ message: JSONNode, into events: inout [DecodedEvent])
+        throws(APIError)
+    {
         let parts = message.pick(Self.messageKeys)
         start(node["id"], into: &events)
         parts[0]?.forEachElement { contentDelta($0, into: &events) }
@@ -177,7 +155,7 @@ final class CohereDecoder: DocumentDecoder {
                 .init(
                     index: index, id: call["id"]?.string ?? "", name: call["function"]?["name"]?.string ?? "",
                     arguments: call["function"]?["arguments"]?.string ?? ""))
-            if tools.hasGrown { hasOutput = true }
+            if tools.hasGrown { output.note() }
             index += 1
         }
         parts[3]?.forEachElement { events.append(.native(name: "citation", $0.value)) }
@@ -187,7 +165,7 @@ final class CohereDecoder: DocumentDecoder {
 
     // MARK: The end
 
-    func takeUsage(_ node: JSONNode?, into events: inout [DecodedEvent]) {
+    mutating func takeUsage(_ node: JSONNode?, into events: inout [DecodedEvent]) {
         // What is billed (search units, classifications), and warnings of the first version's `meta`.
         natives.show("usage", node, beyond: ["tokens", "cached_tokens", "api_version"], into: &events)
         // What was read and written; what is billed leaves out the provider's own preamble.
@@ -206,7 +184,7 @@ final class CohereDecoder: DocumentDecoder {
 
     /// Some reasons are failures in disguise: the reply was cut, and is no success. So is one with an error beside it,
     /// whatever the reason (https://docs.cohere.com/v2/reference/chat-stream, `message-end`).
-    func finish(_ raw: String?, error: JSONNode?) throws(APIError) {
+    mutating func finish(_ raw: String?, error: JSONNode?) throws(APIError) {
         known.finishReasonRaw = raw
         let error = error.flatMap { ErrorShape.says($0) ? ErrorReport($0.value) : nil }
         switch raw {

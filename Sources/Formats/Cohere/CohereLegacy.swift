@@ -9,13 +9,13 @@ extension CohereDecoder {
     /// What a reply with documents or a search rests on.
     private static let legacyMembers: [StaticString] = ["documents", "search_results"]
 
-    func legacy(_ type: String, _ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func legacy(_ type: String, _ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
         switch type {
         case "stream-start":
             start(node["generation_id"], into: &events)
         case "text-generation":
             guard let text = node["text"]?.string, !text.isEmpty else { return }
-            hasOutput = true
+            output.noteText()
             events.append(.text(TextBatch(text)))
         case "tool-calls-generation": legacyCalls(node["tool_calls"])
         case "citation-generation":
@@ -38,10 +38,10 @@ extension CohereDecoder {
     }
 
     /// An answer that was not streamed.
-    func legacyWhole(_ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func legacyWhole(_ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
         start(node["response_id"] ?? node["generation_id"], into: &events)
         if let text = node["text"]?.string, !text.isEmpty {
-            hasOutput = true
+            output.noteText()
             events.append(.text(TextBatch(text)))
         }
         legacyCalls(node["tool_calls"])
@@ -52,7 +52,7 @@ extension CohereDecoder {
     }
 
     /// Calls come whole, without ids, their arguments as an object.
-    private func legacyCalls(_ calls: JSONNode?) {
+    private mutating func legacyCalls(_ calls: JSONNode?) {
         // Each event has all of them.
         if calls?.first != nil { tools = ToolCallAssembler() }
         var index: Int64 = 0
@@ -63,7 +63,7 @@ extension CohereDecoder {
                 .init(
                     index: index, id: call["id"]?.string ?? "", name: name,
                     arguments: (call["parameters"] ?? call["arguments"]).map { JSONWriter.text($0.value) } ?? ""))
-            if tools.hasGrown { hasOutput = true }
+            if tools.hasGrown { output.note() }
             index += 1
         }
     }

@@ -4,8 +4,8 @@
 internal import JSON
 
 /// A value that grows in place.
-final class GeminiArguments {
-    private enum Content {
+struct GeminiArguments: Equatable {
+    private enum Content: Equatable {
         case value(JSONValue)
         case object
         case array
@@ -39,29 +39,30 @@ final class GeminiArguments {
 
     /// Sets the value, and makes the objects and arrays on the way to it.
     /// - Parameter path: `$.a.b[0]['c d']` (RFC 9535, its normalized and dotted forms).
-    func set(_ value: JSONValue, at path: String) {
+    mutating func set(_ value: JSONValue, at path: String) {
         let steps = Self.steps(path)
         guard steps.count <= Self.mostSteps else { return }
-        var node = self
-        for step in steps {
-            switch step {
-            case .name(let name): node = node.member(name)
-            case .index(let index):
-                guard (0..<Self.mostElements).contains(index) else { return }
-                node = node.element(index)
-            }
-        }
-        node.become(value)
+        set(value, at: steps[...])
     }
 
-    private func become(_ value: JSONValue) {
+    private mutating func set(_ value: JSONValue, at steps: ArraySlice<Step>) {
+        switch steps.first {
+        case nil: become(value)
+        case .name(let name): children[member(name)].set(value, at: steps.dropFirst())
+        case .index(let index):
+            guard (0..<Self.mostElements).contains(index) else { return }
+            children[element(index)].set(value, at: steps.dropFirst())
+        }
+    }
+
+    private mutating func become(_ value: JSONValue) {
         names = []
         places = [:]
         children = []
         switch value {
         case .object(let object):
             content = .object
-            for member in object { self.member(member.key).become(member.value) }
+            for member in object { children[self.member(member.key)].become(member.value) }
         case .array(let elements):
             content = .array
             children = elements.map { GeminiArguments($0) }
@@ -69,20 +70,21 @@ final class GeminiArguments {
         }
     }
 
-    private func member(_ name: String) -> GeminiArguments {
+    /// The place of a member among the children.
+    private mutating func member(_ name: String) -> Int {
         if case .object = content {} else { become([:]) }
-        if let place = places[name] { return children[place] }
-        let child = GeminiArguments(.null)
+        if let place = places[name] { return place }
         places[name] = children.count
         names.append(name)
-        children.append(child)
-        return child
+        children.append(GeminiArguments(.null))
+        return children.count - 1
     }
 
-    private func element(_ index: Int) -> GeminiArguments {
+    /// The place of an element among the children.
+    private mutating func element(_ index: Int) -> Int {
         if case .array = content {} else { become([]) }
         while children.count <= index { children.append(GeminiArguments(.null)) }
-        return children[index]
+        return index
     }
 
     // MARK: Paths

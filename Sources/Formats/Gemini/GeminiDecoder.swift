@@ -7,9 +7,14 @@ internal import HTTP
 internal import JSON
 
 /// The state of one stream.
-final class GeminiDecoder: DocumentDecoder {
+struct GeminiDecoder: DocumentDecoder {
     static let replyName = "generated content"
     static let eventNames: Set<String> = []
+    static let templatePaths = TemplatePaths(
+        counters: [
+            JSONPath("usageMetadata", "candidatesTokenCount"), JSONPath("usageMetadata", "totalTokenCount"),
+            JSONPath("usageMetadata", "thoughtsTokenCount"),
+        ])
 
     private static let keys = JSONKeys(
         "candidates", "usageMetadata", "modelVersion", "responseId", "error", "promptFeedback", "modelStatus")
@@ -32,13 +37,11 @@ final class GeminiDecoder: DocumentDecoder {
     private var hasStarted = false
     /// More has come behind a chunk that named a finish reason: the reply ends with the next one that does.
     private var continues = false
-    private var repetition = Repetition<GeminiPlace>()
     private var natives = NativeFields()
 
     init(reader: JSONReader) { self.reader = reader }
 
-    var hasOutput: Bool { parts.hasOutput }
-    var outputCount: Int { parts.outputCount }
+    var output: OutputProgress { parts.output }
     var hasCleanEnd: Bool { known.finishReason != nil && !continues }
     /// Text may follow a chunk that names a finish reason: only the body's end ends the stream.
     var isDone: Bool { false }
@@ -49,53 +52,34 @@ final class GeminiDecoder: DocumentDecoder {
         return summary
     }
 
-    func decode(
-        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
-    ) throws(APIError) {
-        let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = repetition.mayBe(kind, name: name)
-        // Behind a finish reason each chunk is parsed: it may name one, or go on without.
-        if mayRepeat, known.finishReason == nil, let (place, piece, match) = repetition.read(text, reader) {
-            parts.take(piece, isThought: place.isThought, signature: nil, into: &events)
-            if let usage = place.usage(match) { take(usage, into: &events) }
-            return
-        }
-        let before = events.count
-        try sort(kind, name: name, text, into: &events)
-        if natives.takeChange() { repetition.forget() }
-        if mayRepeat, events.count > before { repetition.learn(text, events[before...], reader) }
+    mutating func skip(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent]) {
+        guard var usage = known.usage else { return }
+        if let count = counters[0] { usage.outputTokens = Usage.count(count) }
+        if let count = counters[1] { usage.totalTokens = Usage.count(count) }
+        if let count = counters[2] { usage.reasoningTokens = Usage.count(count) }
+        take(usage, into: &events)
     }
 
-    func repeats(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
-    ) -> (run: TextBatch, end: Int)? {
-        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        read.run = read.run.of(read.place.isThought ? .reasoning : .text)
-        parts.append(read.run)
-        if let usage = read.place.usage(read.last) { take(usage, into: &events) }
-        return (read.run, read.end)
-    }
-
-    func assistantMessage(text: String, reasoning: String) -> JSONValue {
-        var message: JSONObject = ["role": "assistant", "content": .string(text)]
+    func assistantMessage(_ reply: ReplyText) -> JSONValue {
+        var message: JSONObject = ["role": "assistant", "content": .string(reply.text)]
         if !parts.calls.isEmpty { message["tool_calls"] = .array(parts.calls.map(\.messagePart)) }
         // Of a reply that was stopped or cut the parts would say more than was read.
-        if let native = parts.native(text: text) { message["native"] = ["dialect": "gemini", "parts": native] }
+        if let native = parts.native(reply) { message["native"] = ["dialect": "gemini", "parts": native] }
         return .object(message)
     }
 
     // MARK: Documents
 
     /// A proxy's mark: it adds nothing to a stream that has ended, and ends none that has not.
-    func markDone() {}
-    func finish() {}
+    mutating func markDone() {}
+    mutating func finish() {}
 
     func isReplyOrError(_ node: JSONNode) -> Bool {
         ["candidates", "promptFeedback", "usageMetadata", "error"].contains { node[$0] != nil }
             || ErrorShape.isError(node)
     }
 
-    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let top = node.pick(Self.keys)
         let isChunk = top[0] != nil || top[1] != nil || top[5] != nil
         if isError || top[4].map(ErrorShape.says) == true || (!isChunk && ErrorShape.isError(node)) {
@@ -129,7 +113,7 @@ final class GeminiDecoder: DocumentDecoder {
     }
 
     /// One candidate. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
-    private func take(
+    private mutating func take(
         _ candidate: JSONNode, position: Int64, into events: inout [DecodedEvent]
     ) throws(APIError) {
         let members = candidate.pick(Self.candidateKeys)
@@ -145,7 +129,7 @@ final class GeminiDecoder: DocumentDecoder {
     }
 
     /// Counts are cumulative, and the last report wins as a whole.
-    private func take(_ usage: Usage, into events: inout [DecodedEvent]) {
+    private mutating func take(_ usage: Usage, into events: inout [DecodedEvent]) {
         guard usage != Usage(), usage != known.usage else { return }
         known.usage = usage
         events.append(.usage(usage))
@@ -153,14 +137,14 @@ final class GeminiDecoder: DocumentDecoder {
 
     // MARK: The end
 
-    private func take(finishMessage node: JSONNode?) {
+    private mutating func take(finishMessage node: JSONNode?) {
         guard let words = node?.string, !words.isEmpty else { return }
         known.finishMessage = words
     }
 
     /// The last reason sent counts. Some servers send the enum's number in place of its name.
     /// - Throws: an `APIError` for a reply that is said to be whole, and ends inside a call.
-    private func take(finishReason node: JSONNode) throws(APIError) {
+    private mutating func take(finishReason node: JSONNode) throws(APIError) {
         guard let raw = node.string ?? node.int.map(String.init), !raw.isEmpty, raw != "0" else { return }
         guard raw != "FINISH_REASON_UNSPECIFIED" else { return }
         if raw == "STOP" || raw == "1", let call = parts.unfinishedCall {

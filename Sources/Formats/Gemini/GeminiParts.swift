@@ -6,7 +6,7 @@ internal import Chat
 internal import JSON
 
 /// What the parts so far amount to.
-struct GeminiParts {
+struct GeminiParts: Equatable {
     private static let keys = JSONKeys("text", "thought", "thoughtSignature", "functionCall", "inlineData")
     private static let callKeys = JSONKeys("id", "name", "args", "partialArgs", "willContinue")
 
@@ -14,36 +14,43 @@ struct GeminiParts {
     private var callIDs = WholeCallIDs()
     /// The calls that came with an id.
     private var callPlaces: [String: Int] = [:]
-    private(set) var hasOutput = false { didSet { outputCount &+= 1 } }
-    private(set) var outputCount = 0
-    /// The parts to send back; pieces of one text are joined beside them.
+    private(set) var output = OutputProgress()
+    /// The parts to send back, without their text.
     private var kept: [Kept] = []
-    private var textBytes = 0
+    /// The part that the last text belonged to, by its place in `kept`.
+    private var textPart = 0
     /// A call whose arguments come in pieces.
     private var open: OpenCall?
     /// The name of a call that has not ended; it is no call yet.
     var unfinishedCall: String? { open?.name }
 
-    private struct Kept {
+    private struct Kept: Equatable {
         var fields: JSONObject
-        /// The text as it grows, for parts that are text alone.
-        var text: TextBuilder?
-        var isThought = false
+        /// Whether it has text, and which.
+        var text: TextBatch.Kind?
+        /// A signed part goes back as it came: no text is joined with it.
+        var isSigned = false
     }
 
-    private struct OpenCall {
+    /// A string that goes on in the next piece.
+    private struct Unfinished: Equatable {
+        var path: String
+        var text: String
+    }
+
+    private struct OpenCall: Equatable {
         var id: String
         var name: String
-        let arguments: GeminiArguments
+        var arguments: GeminiArguments
         var signature: JSONValue?
         /// A string that goes on in the next piece, and its place: it is put there once it is whole, since each change of
         /// the arguments is a way through them.
-        var unfinished: (path: String, text: String)?
+        var unfinished: Unfinished?
 
         /// Puts the string that was going on into its place.
         mutating func settle() {
-            guard let (path, text) = unfinished.take() else { return }
-            arguments.set(.string(text), at: path)
+            guard let string = unfinished.take() else { return }
+            arguments.set(.string(string.text), at: string.path)
         }
 
         /// Puts a value into its place.
@@ -70,30 +77,21 @@ struct GeminiParts {
     }
 
     mutating func take(_ text: String, isThought: Bool, signature: JSONNode?, into events: inout [DecodedEvent]) {
-        if !text.isEmpty {
-            hasOutput = true
-            if !isThought { textBytes += text.utf8.count }
-            events.append(.text(TextBatch(text, isThought ? .reasoning : .text)))
+        let kind: TextBatch.Kind = isThought ? .reasoning : .text
+        let signature = signature.flatMap { $0.isNull ? nil : $0.value }
+        let continues = signature == nil && kept.last.map { $0.text == kind && !$0.isSigned } ?? false
+        if !continues, signature != nil || !text.isEmpty {
+            var fields: JSONObject = isThought ? ["thought": true] : [:]
+            fields["thoughtSignature"] = signature
+            kept.append(Kept(fields: fields, text: kind, isSigned: signature != nil))
         }
-        // A signed part goes back as it came: it is joined with nothing.
-        if let signature, !signature.isNull {
-            var fields: JSONObject = ["text": .string(text)]
-            if isThought { fields["thought"] = true }
-            fields["thoughtSignature"] = signature.value
-            kept.append(Kept(fields: fields))
-        } else if let last = kept.indices.last, kept[last].text != nil, kept[last].isThought == isThought {
-            kept[last].text?.append(text)
-        } else if !text.isEmpty {
-            kept.append(
-                Kept(fields: isThought ? ["thought": true] : [:], text: TextBuilder(text), isThought: isThought))
+        guard !text.isEmpty else { return }
+        output.noteText()
+        if textPart != kept.count - 1 {
+            textPart = kept.count - 1
+            events.append(.block(textPart))
         }
-    }
-
-    /// Adds pieces that go on with the part that was taken last.
-    mutating func append(_ run: TextBatch) {
-        if run.kind == .text { textBytes += run.utf8Count }
-        guard let last = kept.indices.last else { return }
-        kept[last].text?.append(run)
+        events.append(.text(TextBatch(text, kind)))
     }
 
     // MARK: Calls
@@ -103,7 +101,7 @@ struct GeminiParts {
         let name = members[1]?.string ?? ""
         let continues = members[4]?.bool == true
         let isPiece = continues || members[3] != nil || name.isEmpty
-        if !name.isEmpty { hasOutput = true }
+        if !name.isEmpty { output.note() }
         guard isPiece else {
             close()
             add(members, name: name, part: part)
@@ -145,17 +143,17 @@ struct GeminiParts {
     private mutating func takePiece(_ piece: JSONNode) {
         guard let path = piece["jsonPath"]?.string, open != nil else { return }
         if let text = piece["stringValue"]?.string {
-            if !text.isEmpty { hasOutput = true }
+            if !text.isEmpty { output.note() }
             if open?.unfinished?.path == path {
                 open?.unfinished?.text += text
             } else {
                 open?.settle()
-                open?.unfinished = (path, text)
+                open?.unfinished = Unfinished(path: path, text: text)
             }
             if piece["willContinue"]?.bool != true { open?.settle() }
         } else {
             let value = piece["numberValue"] ?? piece["boolValue"]
-            if value != nil || piece["nullValue"] != nil { hasOutput = true }
+            if value != nil || piece["nullValue"] != nil { output.note() }
             open?.set(value?.value ?? .null, at: path)
         }
     }
@@ -179,15 +177,13 @@ struct GeminiParts {
 
     // MARK: Back
 
-    /// The parts to send back; nil where there are none, or where they would say other than `text`.
-    func native(text: String) -> JSONValue? {
-        guard !kept.isEmpty, text.utf8.count == textBytes else { return nil }
+    /// The parts to send back; nil where there are none, or where their text is not the reply's.
+    func native(_ reply: ReplyText) -> JSONValue? {
+        guard !kept.isEmpty, reply.isWhole(.text), reply.isWhole(.reasoning) else { return nil }
         return .array(
-            kept.map { part in
-                guard let own = part.text else { return .object(part.fields) }
-                // A part that is all of the text holds that string, and no other of its own.
-                let isAll = !part.isThought && own.count == textBytes
-                var fields: JSONObject = ["text": .string(isAll ? text : own.text)]
+            kept.enumerated().map { place, part in
+                guard part.text != nil else { return .object(part.fields) }
+                var fields: JSONObject = ["text": .string(reply.block(place)?.text ?? "")]
                 fields.merge(part.fields)
                 return .object(fields)
             })

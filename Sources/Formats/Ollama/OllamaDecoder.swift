@@ -7,9 +7,10 @@ internal import HTTP
 internal import JSON
 
 /// The state of one stream.
-final class OllamaDecoder: DocumentDecoder {
+struct OllamaDecoder: DocumentDecoder {
     static let replyName = "reply of Ollama's"
     static let eventNames: Set<String> = []
+    static let templatePaths = TemplatePaths(padding: [JSONPath("created_at")])
 
     private static let keys = JSONKeys(
         "message", "response", "thinking", "done", "error", "model", "done_reason", "prompt_eval_count", "eval_count",
@@ -22,8 +23,7 @@ final class OllamaDecoder: DocumentDecoder {
 
     let reader: JSONReader
     var strays = StrayLines()
-    private(set) var hasOutput = false { didSet { outputCount &+= 1 } }
-    private(set) var outputCount = 0
+    var output = OutputProgress()
     private(set) var isDone = false
     private(set) var known = ReplySummary()
     private var hasStarted = false
@@ -31,7 +31,6 @@ final class OllamaDecoder: DocumentDecoder {
     private var callIDs = WholeCallIDs()
     /// The calls that came with an id or an index: proxies repeat calls in later lines.
     private var callPlaces: [String: Int] = [:]
-    private var repetition = Repetition<OllamaPlace>()
     private var natives = NativeFields()
 
     init(reader: JSONReader) { self.reader = reader }
@@ -39,7 +38,7 @@ final class OllamaDecoder: DocumentDecoder {
     var hasCleanEnd: Bool { isDone }
 
     /// A proxy may leave out `done` behind a `done_reason`.
-    func bodyEnded() {
+    mutating func bodyEnded() {
         if known.finishReasonRaw != nil { isDone = true }
     }
 
@@ -49,47 +48,26 @@ final class OllamaDecoder: DocumentDecoder {
         return summary
     }
 
-    func decode(
-        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
-    ) throws(APIError) {
-        guard !isDone else { return }
-        let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = repetition.mayBe(kind, name: name)
-        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
-            return events.append(DecodedEvent(piece: piece, isReasoning: place.isReasoning))
-        }
-        let before = events.count
-        try sort(kind, name: name, text, into: &events)
-        if natives.takeChange() { repetition.forget() }
-        if mayRepeat, events.count == before + 1, !isDone { repetition.learn(text, events[before], reader) }
-    }
-
-    func repeats(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
-    ) -> (run: TextBatch, end: Int)? {
-        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        read.run = read.run.of(read.place.isReasoning ? .reasoning : .text)
-        return (read.run, read.end)
-    }
-
-    func assistantMessage(text: String, reasoning: String) -> JSONValue {
-        var message: JSONObject = ["role": "assistant", "content": .string(text)]
+    func assistantMessage(_ reply: ReplyText) -> JSONValue {
+        var message: JSONObject = ["role": "assistant", "content": .string(reply.text)]
         if !calls.isEmpty { message["tool_calls"] = .array(calls.map(\.messagePart)) }
-        if !reasoning.isEmpty { message["native"] = ["dialect": "ollama", "thinking": .string(reasoning)] }
+        if !reply.reasoning.isEmpty {
+            message["native"] = ["dialect": "ollama", "thinking": .string(reply.reasoning)]
+        }
         return .object(message)
     }
 
     // MARK: Documents
 
     /// A stray `[DONE]` of a proxy ends nothing: the line with `done` does.
-    func markDone() {}
-    func finish() {}
+    mutating func markDone() {}
+    mutating func finish() {}
 
     func isReplyOrError(_ node: JSONNode) -> Bool {
         ["message", "response", "done", "error"].contains { node[$0] != nil } || ErrorShape.isError(node)
     }
 
-    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = node.pick(Self.keys)
         if isError || parts[4].map(ErrorShape.says) ?? (parts[0] == nil && parts[3] == nil && ErrorShape.isError(node))
         {
@@ -121,22 +99,22 @@ final class OllamaDecoder: DocumentDecoder {
         if events.count == before { Self.beat(&events) }
     }
 
-    private func take(thinking: JSONNode?, content: JSONNode?, into events: inout [DecodedEvent]) {
+    private mutating func take(thinking: JSONNode?, content: JSONNode?, into events: inout [DecodedEvent]) {
         if let text = thinking?.string, !text.isEmpty {
-            hasOutput = true
+            output.noteText()
             events.append(.text(.reasoning(text)))
         }
         if let text = content?.string, !text.isEmpty {
-            hasOutput = true
+            output.noteText()
             events.append(.text(TextBatch(text)))
         }
     }
 
     /// A call comes whole, its arguments as an object. One with the id or the index of an earlier call is that call, if
     /// it says the same.
-    private func take(call: JSONNode) {
+    private mutating func take(call: JSONNode) {
         guard let function = call["function"], let name = function["name"]?.string else { return }
-        if !name.isEmpty { hasOutput = true }
+        if !name.isEmpty { output.note() }
         let id = call["id"]?.string ?? function["id"]?.string ?? ""
         let arguments = function["arguments"].map(\.value) ?? [:]
         let value = arguments.string.map { ToolCall.arguments($0, reader: reader) } ?? arguments
@@ -151,7 +129,7 @@ final class OllamaDecoder: DocumentDecoder {
         calls.append(ToolCall(id: callIDs.next(id), name: name, argumentsJSON: text, arguments: value))
     }
 
-    private func finish(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
+    private mutating func finish(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
         isDone = true
         if known.finishReason == nil { known.finishReason = .stop }
         takeUsage(parts, into: &events)
@@ -162,7 +140,7 @@ final class OllamaDecoder: DocumentDecoder {
         if timings != ServerTimings() { known.timings = timings }
     }
 
-    private func take(finishReason raw: String) {
+    private mutating func take(finishReason raw: String) {
         known.finishReasonRaw = raw
         known.finishReason =
             switch raw {
@@ -172,7 +150,7 @@ final class OllamaDecoder: DocumentDecoder {
             }
     }
 
-    private func takeUsage(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
+    private mutating func takeUsage(_ parts: JSONPicked, into events: inout [DecodedEvent]) {
         var usage = Usage()
         usage.inputTokens = Usage.count(parts[7])
         usage.outputTokens = Usage.count(parts[8])

@@ -5,11 +5,11 @@ internal import Base
 internal import JSON
 
 /// The values of such members that have been emitted.
-struct OpenAIChatAdditions {
+struct OpenAIChatAdditions: Equatable {
     /// The object that holds such a member.
     enum Place: Equatable {
         case chunk, choice
-        case container(OpenAIChatPlace.Container)
+        case container(OpenAIChatContainer)
         /// A part of the content of a message beside deltas; the member's name is its type.
         case heldPart
     }
@@ -18,7 +18,13 @@ struct OpenAIChatAdditions {
     private static let limit = 64
 
     /// The last value of each name in each place that has had it.
-    private var last: [String: [(place: Place, value: JSONValue)]] = [:]
+    private var last: [String: [Emitted]] = [:]
+
+    private struct Emitted: Equatable {
+        var place: Place
+        var value: JSONValue
+    }
+
     /// The transcript of the audio is the reply's text, since the content has none.
     var isTranscriptText = false
     var audioID: String?
@@ -27,7 +33,7 @@ struct OpenAIChatAdditions {
     /// chunk, and servers have one value in several places.
     mutating func isNew(_ name: String, _ value: JSONValue, at place: Place) -> Bool {
         guard let values = last[name] else {
-            if last.count < Self.limit { last[name] = [(place, value)] }
+            if last.count < Self.limit { last[name] = [Emitted(place: place, value: value)] }
             return true
         }
         let index = values.firstIndex { $0.place == place }
@@ -35,7 +41,7 @@ struct OpenAIChatAdditions {
         if let index {
             last[name]?[index].value = value
         } else {
-            last[name]?.append((place, value))
+            last[name]?.append(Emitted(place: place, value: value))
         }
         return !values.contains { $0.value == value }
     }
@@ -58,7 +64,7 @@ extension OpenAIChatDecoder {
     /// Tells members that the format does not define and whose values are arrays or objects: `citations`,
     /// `search_results` (Perplexity), `annotations` (OpenAI, OpenRouter), `executed_tools` (Groq), `prompt_filter_results`,
     /// `content_filter_results` (Azure). Single strings and numbers are not told: most are identifiers and padding.
-    func takeAdditions(
+    mutating func takeAdditions(
         to node: JSONNode, at place: OpenAIChatAdditions.Place, besides keys: JSONKeys,
         into events: inout [DecodedEvent]
     ) {
@@ -66,16 +72,14 @@ extension OpenAIChatDecoder {
             guard node.isFilled, !Self.repetitions.contains(name) else { return }
             let value = node.value
             guard additions.isNew(name, value, at: place) else { return }
-            // The template may hold an earlier value.
-            repetition.forget()
-            if case .container = place, Self.outputs.contains(name) { hasOutput = true }
+            if case .container = place, Self.outputs.contains(name) { output.note() }
             events.append(.native(name: name, value))
         }
     }
 
     /// Emits what a choice holds beside its text. Log probabilities belong to the text of their chunk, so equal ones are
     /// emitted again.
-    func takeAdditions(to choice: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]) {
+    mutating func takeAdditions(to choice: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]) {
         if let logprobs = parts[ChoiceKey.logprobs], logprobs.isFilled {
             events.append(.native(name: "logprobs", logprobs.value))
         }
@@ -87,7 +91,7 @@ extension OpenAIChatDecoder {
 
     /// Spoken output. Its transcript is the text, unless the content has text.
     /// https://platform.openai.com/docs/guides/audio
-    func take(
+    mutating func take(
         audio: JSONNode, _ wanted: OpenAIChatOutput, _ found: inout OpenAIChatOutput, into events: inout [DecodedEvent]
     ) {
         guard audio.kind == .object else { return }
@@ -99,7 +103,7 @@ extension OpenAIChatDecoder {
             isTold = isText
             if isText {
                 additions.isTranscriptText = true
-                hasOutput = true
+                output.noteText()
                 found.insert(.text)
                 events.append(.text(TextBatch(transcript)))
             }
@@ -111,18 +115,18 @@ extension OpenAIChatDecoder {
         }
         guard audio.isFilled else { return }
         additions.audioID = id
-        if hasData { hasOutput = true }
+        if hasData { output.note() }
         events.append(.native(name: "audio", audio.value))
     }
 
     /// Emits a content part without text as a native event named by its type: Mistral's `reference`, an image. A part with
     /// no other member than its type is skipped.
-    func take(part: JSONNode, type: String?, into events: inout [DecodedEvent]) {
+    mutating func take(part: JSONNode, type: String?, into events: inout [DecodedEvent]) {
         guard let type, !type.isEmpty, type != "refusal", !type.contains("text") else { return }
         var hasMembers = false
         part.forEachMember { name, value in if name != "type", value.isFilled { hasMembers = true } }
         guard hasMembers else { return }
-        if ["image", "audio", "video", "file"].contains(where: type.contains) { hasOutput = true }
+        if ["image", "audio", "video", "file"].contains(where: type.contains) { output.note() }
         events.append(.native(name: type, part.value))
     }
 }

@@ -36,7 +36,7 @@ enum ChoiceKey {
     static let thinking = 11
 }
 
-/// Members of a delta and of a message. Those that hold text and reasoning are listed in OpenAIChatPlace.
+/// Members of a delta and of a message. Those that hold text and reasoning are listed in OpenAIChatOutputKey.
 enum DeltaKey {
     static let table = JSONKeys(
         "content", "reasoning_content", "reasoning", "tool_calls", "refusal", "function_call", "reasoning_details",
@@ -55,6 +55,38 @@ enum DeltaKey {
     static let finishReason = 11
     static let delta = 12
     static let audio = 13
+}
+
+/// What holds output in a choice.
+enum OpenAIChatContainer: Equatable {
+    case delta, deltaMessage, deltaDelta
+    /// A choice's message, and the choice itself: the legacy completions have `text` there.
+    case message, choice
+}
+
+/// A member that holds text or reasoning.
+struct OpenAIChatOutputKey {
+    let index: Int
+    /// How reasoning goes back; nil for text.
+    var field: OpenAIChatReasoningMemory.Field?
+
+    /// Members of a delta or message that hold text; the first one that does counts.
+    static let text = [Self(index: DeltaKey.content), Self(index: DeltaKey.text)]
+    /// Members that hold reasoning.
+    static let reasoning = [
+        Self(index: DeltaKey.reasoningContent, field: .reasoningContent),
+        Self(index: DeltaKey.reasoning, field: .reasoning),
+        Self(index: DeltaKey.reasoningText, field: .reasoningText),
+        Self(index: DeltaKey.thinking, field: .thinking),
+    ]
+    /// Members of a choice that hold text and reasoning.
+    static let choiceText = Self(index: ChoiceKey.text)
+    static let choiceReasoning = [
+        Self(index: ChoiceKey.reasoningContent, field: .reasoningContent),
+        Self(index: ChoiceKey.reasoning, field: .reasoning),
+        Self(index: ChoiceKey.reasoningText, field: .reasoningText),
+        Self(index: ChoiceKey.thinking, field: .thinking),
+    ]
 }
 
 /// The kinds of output.
@@ -76,17 +108,8 @@ struct ChoiceContent {
 }
 
 extension OpenAIChatDecoder {
-    /// A chunk that repeats an earlier one with another piece of text, and so changes nothing else that is known.
-    func take(_ text: String, at place: OpenAIChatPlace, into events: inout [DecodedEvent]) {
-        if let field = place.field {
-            emit(reasoning: text, as: field, into: &events)
-        } else {
-            events.append(.text(TextBatch(text)))
-        }
-    }
-
     /// One choice. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
-    func choice(_ choice: JSONNode, position: Int64, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func choice(_ choice: JSONNode, position: Int64, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = choice.pick(ChoiceKey.table)
         guard parts[ChoiceKey.index]?.natural ?? position == 0 else { return }
         if let error = parts[ChoiceKey.error], ErrorShape.says(error) {
@@ -108,7 +131,9 @@ extension OpenAIChatDecoder {
     }
 
     /// The legacy completions have text, and OpenRouter's reasoning, in the choice itself.
-    private func readLegacy(_ parts: JSONPicked, _ content: inout ChoiceContent, into events: inout [DecodedEvent]) {
+    private mutating func readLegacy(
+        _ parts: JSONPicked, _ content: inout ChoiceContent, into events: inout [DecodedEvent]
+    ) {
         guard
             parts[ChoiceKey.text] != nil || parts[ChoiceKey.reasoningContent] != nil
                 || parts[ChoiceKey.reasoning] != nil || parts[ChoiceKey.reasoningText] != nil
@@ -117,10 +142,10 @@ extension OpenAIChatDecoder {
         let wanted = wanted(in: .choice, besides: content.kinds)
         var found = OpenAIChatOutput()
         if wanted.contains(.reasoning) {
-            read(OpenAIChatPlace.choiceReasoningKeys, .reasoning, parts, .choice, wanted, &found, &events)
+            read(OpenAIChatOutputKey.choiceReasoning, .reasoning, parts, wanted, &found, &events)
         }
         if wanted.contains(.text) {
-            read([OpenAIChatPlace.choiceText], .text, parts, .choice, wanted.subtracting(found), &found, &events)
+            read([OpenAIChatOutputKey.choiceText], .text, parts, wanted.subtracting(found), &found, &events)
         }
         content.kinds.formUnion(found)
     }
@@ -128,8 +153,8 @@ extension OpenAIChatDecoder {
     // MARK: Containers
 
     /// A delta or a message.
-    func read(
-        _ node: JSONNode, in container: OpenAIChatPlace.Container, _ content: inout ChoiceContent,
+    mutating func read(
+        _ node: JSONNode, in container: OpenAIChatContainer, _ content: inout ChoiceContent,
         into events: inout [DecodedEvent]
     ) {
         guard node.kind == .object else { return readItself(node, in: container, &content, into: &events) }
@@ -138,11 +163,11 @@ extension OpenAIChatDecoder {
         var found = OpenAIChatOutput()
         // Several names in one delta hold the same text; so do `reasoning_details`, which are kept to be sent back.
         if wanted.contains(.reasoning) {
-            read(OpenAIChatPlace.reasoningKeys, .reasoning, parts, container, wanted, &found, &events)
+            read(OpenAIChatOutputKey.reasoning, .reasoning, parts, wanted, &found, &events)
         }
         if wanted.contains(.text) {
             // Reasoning among the parts of a content repeats the reasoning beside it.
-            read(OpenAIChatPlace.textKeys, .text, parts, container, wanted.subtracting(found), &found, &events)
+            read(OpenAIChatOutputKey.text, .text, parts, wanted.subtracting(found), &found, &events)
         }
         if wanted.contains(.refusal), let refusal = parts[DeltaKey.refusal]?.string, !refusal.isEmpty {
             take(refusal: refusal)
@@ -170,35 +195,32 @@ extension OpenAIChatDecoder {
     }
 
     /// The first of `keys` that holds output of the kind.
-    private func read(
-        _ keys: [OpenAIChatPlace.Key], _ kind: OpenAIChatOutput, _ parts: JSONPicked,
-        _ container: OpenAIChatPlace.Container,
-        _ wanted: OpenAIChatOutput, _ found: inout OpenAIChatOutput, _ events: inout [DecodedEvent]
+    private mutating func read(
+        _ keys: [OpenAIChatOutputKey], _ kind: OpenAIChatOutput, _ parts: JSONPicked, _ wanted: OpenAIChatOutput,
+        _ found: inout OpenAIChatOutput, _ events: inout [DecodedEvent]
     ) {
         for key in keys {
             guard let node = parts[key.index], !node.isNull else { continue }
             let output = read(node, as: key.field, wanted, into: &events)
             guard !output.isEmpty else { continue }
-            lastPlace = OpenAIChatPlace(container: container, key: key)
             found.formUnion(output)
             if output.contains(kind) { return }
         }
     }
 
     /// A container that is itself the text: a message or a delta.
-    private func readItself(
-        _ node: JSONNode, in container: OpenAIChatPlace.Container, _ content: inout ChoiceContent,
+    private mutating func readItself(
+        _ node: JSONNode, in container: OpenAIChatContainer, _ content: inout ChoiceContent,
         into events: inout [DecodedEvent]
     ) {
         guard !node.isNull else { return }
         let found = read(node, as: nil, wanted(in: container, besides: content.kinds), into: &events)
-        lastPlace = OpenAIChatPlace(container: container, key: .itself)
         note(found, in: container)
         content.kinds.formUnion(found)
     }
 
     /// The kinds of output that a container may add. A message after deltas, or beside them, repeats them.
-    private func wanted(in container: OpenAIChatPlace.Container, besides kinds: OpenAIChatOutput) -> OpenAIChatOutput {
+    private func wanted(in container: OpenAIChatContainer, besides kinds: OpenAIChatOutput) -> OpenAIChatOutput {
         let known: OpenAIChatOutput =
             switch container {
             case .delta: []
@@ -209,31 +231,23 @@ extension OpenAIChatDecoder {
         return OpenAIChatOutput(rawValue: ~known.union(kinds).rawValue)
     }
 
-    /// A template of a container that is no longer read would go on telling its text.
-    private func note(_ found: OpenAIChatOutput, in container: OpenAIChatPlace.Container) {
+    private mutating func note(_ found: OpenAIChatOutput, in container: OpenAIChatContainer) {
         switch container {
-        case .delta where !deltaOutput.isSuperset(of: found):
-            deltaOutput.formUnion(found)
-            repetition.forget()
-        case .deltaMessage where !nestedOutput.isSuperset(of: found),
-            .deltaDelta where !nestedOutput.isSuperset(of: found):
-            nestedOutput.formUnion(found)
-            repetition.forget()
-        case .message where !messageOutput.isSuperset(of: found):
-            messageOutput.formUnion(found)
-            repetition.forget()
-        default: break
+        case .delta: deltaOutput.formUnion(found)
+        case .deltaMessage, .deltaDelta: nestedOutput.formUnion(found)
+        case .message: messageOutput.formUnion(found)
+        case .choice: break
         }
     }
 
-    private func readCalls(_ parts: JSONPicked, in container: OpenAIChatPlace.Container) -> Bool {
+    private mutating func readCalls(_ parts: JSONPicked, in container: OpenAIChatContainer) -> Bool {
         var found = false
         if held != nil { prepareCalls(parts, in: container) }
         if let calls = parts[DeltaKey.toolCalls], calls.count > 0, tools.take(calls) { found = true }
         if let call = parts[DeltaKey.functionCall], call.kind == .object, tools.take(functionCall: call) {
             found = true
         }
-        if found { hasOutput = true }
+        if found { output.note() }
         return found
     }
 
@@ -243,7 +257,7 @@ extension OpenAIChatDecoder {
     /// - Parameters:
     ///   - field: where the reasoning stands; nil for text.
     ///   - wanted: the kinds that are no repetition.
-    private func read(
+    private mutating func read(
         _ node: JSONNode, as field: OpenAIChatReasoningMemory.Field?, _ wanted: OpenAIChatOutput,
         into events: inout [DecodedEvent]
     ) -> OpenAIChatOutput {
@@ -256,7 +270,7 @@ extension OpenAIChatDecoder {
                 emit(reasoning: text, as: field, into: &events)
                 return .reasoning
             }
-            hasOutput = true
+            output.noteText()
             events.append(.text(TextBatch(text)))
             return .text
         case .array:
@@ -270,7 +284,7 @@ extension OpenAIChatDecoder {
 
     /// A part of the content. Its type, or the name of its text, says whether it is reasoning (Mistral's `thinking`,
     /// Responses' `reasoning` and `summary_text`).
-    private func read(
+    private mutating func read(
         part: JSONNode, as field: OpenAIChatReasoningMemory.Field?, _ wanted: OpenAIChatOutput,
         into events: inout [DecodedEvent]
     ) -> OpenAIChatOutput {
@@ -297,19 +311,21 @@ extension OpenAIChatDecoder {
         return []
     }
 
-    func take(refusal: String) {
+    mutating func take(refusal: String) {
         known.refusal = (known.refusal.take() ?? "") + refusal
-        hasOutput = true
+        output.note()
     }
 
-    private func emit(reasoning: String, as field: OpenAIChatReasoningMemory.Field, into events: inout [DecodedEvent]) {
+    private mutating func emit(
+        reasoning: String, as field: OpenAIChatReasoningMemory.Field, into events: inout [DecodedEvent]
+    ) {
         memory.field = field
-        hasOutput = true
+        output.noteText()
         events.append(.text(.reasoning(reasoning)))
     }
 
     /// Usage may come in every chunk, counting up; only a change is told.
-    func take(usage node: JSONNode, cost: Double? = nil, into events: inout [DecodedEvent]) {
+    mutating func take(usage node: JSONNode, cost: Double? = nil, into events: inout [DecodedEvent]) {
         guard var usage = Usage(openAI: node) else { return }
         // The cost may come apart from the counts.
         usage.cost = usage.cost ?? cost ?? known.usage?.cost
@@ -324,7 +340,7 @@ extension OpenAIChatDecoder {
     }
 
     /// The last reason sent counts. Some of them are failures in disguise: the reply was cut, and is no success.
-    private func take(finishReason raw: String) throws(APIError) {
+    private mutating func take(finishReason raw: String) throws(APIError) {
         guard !raw.isEmpty, raw != "null" else { return }
         known.finishReasonRaw = raw
         switch raw {

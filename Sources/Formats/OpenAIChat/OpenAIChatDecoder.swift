@@ -7,9 +7,12 @@ internal import HTTP
 internal import JSON
 
 /// The state of one stream.
-final class OpenAIChatDecoder: DocumentDecoder {
+struct OpenAIChatDecoder: DocumentDecoder {
     static let replyName = "chat completion"
     static let eventNames: Set<String> = []
+    /// `obfuscation` is padding that hides a piece's length from those who count encrypted bytes
+    /// (https://platform.openai.com/docs/api-reference/chat-streaming).
+    static let templatePaths = TemplatePaths(padding: [JSONPath("obfuscation")])
 
     let reader: JSONReader
     /// What is known; its tool calls are kept in `tools`.
@@ -25,11 +28,7 @@ final class OpenAIChatDecoder: DocumentDecoder {
     var messageOutput = OpenAIChatOutput()
     /// What messages beside deltas have said; nil before the first one.
     var held: HeldMessage?
-    /// Where the chunk parsed last had its output.
-    var lastPlace: OpenAIChatPlace?
-    var hasOutput = false { didSet { outputCount &+= 1 } }
-    private(set) var outputCount = 0
-    var repetition = Repetition<OpenAIChatPlace>()
+    var output = OutputProgress()
     private(set) var isDone = false
     private var hasStarted = false
     /// The chunk that named the reply had a role.
@@ -46,59 +45,41 @@ final class OpenAIChatDecoder: DocumentDecoder {
         return summary
     }
 
-    func decode(
-        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    mutating func decode(
+        _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        guard !isDone else { return }
-        let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = repetition.mayBe(kind, name: name)
-        if mayRepeat, let (place, piece, _) = repetition.read(text, reader) {
-            return take(piece, at: place, into: &events)
-        }
-        let before = events.count
-        lastPlace = nil
         try sort(kind, name: name, text, into: &events)
         if isDone { takeHeldMessage(into: &events) }
-        if mayRepeat, events.count == before + 1, let place = lastPlace {
-            repetition.learn(text, events[before], at: place, reader)
-        }
     }
 
-    func repeats(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
-    ) -> (run: TextBatch, end: Int)? {
-        guard var read = repetition.read(chunk, behind: place, reader) else { return nil }
-        read.run = read.run.of(read.place.field != nil ? .reasoning : .text)
-        return (read.run, read.end)
-    }
-
-    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+    func assistantMessage(_ reply: ReplyText) -> JSONValue {
         var message: JSONObject = ["role": "assistant"]
         let calls = tools.messageParts
-        message["content"] = memory.content(text: text, reasoning: reasoning, hasCalls: !calls.isEmpty)
+        message["content"] = memory.content(
+            text: reply.text, reasoning: reply.reasoning, hasCalls: !calls.isEmpty)
         if let refusal = known.refusal { message["refusal"] = .string(refusal) }
-        memory.addFields(to: &message, reasoning: reasoning)
+        memory.addFields(to: &message, reasoning: reply.reasoning)
         if !calls.isEmpty { message["tool_calls"] = .array(calls) }
         return .object(message)
     }
 
     /// `[DONE]`, or the end of a whole body. One inside a call's arguments, without a finish reason, is a cut.
-    func finish() {
+    mutating func finish() {
         isDone = true
         if known.finishReason == nil, !tools.hasCutCall { known.finishReason = .other }
     }
 
     /// Routers leave out the finish reason and `[DONE]` behind whole calls.
-    func bodyEnded() {
+    mutating func bodyEnded() {
         if known.finishReason == nil, tools.areAllWhole { finish() }
     }
 
-    func markDone() { finish() }
+    mutating func markDone() { finish() }
 
     // MARK: Documents
 
     /// One JSON document: a chunk, a whole completion, or an error.
-    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let top = node.pick(ChunkKey.table)
         let choices = top[ChunkKey.choices]
         if isError || Self.isError(node, top) {
@@ -142,19 +123,19 @@ final class OpenAIChatDecoder: DocumentDecoder {
 
     /// A chunk before the first output. One with a role begins the reply, and its names stand unless the output comes from
     /// another model.
-    private func takeNames(_ top: JSONPicked) {
+    private mutating func takeNames(_ top: JSONPicked) {
         if known.model == nil, top[ChunkKey.choices]?.first?["delta"]?["role"]?.isNull == false { isBegun = true }
         known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: false)
     }
 
     /// A chunk's counts: its own, and those in Groq's own corner.
-    private func takeUsage(_ top: JSONPicked, cost: Double? = nil, into events: inout [DecodedEvent]) {
+    private mutating func takeUsage(_ top: JSONPicked, cost: Double? = nil, into events: inout [DecodedEvent]) {
         if let usage = top[ChunkKey.usage] { take(usage: usage, cost: cost, into: &events) }
         if let usage = top[ChunkKey.groq]?["usage"] { take(usage: usage, into: &events) }
     }
 
     /// How long the server says that it took; the last word counts.
-    private func takeTimings(_ top: JSONPicked) {
+    private mutating func takeTimings(_ top: JSONPicked) {
         guard
             let timings = top[ChunkKey.timings].flatMap(ServerTimings.init(llama:))
                 ?? top[ChunkKey.timeInfo].flatMap(ServerTimings.init(seconds:))

@@ -5,7 +5,7 @@ internal import Base
 internal import JSON
 
 /// Output of messages beside deltas. A kind of output counts if no delta brings it.
-struct HeldMessage {
+struct HeldMessage: Equatable {
     /// The kinds that messages had brought in place of deltas before.
     let earlier: OpenAIChatOutput
     /// A delta with members stood beside a message: the message is the reply so far, and is emitted at the end.
@@ -18,7 +18,7 @@ struct HeldMessage {
 }
 
 /// A text that comes in pieces, or again and again as a whole.
-struct HeldText {
+struct HeldText: Equatable {
     private var whole = ""
     /// Length in UTF-8 of what has been emitted.
     private var emittedCount = 0
@@ -48,7 +48,7 @@ struct HeldText {
 
 extension OpenAIChatDecoder {
     /// A choice's message: in place of deltas it is a piece, or a whole reply; beside them it is held.
-    func read(
+    mutating func read(
         message: JSONNode, delta: JSONNode?, _ content: inout ChoiceContent, into events: inout [DecodedEvent]
     ) {
         let isFilled = delta.map { $0.count > 0 } ?? false
@@ -64,16 +64,15 @@ extension OpenAIChatDecoder {
         if !isFilled { takeHeldMessage(into: &events) }
     }
 
-    private func hold(_ message: JSONNode, _ content: inout ChoiceContent, into events: inout [DecodedEvent]) {
-        let (place, refusal) = (lastPlace, known.refusal.take())
+    private mutating func hold(_ message: JSONNode, _ content: inout ChoiceContent, into events: inout [DecodedEvent]) {
+        let refusal = known.refusal.take()
         var apart = ChoiceContent(kinds: content.kinds.union(held?.earlier ?? []))
         var said: [DecodedEvent] = []
         read(message, in: .message, &apart, into: &said)
         content.kinds.formUnion(apart.kinds)
         content.finishReason = content.finishReason ?? apart.finishReason
         held?.refusal.take(known.refusal ?? "")
-        // A template would emit the text of each message.
-        (lastPlace, known.refusal) = (place, refusal)
+        known.refusal = refusal
         guard !said.isEmpty else { return }
         var (text, reasoning) = ("", "")
         for event in said {
@@ -90,15 +89,15 @@ extension OpenAIChatDecoder {
     }
 
     /// Emits the output of messages beside deltas that no delta brought: at the end, or beside a delta without members.
-    func takeHeldMessage(into events: inout [DecodedEvent]) {
+    mutating func takeHeldMessage(into events: inout [DecodedEvent]) {
         guard held != nil else { return }
         let known = deltaOutput.union(nestedOutput)
         if !known.contains(.reasoning), let reasoning = held?.reasoning.rest() {
-            hasOutput = true
+            output.noteText()
             events.append(.text(.reasoning(reasoning)))
         }
         if !known.contains(.text), let text = held?.text.rest() {
-            hasOutput = true
+            output.noteText()
             events.append(.text(TextBatch(text)))
         }
         if !known.contains(.refusal), let refusal = held?.refusal.rest() { take(refusal: refusal) }
@@ -106,7 +105,7 @@ extension OpenAIChatDecoder {
 
     /// Before a container's calls are read: a message's calls are void once a delta has calls, and a message that is the
     /// reply so far repeats its own.
-    func prepareCalls(_ parts: JSONPicked, in container: OpenAIChatPlace.Container) {
+    mutating func prepareCalls(_ parts: JSONPicked, in container: OpenAIChatContainer) {
         let first = parts[DeltaKey.toolCalls].flatMap { $0.kind == .array ? $0.first : $0 }
         guard let call = first ?? parts[DeltaKey.functionCall], call.kind == .object else { return }
         if container != .message {

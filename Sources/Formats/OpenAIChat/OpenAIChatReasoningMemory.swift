@@ -4,7 +4,7 @@
 internal import JSON
 
 /// Under which name reasoning came, and the opaque parts that came with it.
-struct OpenAIChatReasoningMemory {
+struct OpenAIChatReasoningMemory: Equatable {
     /// Where the reasoning stood.
     enum Field {
         /// `reasoning_content` (DeepSeek, Qwen, Moonshot, ...).
@@ -23,7 +23,7 @@ struct OpenAIChatReasoningMemory {
     /// OpenRouter's blocks: text, summaries, signatures, encrypted reasoning.
     private var details: [Detail] = []
 
-    private struct Detail {
+    private struct Detail: Equatable {
         var fields: JSONObject
         /// The streamed members, grown in place.
         var text: String?

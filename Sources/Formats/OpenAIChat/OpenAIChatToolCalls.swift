@@ -6,7 +6,7 @@ internal import Chat
 internal import JSON
 
 /// The tool calls of one reply, while they come.
-struct OpenAIChatToolCalls {
+struct OpenAIChatToolCalls: Equatable {
     private static let callKeys = JSONKeys("index", "id", "function", "extra_content", "name", "arguments")
     private static let functionKeys = JSONKeys("name", "arguments")
 

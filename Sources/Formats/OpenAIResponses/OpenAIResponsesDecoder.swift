@@ -28,7 +28,7 @@ enum OpenAIResponsesKey {
 }
 
 /// The state of one stream.
-final class OpenAIResponsesDecoder: DocumentDecoder {
+struct OpenAIResponsesDecoder: DocumentDecoder {
     static let replyName = "response"
     static let eventNames: Set<String> = [
         "response.created", "response.in_progress", "response.queued", "response.completed", "response.incomplete",
@@ -40,6 +40,10 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
         "response.reasoning_summary_part.done", "response.reasoning_summary_text.delta",
         "response.reasoning_summary_text.done", "response.reasoning_text.delta", "response.reasoning_text.done",
     ]
+    /// `obfuscation` is padding that hides a piece's length from those who count encrypted bytes
+    /// (https://platform.openai.com/docs/api-reference/responses-streaming).
+    static let templatePaths = TemplatePaths(
+        sequence: JSONPath("sequence_number"), padding: [JSONPath("obfuscation")])
 
     let reader: JSONReader
     var strays = StrayLines()
@@ -47,14 +51,13 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
     var known = ReplySummary()
     var items = OpenAIResponsesItems()
     var order = OpenAIResponsesOrder()
-    var texts = InlineArray<4, OpenAIResponsesText>(repeating: OpenAIResponsesText())
+    /// By the kind's raw value.
+    var texts = [OpenAIResponsesText](repeating: OpenAIResponsesText(), count: OpenAIResponsesText.Kind.allCases.count)
+    /// The kind of the piece that was shown last.
+    var lastKind = OpenAIResponsesText.Kind.output
     /// The phase of the message whose text was shown last.
     var phase: String?
-    var hasOutput = false { didSet { outputCount &+= 1 } }
-    private(set) var outputCount = 0
-    private var repetition = Repetition<OpenAIResponsesPlace>()
-    /// The piece of text in the frame that is being read, if that says where it belongs.
-    private var lastPiece: OpenAIResponsesPiece?
+    var output = OutputProgress()
     private(set) var isDone = false
     /// The provider says that it keeps nothing of the response, be that the request's wish or not.
     private var isUnstored = false
@@ -83,52 +86,36 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
         return summary
     }
 
-    func decode(
-        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    mutating func decode(
+        _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        guard !isDone else { return }
-        let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = repetition.mayBe(kind, name: name)
-        if mayRepeat, let piece = repetition.piece(text, reader) {
-            let verdict = order.take(piece.number)
-            return verdict == .repeated ? Self.beat(&events) : try show(piece, verdict, into: &events)
-        }
         frameName = name
-        lastPiece = nil
         try sort(kind, name: name, text, into: &events)
-        if mayRepeat, let piece = lastPiece { repetition.learn(text, piece, reader) }
     }
 
-    func repeats(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
-    ) -> (run: TextBatch, end: Int)? {
-        guard var read = repetition.read(chunk, behind: place, reader, counting: (0, order.last)) else { return nil }
-        let number = read.last.count(0)
-        let kind = read.place.kind
+    mutating func skip(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent]) {
+        let number = counters[0].flatMap { WireNumber.count($0) }
         order.advance(to: number)
-        texts[kind.rawValue].add(read.run, lastNumber: number)
-        read.run = read.run.of(kind != .output ? .reasoning : .text)
-        return (read.run, read.end)
+        texts[lastKind.rawValue].add(batch, lastNumber: number)
     }
 
-    func assistantMessage(text: String, reasoning: String) -> JSONValue {
+    func assistantMessage(_ reply: ReplyText) -> JSONValue {
+        let text = reply.text
         let calls = items.messageParts
         var message: JSONObject = ["role": "assistant"]
         message["content"] = text.isEmpty && !calls.isEmpty ? .null : .string(text)
         if let refusal = known.refusal { message["refusal"] = .string(refusal) }
         if !calls.isEmpty { message["tool_calls"] = .array(calls) }
-        if let native = native(text: text) { message["native"] = .object(native) }
+        if let native = native(reply) { message["native"] = .object(native) }
         return .object(message)
     }
 
     /// The items as they came, if they say what was delivered. Reasoning at the end of a response that was cut by its
     /// token limit is left out: the provider takes none back without what it led to.
-    private func native(text: String) -> JSONObject? {
-        guard isDone, texts[OpenAIResponsesText.Kind.output.rawValue].isAll(text), var output = items.whole else {
-            return nil
-        }
+    private func native(_ reply: ReplyText) -> JSONObject? {
+        guard isDone, reply.isWhole(.text), var output = items.whole else { return nil }
         while known.finishReason != .stop, output.last?["type"]?.string == "reasoning" { output.removeLast() }
-        guard !output.isEmpty, OpenAIResponsesItems.say(text, output) else { return nil }
+        guard !output.isEmpty, OpenAIResponsesItems.say(reply.text, output) else { return nil }
         var native: JSONObject = ["dialect": .string(WireFormat.openAIResponses.name)]
         if let id = known.id { native["id"] = .string(id) }
         if isUnstored { native["store"] = false }
@@ -136,13 +123,13 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
         return native
     }
 
-    func markDone() {}
+    mutating func markDone() {}
 
-    func finish() { isDone = true }
+    mutating func finish() { isDone = true }
 
     // MARK: Documents
 
-    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         guard !isDone else { return }
         let before = events.count
         let top = node.pick(OpenAIResponsesKey.table)
@@ -154,8 +141,6 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
                 if let probabilities = top[OpenAIResponsesKey.logprobs], probabilities.first != nil {
                     // Those of each piece are shown with it: such an event is more than its text.
                     if verdict != .repeated { events.append(.native(name: "logprobs", probabilities.value)) }
-                } else if top[OpenAIResponsesKey.output] != nil {
-                    lastPiece = piece
                 }
             }
         } else {
@@ -181,7 +166,7 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
         return ErrorShape.isError(node)
     }
 
-    private func event(
+    private mutating func event(
         _ type: String, _ node: JSONNode, _ top: JSONPicked, _ verdict: OpenAIResponsesOrder.Verdict,
         into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -206,13 +191,13 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
         }
     }
 
-    private func start(_ events: inout [DecodedEvent]) {
+    private mutating func start(_ events: inout [DecodedEvent]) {
         guard !hasStarted else { return }
         hasStarted = true
         events.append(.start)
     }
 
-    private func take(names response: JSONNode) {
+    private mutating func take(names response: JSONNode) {
         if known.id == nil, let id = response["id"]?.string, !id.isEmpty { known.id = id }
         if known.model == nil, let model = response["model"]?.string, !model.isEmpty { known.model = model }
     }
@@ -221,7 +206,7 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
 
     /// The response has ended. It comes whole once more: what was missing is taken from it.
     /// - Parameter error: what stands beside the response; one may stand in it as well, whatever its status.
-    private func end(
+    private mutating func end(
         _ response: JSONNode?, status: String, error: JSONNode? = nil, into events: inout [DecodedEvent]
     ) throws(APIError) {
         if let response { take(names: response) }
@@ -254,7 +239,7 @@ final class OpenAIResponsesDecoder: DocumentDecoder {
         isDone = true
     }
 
-    private func takeUsage(_ node: JSONNode?, into events: inout [DecodedEvent]) {
+    private mutating func takeUsage(_ node: JSONNode?, into events: inout [DecodedEvent]) {
         guard let node, let usage = Usage(responses: node), usage != known.usage else { return }
         known.usage = usage
         events.append(.usage(usage))

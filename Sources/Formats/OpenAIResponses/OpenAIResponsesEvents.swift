@@ -5,6 +5,15 @@ internal import Base
 internal import Chat
 internal import JSON
 
+/// A piece of text, and where it belongs.
+struct OpenAIResponsesPiece {
+    var kind: OpenAIResponsesText.Kind
+    var item: Int64
+    var part: Int64
+    var number: Int64?
+    var text: String
+}
+
 extension OpenAIResponsesDecoder {
     typealias Kind = OpenAIResponsesText.Kind
 
@@ -17,7 +26,7 @@ extension OpenAIResponsesDecoder {
         return nil
     }
 
-    func inner(
+    mutating func inner(
         _ type: String, _ node: JSONNode, _ top: JSONPicked, _ verdict: OpenAIResponsesOrder.Verdict,
         into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -56,7 +65,7 @@ extension OpenAIResponsesDecoder {
     // MARK: Pieces
 
     /// The piece of text that an event holds; nil where it holds none.
-    func piece(_ kind: Kind, _ top: JSONPicked) -> OpenAIResponsesPiece? {
+    mutating func piece(_ kind: Kind, _ top: JSONPicked) -> OpenAIResponsesPiece? {
         guard let node = top[OpenAIResponsesKey.delta], let text = node.string ?? node["text"]?.string, !text.isEmpty
         else {
             return nil
@@ -68,7 +77,7 @@ extension OpenAIResponsesDecoder {
 
     /// Shows a piece of text. One that comes after its successors would stand in the wrong place. Which item it belongs
     /// to is remembered when the item changes.
-    func show(
+    mutating func show(
         _ piece: OpenAIResponsesPiece, _ verdict: OpenAIResponsesOrder.Verdict, into events: inout [DecodedEvent]
     ) throws(APIError) {
         // An empty piece begins no paragraph.
@@ -89,26 +98,29 @@ extension OpenAIResponsesDecoder {
     }
 
     /// The text that follows belongs to that item.
-    private func show(phaseOf place: Int, into events: inout [DecodedEvent]) {
+    private mutating func show(phaseOf place: Int, into events: inout [DecodedEvent]) {
         guard items[place].phase != phase else { return }
         phase = items[place].phase
         events.append(.phase(phase))
     }
 
-    private func emit(_ text: String, _ kind: Kind, into events: inout [DecodedEvent]) {
-        hasOutput = true
+    private mutating func emit(_ text: String, _ kind: Kind, into events: inout [DecodedEvent]) {
+        lastKind = kind
+        output.noteText()
         switch kind {
         case .output: events.append(.text(TextBatch(text)))
         case .summary, .rawReasoning: events.append(.text(.reasoning(text)))
-        case .refusal: known.refusal = (known.refusal.take() ?? "") + text
+        case .refusal:
+            output.note()
+            known.refusal = (known.refusal.take() ?? "") + text
         }
     }
 
     /// A piece of a call's arguments. Late ones are left to the whole arguments that follow.
-    private func argumentsDelta(_ top: JSONPicked, _ verdict: OpenAIResponsesOrder.Verdict, isCustom: Bool) {
+    private mutating func argumentsDelta(_ top: JSONPicked, _ verdict: OpenAIResponsesOrder.Verdict, isCustom: Bool) {
         guard verdict != .repeated, let piece = top[OpenAIResponsesKey.delta]?.string else { return }
         let place = placeOfCall(top)
-        if !piece.isEmpty { hasOutput = true }
+        if !piece.isEmpty { output.note() }
         if items[place].type.isEmpty { items[place].type = isCustom ? "custom_tool_call" : "function_call" }
         if verdict == .late {
             items[place].isDisordered = true
@@ -117,24 +129,26 @@ extension OpenAIResponsesDecoder {
         }
     }
 
-    private func arguments(_ whole: JSONNode?, _ top: JSONPicked, type: String) {
+    private mutating func arguments(_ whole: JSONNode?, _ top: JSONPicked, type: String) {
         let place = placeOfCall(top)
         let known = items[place].arguments
         if items[place].type.isEmpty { items[place].type = type }
         items.take(arguments: whole, at: place)
-        if items[place].arguments != known { hasOutput = true }
+        if items[place].arguments != known { output.note() }
     }
 
-    private func place(_ top: JSONPicked) -> Int {
+    private mutating func place(_ top: JSONPicked) -> Int {
         items.place(index: top[OpenAIResponsesKey.output]?.natural, id: top[OpenAIResponsesKey.itemID]?.string)
     }
 
-    private func placeOfCall(_ top: JSONPicked) -> Int {
+    private mutating func placeOfCall(_ top: JSONPicked) -> Int {
         items.placeOfCall(index: top[OpenAIResponsesKey.output]?.natural, id: top[OpenAIResponsesKey.itemID]?.string)
     }
 
     /// The number of the item that an event speaks of.
-    private func item(_ top: JSONPicked) -> Int64 { top[OpenAIResponsesKey.output]?.natural ?? items[place(top)].index }
+    private mutating func item(_ top: JSONPicked) -> Int64 {
+        top[OpenAIResponsesKey.output]?.natural ?? items[place(top)].index
+    }
 
     private static func part(_ kind: Kind, _ top: JSONPicked) -> Int64 {
         top[kind == .summary ? OpenAIResponsesKey.summary : OpenAIResponsesKey.content]?.natural ?? 0
@@ -142,7 +156,9 @@ extension OpenAIResponsesDecoder {
 
     // MARK: Parts
 
-    private func partDone(_ part: JSONNode, _ top: JSONPicked, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func partDone(_ part: JSONNode, _ top: JSONPicked, into events: inout [DecodedEvent])
+        throws(APIError)
+    {
         guard let kind = Self.kind(ofPart: part) else { return }
         try textDone(kind, part[kind == .refusal ? "refusal" : "text"], top, into: &events)
     }
@@ -158,7 +174,7 @@ extension OpenAIResponsesDecoder {
     }
 
     /// A part of the text, whole.
-    private func textDone(
+    private mutating func textDone(
         _ kind: Kind, _ node: JSONNode?, _ top: JSONPicked, into events: inout [DecodedEvent]
     ) throws(APIError) {
         guard let whole = node?.string, !whole.isEmpty else { return }
@@ -172,7 +188,7 @@ extension OpenAIResponsesDecoder {
     }
 
     /// All text of an item.
-    private func itemDone(
+    private mutating func itemDone(
         _ kind: Kind, _ whole: String, item: Int64, into events: inout [DecodedEvent]
     ) throws(APIError) {
         guard !whole.isEmpty else { return }
@@ -185,7 +201,7 @@ extension OpenAIResponsesDecoder {
     }
 
     /// Text of which no piece came; unless it came under another number, or an item after it has been shown.
-    private func showNew(
+    private mutating func showNew(
         _ whole: String, _ kind: Kind, item: Int64, part: Int64, into events: inout [DecodedEvent]
     ) throws(APIError) {
         let shown = texts[kind.rawValue]
@@ -203,7 +219,7 @@ extension OpenAIResponsesDecoder {
 
     /// Shows what a whole text has beyond its pieces. Servers may tidy a text up in the end, and then its pieces stand;
     /// where events are missing as well, the text that was shown has a hole.
-    private func add(
+    private mutating func add(
         _ rest: OpenAIResponsesText.Rest, _ kind: Kind, into events: inout [DecodedEvent]
     ) throws(APIError) {
         switch rest {
@@ -224,25 +240,25 @@ extension OpenAIResponsesDecoder {
 
     // MARK: Items
 
-    private func added(_ top: JSONPicked, into events: inout [DecodedEvent]) {
+    private mutating func added(_ top: JSONPicked, into events: inout [DecodedEvent]) {
         guard let node = top[OpenAIResponsesKey.item], node.kind == .object else { return }
         let place = items.place(of: node, index: top[OpenAIResponsesKey.output]?.natural, begins: true)
         guard !items[place].isDone else { return }
         let known = items[place].said
         items.take(node, at: place)
-        if items[place].isCall, items[place].said != known { hasOutput = true }
+        if items[place].isCall, items[place].said != known { output.note() }
         // Some servers name the item again, or only now, inside its text.
         if texts[Kind.output.rawValue].item == items[place].index { show(phaseOf: place, into: &events) }
     }
 
-    private func done(_ top: JSONPicked, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func done(_ top: JSONPicked, into events: inout [DecodedEvent]) throws(APIError) {
         guard let node = top[OpenAIResponsesKey.item], node.kind == .object else { return }
         let place = items.place(of: node, index: top[OpenAIResponsesKey.output]?.natural, begins: false)
         try settle(node, at: place, into: &events)
     }
 
     /// An item is done, and comes whole.
-    private func settle(_ node: JSONNode, at place: Int, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func settle(_ node: JSONNode, at place: Int, into events: inout [DecodedEvent]) throws(APIError) {
         guard !items[place].isDone else { return }
         items.take(node, at: place)
         items[place].isDone = true
@@ -256,7 +272,7 @@ extension OpenAIResponsesDecoder {
         case "reasoning":
             try itemDone(.summary, Self.joined(node["summary"], .summary), item: index, into: &events)
             try itemDone(.rawReasoning, Self.joined(node["content"], .rawReasoning), item: index, into: &events)
-        case "function_call", "custom_tool_call": hasOutput = true
+        case "function_call", "custom_tool_call": output.note()
         case "": break
         case let type: show(native: type, node, into: &events)
         }
@@ -274,19 +290,19 @@ extension OpenAIResponsesDecoder {
         return text
     }
 
-    private func show(native name: String, _ node: JSONNode, into events: inout [DecodedEvent]) {
-        hasOutput = true
+    private mutating func show(native name: String, _ node: JSONNode, into events: inout [DecodedEvent]) {
+        output.note()
         events.append(.native(name: name, node.value))
     }
 
-    private func annotation(_ node: JSONNode?, _ top: JSONPicked, into events: inout [DecodedEvent]) {
+    private mutating func annotation(_ node: JSONNode?, _ top: JSONPicked, into events: inout [DecodedEvent]) {
         guard let node, node.kind == .object else { return }
         items[place(top)].annotations += 1
         show(native: node["type"]?.string ?? "annotation", node, into: &events)
     }
 
     /// The annotations of a whole message that did not come by themselves.
-    private func annotations(_ content: JSONNode?, at place: Int, into events: inout [DecodedEvent]) {
+    private mutating func annotations(_ content: JSONNode?, at place: Int, into events: inout [DecodedEvent]) {
         var count = 0
         content?.forEachElement { part in
             part["annotations"]?.forEachElement { node in
@@ -301,7 +317,7 @@ extension OpenAIResponsesDecoder {
 
     /// Takes from a finished response what never came: whole items, and what the text of all of them has beyond what
     /// was shown.
-    func complete(with output: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func complete(with output: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
         var wholes = InlineArray<4, String>(repeating: "")
         output.forEachElement { item in
             for kind in Kind.allCases {

@@ -6,11 +6,11 @@ internal import Chat
 internal import JSON
 
 /// The items of one reply.
-struct OpenAIResponsesItems {
+struct OpenAIResponsesItems: Equatable {
     private static let keys = JSONKeys("type", "id", "call_id", "name", "arguments", "input", "phase")
 
     /// One item.
-    struct Item {
+    struct Item: Equatable {
         var index: Int64
         var id = ""
         var type = ""

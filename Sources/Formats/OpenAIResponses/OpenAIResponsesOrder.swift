@@ -5,7 +5,7 @@
 ///
 /// Servers leave it out, and some send the same number, or a negative one, in every event: numbers count only once one
 /// of them has been higher than another.
-struct OpenAIResponsesOrder {
+struct OpenAIResponsesOrder: Equatable {
     enum Verdict {
         case inOrder
         /// Its place was passed over before.

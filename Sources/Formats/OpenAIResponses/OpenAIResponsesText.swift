@@ -5,7 +5,7 @@
 internal import Base
 
 /// The text of one kind that has been shown.
-struct OpenAIResponsesText {
+struct OpenAIResponsesText: Equatable {
     /// What kind of text: each is compared with its own wholes.
     enum Kind: Int, CaseIterable {
         case output, refusal, summary, rawReasoning
@@ -98,7 +98,4 @@ struct OpenAIResponsesText {
         guard bytes.count >= shown, mark.advanced(by: bytes.extracting(0..<shown)) == end else { return .differs }
         return bytes.count == shown ? .nothing : .text(String(decoding: bytes.extracting(shown..<bytes.count)))
     }
-
-    /// Whether `text` is exactly what was shown.
-    func isAll(_ text: String) -> Bool { rest(of: text, since: Mark()) == .nothing }
 }

@@ -5,35 +5,58 @@ internal import Base
 internal import Chat
 internal import JSON
 
-/// A decoder whose frames hold JSON documents.
-protocol DocumentDecoder: StreamDecoder {
+/// The state of one stream whose frames hold JSON documents: a value, so that ``TemplateDecoder`` can try a frame on a
+/// copy. It holds no text of the reply.
+protocol DocumentDecoder: Equatable {
     /// Reads the documents.
     var reader: JSONReader { get }
     /// Lines that were no fields, while they may be a document spread over several.
     var strays: StrayLines { get set }
     /// What is known beside the tool calls.
     var known: ReplySummary { get }
+    /// Whether output has arrived.
+    var output: OutputProgress { get }
     /// What a whole reply is called in errors: "chat completion".
     static var replyName: String { get }
     /// Names under which events of this dialect come, beside none and "message": broken JSON under them is an error.
     static var eventNames: Set<String> { get }
+    /// What may differ between frames that hold a piece of text and nothing else.
+    static var templatePaths: TemplatePaths { get }
+
+    /// Decodes one frame and appends what it says to `events`.
+    /// - Parameter text: the payload without white space at either end.
+    mutating func decode(
+        _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError)
+
+    /// Takes over frames that are the frame decoded last but for their text and what the template leaves open: does to
+    /// the state what `decode` would have done, and appends what it would have appended behind the text.
+    mutating func skip(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent])
 
     /// Takes one document: an event, a whole reply, or an error.
     /// - Parameter isError: whether the frame's name says that it is an error.
-    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError)
+    mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError)
 
     /// Whether a body that stands where a stream was asked for is a whole reply, or an error.
     func isReplyOrError(_ node: JSONNode) -> Bool
 
     /// `[DONE]` has come.
-    func markDone()
+    mutating func markDone()
 
     /// The end of a whole body has come.
-    func finish()
+    mutating func finish()
+
+    // As in StreamDecoder.
+    var hasCleanEnd: Bool { get }
+    var isDone: Bool { get }
+    var isBlank: Bool { get }
+    var summary: ReplySummary { get }
+    mutating func bodyEnded()
+    func assistantMessage(_ reply: ReplyText) -> JSONValue
 }
 
 /// Lines that are no field of an event.
-struct StrayLines {
+struct StrayLines: Equatable {
     /// How many bytes of them are held while they may be a JSON document spread over several.
     static let limit = 65_536
 
@@ -41,11 +64,24 @@ struct StrayLines {
 }
 
 extension DocumentDecoder {
+    static var templatePaths: TemplatePaths { TemplatePaths() }
+
+    var hasOutput: Bool { output.hasOutput }
     var isBlank: Bool { !hasOutput && known.saysNothing }
+
+    mutating func decode(
+        _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) { try sort(kind, name: name, text, into: &events) }
+
+    mutating func skip(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent]) {}
+
+    mutating func bodyEnded() {}
+
+    func isEqual(to other: any DocumentDecoder) -> Bool { (other as? Self) == self }
 
     /// Sorts one frame, and hands on the documents in it.
     /// - Parameter text: the payload without white space at either end.
-    func sort(
+    mutating func sort(
         _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
         switch kind {
@@ -69,7 +105,7 @@ extension DocumentDecoder {
 
     // MARK: Events
 
-    private func data(_ text: Span<UInt8>, name: String, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func data(_ text: Span<UInt8>, name: String, into events: inout [DecodedEvent]) throws(APIError) {
         if text.isEmpty { return Self.beat(&events) }
         if text[0] == UInt8(ascii: "["), text.equals("[DONE]") { return markDone() }
         let node: JSONNode
@@ -82,7 +118,8 @@ extension DocumentDecoder {
     }
 
     /// A document, or several in an array.
-    private func documents(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func documents(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError)
+    {
         guard node.kind == .array else { return try document(node, isError: isError, into: &events) }
         try node.forEachElement { (element: JSONNode) throws(APIError) in
             try self.documents(element, isError: isError, into: &events)
@@ -90,7 +127,7 @@ extension DocumentDecoder {
     }
 
     /// A payload that is no JSON. Under an unknown event name it is none of ours; after the end it harms nobody.
-    private func unreadable(
+    private mutating func unreadable(
         _ text: Span<UInt8>, name: String, why: JSONError, into events: inout [DecodedEvent]
     ) throws(APIError) {
         if name == "error" { throw APIError(ErrorReport(text: Snippet.of(text))) }
@@ -104,7 +141,7 @@ extension DocumentDecoder {
     }
 
     /// Several payloads in one event: some servers leave out the blank lines between theirs.
-    private func lines(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func lines(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
         var start = 0
         for index in 0...text.count where index == text.count || text[index] == 0x0A {
             let rough = text.extracting(start..<index)
@@ -124,7 +161,7 @@ extension DocumentDecoder {
     // MARK: What is no event
 
     /// A line that is no field: an error behind `error:`, a `data:` line with a space before it, JSON by itself.
-    private func stray(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func stray(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
         if text.hasPrefix("data:") {
             let rest = text.extracting(5..<text.count)
             return try data(rest.extracting(rest.trimmed), name: "", into: &events)
@@ -141,7 +178,7 @@ extension DocumentDecoder {
     }
 
     /// JSON sent as an event stream comes line by line; it is read as soon as the lines make a document.
-    private func gather(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func gather(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
         guard strays.bytes.count + text.count < StrayLines.limit else {
             strays.bytes = []
             return Self.beat(&events)
@@ -158,7 +195,7 @@ extension DocumentDecoder {
     }
 
     /// A whole body where a stream was asked for: a reply, an error, or something else altogether.
-    private func body(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func body(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
         if text.isEmpty { throw APIError(kind: .protocol, message: "the response body is empty", isRetryable: true) }
         if Snippet.isHTML(text) { throw Self.html(text) }
         let node: JSONNode

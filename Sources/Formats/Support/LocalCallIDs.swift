@@ -5,7 +5,7 @@
 /// An id is "mr", six base-62 digits and a check digit. Nine letters and digits are valid in every format: Mistral requires
 /// `[a-zA-Z0-9]{9}`, OpenAI at most 40 characters, Anthropic `^[a-zA-Z0-9_-]+$`. Local ids are recognized by their form,
 /// in saved conversations and in messages that scripts write by hand too.
-struct LocalCallIDs: Sendable {
+struct LocalCallIDs: Sendable, Equatable {
     private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     private static let prefix = Array("mr".utf8)
     private static let digits = 6

@@ -3,17 +3,8 @@
 internal import JSON
 
 /// Shows such members once, and again when they have changed: servers repeat them in every frame, and send them empty.
-struct NativeFields {
+struct NativeFields: Equatable {
     private var last: [String: JSONValue] = [:]
-    /// One has been shown since ``takeChange()``.
-    private var hasChanged = false
-
-    /// Whether one has been shown since the last call. A template that was learnt before holds the earlier value then, and
-    /// would take a return to it for no change.
-    mutating func takeChange() -> Bool {
-        defer { hasChanged = false }
-        return hasChanged
-    }
 
     /// Shows a member under its name.
     mutating func show(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
@@ -24,7 +15,6 @@ struct NativeFields {
     private mutating func show(_ name: String, _ value: JSONValue, into events: inout [DecodedEvent]) {
         guard !Self.isHollow(value), last[name] != value else { return }
         last[name] = value
-        hasChanged = true
         events.append(.native(name: name, value))
     }
 

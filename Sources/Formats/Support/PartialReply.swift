@@ -5,11 +5,11 @@ package import JSON
 extension StreamDecoder {
     /// The assistant message of a partial reply, without calls: nothing runs them, and every format refuses a call without
     /// its result.
-    package func partialMessage(text: String, reasoning: String) -> JSONValue {
-        let whole = assistantMessage(text: text, reasoning: reasoning)
+    package func partialMessage(_ reply: ReplyText) -> JSONValue {
+        let whole = assistantMessage(reply)
         guard var message = whole.object else { return whole }
         message["tool_calls"] = nil
-        if message["content"]?.isNull != false { message["content"] = .string(text) }
+        if message["content"]?.isNull != false { message["content"] = .string(reply.text) }
         message["native"] = message["native"]?.object.flatMap(PartialReply.withoutCalls).map { .object($0) }
         return .object(message)
     }

@@ -25,7 +25,7 @@ internal import JSON
 ///
 /// Two pieces of one delta that both have a name are two calls, unless their ids are equal. Arguments may come as
 /// snapshots: each piece repeats all before it. A whole call that repeats one that came in pieces is that one.
-struct ToolCallAssembler {
+struct ToolCallAssembler: Equatable {
     /// What one delta says of one call.
     struct Piece {
         var index: Int64?
@@ -37,7 +37,7 @@ struct ToolCallAssembler {
     }
 
     /// One call.
-    struct Slot {
+    struct Slot: Equatable {
         fileprivate(set) var index: Int64?
         fileprivate(set) var id = ""
         fileprivate(set) var name = ""
@@ -52,7 +52,7 @@ struct ToolCallAssembler {
 
     /// Id and name that came once more for a call under an index. If arguments follow that do not belong to the call,
     /// they were the begin of another.
-    private struct RepeatedHead {
+    private struct RepeatedHead: Equatable {
         var id: String
         var name: String
     }
@@ -304,12 +304,18 @@ extension ToolCallAssembler.Piece {
 }
 
 /// A call's arguments as they grow, scanned once.
-struct ToolCallArguments {
+struct ToolCallArguments: Equatable {
     /// The pieces, one behind the other.
     private var joined = ""
     private var boundary = JSONBoundary()
     /// The last piece, while each one repeats all before it, and its end.
-    private var snapshot: (text: String, boundary: JSONBoundary)?
+    private var snapshot: Snapshot?
+
+    private struct Snapshot: Equatable {
+        var text: String
+        var boundary: JSONBoundary
+    }
+
     private var isDelta = false
     private var isNull = false
 
@@ -355,7 +361,7 @@ struct ToolCallArguments {
         let known = snapshot?.text.utf8.count ?? joined.utf8.count
         var boundary = snapshot?.boundary ?? self.boundary
         boundary.append(piece.utf8.dropFirst(known))
-        snapshot = (piece, boundary)
+        snapshot = Snapshot(text: piece, boundary: boundary)
     }
 
     /// Whether a piece is the whole value that came in several pieces: servers send a call once more in the end.

@@ -38,7 +38,7 @@ extension ReplySummary {
 }
 
 /// The ids of calls that come whole: each is the provider's, or one made here where there is none, or none of its own.
-struct WholeCallIDs {
+struct WholeCallIDs: Equatable {
     private var known: Set<String> = []
     private var local: LocalCallIDs?
     private var count = 0

@@ -6,27 +6,24 @@ internal import HTTP
 internal import JSON
 
 /// The state of one stream.
-final class TGIDecoder: DocumentDecoder {
+struct TGIDecoder: DocumentDecoder {
     static let replyName = "generated text"
     static let eventNames: Set<String> = []
+    /// Every token has a number, an id and a probability of its own.
+    static let templatePaths = TemplatePaths(
+        padding: [JSONPath("index"), JSONPath("token", "id"), JSONPath("token", "logprob")])
 
     private static let keys = JSONKeys("token", "generated_text", "details", "error", "top_tokens")
     private static let tokenKeys = JSONKeys("text", "special")
 
     let reader: JSONReader
     var strays = StrayLines()
-    private(set) var hasOutput = false
+    var output = OutputProgress()
     private(set) var isDone = false
     private(set) var known = ReplySummary()
     private var hasStarted = false
     private var endsWithSpecial = false
-    private var repetition = Repetition<Bool>()
     private var natives = NativeFields()
-
-    /// Every token has a number, a name and a probability of its own.
-    private static let gaps = JSONTemplate.Gaps(
-        text: JSONPath("token", "text"),
-        ignored: [JSONPath("index"), JSONPath("token", "id"), JSONPath("token", "logprob")])
 
     init(reader: JSONReader) { self.reader = reader }
 
@@ -35,49 +32,21 @@ final class TGIDecoder: DocumentDecoder {
     /// A special token ends a text that is empty.
     var isBlank: Bool { !hasOutput && !endsWithSpecial && known.saysNothing }
 
-    func decode(
-        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
-    ) throws(APIError) {
-        guard !isDone else { return }
-        let text = bytes.extracting(bytes.trimmed)
-        let mayRepeat = repetition.mayBe(kind, name: name)
-        if mayRepeat, let (_, piece, _) = repetition.read(text, reader) {
-            endsWithSpecial = false
-            return events.append(.text(TextBatch(piece)))
-        }
-        let before = events.count
-        try sort(kind, name: name, text, into: &events)
-        if mayRepeat, events.count == before + 1, !isDone { learn(text, events[before]) }
-    }
-
-    /// Learns from a frame that was parsed, and said `event` alone.
-    private func learn(_ frame: Span<UInt8>, _ event: DecodedEvent) {
-        guard case .text(let batch) = event else { return }
-        let text = batch.text
-        repetition.learn(frame, open: Self.gaps, reader) { $0["token"]?["text"]?.string == text ? true : nil }
-    }
-
-    func repeats(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
-    ) -> (run: TextBatch, end: Int)? {
-        repetition.read(chunk, behind: place, reader).map { ($0.run, $0.end) }
-    }
-
-    func assistantMessage(text: String, reasoning: String) -> JSONValue {
-        ["role": "assistant", "content": .string(text)]
+    func assistantMessage(_ reply: ReplyText) -> JSONValue {
+        ["role": "assistant", "content": .string(reply.text)]
     }
 
     // MARK: Documents
 
     /// A proxy's `[DONE]` ends nothing: the frame with the whole text does.
-    func markDone() {}
-    func finish() {}
+    mutating func markDone() {}
+    mutating func finish() {}
 
     func isReplyOrError(_ node: JSONNode) -> Bool {
         node["generated_text"] != nil || node["error"] != nil || ErrorShape.isError(node)
     }
 
-    func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
+    mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = node.pick(Self.keys)
         if isError || parts[3].map(ErrorShape.says) == true
             || (parts[0] == nil && parts[1] == nil && ErrorShape.isError(node))
@@ -94,7 +63,7 @@ final class TGIDecoder: DocumentDecoder {
             // Special tokens (`</s>`) steer the model; they are not text.
             endsWithSpecial = token[1]?.bool == true
             if !endsWithSpecial, let text = token[0]?.string, !text.isEmpty {
-                hasOutput = true
+                output.noteText()
                 events.append(.text(TextBatch(text)))
             }
         }
@@ -106,10 +75,10 @@ final class TGIDecoder: DocumentDecoder {
 
     /// The whole text comes once more at the end, with the prompt before it where `return_full_text` was set. It is the
     /// reply only where no token came before it: in an answer that was not streamed.
-    private func finish(_ whole: String, details: JSONNode?, into events: inout [DecodedEvent]) {
+    private mutating func finish(_ whole: String, details: JSONNode?, into events: inout [DecodedEvent]) {
         isDone = true
         if !hasOutput, !endsWithSpecial, !whole.isEmpty {
-            hasOutput = true
+            output.noteText()
             events.append(.text(TextBatch(whole)))
         }
         known.finishReasonRaw = details?["finish_reason"]?.string
@@ -123,7 +92,7 @@ final class TGIDecoder: DocumentDecoder {
         takeUsage(details, into: &events)
     }
 
-    private func takeUsage(_ details: JSONNode?, into events: inout [DecodedEvent]) {
+    private mutating func takeUsage(_ details: JSONNode?, into events: inout [DecodedEvent]) {
         natives.show(
             "details", details, beyond: ["finish_reason", "generated_tokens", "input_length"], into: &events)
         var usage = Usage()

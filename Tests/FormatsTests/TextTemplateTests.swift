@@ -1,26 +1,27 @@
-// Documents that repeat each other but for a few strings and numbers.
+// Documents that differ only in a few strings and numbers.
 
+import Base
 import JSON
 import Support
 import Testing
 
-@Suite struct JSONTemplateTests {
-    private static let gaps = JSONTemplate.Gaps(
-        text: JSONPath("c", .first, "t"), counts: [JSONPath("n"), JSONPath("u", "n")],
-        ignored: [JSONPath("pad"), JSONPath("c", .first, "p")])
+@testable import Formats
 
-    private func template(_ document: String, open gaps: JSONTemplate.Gaps = gaps) -> JSONTemplate? {
-        let reader = JSONReader()
-        return JSONTemplate([UInt8](document.utf8).span, open: gaps, reader)
+@Suite struct TextTemplateTests {
+    private static let text = JSONPath("c", .first, "t")
+    private static let open = TemplatePaths(
+        counters: [JSONPath("n"), JSONPath("u", "n")], padding: [JSONPath("pad"), JSONPath("c", .first, "p")])
+
+    private func template(
+        _ document: String, text: JSONPath = text, open paths: TemplatePaths = open
+    ) -> TextTemplate? {
+        TextTemplate.Trial([UInt8](document.utf8).span, textAt: text, open: paths)?.template
     }
 
-    /// What a template reads: text and counts.
-    private func read(_ template: JSONTemplate?, _ document: [UInt8]) -> [JSONValue]? {
-        let reader = JSONReader()
-        guard let match = template?.match(document.span), let text = match.text(in: document.span, reader)
-        else { return nil }
-        return withExtendedLifetime(reader) {
-            [.string(text)] + (0..<2).map { match.count($0).map { .int($0) } ?? .null }
+    /// What a template reads: text and counters.
+    private func read(_ template: TextTemplate?, _ document: [UInt8]) -> [JSONValue]? {
+        template?.read(document.span, TemplateCounters()).map { run in
+            [.string((run.batch?.text ?? ""))] + (0..<2).map { run.counters[$0].map { .int($0) } ?? .null }
         }
     }
 
@@ -67,8 +68,9 @@ import Testing
         let made = try #require(template(Self.around))
         let document = Self.document(text)
         let whole = parsed(document)
-        // The empty text, and what is no string, are left to the reader.
-        let isPlain = whole?[0].string.map { !$0.isEmpty } ?? false
+        // The empty text, what is no string, and escapes of half a character are left to the reader.
+        let isPlain =
+            whole?[0].string.map { !$0.isEmpty } ?? false && !text.contains("\\ud8") && !text.contains("\\udc")
         #expect(read(made, document) == (isPlain && !text.contains("\"t\"") ? whole : nil))
     }
 
@@ -93,7 +95,7 @@ import Testing
     }
 
     @Test(arguments: [[0xFF], [0xE6, 0x9C], [0x61, 0xC3, 0x62], [0xED, 0xA0, 0x80], [0xC3, 0x5C, 0x6E] as [UInt8]])
-    func bytesThatAreNoTextAreMendedAlike(bytes: [UInt8]) throws {
+    func brokenBytesAreRepairedAlike(bytes: [UInt8]) throws {
         let made = try #require(template(Self.around))
         let text = Array(#"{"n":7,"pad":""#.utf8) + bytes + Array(#"","c":[{"x":"t","t":""#.utf8) + bytes
         let document = text + Array(#"","p":-1.5}],"u":{"n": 3 ,"t":"q"},"y":[null,true]}"#.utf8)
@@ -163,7 +165,7 @@ import Testing
             (#"{"d":{"t":"a"},"e":1}"#, #"{"d":{"t":"b"},"e":1 }"#, nil),
         ] as [(String, String, String?)]) func padding(document: String, other: String, text: String?) throws
     {
-        let made = try #require(template(document, open: JSONTemplate.Gaps(text: JSONPath("d", "t"))))
+        let made = try #require(template(document, text: JSONPath("d", "t"), open: TemplatePaths()))
         #expect(read(made, Array(other.utf8))?.first == text.map { .string($0) })
     }
 
@@ -178,7 +180,7 @@ import Testing
             #"{ "y" : [ { "t" : 1 } , "t" ] , "t" : "#, #" , "z" : -1e3 }"#
         ),
     ]) func findsThePlaceThatIsRead(document: String, before: String, behind: String) throws {
-        let made = try #require(template(document, open: JSONTemplate.Gaps(text: JSONPath("t"))))
+        let made = try #require(template(document, text: JSONPath("t"), open: TemplatePaths()))
         #expect(read(made, Array((before + "\"other\"" + behind).utf8))?.first == "other")
         #expect(read(made, Array(document.utf8))?.first == (try JSONReader.value(document))["t"])
     }
@@ -195,8 +197,7 @@ import Testing
     @Test(arguments: [
         "{}", "[]", #""t""#, "", #"{"c":"#, #"{"c":[{"t":null}]}"#, #"{"c":[{"t":1}]}"#, #"{"c":[]}"#,
         #"{"c":{"t":"a"}}"#, #"[{"c":[{"t":"a"}]}]"#, #"{"c":[{"p":1},{"t":"a"}]}"#, #"{"c":[{"t":"a"}],"n":-1}"#,
-        #"{"c":[{"t":"a"}],"n":"1"}"#, #"{"c":[{"t":"a"}],"n":1.5}"#, #"{"c":[{"t":"a"}]"#, #"{"c":[{"t":"a"}]}}"#,
-        #"{"c":[{"\u0074":"a"}]}"#, #"{"c":[{"t":"a"}],"c":1}"#, #"{"c":[{"t":"a","\u0074":"b"}]}"#,
-        #"{"c":[{"t":"\#(String(repeating: "x", count: JSONTemplate.longest))"}]}"#,
+        #"{"c":[{"t":"a"}],"n":"1"}"#, #"{"c":[{"t":"a"}],"n":1.5}"#,
+        #"{"c":[{"t":"\#(String(repeating: "x", count: TextTemplate.longest))"}]}"#,
     ]) func whatMakesNone(document: String) { #expect(template(document) == nil) }
 }

@@ -1,13 +1,15 @@
-// Frames that repeat the one before, in each dialect whose frames are numbered, timed or counted: read by their bytes,
-// they must say what a parse of each would say. (OpenAIRepetitionTests and AnthropicRepetitionTests for those two.)
+// TemplateDecoder in every format: frames that are skipped must give the events, the text and the message that decoding
+// each of them gives.
 
+import Base
+import Chat
 import JSON
 import Support
 import Testing
 
 @testable import Formats
 
-@Suite(.fixedCallIDs) struct RepetitionTests {
+@Suite(.fixedCallIDs) struct TemplateDecoderTests {
     private static let texts = [
         "a", " the", "月", "😀", "\\n", "\\\"", "\\\\", ",", ":", "}", "text", "null", "content", "", "\\u0041",
         "\\ud83d\\ude00", "[DONE]", "delta", "\\ud800", "} }", "a longer piece of a text, of several words",
@@ -50,6 +52,89 @@ import Testing
             { openAI(#"{"content":"\#($0)"}"#, #","usage":{"prompt_tokens":1,"completion_tokens":\#($1)}"#) },
             { openAI(#"{"refusal":"\#($0)"}"#, #","obfuscation":"x\#($1)""#) },
         ])
+
+    private static let openAIHead = #""id":"c1","object":"chat.completion.chunk","model":"m1""#
+
+    private static func openAIChunk(_ delta: String, choice: String = #","finish_reason":null"#, rest: String = "")
+        -> String
+    {
+        #"{\#(openAIHead),"choices":[{"index":0,"delta":\#(delta)\#(choice)}]\#(rest)}"#
+    }
+
+    private static let openAIChunks: [@Sendable (String) -> String] = [
+        { openAIChunk(#"{"content":"\#($0)"}"#) }, { openAIChunk(#"{"content":"\#($0)"}"#) },
+        { openAIChunk(#"{"content":"\#($0)"}"#) },
+        { openAIChunk(#"{"content":null,"reasoning_content":"\#($0)"}"#) },
+        { openAIChunk(#"{"content":"\#($0)","reasoning_content":null}"#) },
+        { openAIChunk(#"{"content":"","reasoning":"\#($0)"}"#) },
+        { openAIChunk(#"{"content":"x","reasoning":"\#($0)"}"#) },
+        { openAIChunk(#"{"reasoning":"\#($0)","reasoning_content":"\#($0)"}"#) },
+        { openAIChunk(#"{"reasoning":"\#($0)","reasoning_details":[{"type":"reasoning.text","text":"\#($0)"}]}"#) },
+        { openAIChunk(#"{"content":"\#($0)"}"#, rest: #","usage":{"prompt_tokens":1,"completion_tokens":2}"#) },
+        { openAIChunk(#"{"content":"\#($0)"}"#, rest: #","usage":{"prompt_tokens":1,"completion_tokens":3}"#) },
+        { openAIChunk(#"{"content":"\#($0)"}"#, rest: #","usage":null"#) },
+        { openAIChunk(#"{"content":"\#($0)"}"#, choice: #","finish_reason":"length""#) },
+        { openAIChunk(#"{"content":"\#($0)","refusal":"\#($0)"}"#) },
+        {
+            openAIChunk(
+                #"{"content":"\#($0)","tool_calls":[{"index":0,"id":"t","function":{"name":"f","arguments":"{}"}}]}"#)
+        },
+        { openAIChunk(#"{"content":"\#($0)","text":"\#($0)"}"#) },
+        { openAIChunk(#"{"content":[{"type":"text","text":"\#($0)"}]}"#) },
+        { openAIChunk(#"{"content":"\#($0)"},"message":{"content":"\#($0)"}"#) },
+        { #"{\#(openAIHead),"choices":[{"index":1,"delta":{"content":"\#($0)"}}]}"# },
+        {
+            #"{\#(openAIHead),"choices":[{"index":0,"delta":{"content":"\#($0)"}},{"index":1,"delta":{"content":"x"}}]}"#
+        },
+        { #"{"choices":[{"delta":{"content":"\#($0)"}}]}"# },
+        { openAIChunk(#"{"message":{"content":"\#($0)"}}"#) }, { openAIChunk(#"{"message":{"content":"\#($0)"}}"#) },
+        { openAIChunk(#"{"message":{"text":"\#($0)"},"finish_reason":null}"#) }, { openAIChunk(#"{"text":"\#($0)"}"#) },
+        { openAIChunk(#"{"message":{"reasoning_text":"\#($0)"}}"#) },
+        { openAIChunk(#"{"thinking":[{"text":"\#($0)"}]}"#) },
+        { openAIChunk(#"{"content":{"text":"\#($0)"}}"#) },
+        { openAIChunk(#"{"content":[{"type":"thinking","text":"\#($0)"}]}"#) },
+        { #"{\#(openAIHead),"choices":[{"index":0,"text":"\#($0)"}]}"# },
+        { #"{\#(openAIHead),"choices":[{"index":0,"message":{"content":"\#($0)"}}]}"# },
+        { openAIChunk(#"{"content":"\#($0)","message":{"content":"x"}}"#) },
+        { openAIChunk(#"{"content":"\#($0)"}"#, rest: #","citations":["a"]"#) },
+        { openAIChunk(#"{"content":"\#($0)"}"#, rest: #","citations":["b"]"#) },
+        { openAIChunk(#"{"content":["x","\#($0)"]}"#, rest: #","citations":["c"]"#) },
+        { openAIChunk(#"{"content":"\#($0)","annotations":[1]}"#) },
+        { openAIChunk(#"{"content":"\#($0)","annotations":[2]}"#) },
+        { openAIChunk(#"{"content":"\#($0)"}"#, choice: #","logprobs":{"content":[{"logprob":0}]}"#) },
+        { openAIChunk(#"{"content":"\#($0)"}"#, choice: #","content_filter_results":{"hate":{"filtered":false}}"#) },
+        { openAIChunk(#"{"content":null,"audio":{"id":"a","transcript":"\#($0)"}}"#) },
+        { _ in "{}" }, { _ in "" },
+    ]
+
+    private static func anthropic(_ delta: String, _ index: Int = 0, padding: String = "") -> String {
+        #"{"type":"content_block_delta","index":\#(index),"delta":\#(delta)\#(padding)}"#
+    }
+
+    private static let anthropicEvents: [@Sendable (String) -> String] = [
+        { anthropic(#"{"type":"text_delta","text":"\#($0)"}"#) },
+        { anthropic(#"{"type":"text_delta","text":"\#($0)"}"#, padding: "      ") },
+        { anthropic(#"{"type":"text_delta","text":"\#($0)"}"#, padding: " ") },
+        { anthropic(#"{"type":"text_delta","text":"\#($0)"}"#, 1) },
+        { anthropic(#"{"text":"\#($0)","type":"text_delta"}"#) },
+        { anthropic(#"{"text":"\#($0)"}"#) },
+        { anthropic(#"{"type":"thinking_delta","thinking":"\#($0)"}"#) },
+        { anthropic(#"{"type":"thinking_delta","text":"x","thinking":"\#($0)"}"#) },
+        { anthropic(#"{"type":"text_delta","text":"\#($0)","thinking":"\#($0)"}"#) },
+        { anthropic(#"{"type":"input_json_delta","partial_json":"\#($0)"}"#, 2) },
+        { anthropic(#"{"type":"signature_delta","signature":"\#($0)"}"#) },
+        { anthropic(#"{"type":"citations_delta","citation":{"text":"\#($0)"}}"#) },
+        { anthropic(#"{"type":"new_delta","text":"\#($0)"}"#) },
+        { #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"\#($0)"}}"# },
+        { #"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"\#($0)"}}"# },
+        { #"{"type":"message_delta","delta":{"stop_reason":"\#($0)"},"usage":{"output_tokens":2}}"# },
+        { _ in #"{"type":"content_block_stop","index":0}"# }, { _ in #"{"type":"ping"}"# }, { _ in "" },
+    ]
+
+    private static let openAIChunkStream = Stream(
+        dialect: WireFormat.openAIChat, shapes: openAIChunks.map { shape in { text, _ in shape(text) } })
+    private static let anthropicStream = Stream(
+        dialect: WireFormat.anthropicMessages, shapes: anthropicEvents.map { shape in { text, _ in shape(text) } })
 
     private static let responsesStream = Stream(
         dialect: WireFormat.openAIResponses,
@@ -121,34 +206,43 @@ import Testing
         ])
 
     static let streams = [
-        openAIStream, responsesStream, geminiStream, tgiStream, ollamaStream, cohereStream,
+        openAIStream, openAIChunkStream, responsesStream, anthropicStream, geminiStream, tgiStream, ollamaStream,
+        cohereStream,
     ]
 
-    /// The same document with a member that no other has: no template fits, so it is parsed.
-    private static func unlike(_ payload: String, _ number: Int) -> String {
-        let (brackets, rest) = payload.hasPrefix("[{") ? ("[{", payload.dropFirst(2)) : ("{", payload.dropFirst())
-        return "\(brackets)\"unlike\":\(number),\(rest)"
-    }
-
-    @Test(arguments: streams, 0..<30) func aMixtureSaysWhatEachFrameSaysAlone(stream: Stream, seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
-        var frames: [(FrameKind, String, String)] = []
-        while frames.count < 300 {
-            // One of the shapes more often than the others, so that templates are made in spite of those.
-            let shape = (Bool.random(using: &random) ? stream.shapes[0] : stream.shapes.randomElement(using: &random)!)
-            for _ in 0..<Int.random(in: 1...6, using: &random) {
-                frames.append((.data, "", shape(Self.texts.randomElement(using: &random)!, frames.count)))
+    /// Frames in a random order, some of one shape in a row.
+    private func mixture(_ stream: Stream, _ random: inout SeededGenerator, of count: Int) -> [String] {
+        // A few shapes at a time, so that templates of each live long enough to be used; or all, one of them more often.
+        let few = Bool.random(using: &random) ? Array(stream.shapes.shuffled(using: &random).prefix(4)) : stream.shapes
+        var payloads: [String] = []
+        while payloads.count < count {
+            let shape =
+                Bool.random(using: &random)
+                ? stream.shapes[0] : few.randomElement(using: &random) ?? stream.shapes[0]
+            for _ in 0..<Int.random(in: 1...7, using: &random) {
+                payloads.append(shape(Self.texts.randomElement(using: &random) ?? "", payloads.count))
             }
         }
-        let repeated = StreamHarness.run(frames: frames, dialect: stream.dialect)
-        let alone = StreamHarness.run(
-            frames: frames.enumerated().map { ($1.0, $1.1, Self.unlike($1.2, $0)) }, dialect: stream.dialect)
-        #expect(repeated.events == alone.events)
-        #expect(repeated.summary == alone.summary)
-        #expect(repeated.message == alone.message)
-        #expect(repeated.hasOutput == alone.hasOutput)
-        #expect(repeated.error == alone.error)
-        #expect(repeated.events.contains { $0 != .heartbeat })
+        return payloads
+    }
+
+    @Test(arguments: streams, 0..<40) func framesGiveWhatDecodingGives(stream: Stream, seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        var frames: [(FrameKind, String, String)] = []
+        for payload in mixture(stream, &random, of: 300) {
+            let name = stream.dialect.name == "anthropic" && random.next() % 4 == 0 ? "content_block_delta" : ""
+            frames.append((.data, name, payload))
+            if random.next() % 40 == 0 { frames.append((.comment, "", "ping")) }
+        }
+        let outcome = StreamHarness.run(frames: frames, dialect: stream.dialect)
+        let expected = StreamHarness.parse(frames: frames, dialect: stream.dialect)
+        #expect(outcome.events == expected.events)
+        #expect(outcome.summary == expected.summary)
+        #expect(outcome.message == expected.message)
+        #expect(outcome.hasOutput == expected.hasOutput)
+        #expect(outcome.hasCleanEnd == expected.hasCleanEnd)
+        #expect(outcome.error == expected.error)
+        #expect(outcome.events.contains { $0 != .heartbeat })
     }
 
     /// Frames of the mixture, in the bytes around them that a server may send.
@@ -167,38 +261,31 @@ import Testing
         { payload, number in payload + (number % 3 == 0 ? "\n\n" : "\n") },
     ]
 
-    /// What is read because it repeats another frame says what a parse of it would say, however the body is cut.
-    @Test(arguments: streams, 0..<44) func aBodySaysWhatEachFrameSaysAlone(stream: Stream, seed: UInt64) {
+    /// However the body is cut.
+    @Test(arguments: streams, 0..<44) func bodiesGiveWhatDecodingGives(stream: Stream, seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        var payloads: [String] = []
-        while payloads.count < 300 {
-            let shape = seed % 3 == 0 ? stream.shapes.randomElement(using: &random)! : stream.shapes[0]
-            for _ in 0..<Int.random(in: 1...9, using: &random) {
-                payloads.append(shape(Self.texts.randomElement(using: &random)!, payloads.count))
-            }
-        }
+        let payloads = mixture(stream, &random, of: 300)
         let envelopes = stream.dialect.framing == .serverSentEvents ? Self.envelopes : Self.lineEnds
         let envelope = envelopes[Int(seed) % envelopes.count]
         let body = Array(payloads.enumerated().map { envelope($1, $0) }.joined().utf8)
-        let alone = StreamHarness.run(
-            frames: payloads.enumerated().map { (.data, "", Self.unlike($1, $0)) }, dialect: stream.dialect)
+        let expected = StreamHarness.parse(frames: payloads.map { (.data, "", $0) }, dialect: stream.dialect)
         for most in [1, 40, 700, 5000, body.count] {
             let outcome = StreamHarness.run(
                 body: body, sizes: { most == body.count ? most : Int.random(in: 1...most, using: &random) },
                 dialect: stream.dialect, reader: JSONReader())
-            #expect(outcome.pieces == alone.pieces)
-            #expect(outcome.summary == alone.summary)
-            #expect(outcome.message == alone.message)
-            #expect(outcome.hasOutput == alone.hasOutput)
-            #expect(outcome.error == alone.error)
+            #expect(outcome.pieces == expected.pieces)
+            #expect(outcome.summary == expected.summary)
+            #expect(outcome.message == expected.message)
+            #expect(outcome.hasOutput == expected.hasOutput)
+            #expect(outcome.error == expected.error)
         }
     }
 
-    /// Bytes that are no UTF-8 are mended as in a frame by itself, in every frame or in one among many, and cut anywhere.
+    /// Bytes that are no UTF-8 are repaired as in a frame by itself, in every frame or in one among many, and cut anywhere.
     @Test(
         arguments: [1, 3, 40, 100],
         [[0xFF], [0xE6, 0x9C], [0x88], [0xC3, 0x5C, 0x6E], [0x61, 0xED, 0xA0, 0x80]] as [[UInt8]])
-    func bytesThatAreNoTextAreMendedAlike(every: Int, bytes: [UInt8]) {
+    func brokenBytesAreRepairedAlike(every: Int, bytes: [UInt8]) {
         let payloads: [[UInt8]] = (0..<120).map { number in
             Array(#"{"id":"c","choices":[{"index":0,"delta":{"content":""#.utf8)
                 + (number % every == every - 1 ? bytes : Array("月\(number)".utf8)) + Array(#""}}]}"#.utf8)
@@ -213,8 +300,8 @@ import Testing
         }
     }
 
-    /// Most of a stream's frames are read that way, if its provider sends them as it usually does.
-    @Test(arguments: streams) func aRepetitionIsSkimmed(stream: Stream) {
+    /// Most of a stream's frames are skipped, if its provider sends them as it usually does.
+    @Test(arguments: streams) func usualFramesAreSkipped(stream: Stream) {
         let envelope = stream.dialect.framing == .serverSentEvents ? Self.envelopes[0] : Self.lineEnds[0]
         // Cohere's shape has two indices in turn.
         let step = stream.dialect.name == "cohere" ? 2 : 1
@@ -222,30 +309,33 @@ import Testing
         let outcome = StreamHarness.run(
             body: Array(body.utf8), sizes: { 4096 }, dialect: stream.dialect, reader: JSONReader())
         #expect(outcome.tokens.count == 500)
-        #expect(outcome.skimmed > 400)
+        #expect(outcome.skipped > 400)
         #expect(outcome.error == nil)
     }
 
     /// A node of the shared reader lives until its next parse: where it lives on, nothing was parsed.
-    @Test(arguments: streams) func aRepetitionIsNotParsed(stream: Stream) throws {
+    @Test(arguments: streams) func aSkippedFrameIsNotParsed(stream: Stream) throws {
         let reader = JSONReader()
         let decoder = stream.dialect.makeDecoder(reader: reader)
         var events: [DecodedEvent] = []
-        func decode(_ text: String, _ number: Int) throws {
+        var number = 1
+        func decode(_ text: String) throws {
             let payload = stream.shapes[0](text, number)
+            // As above.
+            number += stream.dialect.name == "cohere" ? 2 : 1
             try decoder.decode(.data, name: "", bytes: Array(payload.utf8).span, into: &events)
         }
-        try decode("a", 1)
-        try decode("b", 3)
+        try decode("a")
+        try decode("b")
         events = []
         let node = try reader.parse(Array("[7]".utf8).span)
-        try decode("c d 月", 12345)
+        try decode("c d 月")
         #expect(node.first?.int == 7)
         #expect(events.first == .token("c d 月"))
-        try decode("\\n", 12347)
+        try decode("\\n")
         #expect(node.first?.int == 7)
         #expect(events.contains(.token("\n")))
-        try decode("\\ud83d\\ude00", 12349)
+        try decode("\\ud83d\\ude00")
         #expect(node.first == nil)
         #expect(events.contains(.token("😀")))
     }

@@ -1,46 +1,28 @@
-// Paths to values, in parsed documents and in raw bytes.
+// Where values and string literals stand in the bytes of a document.
 
 internal import Base
 
-/// A path from the root of a document to a value.
-package struct JSONPath: Sendable {
-    /// One step of a path.
-    package enum Step: Sendable, ExpressibleByStringLiteral {
-        /// An object member; the last of equal names.
+/// The way from a document's root to a value in it.
+struct JSONPath: Sendable {
+    /// One step of it.
+    enum Step: Sendable, ExpressibleByStringLiteral {
+        /// To an object's member; of equal ones, to the last.
         case member(StaticString)
-        /// The first element of an array.
+        /// To an array's first element.
         case first
 
         /// A step to the member of that name.
-        package init(stringLiteral name: StaticString) { self = .member(name) }
+        init(stringLiteral name: StaticString) { self = .member(name) }
     }
 
     private let steps: [Step]
 
-    /// A path of these steps.
-    package init(_ steps: Step...) { self.steps = steps }
+    /// The way that takes these steps.
+    init(_ steps: Step...) { self.steps = steps }
 
-    /// A path of these steps.
-    package init(steps: [Step]) { self.steps = steps }
-
-    /// The value at the end of the path, or nil.
-    package func node(in root: JSONNode) -> JSONNode? {
-        var node = root
-        for step in steps {
-            let next =
-                switch step {
-                case .member(let name): node[name]
-                case .first: node.first
-                }
-            guard let next else { return nil }
-            node = next
-        }
-        return node
-    }
-
-    /// Byte range of the value, brackets and quotes included. Compares names as written: a name with escapes is not
-    /// found. Does not validate the document.
-    internal func place(in document: Span<UInt8>) -> Range<Int>? {
+    /// Where the value's bytes stand, brackets and quotes included. Names are compared as they are written, so that one
+    /// with escapes is not found, and nothing is checked that a parser checks.
+    func place(in document: Span<UInt8>) -> Range<Int>? {
         Self.place(of: steps[...], in: document, from: document.endOfBlanks(from: 0))
     }
 
@@ -62,19 +44,19 @@ package struct JSONPath: Sendable {
 }
 
 extension Span<UInt8> {
-    /// The first index at or after `start` that is not white space (RFC 8259 section 2).
+    /// The first place at or after `start` that holds no white space (RFC 8259, section 2).
     fileprivate func endOfBlanks(from start: Int) -> Int {
         var place = start
         while place < count, self[place].isBlank { place += 1 }
         return place
     }
 
-    /// Start of a member's value; the last of equal names.
+    /// Where the value of a member begins; of equal members the last one's.
     fileprivate func member(_ name: StaticString, ofObjectAt start: Int) -> Int? {
         var found: Int?
         var place = endOfBlanks(from: start + 1)
         while place < count, self[place] == UInt8(ascii: "\""), let key = endOfString(from: place + 1) {
-            let isIt = key.quote - place - 1 == name.utf8CodeUnitCount && hasPrefix(name, from: place + 1)
+            let isIt = key.quote - place - 1 == name.utf8CodeUnitCount && extracting(place + 1..<count).hasPrefix(name)
             let colon = endOfBlanks(from: key.quote + 1)
             let value = endOfBlanks(from: colon + 1)
             guard colon < count, self[colon] == UInt8(ascii: ":"), let end = endOfValue(from: value) else { return nil }
@@ -86,7 +68,7 @@ extension Span<UInt8> {
         return found
     }
 
-    /// End of the value that begins at `start`.
+    /// Where the value that begins at `start` ends.
     fileprivate func endOfValue(from start: Int) -> Int? {
         var place = start
         var depth = 0
@@ -98,7 +80,7 @@ extension Span<UInt8> {
             case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
             default:
-                // A word or a number in one step, so that depth alone decides below.
+                // A word or a number: all of it, so that depth alone decides below.
                 while place + 1 < count, self[place + 1].isOfScalar { place += 1 }
             }
             place += 1
@@ -109,10 +91,10 @@ extension Span<UInt8> {
 }
 
 extension UInt8 {
-    /// White space between JSON tokens (RFC 8259 section 2).
-    internal var isBlank: Bool { self == 0x20 || self == 0x09 || self == 0x0A || self == 0x0D }
+    /// White space between JSON's tokens (RFC 8259 section 2).
+    var isBlank: Bool { self == 0x20 || self == 0x09 || self == 0x0A || self == 0x0D }
 
-    /// Bytes of numbers, `true`, `false` and `null`.
+    /// What numbers, `true`, `false` and `null` are written with.
     fileprivate var isOfScalar: Bool {
         switch self {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
@@ -121,5 +103,24 @@ extension UInt8 {
             true
         default: false
         }
+    }
+}
+
+extension Span<UInt8> {
+    /// Where the string literals stand that may read `text`, without their quotes; names of members are not among them.
+    /// Those with escapes are, whatever they read.
+    func literals(of text: String, upTo most: Int) -> [Range<Int>] {
+        var found: [Range<Int>] = []
+        var place = 0
+        while found.count < most, let quote = firstIndex(of: UInt8(ascii: "\""), from: place),
+            let end = endOfString(from: quote + 1)
+        {
+            place = end.quote + 1
+            let inside = quote + 1..<end.quote
+            guard end.hasEscapes || extracting(inside).equals(text) else { continue }
+            let next = endOfBlanks(from: place)
+            if next == count || self[next] != UInt8(ascii: ":") { found.append(inside) }
+        }
+        return found
     }
 }

@@ -1,27 +1,31 @@
 // The same reading of frames where their parts begin, end and break off anywhere in the steps in which bytes are looked at.
 
 import Base
+import HTTP
 import JSON
 import Testing
+
+@testable import Formats
 
 @Suite struct FrameStepTests {
     /// Lines of JSON, held against the first of them: how many behind it are taken, and their texts. What is behind each
     /// line is the next one, and behind the last one nothing.
-    private func read(_ lines: [[UInt8]], _ gaps: JSONTemplate.Gaps) throws -> [String] {
-        let reader = JSONReader()
+    private func read(
+        _ lines: [[UInt8]], text: JSONPath = JSONPath("t"), _ paths: TemplatePaths = TemplatePaths()
+    ) throws -> [String] {
         let first = lines[0]
-        let made = JSONTemplate(first.span, open: gaps, reader)
-        let template = try #require(made)
+        let made = TextTemplate.Trial(first.span, textAt: text, open: paths)
+        let trial = try #require(made)
         // In memory of its own, so that the sanitizers see a byte read behind it.
         let chunk = Array(lines.map { $0 + [0x0A] }.joined())
         let place = FramePlace(frame: 0..<first.count + 1, payload: 0..<first.count, limit: 1 << 20)
-        let (run, _, end) = template.read(chunk.span, behind: place, reader)
-        let taken = lines.prefix(run.count + 1).reduce(0) { $0 + $1.count + 1 }
-        #expect(end == taken)
-        return (0..<run.count).map { run[$0] }
+        guard let run = trial.template.read(chunk.span, behind: place, trial.counters) else { return [] }
+        let texts = Array(try #require(run.batch))
+        #expect(run.end == lines.prefix(texts.count + 1).reduce(0) { $0 + $1.count + 1 })
+        return texts
     }
 
-    private static let padding = JSONTemplate.Gaps(text: JSONPath("t"), ignored: [JSONPath("n")])
+    private static let padding = TemplatePaths(padding: [JSONPath("n")])
 
     /// A number that nobody reads is passed over where, and only where, it is one.
     @Test(arguments: [
@@ -55,13 +59,13 @@ import Testing
             }
             let expected = try lines.map { try #require(try JSONReader.value($0)["t"]?.string) }
             let first = Array("{\"t\":\"first\"}".utf8)
-            #expect(try read([first] + lines, JSONTemplate.Gaps(text: JSONPath("t"))) == expected)
+            #expect(try read([first] + lines) == expected)
             // An escape that is none, or a control character, ends the run at that very frame.
             for wrong in ["\\x", "\\ud83d", "\u{1}"] {
                 let at = length / 2
                 let text = String(repeating: "h", count: at) + wrong + String(repeating: "t", count: length - at)
                 let lines = [first, lines[0], Array("{\"t\":\"\(text)\"}".utf8), lines[0]]
-                #expect(try read(lines, JSONTemplate.Gaps(text: JSONPath("t"))).count == 1)
+                #expect(try read(lines).count == 1)
             }
         }
     }
@@ -69,49 +73,48 @@ import Testing
     /// Blanks behind the closing quote and behind each bracket, more and fewer than a step, and tabs among them.
     @Test(arguments: ["", " ", "  \t", String(repeating: " ", count: 15), String(repeating: " ", count: 16)])
     func padding(_ other: String) throws {
-        let gaps = JSONTemplate.Gaps(text: JSONPath("a", "b", "t"))
+        let text = JSONPath("a", "b", "t")
         let first = Array("{\"a\":{\"b\":{\"t\":\"x\"}}}".utf8)
         for count in 0...40 {
             let blanks = String(repeating: " ", count: count)
             for place in 0...3 {
                 let ends = ["\"", "}", "}", "}"].enumerated().map { $1 + ($0 == place ? blanks + other : "") }.joined()
                 let line = Array("{\"a\":{\"b\":{\"t\":\"y\(ends)".utf8)
-                #expect(try read([first, line], gaps) == ["y"])
-                #expect(try read([first, line, line, first], gaps) == ["y", "y", "x"])
+                #expect(try read([first, line], text: text) == ["y"])
+                #expect(try read([first, line, line, first], text: text) == ["y", "y", "x"])
                 // Before the quote they belong to the text.
                 let inside = Array("{\"a\":{\"b\":{\"t\":\"y\(blanks)\"}}}".utf8)
-                #expect(try read([first, inside, line], gaps) == ["y" + blanks, "y"])
+                #expect(try read([first, inside, line], text: text) == ["y" + blanks, "y"])
                 let broken = line.dropLast() + Array(" ]".utf8)
-                #expect(try read([first, line, Array(broken)], gaps) == ["y"])
+                #expect(try read([first, line, Array(broken)], text: text) == ["y"])
             }
         }
     }
 
     /// The chunk ends after every byte: frames that are whole are taken, and no byte behind is looked at.
     @Test func everyEnd() throws {
-        let reader = JSONReader()
         let first = Array("{\"t\":\"first\",\"n\":-1.5,\"s\":\"id\"}\n".utf8)
         let others = [
             "{\"t\":\"a\",\"n\":0,\"s\":\"\"}\n",
             "{\"t\":\"long enough for a step \\u6708\",\"n\":12345.678,\"s\":\"x\"}\n",
             "{\"t\":\"c\",\"n\":1e5,\"s\":\"another one\"   }  \n", "{\"t\":\"d\",\"n\":7,\"s\":\"\\\"\"}\n",
         ].map { Array($0.utf8) }
-        let gaps = JSONTemplate.Gaps(text: JSONPath("t"), ignored: [JSONPath("n"), JSONPath("s")])
+        let paths = TemplatePaths(padding: [JSONPath("n"), JSONPath("s")])
         let document = Array(first.dropLast())
-        let made = JSONTemplate(document.span, open: gaps, reader)
-        let template = try #require(made)
+        let made = TextTemplate.Trial(document.span, textAt: JSONPath("t"), open: paths)
+        let trial = try #require(made)
         let place = FramePlace(frame: 0..<first.count, payload: 0..<document.count, limit: 1 << 20)
         let whole = first + others.joined()
         for length in first.count...whole.count {
             let chunk = Array(whole[..<length])
-            let (run, _, end) = template.read(chunk.span, behind: place, reader)
+            let run = trial.template.read(chunk.span, behind: place, trial.counters)
             var expected = (count: 0, end: first.count)
             for other in others {
                 guard expected.end + other.count <= length else { break }
                 expected = (expected.count + 1, expected.end + other.count)
             }
-            #expect(run.count == expected.count)
-            #expect(end == expected.end)
+            #expect(run?.batch?.count ?? 0 == expected.count)
+            #expect(run?.end ?? first.count == expected.end)
         }
     }
 }

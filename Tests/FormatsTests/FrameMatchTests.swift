@@ -1,29 +1,33 @@
 // Frames that repeat each other, read in their chunk: which are taken, what they say, and where the last one ends.
 
 import Base
+import HTTP
 import JSON
 import Testing
 
-@Suite struct FrameScanTests {
+@testable import Formats
+
+@Suite struct FrameMatchTests {
     private static func frame(_ text: String, _ number: Int? = nil) -> String {
         "event: x\ndata: {\(number.map { "\"n\":\($0)," } ?? "")\"t\":\"\(text)\"}\n\n"
     }
 
     /// Reads what stands behind the first frame of a chunk.
     private func read(
-        _ chunk: String, counting: (Int, Int64?)? = nil, limit: Int = 1 << 20
+        _ chunk: String, isSequence: Bool = false, limit: Int = 1 << 20
     ) throws -> (texts: [String], count: Int64?, end: Int) {
-        let reader = JSONReader()
         let bytes = Array(chunk.utf8)
         let head = "event: x\ndata: ".utf8.count
         let lineEnd = try #require(bytes[head...].firstIndex(of: 0x0A))
-        let gaps = JSONTemplate.Gaps(text: JSONPath("t"), counts: [JSONPath("n")])
-        let document = Array(bytes[head..<lineEnd])
-        let made = JSONTemplate(document.span, open: gaps, reader)
-        let template = try #require(made)
+        let number = JSONPath("n")
+        let paths = isSequence ? TemplatePaths(sequence: number) : TemplatePaths(counters: [number])
+        let made = TextTemplate.Trial(Array(bytes[head..<lineEnd]).span, textAt: JSONPath("t"), open: paths)
+        let trial = try #require(made)
         let place = FramePlace(frame: 0..<lineEnd + 2, payload: head..<lineEnd, limit: limit)
-        let (run, last, end) = template.read(bytes.span, behind: place, reader, counting: counting)
-        return ((0..<run.count).map { run[$0] }, last.count(0), end - place.frame.upperBound)
+        guard let run = trial.template.read(bytes.span, behind: place, trial.counters) else {
+            return ([], trial.counters[0], 0)
+        }
+        return (Array(try #require(run.batch)), run.counters[0], run.end - place.frame.upperBound)
     }
 
     /// What follows the first frame, and how many of those frames are taken.
@@ -63,16 +67,15 @@ import Testing
         ([8, 9, 10], 3), ([8, 9, 11], 2), ([9], 0), ([7], 0), ([6], 0), ([8, 8], 1), ([0], 0),
     ]) func counted(numbers: [Int], count: Int) throws {
         let chunk = Self.frame("a", 7) + numbers.map { Self.frame("b", $0) }.joined()
-        #expect(try read(chunk, counting: (0, 7)).texts.count == count)
-        #expect(try read(chunk, counting: (0, 7)).count == (count > 0 ? Int64(numbers[count - 1]) : 7))
-        // Where nothing must count, every number will do; where none came before, none goes on.
+        #expect(try read(chunk, isSequence: true).texts.count == count)
+        #expect(try read(chunk, isSequence: true).count == (count > 0 ? Int64(numbers[count - 1]) : 7))
+        // Where nothing must count, every number will do.
         #expect(try read(chunk).texts.count == numbers.count)
         #expect(try read(chunk).count == Int64(numbers.last ?? 0))
-        #expect(try read(chunk, counting: (0, nil)).texts.isEmpty)
     }
 
     @Test func framesWithoutNumbersNeedNotCount() throws {
-        #expect(try read(Self.frame("a") + Self.frame("b"), counting: (0, 7)).texts == ["b"])
+        #expect(try read(Self.frame("a") + Self.frame("b"), isSequence: true).texts == ["b"])
     }
 
     @Test func whatPassesTheBoundIsLeft() throws {
@@ -95,16 +98,25 @@ import Testing
 
     /// A text that begins inside a character is no text, whatever stands before it.
     @Test func aCharacterIsNotPutTogetherFromTwoTexts() throws {
-        let reader = JSONReader()
         let bytes =
             Array("{\"t\":\"a\"}\n{\"t\":\"".utf8) + [0xE6, 0x9C] + Array("\"}\n{\"t\":\"".utf8) + [0x88]
             + Array("\"}\n".utf8)
-        let document = Array(bytes[..<9])
-        let made = JSONTemplate(document.span, open: JSONTemplate.Gaps(text: JSONPath("t")), reader)
-        let template = try #require(made)
+        let made = TextTemplate.Trial(Array(bytes[..<9]).span, textAt: JSONPath("t"), open: TemplatePaths())
+        let trial = try #require(made)
         let place = FramePlace(frame: 0..<10, payload: 0..<9, limit: 100)
-        let (run, _, _) = template.read(bytes.span, behind: place, reader)
-        #expect(run.withBytes { bytes, _ in bytes.count } == 2)
-        #expect(!run.isUTF8)
+        let run = trial.template.read(bytes.span, behind: place, trial.counters)
+        #expect(run?.batch?.count == 1)
+    }
+}
+
+extension TextTemplate.Trial {
+    /// With the text at the end of that path.
+    init?(_ document: Span<UInt8>, textAt path: JSONPath, open paths: TemplatePaths) {
+        guard let range = path.place(in: document), range.count >= 2,
+            document[range.lowerBound] == UInt8(ascii: "\"")
+        else { return nil }
+        let literal = range.lowerBound + 1..<range.upperBound - 1
+        let piece = TextBatch(String(decoding: document.extracting(literal)))
+        self.init(document, piece, at: literal, open: paths)
     }
 }

@@ -1,0 +1,143 @@
+// Fast-forwards over frames that differ from the one before only in their text. Knows no format: what a frame does is
+// learned by decoding one twice.
+
+internal import Base
+internal import Chat
+internal import HTTP
+internal import JSON
+
+/// Decodes one stream. Most frames of a stream are the one before with another piece of text: such a frame is recognized by
+/// its bytes and not parsed.
+///
+/// A frame that brought one piece of text is tried on two copies of the state. One decodes the frame with another text,
+/// counters one higher and other padding; the other only skips it. If both end in the same state and have emitted the same
+/// events, then frames of these bytes may be skipped, for as long as no other frame changes the state.
+final class TemplateDecoder: StreamDecoder {
+    /// A template and what its frames are known to do.
+    private struct Learned {
+        let template: TextTemplate
+        /// The event name of its frames.
+        let name: String
+        /// The counters of the last frame.
+        var counters: TemplateCounters
+        var isUsed = false
+    }
+
+    /// Fewer pieces than this cost less as batches of one.
+    private static let shortestBatch = 4
+    /// Maximum string literals that are tried as the text of one frame.
+    private static let mostCandidates = 4
+
+    private var decoder: any DocumentDecoder
+    private var learned: Learned?
+    /// The last frame was one of the template's, so nothing has changed the state.
+    private var isArmed = false
+    /// How many more templates may be tried. One that is used gives its trial back: some servers put a random string or the
+    /// time where no decoder expects it.
+    private var trialsLeft = 8
+
+    init(_ decoder: any DocumentDecoder) { self.decoder = decoder }
+
+    // MARK: Frames
+
+    func decode(
+        _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
+    ) throws(APIError) {
+        guard !decoder.isDone else { return }
+        let document = bytes.extracting(bytes.trimmed)
+        if kind == .data, isArmed, skip(document, name: name, into: &events) { return }
+        if kind != .comment { isArmed = false }
+        let before = events.count
+        try decoder.decode(kind, name: name, document, into: &events)
+        if kind == .data, trialsLeft > 0 { learn(document, name: name, from: events[before...]) }
+    }
+
+    func fastForward(
+        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+    ) -> Int? {
+        guard isArmed, let learned, let run = learned.template.read(chunk, behind: place, learned.counters) else {
+            return nil
+        }
+        guard let batch = run.batch else {
+            // Broken bytes are repaired frame by frame. Whoever sends some may send more.
+            (self.learned, isArmed) = (nil, false)
+            return nil
+        }
+        take(batch, run.counters, into: &events)
+        return run.end
+    }
+
+    /// Takes a frame of the template's.
+    private func skip(_ document: Span<UInt8>, name: String, into events: inout [DecodedEvent]) -> Bool {
+        guard let learned, learned.name == name, let run = learned.template.read(document, learned.counters),
+            let batch = run.batch
+        else { return false }
+        take(batch, run.counters, into: &events)
+        return true
+    }
+
+    private func take(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent]) {
+        learned?.counters = counters
+        if learned?.isUsed == false {
+            learned?.isUsed = true
+            trialsLeft += 1
+        }
+        if batch.count > 1, batch.count < Self.shortestBatch {
+            for piece in batch { events.append(.text(TextBatch(piece, batch.kind))) }
+        } else {
+            events.append(.text(batch))
+        }
+        decoder.skip(batch, counters, into: &events)
+    }
+
+    // MARK: Learning
+
+    /// Makes a template of a frame that was parsed, if it brought one piece of text and may be skipped.
+    private func learn(_ document: Span<UInt8>, name: String, from events: ArraySlice<DecodedEvent>) {
+        guard document.count <= TextTemplate.longest, let piece = Self.onlyText(events), !decoder.isDone else { return }
+        for literal in document.literals(of: piece.text, upTo: Self.mostCandidates) where trialsLeft > 0 {
+            guard let trial = TextTemplate.Trial(document, piece, at: literal, open: type(of: decoder).templatePaths) else {
+                return
+            }
+            trialsLeft -= 1
+            guard maySkip(trial, name: name) else { continue }
+            learned = Learned(template: trial.template, name: name, counters: trial.counters)
+            isArmed = true
+            return
+        }
+    }
+
+    private static func onlyText(_ events: ArraySlice<DecodedEvent>) -> TextBatch? {
+        var found: TextBatch?
+        for case .text(let batch) in events {
+            guard found == nil, batch.count == 1 else { return nil }
+            found = batch
+        }
+        return found
+    }
+
+    /// Whether decoding the trial's document does what skipping it does.
+    private func maySkip(_ trial: TextTemplate.Trial, name: String) -> Bool {
+        var (decoded, skipped) = (decoder, decoder)
+        var found: [DecodedEvent] = []
+        var expected: [DecodedEvent] = [.text(trial.batch)]
+        do throws(APIError) {
+            try decoded.decode(.data, name: name, trial.document.span, into: &found)
+        } catch {
+            return false
+        }
+        skipped.skip(trial.batch, trial.nextCounters, into: &expected)
+        return found == expected && decoded.isEqual(to: skipped)
+    }
+
+    // MARK: The decoder
+
+    var hasCleanEnd: Bool { decoder.hasCleanEnd }
+    var isDone: Bool { decoder.isDone }
+    var isBlank: Bool { decoder.isBlank }
+    var hasOutput: Bool { decoder.output.hasOutput }
+    var outputCount: Int { decoder.output.count }
+    var summary: ReplySummary { decoder.summary }
+    func bodyEnded() { decoder.bodyEnded() }
+    func assistantMessage(_ reply: ReplyText) -> JSONValue { decoder.assistantMessage(reply) }
+}

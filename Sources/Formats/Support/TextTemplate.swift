@@ -1,0 +1,223 @@
+// JSON documents that are alike but for a text, counters and padding, recognized by their bytes. The bridge to CFrameMatch:
+// a pattern and bytes go down as pointers, each inside one expression; texts and counters come up.
+
+internal import Base
+internal import CFrameMatch
+internal import HTTP
+
+/// A JSON document with a few of its literals left open. A document of the same bytes around other literals of the same
+/// kinds has the same tokens but for these, so the parser would find them in the same places.
+struct TextTemplate: Sendable {
+    /// Documents longer than this, in bytes, make no template: thousands of streams hold one each.
+    static let longest = 2048
+    /// Maximum bytes of text in one run, and maximum pieces.
+    private static let mostBytes = 32 << 10
+    private static let mostPieces = 4096
+
+    /// What frames hold that were read one behind the other.
+    struct Run {
+        /// Their texts; nil if they are no UTF-8.
+        let batch: TextBatch?
+        /// The counters of the last one.
+        let counters: TemplateCounters
+        /// Where the last one ends.
+        let end: Int
+    }
+
+    /// The document without what fills its gaps.
+    private let frame: [UInt8]
+    private let gaps: [cfm_gap]
+    /// Whether nothing but the closing quote and brackets stands behind the last gap. White space among those is open:
+    /// some servers pad each document with it.
+    private let endsInBrackets: Bool
+    /// Whether the first counter must go up by one.
+    private let hasSequence: Bool
+    private let kind: TextBatch.Kind
+
+    /// What the document holds in its gaps, if it is one of the template's and its text is not empty.
+    /// - Parameter counters: those of the document before.
+    func read(_ document: Span<UInt8>, _ counters: TemplateCounters) -> Run? {
+        let run = read(
+            document, from: 0, frame: frame.span, head: 0, tail: 0, isDocument: true, limit: document.count,
+            counters)
+        return run?.end == document.count ? run : nil
+    }
+
+    /// Reads the frames behind one of this template's: those that are the same, byte for byte, in all but the gaps.
+    /// - Parameters:
+    ///   - chunk: bytes in which a payload ends in LF, or in CR LF where frames are lines.
+    ///   - place: where that frame lies.
+    ///   - counters: those of that frame.
+    /// - Returns: what they hold; nil if there is none.
+    func read(_ chunk: Span<UInt8>, behind place: FramePlace, _ counters: TemplateCounters) -> Run? {
+        let (whole, payload) = (place.frame, place.payload)
+        guard chunk.count - whole.upperBound >= frame.count else { return nil }
+        let head = chunk.extracting(whole.lowerBound..<payload.lowerBound)
+        let tail = chunk.extracting(payload.upperBound..<whole.upperBound)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(head.count + frame.count + tail.count)
+        bytes.append(head)
+        bytes += frame
+        bytes.append(tail)
+        return read(
+            chunk, from: whole.upperBound, frame: bytes.span, head: head.count, tail: tail.count, isDocument: false,
+            limit: place.limit, counters)
+    }
+
+    private func read(
+        _ bytes: Span<UInt8>, from start: Int, frame: Span<UInt8>, head: Int, tail: Int, isDocument: Bool, limit: Int,
+        _ counters: TemplateCounters
+    ) -> Run? {
+        let left = bytes.count - start
+        let most = isDocument ? 1 : min(Self.mostPieces, left / frame.count + 1)
+        // Texts are copied in steps of 16 bytes.
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: min(left, Self.mostBytes) + 16) { texts in
+            withUnsafeTemporaryAllocation(of: UInt32.self, capacity: most) { ends in
+                var run = cfm_run()
+                (run.bytes, run.room) = (texts.baseAddress, texts.count)
+                (run.ends, run.most) = (ends.baseAddress, most)
+                run.counting = hasSequence ? 0 : -1
+                let values = counters.values
+                run.counts = (values[0], values[1], values[2], values[3])
+                let end = frame.withUnsafeBufferPointer { frame in
+                    gaps.withUnsafeBufferPointer { gaps in
+                        bytes.withUnsafeBufferPointer { bytes in
+                            var pattern = cfm_pattern(
+                                bytes: frame.baseAddress, length: frame.count, gaps: gaps.baseAddress,
+                                gap_count: gaps.count, shift: head, document_end: frame.count - tail,
+                                is_padded: endsInBrackets, spans_lines: isDocument)
+                            return cfm_read(&pattern, bytes.baseAddress, bytes.count, start, limit, &run)
+                        }
+                    }
+                }
+                guard run.count > 0 else { return nil }
+                let last = run.counts
+                return Run(
+                    batch: batch(
+                        UnsafeBufferPointer(rebasing: texts[..<run.length]),
+                        UnsafeBufferPointer(rebasing: ends[..<run.count])),
+                    counters: TemplateCounters(values: [last.0, last.1, last.2, last.3]), end: end)
+            }
+        }
+    }
+
+    private func batch(_ texts: UnsafeBufferPointer<UInt8>, _ ends: UnsafeBufferPointer<UInt32>) -> TextBatch? {
+        guard ends.count > 1 else { return TextBatch(String(decoding: texts.span), kind) }
+        return texts.span.isUTF8 ? TextBatch(bytes: [UInt8](texts), ends: [UInt32](ends), kind) : nil
+    }
+}
+
+extension TextTemplate {
+    /// The template of a document, and a document of it with other literals in the gaps.
+    struct Trial {
+        let template: TextTemplate
+        /// The counters of the document.
+        private(set) var counters = TemplateCounters()
+        /// The document with a longer text, counters one higher and other padding.
+        private(set) var document: [UInt8] = []
+        /// The text and the counters of that.
+        let batch: TextBatch
+        private(set) var nextCounters = TemplateCounters()
+
+        /// Nil where the document is too long, a counter is no natural number, or too much is open.
+        /// - Parameters:
+        ///   - piece: the document's text.
+        ///   - literal: where that stands, without its quotes.
+        init?(_ original: Span<UInt8>, _ piece: TextBatch, at literal: Range<Int>, open paths: TemplatePaths) {
+            guard original.count <= TextTemplate.longest, let gaps = Gap.all(in: original, text: literal, open: paths),
+                gaps.count <= CFM_MOST_GAPS
+            else { return nil }
+            batch = TextBatch(piece.text + "x", piece.kind)
+            var frame: [UInt8] = []
+            var places: [cfm_gap] = []
+            var start = 0
+            for gap in gaps {
+                guard gap.range.lowerBound >= start else { return nil }
+                let before = original.extracting(start..<gap.range.lowerBound)
+                frame.append(before)
+                document.append(before)
+                places.append(
+                    cfm_gap(
+                        place: UInt32(clamping: frame.count), filling: UInt16(clamping: gap.filling),
+                        count: UInt16(clamping: gap.counter)))
+                let own = original.extracting(gap.range)
+                switch gap.filling {
+                case CFM_COUNT:
+                    counters.values[gap.counter] = gap.value
+                    nextCounters.values[gap.counter] = gap.value + 1
+                    document += String(gap.value + 1).utf8
+                case CFM_NUMBER: document += (own.equals("7") ? "8" : "7").utf8
+                default:
+                    document.append(own)
+                    document.append(UInt8(ascii: "x"))
+                }
+                start = gap.range.upperBound
+            }
+            let rest = original.extracting(start..<original.count)
+            document.append(rest)
+            let endsInBrackets = rest.indices.allSatisfy { index in
+                let byte = rest[index]
+                return index == 0 ? byte == UInt8(ascii: "\"") : byte.isBlank || byte == 0x7D || byte == 0x5D
+            }
+            for index in rest.indices where !endsInBrackets || !rest[index].isBlank { frame.append(rest[index]) }
+            template = TextTemplate(
+                frame: frame, gaps: places, endsInBrackets: endsInBrackets, hasSequence: paths.sequence != nil,
+                kind: piece.kind)
+        }
+    }
+
+    /// A literal that is left open.
+    private struct Gap {
+        let filling: Int
+        /// Of a string, what stands between its quotes.
+        let range: Range<Int>
+        var counter = 0
+        var value: Int64 = 0
+
+        /// All in their order. A path that leads nowhere, or to no such literal, leaves nothing open.
+        static func all(in document: Span<UInt8>, text: Range<Int>, open paths: TemplatePaths) -> [Gap]? {
+            guard paths.counters.count <= TemplateCounters.limit else { return nil }
+            var gaps = [Gap(filling: Int(CFM_TEXT), range: text)]
+            for (index, path) in paths.counters.enumerated() {
+                guard let range = path.place(in: document) else { continue }
+                guard let number = document.natural(from: range.lowerBound), number.end == range.upperBound else {
+                    return nil
+                }
+                gaps.append(Gap(filling: Int(CFM_COUNT), range: range, counter: index, value: number.value))
+            }
+            for path in paths.padding {
+                guard let range = path.place(in: document) else { continue }
+                if document[range.lowerBound] == UInt8(ascii: "\"") {
+                    gaps.append(Gap(filling: Int(CFM_STRING), range: range.lowerBound + 1..<range.upperBound - 1))
+                } else if document.endOfNumber(from: range.lowerBound) == range.upperBound {
+                    gaps.append(Gap(filling: Int(CFM_NUMBER), range: range))
+                }
+            }
+            return gaps.sorted { $0.range.lowerBound < $1.range.lowerBound }
+        }
+    }
+}
+
+extension Span<UInt8> {
+    /// Where the JSON string that begins at `start` ends, its closing quote, and whether escapes stand in it. Nil where
+    /// it has no end, or a control character stands in it (RFC 8259, section 7).
+    func endOfString(from start: Int) -> (quote: Int, hasEscapes: Bool)? {
+        var hasEscapes = false
+        let end = withUnsafeBufferPointer { cfm_string_end($0.baseAddress, $0.count, start, &hasEscapes) }
+        return end < 0 ? nil : (end, hasEscapes)
+    }
+
+    /// The natural number that begins at `start`, written as JSON writes it, and where it ends. Of more than 18 digits,
+    /// the most that cannot overflow, the rest is left over.
+    func natural(from start: Int) -> (value: Int64, end: Int)? {
+        var value: Int64 = 0
+        let end = withUnsafeBufferPointer { cfm_natural_end($0.baseAddress, $0.count, start, &value) }
+        return end < 0 ? nil : (value, end)
+    }
+
+    /// Where the JSON number that begins at `start` ends (RFC 8259, section 6).
+    func endOfNumber(from start: Int) -> Int? {
+        let end = withUnsafeBufferPointer { cfm_number_end($0.baseAddress, $0.count, start) }
+        return end < 0 ? nil : end
+    }
+}
