@@ -129,9 +129,21 @@ let package = Package(
             name: "ScriptTests",
             dependencies: [
                 "Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "Engine", "LuaVM", "Script",
-                "Moonrill",
-                "ProviderSimulator", "Support", .product(name: "Logging", package: "swift-log"),
+                "Moonrill", "ProviderSimulator", "ScriptSupport", "Support",
             ],
+            swiftSettings: settings),
+        // What tests that run scripts share.
+        .target(
+            name: "ScriptSupport",
+            dependencies: [
+                "JSON", "HTTP", "Moonrill", "ProviderSimulator", "Support",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/ScriptSupport", swiftSettings: settings),
+        // Runs Tests/Lua.
+        .testTarget(
+            name: "LuaTests",
+            dependencies: ["JSON", "Moonrill", "ProviderSimulator", "ScriptSupport", "Support"],
             swiftSettings: settings),
         .testTarget(
             name: "MoonrillTests",
@@ -144,7 +156,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: ["MoonrillCommand", "Base", "JSON", "HTTP", "ProviderSimulator", "Support"],
-            exclude: ["Language"], swiftSettings: settings),
+            swiftSettings: settings),
         .testTarget(
             name: "ExampleTests", dependencies: ["MoonrillCommand", "Support"], swiftSettings: settings),
     ]

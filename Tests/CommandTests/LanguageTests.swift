@@ -1,5 +1,4 @@
-// The Lua language as stock Lua has it: scripts in Language/ print the same under lua5.4 and under `moonrill run`. And
-// what differs on purpose: no bytecode, nothing of the host's, where modules are found, C modules.
+// Where modules are found, C modules, and how the command shows error values. Tests/Lua/language has the language itself.
 
 import Foundation
 import Support
@@ -12,8 +11,6 @@ import Testing
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("moonrill-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
-
-    private static let sources = MoonrillBinary.packageRoot + "/Tests/CommandTests/"
 
     private func write(_ path: String, _ text: String) throws {
         let file = folder.appendingPathComponent(path)
@@ -43,91 +40,6 @@ import Testing
         let data = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return (process.terminationStatus, String(decoding: data, as: UTF8.self))
-    }
-
-    @Test(arguments: ["load", "debug", "packages", "ecosystem", "assertions"])
-    func isStockLua(_ name: String) throws {
-        let script = "Tests/CommandTests/Language/\(name).lua"
-        let stock = try output(of: "lua5.4", [script])
-        let result = try MoonrillBinary.run(["run", script])
-        #expect(result.output == stock.text)
-        #expect(result.errorOutput == "")
-        #expect(stock.status == 0 && result.status == 0)
-    }
-
-    @Test(arguments: [
-        "print(load(string.dump(function() end)))", "print(load(string.dump(function() end), 'x', 'b'))",
-        "local f = io.open(arg[0] .. 'c', 'wb') f:write(string.dump(print and function() end)) f:close() print(loadfile(arg[0] .. 'c'))",
-        "local f = io.open(arg[0] .. 'c', 'wb') f:write(string.dump(print and function() end)) f:close() print(pcall(dofile, arg[0] .. 'c'))",
-        "local f = io.open(arg[0]:gsub('script', 'binary'), 'wb') f:write(string.dump(print and function() end)) f:close() print(pcall(require, 'binary'))",
-        "local text = string.dump(function() end) print(load(function() local t = text text = nil return t end, 'x', 'b'))",
-    ])
-    func bytecodeIsRefused(_ lua: String) throws {
-        let result = try run(lua)
-        #expect(result.output.contains("bytecode is never loaded"), "\(result)")
-    }
-
-    /// Functions of the host and in C show no variables, and are not handed out by their level.
-    @Test func debugShowsNothingOfTheHost() throws {
-        let result = try run(
-            """
-            local llm = require "llm"
-            for _, f in ipairs { llm.client, require, os.getenv, load, coroutine.wrap(print), package.searchers[2] } do
-              for i = 1, 20 do assert(debug.getupvalue(f, i) == nil) end
-            end
-            local co = coroutine.create(function() llm.sleep(0.05) end)
-            llm.spawn(coroutine.resume, co)
-            llm.sleep(0)
-            assert(debug.getinfo(co, 1, "S").short_src == "[llm]")
-            for level = 0, 1 do
-              assert(debug.getinfo(co, level, "f").func == nil)
-              for i = -5, 20 do assert(debug.getlocal(co, level, i) == nil) end
-            end
-            local ok, why = pcall(debug.upvaluejoin, function() return llm end, 1, llm.client, 1)
-            assert(not ok and why:find("belong to the host"), why)
-            ok, why = pcall(debug.setupvalue, llm.client, 1, print)
-            assert(not ok and why:find("belong to the host"), why)
-            assert(debug.setupvalue(os.getenv, 1, print) == nil)
-            for _, value in ipairs { "text", 1, print, io.stdout, true } do assert(not pcall(debug.setmetatable, value, {})) end
-            for _, name in ipairs { "debug", "getregistry", "sethook", "setlocal", "setuservalue" } do
-              assert(debug[name] == nil)
-            end
-            print("done")
-            """)
-        #expect(result.output == "done\n", "\(result)")
-    }
-
-    /// An error that Lua raises inside a chunk of the host, which has such a name, has the position of the script's line.
-    @Test(arguments: [
-        "print(pcall(function()\n inner(nil) end))", "print(pcall(function()\n inner(1, 2) end))",
-        "print(xpcall(function()\n inner(nil) end, function(m) return m end))",
-        "print(xpcall(function()\n inner(nil) end, debug.traceback))",
-        "print(coroutine.resume(coroutine.create(function()\n inner(nil) end)))",
-        "print(pcall(coroutine.wrap(function()\n inner(nil) end)))",
-        "print(\npcall(coroutine.wrap(inner), nil))",
-        "print(pcall(string.gsub, 'a', 'a', function()\n inner(nil) end))",
-        "print(pcall(function() local x <close> = setmetatable({}, { __close = function()\n inner(nil) end }) end))",
-        "local co = coroutine.create(function() local x <close> = setmetatable({}, { __close = function() inner(nil) end }) "
-            + "coroutine.yield() end) coroutine.resume(co)\nprint(coroutine.close(co))",
-        "print(pcall(function(t) return t:wait() end, llm.spawn(function()\n inner(nil) end)))",
-        "\n inner(nil)", "llm.spawn(function()\n inner(nil) end)",
-        "llm.client {}:ask('x', { on_token = function()\n inner(nil) end })",
-    ])
-    func errorsNameTheLineOfTheScript(_ lua: String) throws {
-        let result = try run(
-            "local llm = require 'llm' local inner = load("
-                + "\"local t, n = ... if n then error('no ' .. n) end return t.x\", '=[llm.part]') " + lua, ["--mock"])
-        let text = (result.output + result.errorOutput).split(separator: "\nstack traceback")[0]
-        #expect(!text.contains("[llm"), "\(result)")
-        #expect(text.contains("script.lua:2: "), "\(result)")
-    }
-
-    @Test func noMessageNamesAChunkOfTheHost() throws {
-        let script = "Tests/CommandTests/Language/wrong_values.lua"
-        let result = try MoonrillBinary.run(["run", "--mock", "--rate", "0", "--log-level", "error", script])
-        let lines = result.output.split(separator: "\n")
-        #expect(lines.last == "over\ttrue", "\(result)")
-        #expect(!lines.contains { $0.contains("[llm") || $0.contains("[require") }, "\(result.output)")
     }
 
     /// A task that begins inside the host has no line of the script.
@@ -190,7 +102,10 @@ import Testing
         let flags = try output(of: "pkg-config", ["--cflags", "lua5.4"]).text.split { $0.isWhitespace }.map(String.init)
         let built = try output(
             of: "clang",
-            flags + ["-shared", "-fPIC", "-o", folder.path + "/waits.so", Self.sources + "../CModules/waits.c"])
+            flags + [
+                "-shared", "-fPIC", "-o", folder.path + "/waits.so",
+                MoonrillBinary.packageRoot + "/Tests/CModules/waits.c",
+            ])
         try #require(built.status == 0, "\(built.text)")
         let result = try run(
             """

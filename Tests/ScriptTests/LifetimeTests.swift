@@ -1,4 +1,4 @@
-// What a run leaves behind in the program that began it: nothing, however it was stopped.
+// A stopped run leaves nothing allocated in the program that started it.
 
 import Engine
 import Formats
@@ -9,14 +9,14 @@ import Testing
 @testable import Script
 
 @Suite struct LifetimeTests {
-    /// Each script is stopped while tasks, requests and callbacks hold each other in their waits.
+    /// Each script is stopped while tasks, requests and callbacks wait for each other.
     @Test(arguments: [
         "client:ask('x', { on_error = print })", "client:start('x'):wait()", "for e in client:stream('x') do end",
         "local t = llm.spawn(function() client:ask('x') end) llm.spawn(function() t:wait() end) t:wait()",
         "local a = client:start('x') client:ask('y', { headers = { ['X-Moonrill-Fault'] = 'no-done' }, "
             + "on_token = function() a:wait() end })",
     ])
-    func aStoppedRunLetsGoOfItsState(script: String) throws {
+    func aStoppedRunFreesItsState(script: String) throws {
         var options = SimulatorOptions()
         options.faults = try FaultPlan.parse("slow-head:60")
         let server = try SimulatorServer.start(options)

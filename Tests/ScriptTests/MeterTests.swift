@@ -1,4 +1,4 @@
-// What a budget counts of a whole reply: each provider has its own way to count tokens of caches and of reasoning.
+// What a budget counts of a reply. Providers count the tokens of caches and of reasoning in different ways.
 
 import Base
 import Chat
@@ -8,8 +8,8 @@ import Testing
 @testable import Script
 
 @Suite struct MeterTests {
-    /// Counts as a provider reports them, and what a budget makes of them: tokens in all, and dollars at 1 in, 10 out,
-    /// 0.1 from the cache and 1.25 into it for a million.
+    /// The usage that a provider reports, and what a budget counts: tokens, and dollars at these prices for a million
+    /// tokens: input 1, output 10, read from the cache 0.1, written to the cache 1.25.
     struct Case: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var usage: Usage
@@ -57,7 +57,7 @@ import Testing
         #expect(abs(budget.dollars - test.dollars) < 1e-12)
     }
 
-    /// The cost takes the place of what the prompt and the pieces of this attempt were counted with, and of no other's.
+    /// A reported cost replaces the estimate of its own attempt, and of no other.
     @Test func aCostReplacesTheEstimateOfItsAttempt() {
         let budget = Budget(tokens: nil, dollars: 1e9)
         let chat = ChatRequest(model: "m", system: String(repeating: "word ", count: 100), messages: [])
@@ -80,7 +80,7 @@ import Testing
         return usage
     }
 
-    /// A cost that rises with each chunk (Perplexity) counts at once, not only at the end.
+    /// A cost that rises with each chunk (Perplexity) counts at once.
     @Test(arguments: [nil, Meter.Price(input: 0, output: 0), Meter.Price(input: 1, output: 2)])
     func aCostCountsWhileItRises(price: Meter.Price?) {
         let budget = Budget(tokens: nil, dollars: 0.5)
@@ -97,7 +97,7 @@ import Testing
         #expect(budget.tokens == 105)
     }
 
-    /// The first counts of a stream say little of its end; what has arrived goes on counting.
+    /// Usage at the beginning of a stream does not replace the estimate of the deltas that follow.
     @Test func earlyCountsDoNotLowerTheEstimate() {
         let budget = Budget(tokens: 1e9, dollars: 1e9)
         let price = Meter.Price(input: 0, output: 1e6)
@@ -109,7 +109,7 @@ import Testing
         #expect(budget.tokens == 120 && abs(budget.dollars - 20) < 1e-9)
     }
 
-    /// An attempt that failed has cost what it said, whether its usage was shown or dropped with its events.
+    /// A failed attempt counts the cost that it reported, whether or not its usage event was delivered.
     @Test(arguments: [true, false]) func failedAttemptsCost(isShown: Bool) {
         let budget = Budget(tokens: nil, dollars: 5)
         var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: nil)
@@ -126,7 +126,7 @@ import Testing
         #expect(abs(budget.dollars - 0.7) < 1e-9)
     }
 
-    /// A price that is not known is that of the input.
+    /// An unknown price of the cache is the price of the input.
     @Test func cachePricesMayBeAbsent() {
         let budget = Budget(tokens: nil, dollars: 1)
         var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: Meter.Price(input: 2, output: 0))

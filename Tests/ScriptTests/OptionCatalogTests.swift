@@ -3,6 +3,7 @@
 import Chat
 import Formats
 import Foundation
+import ScriptSupport
 import Support
 import Testing
 

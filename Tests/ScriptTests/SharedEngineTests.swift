@@ -5,6 +5,7 @@ import Engine
 import Formats
 import JSON
 import ProviderSimulator
+import ScriptSupport
 import Testing
 
 @testable import Script

@@ -177,7 +177,7 @@ def manifest(tree, plan):
         yield Failure("Package.swift", "manifest", dump.stderr.strip(), "correct Package.swift")
         return
     for target in json.loads(dump.stdout)["targets"]:
-        if target["type"] == "test" or target["name"] == "Support":
+        if target["type"] == "test" or (target.get("path") or "").startswith("Tests/"):
             continue
         named = {next(iter(each.values()))[0] for each in target["dependencies"]}
         for name in sorted(named - {*plan.ARROWS.get(target["name"], []), *plan.PACKAGES.get(target["name"], [])}):
