@@ -5,7 +5,6 @@ import Chat
 import Formats
 import Foundation
 import Testing
-import Wire
 
 @testable import Engine
 

@@ -96,7 +96,8 @@ final class TemplateDecoder: StreamDecoder {
     private func learn(_ document: Span<UInt8>, name: String, from events: ArraySlice<DecodedEvent>) {
         guard document.count <= TextTemplate.longest, let piece = Self.onlyText(events), !decoder.isDone else { return }
         for literal in document.literals(of: piece.text, upTo: Self.mostCandidates) where trialsLeft > 0 {
-            guard let trial = TextTemplate.Trial(document, piece, at: literal, open: type(of: decoder).templatePaths) else {
+            guard let trial = TextTemplate.Trial(document, piece, at: literal, open: type(of: decoder).templatePaths)
+            else {
                 return
             }
             trialsLeft -= 1
