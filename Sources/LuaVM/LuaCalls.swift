@@ -160,12 +160,6 @@ package final class LuaCoroutine {
         }
     }
 
-    /// Delivers one string.
-    package func deliver(_ function: LuaReference, _ text: String) -> Reaction {
-        let end: [1 of UInt32] = [UInt32(clamping: text.utf8.count)]
-        return deliver(function, text.utf8.span, ends: end.span, 0..<1)
-    }
-
     /// Takes the error that ended the run and resets the coroutine.
     private func failure() -> LuaError {
         let main = stack.vm.stack

@@ -3,7 +3,6 @@
 
 internal import Base
 internal import Chat
-internal import HTTP
 internal import JSON
 
 /// The state of one stream.

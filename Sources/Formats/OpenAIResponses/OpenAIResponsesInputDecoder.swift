@@ -1,6 +1,5 @@
 // Decodes the input of a Responses request: a list of items, in which calls and results stand beside the messages.
 
-internal import Chat
 internal import JSON
 
 struct OpenAIResponsesInputDecoder {

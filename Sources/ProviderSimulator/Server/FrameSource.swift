@@ -1,6 +1,5 @@
 // The frames of one response body, one a call.
 
-internal import Chat
 internal import Formats
 internal import NIOCore
 

@@ -2,7 +2,6 @@
 
 internal import Base
 internal import Formats
-internal import HTTP
 internal import JSON
 internal import NIOCore
 internal import NIOHTTP1

@@ -18,9 +18,6 @@ struct EventBacklog {
     /// Nothing can be delivered.
     var isEmpty: Bool { next >= events.count }
 
-    /// The first output is kept back.
-    var isHolding: Bool { hold != nil }
-
     /// The last event of the request is here.
     var hasLast: Bool { !isEmpty && events[events.count - 1].isTerminal }
 
