@@ -16,11 +16,12 @@ package struct WireFormat: Sendable {
     package let streamsArrays: Bool
 
     /// How each place in the frames is read. Text in other places is reported if a reply would be empty.
-    package let fields: FrameFields
+    package var fields: FrameFields { makeFields() }
 
     /// The server's coders; nil for a format that only the client has.
     package let server: ServerCoders?
 
+    private let makeFields: @Sendable () -> FrameFields
     private let encoding: Encoding
     private let resuming: @Sendable (String) -> String
     private let decoder: @Sendable (JSONReader) -> any StreamDecoder
@@ -30,12 +31,14 @@ package struct WireFormat: Sendable {
     package typealias ErrorDecoding = @Sendable (HTTPResponseHead, [UInt8], UnixTime) -> APIError
 
     /// - Parameters:
+    ///   - fields: evaluated when they are first read, so that a process that reads none parses no pattern.
     ///   - encode: encodes a request for an endpoint, with the key.
     ///   - resume: the part of a partial reply that a request sends back.
     ///   - decoder: a decoder for one stream that parses with the given reader.
     ///   - decodeError: decodes an error response; by default any known shape.
     package init(
-        name: String, framing: Framing, streamsArrays: Bool = false, fields: FrameFields = FrameFields(),
+        name: String, framing: Framing, streamsArrays: Bool = false,
+        fields: @autoclosure @escaping @Sendable () -> FrameFields = FrameFields(),
         encode: @escaping Encoding, resume: @escaping @Sendable (String) -> String = { $0 },
         decoder: @escaping @Sendable (JSONReader) -> any StreamDecoder, server: ServerCoders? = nil,
         decodeError: @escaping ErrorDecoding = ErrorResponse.error
@@ -43,7 +46,7 @@ package struct WireFormat: Sendable {
         self.name = name
         self.framing = framing
         self.streamsArrays = streamsArrays
-        self.fields = fields
+        makeFields = fields
         self.server = server
         encoding = encode
         resuming = resume

@@ -134,7 +134,11 @@ struct FieldPattern: Sendable {
     private var steps: [Step] = []
     /// By the number of steps before the value that they test.
     private var conditions: [(depth: Int, condition: Condition)] = []
-    private var isSubtree = false
+    /// Whether it matches the values in such a value, too.
+    private(set) var isSubtree = false
+
+    /// The number of its steps.
+    var depth: Int { steps.count }
 
     /// Nil if the text is not a pattern.
     init?(_ text: String) {
@@ -215,8 +219,8 @@ struct FieldPattern: Sendable {
         return object
     }
 
-    func matches(_ place: FieldPlace) -> Bool {
-        let path = place.steps
+    /// - Parameter path: the steps of the place.
+    func matches(_ place: FieldPlace, _ path: ArraySlice<FieldPath.Step>) -> Bool {
         guard isSubtree ? path.count >= steps.count : path.count == steps.count else { return false }
         for (step, own) in zip(steps, path) {
             switch (step, own) {

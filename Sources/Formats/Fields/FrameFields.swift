@@ -52,16 +52,32 @@ package struct FrameFields: Sendable {
     /// Whether its documents have types, by which the same path has different meanings.
     package let isTyped: Bool
 
+    /// The rows that a path may match, in their order, by its number of steps. Longer paths than all of these match the rows
+    /// in the last element.
+    private let candidates: [[Row]]
+
     /// No rows, for a format without a table.
-    package init() { (rows, malformed, isTyped) = ([], [], false) }
+    package init() { self.init([]) }
 
     /// - Parameter table: patterns by role.
     init(isTyped: Bool = false, _ table: [(FieldRole, [String])]) {
-        rows = table.flatMap { role, texts in
-            texts.compactMap { text in FieldPattern(text).map { Row(role: role, text: text, pattern: $0) } }
+        var rows: [Row] = []
+        var malformed: [String] = []
+        for (role, texts) in table {
+            for text in texts {
+                if let pattern = FieldPattern(text) {
+                    rows.append(Row(role: role, text: text, pattern: pattern))
+                } else {
+                    malformed.append(text)
+                }
+            }
         }
-        malformed = table.flatMap { $0.1 }.filter { FieldPattern($0) == nil }
+        (self.rows, self.malformed) = (rows, malformed)
         self.isTyped = isTyped
+        let deepest = rows.map(\.pattern.depth).max() ?? 0
+        candidates = (0...deepest + 1).map { depth in
+            rows.filter { $0.pattern.isSubtree ? $0.pattern.depth <= depth : $0.pattern.depth == depth }
+        }
     }
 
     /// True for a path that no decoder reads: see ``UnreadText``.
@@ -80,7 +96,10 @@ package struct FrameFields: Sendable {
     }
 
     /// The role in the table alone.
-    private func own(_ place: FieldPlace) -> FieldRole? { rows.first { $0.pattern.matches(place) }?.role }
+    private func own(_ place: FieldPlace) -> FieldRole? {
+        let steps = place.steps
+        return candidates[min(steps.count, candidates.count - 1)].first { $0.pattern.matches(place, steps) }?.role
+    }
 
     /// The number of values of a document that the format uses, to guess the format.
     func familiarity(with document: JSONValue, eventName: String) -> Int {
@@ -99,7 +118,7 @@ package struct FrameFields: Sendable {
 package enum FormatGuess {
     /// The name of the format that knows most values of the frames; nil if none knows any, or two know as many.
     /// - Parameter frames: JSON documents, with the names of their events.
-    package static func dialect(of frames: some Sequence<(eventName: String, document: JSONValue)>) -> String? {
+    package static func format(of frames: some Sequence<(eventName: String, document: JSONValue)>) -> String? {
         var counts: [(name: String, count: Int)] = FormatCatalog.names.map { ($0, 0) }
         let tables = FormatCatalog.names.map { FormatCatalog.named($0)?.fields ?? FrameFields() }
         for frame in frames {

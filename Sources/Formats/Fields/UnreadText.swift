@@ -31,7 +31,7 @@ package struct UnreadText: Sendable, Equatable {
             search.add(document, eventName: frame.eventName, frame: index, fields)
         }
         guard let found = search.best else { return nil }
-        let guess = FormatGuess.dialect(of: documents)
+        let guess = FormatGuess.format(of: documents)
         return UnreadText(
             path: found.path, frame: found.frame, otherDialect: guess == dialect.name ? nil : guess)
     }

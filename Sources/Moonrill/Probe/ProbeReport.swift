@@ -124,7 +124,7 @@ extension WireRecorder {
             documents.append((frame.name, document))
             table.add(document, eventName: frame.name)
         }
-        let looksLike = FormatGuess.dialect(of: documents)
+        let looksLike = FormatGuess.format(of: documents)
         let times = pieces.map(\.time)
         let since = { (time: Double?) in time.map { max(0, $0 - self.start) } }
         return ProbeReport(
