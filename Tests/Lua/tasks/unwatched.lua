@@ -9,9 +9,11 @@ local client, count, fault = simulator.client(), simulator.count, simulator.faul
 --: log = lost 2
 --: log = lost 3
 --: log = a request in the background failed
-for i = 1, 3 do llm.spawn(function() llm.sleep(0.001 * i) error("lost " .. i) end) end --@ lost
+local host = require "host"
 local failing = client:start("x", { headers = fault("400") })
-llm.sleep(0.01)
+repeat llm.sleep(0.001) until host.logged("a request in the background failed")
+for i = 1, 3 do llm.spawn(function() llm.sleep(0.001 * i) error("lost " .. i) end) end
+repeat llm.sleep(0.001) until host.logged("lost 3")
 --! (400)
 
 --# nil and the error of a request, or a stream that fails unread, is a failure
