@@ -58,10 +58,11 @@ extension Span where Element == UInt8 {
 
     /// Length of the common prefix with `other`, which has the same count.
     package func commonCount(with other: Span<UInt8>) -> Int {
-        isSame(as: other) ? count : (0..<count).first { self[$0] != other[$0] } ?? count
+        equals(other) ? count : (0..<count).first { self[$0] != other[$0] } ?? count
     }
 
-    private func isSame(as other: Span<UInt8>) -> Bool {
+    /// Whether the bytes equal those of `other`.
+    package func equals(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         return withUnsafeBufferPointer { own in
             other.withUnsafeBufferPointer { other in
@@ -73,7 +74,7 @@ extension Span where Element == UInt8 {
 
     /// Whether the bytes equal the UTF-8 bytes of `text`.
     package func equals(_ text: String) -> Bool {
-        isSame(as: text.utf8.span)
+        equals(text.utf8.span)
     }
 }
 

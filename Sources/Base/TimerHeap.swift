@@ -20,6 +20,9 @@ package struct TimerHeap<Payload> {
     private var entries = Heap<Entry>()
     private var nextOrder: UInt64 = 0
 
+    /// The earliest deadline. Kept beside the heap, as every turn of a loop asks for it.
+    package private(set) var nextDeadline: Double?
+
     /// An empty heap.
     package init() {}
 
@@ -29,27 +32,27 @@ package struct TimerHeap<Payload> {
     /// True when there is none.
     package var isEmpty: Bool { entries.isEmpty }
 
-    /// The earliest deadline.
-    package var nextDeadline: Double? { entries.min?.deadline }
-
     /// The earliest entry, left in place.
     package var next: (deadline: Double, payload: Payload)? { entries.min.map { ($0.deadline, $0.payload) } }
 
     /// Adds an entry, in O(log n). A deadline of NaN counts as now.
     package mutating func push(_ payload: Payload, at deadline: Double) {
-        entries.insert(Entry(deadline: deadline.isNaN ? -.infinity : deadline, order: nextOrder, payload: payload))
+        let deadline = deadline.isNaN ? -.infinity : deadline
+        entries.insert(Entry(deadline: deadline, order: nextOrder, payload: payload))
         nextOrder &+= 1
+        nextDeadline = min(deadline, nextDeadline ?? .infinity)
     }
 
     /// Removes and returns the earliest entry if its deadline is not after `now`.
     package mutating func popDue(now: Double) -> (deadline: Double, payload: Payload)? {
-        guard let first = entries.min, first.deadline <= now else { return nil }
-        entries.removeMin()
+        guard let nextDeadline, nextDeadline <= now, let first = entries.popMin() else { return nil }
+        self.nextDeadline = entries.min?.deadline
         return (first.deadline, first.payload)
     }
 
     /// Removes every entry for which `isStale` is true, in O(n). For owners whose stale entries pile up.
     package mutating func removeAll(where isStale: (_ deadline: Double, _ payload: Payload) -> Bool) {
         entries = Heap(entries.unordered.filter { !isStale($0.deadline, $0.payload) })
+        nextDeadline = entries.min?.deadline
     }
 }

@@ -159,8 +159,8 @@ final class Attempt {
             }
             try reader.feed(bytes) { (kind, name, payload) throws(AttemptError) in
                 try self.frame(kind, name: name, payload: payload, now: now)
-            } _: { (chunk, place) in
-                self.fastForward(chunk, behind: place, now: now)
+            } _: { (chunk, start, shape) in
+                self.fastForward(chunk, from: start, shape, now: now)
             }
         } catch {
             return stopped(by: error)
@@ -274,15 +274,15 @@ final class Attempt {
         .truncated, "empty stream: it ended without text, finish reason and token counts", retry: .backoff)
 
     /// Fast-forwards over the frames behind the one just decoded that are like it.
-    /// - Returns: the end of the last of them.
-    private func fastForward(_ chunk: borrowing Span<UInt8>, behind place: FramePlace, now: Double) -> Int {
+    /// - Returns: the end of the last of them; `start` for none.
+    private func fastForward(_ chunk: borrowing Span<UInt8>, from start: Int, _ shape: FrameShape, now: Double) -> Int {
         guard let owner, !owner.spec.wantsChunks, context.observer == nil, !isDone, reported == nil,
             !decoder.hasCleanEnd
         else {
-            return place.frame.upperBound
+            return start
         }
         if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
-        guard let end = decoder.fastForward(chunk, behind: place, into: &scratch) else { return place.frame.upperBound }
+        guard let end = decoder.fastForward(chunk, from: start, shape, into: &scratch) else { return start }
         for event in scratch {
             if case .text(let batch) = event { position.events += batch.count }
             owner.accept(event, from: self, now: now)

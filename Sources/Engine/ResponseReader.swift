@@ -1,5 +1,5 @@
-// Bytes of one response's body -> frames, whatever kind of body it turns out to be. Knows Wire's framers and nothing of
-// what the frames say; it must never hold more than one event or one bounded document.
+// Divides the body of one response into frames, whatever kind of body it turns out to be. Does not decode the frames. Holds
+// at most one event, or one document of limited size.
 
 internal import Base
 internal import Chat
@@ -7,12 +7,12 @@ internal import Formats
 internal import HTTP
 internal import JSON
 
-/// Cuts a body into frames.
+/// Divides a body into frames.
 struct ResponseReader {
     /// Takes a frame: its kind, its SSE event name, its payload.
     typealias Sink = (FrameKind, String, borrowing Span<UInt8>) throws(AttemptError) -> Void
-    /// See ``StreamDecoder/fastForward(_:behind:into:)``.
-    typealias FastForward = (borrowing Span<UInt8>, FramePlace) -> Int
+    /// See ``StreamDecoder/fastForward(_:from:_:into:)``; returns the start for none.
+    typealias FastForward = (borrowing Span<UInt8>, Int, FrameShape) -> Int
 
     private enum Mode {
         case sniffing(BodySniffer)
@@ -28,10 +28,10 @@ struct ResponseReader {
     private let maxEventBytes: Int
     private let secrets: Secrets
     private var mode: Mode
-    /// The body's beginning, for messages. Given up with the first frame.
+    /// The beginning of the body, for error messages. Emptied at the first frame.
     private var sample: [UInt8] = []
     private var hasFrames = false
-    /// A whole line came that belongs to no event.
+    /// Whether a whole line has come that belongs to no event.
     private var hasStrays = false
 
     init(framing: Framing, streamsArrays: Bool = false, maxEventBytes: Int, secrets: Secrets) {
@@ -42,13 +42,13 @@ struct ResponseReader {
         mode = .sniffing(BodySniffer(framing: framing, streamsArrays: streamsArrays))
     }
 
-    /// Cuts the next bytes into frames.
-    /// - Throws: what the sink throws, or a fault of kind `protocol` for a body that is no stream.
+    /// Divides the next bytes into frames.
+    /// - Throws: what the sink throws, or an error of kind `protocol` for a body that is no stream.
     mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ fastForward: FastForward) throws(AttemptError) {
         if !hasFrames, sample.count < 2 * Self.sampleLength {
             sample.append(copying: bytes.extracting(first: 2 * Self.sampleLength - sample.count))
         }
-        guard case .sniffing(var sniffer) = mode else { return try cut(bytes, sink, fastForward) }
+        guard case .sniffing(var sniffer) = mode else { return try divide(bytes, sink, fastForward) }
         mode = .sniffing(BodySniffer(framing: framing))
         switch sniffer.feed(bytes, isWholeJSON: { Self.isWholeJSON([UInt8](copying: $0)) }) {
         case .undecided:
@@ -61,22 +61,22 @@ struct ResponseReader {
             throw AttemptError(.protocol, "the body is compressed (gzip), though compression was not asked for")
         case .stream(.serverSentEvents):
             mode = .events(SSEParser(maxEventBytes: maxEventBytes))
-            try cut(sniffer.held.span, sink, fastForward)
+            try divide(sniffer.held.span, sink, fastForward)
         case .stream(.newlineDelimitedJSON):
             mode = .lines(NDJSONParser(maxLineBytes: maxEventBytes))
-            try cut(sniffer.held.span, sink, fastForward)
+            try divide(sniffer.held.span, sink, fastForward)
         case .stream(.jsonArray):
             mode = .elements(JSONArrayParser(maxElementBytes: maxEventBytes))
-            try cut(sniffer.held.span, sink, fastForward)
+            try divide(sniffer.held.span, sink, fastForward)
         }
     }
 
-    /// True as long as nothing but white space has come.
+    /// True until something other than white space has come.
     var isBlank: Bool {
         if case .sniffing(let sniffer) = mode { !sniffer.isDocument } else { false }
     }
 
-    private mutating func cut(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ fastForward: FastForward)
+    private mutating func divide(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ fastForward: FastForward)
         throws(AttemptError)
     {
         var sawFrame = hasFrames
@@ -91,7 +91,7 @@ struct ResponseReader {
                     if frame.kind == .stray { sawStray = true } else { sawFrame = true }
                     try sink(FrameKind(frame.kind), frame.name, payload)
                 } fastForward: {
-                    fastForward($0, $1)
+                    fastForward($0, $1, $2)
                 }
             case .lines(var parser):
                 mode = .sniffing(BodySniffer(framing: framing))
@@ -100,7 +100,7 @@ struct ResponseReader {
                     sawFrame = true
                     try sink(.data, "", payload)
                 } fastForward: {
-                    fastForward($0, $1)
+                    fastForward($0, $1, $2)
                 }
             case .elements(var parser):
                 mode = .sniffing(BodySniffer(framing: framing))
@@ -121,7 +121,7 @@ struct ResponseReader {
         }
     }
 
-    /// Offers what is left at the end of a complete body: a document, or a last event without its blank line.
+    /// Passes on what is left at the end of a complete body: a document, or a last event without its blank line.
     mutating func finish(contentType: String?, _ sink: Sink) throws(AttemptError) {
         switch mode {
         case .sniffing(let sniffer):
@@ -149,7 +149,7 @@ struct ResponseReader {
                 throw AttemptError(error)
             }
             if isCut { return }
-        // An element that is not whole is no frame, and the array a stream that was cut.
+        // An incomplete element is not a frame: the stream was cut.
         case .elements: return
         }
         // A stream cut inside its first event has no frames either.
@@ -180,7 +180,7 @@ struct ResponseReader {
 }
 
 extension AttemptError {
-    /// What a framer's failure means for the attempt.
+    /// The attempt's error for an error of a parser.
     fileprivate init(_ error: FramingError<AttemptError>) {
         switch error {
         case .tooLong(let excess): self.init(.protocol, "\(excess)")

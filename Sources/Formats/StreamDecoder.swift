@@ -29,14 +29,15 @@ package protocol StreamDecoder: AnyObject {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError)
 
-    /// Fast-forwards over the frames behind the one decoded last that are like it in all but a piece of text. Appends what
-    /// `decode` would have appended for each, the text as one batch.
+    /// Fast-forwards over frames that are the one decoded last in all but a piece of text. Appends what `decode` would have
+    /// appended for each, the text as one batch.
     /// - Parameters:
-    ///   - chunk: the bytes that hold the frame.
-    ///   - place: where it lies.
-    /// - Returns: where the last of them ends; nil if there is none.
+    ///   - chunk: bytes of the stream.
+    ///   - start: where in them the frame behind the one decoded last begins.
+    ///   - shape: the bytes around the payloads of those frames.
+    /// - Returns: the end of the last of them; nil if there is none.
     func fastForward(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+        _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, into events: inout [DecodedEvent]
     ) -> Int?
 
     /// True once the format's clean end has been seen. A stream that ends earlier was cut.
@@ -72,7 +73,7 @@ package protocol StreamDecoder: AnyObject {
 extension StreamDecoder {
     /// None: for decoders without templates.
     package func fastForward(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+        _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, into events: inout [DecodedEvent]
     ) -> Int? { nil }
 
     /// Changes nothing: for decoders whose clean end is the finish reason.

@@ -7,6 +7,9 @@ internal import Base
 /// and lines of nothing but white space do not count.
 package struct NDJSONParser: Sendable {
     private let limit: Int
+    /// Lines that end in LF, and those that end in CR LF.
+    private let shape: FrameShape
+    private let returnShape: FrameShape
     /// Bytes fed before the present chunk.
     private var offset = 0
     /// The beginning of a line whose end has not come.
@@ -14,29 +17,33 @@ package struct NDJSONParser: Sendable {
 
     /// A parser at the start of a stream.
     /// - Parameter maxLineBytes: the bound on a line, in bytes.
-    package init(maxLineBytes: Int = 16 * 1024 * 1024) { limit = maxLineBytes }
+    package init(maxLineBytes: Int = 16 * 1024 * 1024) {
+        limit = maxLineBytes
+        shape = FrameShape(after: [0x0A], limit: limit)
+        returnShape = FrameShape(after: [0x0D, 0x0A], limit: limit)
+    }
 
     /// Takes the next bytes of the stream, cut anywhere, and hands out each line they complete, in order.
-    /// - Parameter fastForward: is shown where a line that was just handed out lies, if it lies in this chunk and more follows,
-    ///   and answers where the lines end that it has read itself. It can throw nothing.
+    /// - Parameter fastForward: called behind a line with the chunk, the place where the next line begins, and the shape of
+    ///   lines. May read the lines from there on that have the shape. Returns the end of the last one that it has read; the
+    ///   place itself for none.
     /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
     package mutating func feed<E: Error>(
         _ bytes: Span<UInt8>, _ emit: (Span<UInt8>) throws(E) -> Void,
-        fastForward: (Span<UInt8>, FramePlace) -> Int = { $1.frame.upperBound }
+        fastForward: (Span<UInt8>, Int, FrameShape) -> Int = { _, start, _ in start }
     ) throws(FramingError<E>) {
         var start = 0
         while let end = bytes.firstIndex(of: 0x0A, from: start) {
             if let excess = excess(end - start, at: start) { throw .tooLong(excess) }
             if tail.isEmpty {
                 try Self.hand(bytes.extracting(start..<end), emit)
-                let payload = start..<(end > start && bytes[end - 1] == 0x0D ? end - 1 : end)
-                let place = FramePlace(frame: start..<end + 1, payload: payload, limit: limit)
-                start = end + 1 < bytes.count ? fastForward(bytes, place) : end + 1
             } else {
                 tail.append(bytes.extracting(start..<end))
                 try finish(emit)
-                start = end + 1
             }
+            let hasReturn = end > 0 && bytes[end - 1] == 0x0D
+            start = end + 1
+            if start < bytes.count { start = fastForward(bytes, start, hasReturn ? returnShape : shape) }
         }
         if let excess = excess(bytes.count - start, at: start) { throw .tooLong(excess) }
         if start < bytes.count { tail.append(bytes.extracting(start..<bytes.count)) }

@@ -59,19 +59,22 @@ package struct SSEParser: Sendable {
     private var knownName = ""
     /// The event ID of a block that has not been dispatched.
     private var pendingID = ""
+    /// The shape of the last event whose data were in one chunk, unless a line since then has set the event ID or the
+    /// reconnection time.
+    private var shape: FrameShape?
 
     /// A parser at the start of a stream.
     /// - Parameter maxEventBytes: the bound on a line, and on the joined data of an event, in bytes.
     package init(maxEventBytes: Int = 16 * 1024 * 1024) { limit = maxEventBytes }
 
     /// Takes the next bytes of the stream, cut anywhere, and hands out each frame they complete, in order.
-    /// - Parameter fastForward: is shown where an event that was just handed out lies, if it lies in this chunk and more
-    ///   follows, and answers where the frames end that it has read itself. It may read those that are like this one,
-    ///   byte for byte, in all but the payload, whose bytes hold no line end. It can throw nothing.
+    /// - Parameter fastForward: called behind an event with the chunk, the place where the next frame begins, and the shape of
+    ///   events of that name. May read the frames from there on that have the shape and a payload without line ends.
+    ///   Returns the end of the last frame that it has read; the place itself for none.
     /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
     package mutating func feed<E: Error>(
         _ bytes: Span<UInt8>, _ emit: (SSEFrame, Span<UInt8>) throws(E) -> Void,
-        fastForward: (Span<UInt8>, FramePlace) -> Int = { $1.frame.upperBound }
+        fastForward: (Span<UInt8>, Int, FrameShape) -> Int = { _, start, _ in start }
     ) throws(FramingError<E>) {
         // This function alone is generic: all that looks at bytes is compiled once, without knowing E.
         var cursor = Cursor(start: begin(bytes), isBetweenEvents: isBetweenEvents)
@@ -81,18 +84,22 @@ package struct SSEParser: Sendable {
                 switch step(bytes, &cursor) {
                 case .event(let frame, let place):
                     try emit(frame, bytes.extracting(place))
-                    if let whole = cursor.event, cursor.start < bytes.count, cursor.ends.areLineFeeds {
-                        let place = FramePlace(frame: whole..<cursor.start, payload: place, limit: limit)
-                        cursor.start = fastForward(bytes, place)
+                    if let start = cursor.event, cursor.start < bytes.count, cursor.ends.areLineFeeds {
+                        let shape = shape(of: start..<cursor.start, payload: place, in: bytes, name: frame.name)
+                        cursor.start = fastForward(bytes, cursor.start, shape)
                     }
                     cursor.event = cursor.start
                 case .joined(let frame):
-                    cursor.event = cursor.start
                     var whole: [UInt8] = []
                     swap(&whole, &data)
                     try emit(frame, whole.span)
                     whole.drain()
                     swap(&whole, &data)
+                    // An event that began in an earlier chunk. Those behind it look as the ones before it did.
+                    if let shape, shape.name == frame.name, cursor.start < bytes.count, cursor.ends.areLineFeeds {
+                        cursor.start = fastForward(bytes, cursor.start, shape)
+                    }
+                    cursor.event = cursor.start
                 case .line(let kind, let place):
                     cursor.event = nil
                     try emit(SSEFrame(kind: kind, name: "", lastEventID: ""), bytes.extracting(place))
@@ -227,8 +234,12 @@ package struct SSEParser: Sendable {
         switch field.kind {
         case .data: return appendData(value, at: place, in: chunk)
         case .event: setName(value)
-        case .id: if value.firstIndex(of: 0, from: 0) == nil { pendingID = String(decoding: value) }
-        case .retry: if let time = Self.milliseconds(value) { retry = time }
+        case .id:
+            shape = nil
+            if value.firstIndex(of: 0, from: 0) == nil { pendingID = String(decoding: value) }
+        case .retry:
+            shape = nil
+            if let time = Self.milliseconds(value) { retry = time }
         case .comment, .stray: break
         }
         return nil
@@ -243,6 +254,15 @@ package struct SSEParser: Sendable {
         guard let place = direct else { return .joined(frame) }
         direct = nil
         return .event(frame, place)
+    }
+
+    private mutating func shape(
+        of frame: Range<Int>, payload: Range<Int>, in chunk: Span<UInt8>, name: String
+    ) -> FrameShape {
+        if let shape, shape.fits(frame, payload: payload, in: chunk, name: name) { return shape }
+        let new = FrameShape(of: frame, payload: payload, in: chunk, name: name, limit: limit)
+        shape = new
+        return new
     }
 
     // MARK: Fields

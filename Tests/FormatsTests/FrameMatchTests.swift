@@ -23,11 +23,13 @@ import Testing
         let paths = isSequence ? TemplatePaths(sequence: number) : TemplatePaths(counters: [number])
         let made = TextTemplate.Trial(Array(bytes[head..<lineEnd]).span, textAt: JSONPath("t"), open: paths)
         let trial = try #require(made)
-        let place = FramePlace(frame: 0..<lineEnd + 2, payload: head..<lineEnd, limit: limit)
-        guard let run = trial.template.read(bytes.span, behind: place, trial.counters) else {
+        let start = lineEnd + 2
+        let shape = FrameShape(of: 0..<start, payload: head..<lineEnd, in: bytes.span, name: "x", limit: limit)
+        var template = trial.template
+        guard let run = template.read(bytes.span, from: start, shape, trial.counters) else {
             return ([], trial.counters[0], 0)
         }
-        return (Array(try #require(run.batch)), run.counters[0], run.end - place.frame.upperBound)
+        return (Array(try #require(run.batch)), run.counters[0], run.end - start)
     }
 
     /// What follows the first frame, and how many of those frames are taken.
@@ -103,8 +105,8 @@ import Testing
             + Array("\"}\n".utf8)
         let made = TextTemplate.Trial(Array(bytes[..<9]).span, textAt: JSONPath("t"), open: TemplatePaths())
         let trial = try #require(made)
-        let place = FramePlace(frame: 0..<10, payload: 0..<9, limit: 100)
-        let run = trial.template.read(bytes.span, behind: place, trial.counters)
+        var template = trial.template
+        let run = template.read(bytes.span, from: 10, FrameShape(after: [0x0A], limit: 100), trial.counters)
         #expect(run?.batch?.count == 1)
     }
 }

@@ -18,8 +18,9 @@ import Testing
         let trial = try #require(made)
         // In memory of its own, so that the sanitizers see a byte read behind it.
         let chunk = Array(lines.map { $0 + [0x0A] }.joined())
-        let place = FramePlace(frame: 0..<first.count + 1, payload: 0..<first.count, limit: 1 << 20)
-        guard let run = trial.template.read(chunk.span, behind: place, trial.counters) else { return [] }
+        var template = trial.template
+        let shape = FrameShape(after: [0x0A], limit: 1 << 20)
+        guard let run = template.read(chunk.span, from: first.count + 1, shape, trial.counters) else { return [] }
         let texts = Array(try #require(run.batch))
         #expect(run.end == lines.prefix(texts.count + 1).reduce(0) { $0 + $1.count + 1 })
         return texts
@@ -103,11 +104,12 @@ import Testing
         let document = Array(first.dropLast())
         let made = TextTemplate.Trial(document.span, textAt: JSONPath("t"), open: paths)
         let trial = try #require(made)
-        let place = FramePlace(frame: 0..<first.count, payload: 0..<document.count, limit: 1 << 20)
+        var template = trial.template
+        let shape = FrameShape(after: [0x0A], limit: 1 << 20)
         let whole = first + others.joined()
         for length in first.count...whole.count {
             let chunk = Array(whole[..<length])
-            let run = trial.template.read(chunk.span, behind: place, trial.counters)
+            let run = template.read(chunk.span, from: first.count, shape, trial.counters)
             var expected = (count: 0, end: first.count)
             for other in others {
                 guard expected.end + other.count <= length else { break }

@@ -82,7 +82,7 @@ enum StreamHarness {
             try parser.feed(body.span.extracting(start..<end)) { (frame, bytes) throws(APIError) in
                 try decoder.decode(kind(frame), name: frame.name, bytes: bytes, into: &outcome.events)
             } fastForward: {
-                fastForward($0, behind: $1, decoder, &outcome)
+                fastForward($0, from: $1, $2, decoder, &outcome)
             }
             start = end
         }
@@ -120,7 +120,7 @@ enum StreamHarness {
             try parser.feed(body.span.extracting(start..<end)) { (bytes) throws(APIError) in
                 try decoder.decode(.data, name: "", bytes: bytes, into: &outcome.events)
             } fastForward: {
-                fastForward($0, behind: $1, decoder, &outcome)
+                fastForward($0, from: $1, $2, decoder, &outcome)
             }
             start = end
         }
@@ -131,11 +131,12 @@ enum StreamHarness {
     }
 
     private static func fastForward(
-        _ chunk: Span<UInt8>, behind place: FramePlace, _ decoder: any StreamDecoder, _ outcome: inout StreamOutcome
+        _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, _ decoder: any StreamDecoder,
+        _ outcome: inout StreamOutcome
     ) -> Int {
         var said: [DecodedEvent] = []
-        guard !decoder.hasCleanEnd, let end = decoder.fastForward(chunk, behind: place, into: &said) else {
-            return place.frame.upperBound
+        guard !decoder.hasCleanEnd, let end = decoder.fastForward(chunk, from: start, shape, into: &said) else {
+            return start
         }
         for event in said { if case .text(let batch) = event { outcome.skipped += batch.count } }
         outcome.events += said.byPiece

@@ -249,7 +249,7 @@ import Testing
         call.add([.text("a", "b", "c")])
         call.machine.batchBegins()
         call.pause()
-        call.machine.batchEnded(deliveredPieces: 2)
+        _ = call.machine.batchEnded(deliveredPieces: 2)
         #expect(call.takeLog() == ["> interrupt batch", "> pause"])
         #expect(call.machine.backlog.firstBatch?.range == 2..<3)
         call.resume()
@@ -262,7 +262,7 @@ import Testing
         call.add([.text("a", "bc", "def"), .text("g")])
         call.machine.batchBegins()
         call.close(.cancelled, deliveredPieces: 2)
-        call.machine.batchEnded(deliveredPieces: 2)
+        _ = call.machine.batchEnded(deliveredPieces: 2)
         #expect(call.log == ["> interrupt batch", "> cancel, undelivered 4 + 0"])
         #expect(call.machine.backlog.isEmpty)
     }

@@ -1,5 +1,5 @@
-// From frames to JSON documents, for every dialect that speaks Server-Sent Events: what a payload, a stray line and a
-// whole body may be, whatever the dialect. What a document says is the decoder's own affair; it conforms and calls `sort`.
+// From frames to JSON documents, the same for every format: what a payload, a stray line and a whole body may be. A
+// format's decoder conforms, and decodes the documents.
 
 internal import Base
 internal import Chat
@@ -18,7 +18,7 @@ protocol DocumentDecoder: Equatable {
     var output: OutputProgress { get }
     /// What a whole reply is called in errors: "chat completion".
     static var replyName: String { get }
-    /// Names under which events of this dialect come, beside none and "message": broken JSON under them is an error.
+    /// Names under which events of this format come, beside none and "message": broken JSON under them is an error.
     static var eventNames: Set<String> { get }
     /// What may differ between frames that hold a piece of text and nothing else.
     static var templatePaths: TemplatePaths { get }
@@ -63,7 +63,23 @@ struct StrayLines: Equatable {
     fileprivate var bytes: [UInt8] = []
 }
 
+/// How far a decoder has come: the same members as ``StreamDecoder``'s.
+struct DecoderProgress: Equatable {
+    let hasCleanEnd: Bool
+    let isDone: Bool
+    let isBlank: Bool
+    let hasOutput: Bool
+    let outputCount: Int
+}
+
 extension DocumentDecoder {
+    /// `mutating` so that the state is read in place; otherwise a caller that does not know the type copies it.
+    mutating func progress() -> DecoderProgress {
+        DecoderProgress(
+            hasCleanEnd: hasCleanEnd, isDone: isDone, isBlank: isBlank, hasOutput: output.hasOutput,
+            outputCount: output.count)
+    }
+
     static var templatePaths: TemplatePaths { TemplatePaths() }
 
     var hasOutput: Bool { output.hasOutput }
@@ -225,7 +241,7 @@ extension DocumentDecoder {
 enum ErrorShape {
     private static let keys = JSONKeys("object", "type", "detail", "errors", "message", "code")
 
-    /// Whether a document that is none of the dialect's own is an error.
+    /// Whether a document that is none of the format's own is an error.
     static func isError(_ node: JSONNode) -> Bool {
         guard node.kind == .object else { return false }
         let shape = node.pick(keys)

@@ -15,7 +15,7 @@ internal import JSON
 final class TemplateDecoder: StreamDecoder {
     /// A template and what its frames are known to do.
     private struct Learned {
-        let template: TextTemplate
+        var template: TextTemplate
         /// The event name of its frames.
         let name: String
         /// The counters of the last frame.
@@ -29,6 +29,9 @@ final class TemplateDecoder: StreamDecoder {
     private static let mostCandidates = 4
 
     private var decoder: any DocumentDecoder
+    /// The decoder's progress after the last frame that it decoded. Frames that are skipped do not change it. Kept here,
+    /// as to read a member of the decoder's is to copy its state.
+    private var progress: DecoderProgress
     private var learned: Learned?
     /// The last frame was one of the template's, so nothing has changed the state.
     private var isArmed = false
@@ -36,28 +39,32 @@ final class TemplateDecoder: StreamDecoder {
     /// time where no decoder expects it.
     private var trialsLeft = 8
 
-    init(_ decoder: any DocumentDecoder) { self.decoder = decoder }
+    init(_ decoder: any DocumentDecoder) {
+        self.decoder = decoder
+        progress = self.decoder.progress()
+    }
 
     // MARK: Frames
 
     func decode(
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        guard !decoder.isDone else { return }
+        guard !progress.isDone else { return }
         let document = bytes.extracting(bytes.trimmed)
         if kind == .data, isArmed, skip(document, name: name, into: &events) { return }
         if kind != .comment { isArmed = false }
         let before = events.count
+        defer { progress = decoder.progress() }
         try decoder.decode(kind, name: name, document, into: &events)
         if kind == .data, trialsLeft > 0 { learn(document, name: name, from: events[before...]) }
     }
 
     func fastForward(
-        _ chunk: Span<UInt8>, behind place: FramePlace, into events: inout [DecodedEvent]
+        _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, into events: inout [DecodedEvent]
     ) -> Int? {
-        guard isArmed, let learned, let run = learned.template.read(chunk, behind: place, learned.counters) else {
-            return nil
-        }
+        guard isArmed, let learned, learned.name == shape.name,
+            let run = self.learned?.template.read(chunk, from: start, shape, learned.counters)
+        else { return nil }
         guard let batch = run.batch else {
             // Broken bytes are repaired frame by frame. Whoever sends some may send more.
             (self.learned, isArmed) = (nil, false)
@@ -94,7 +101,8 @@ final class TemplateDecoder: StreamDecoder {
 
     /// Makes a template of a frame that was parsed, if it brought one piece of text and may be skipped.
     private func learn(_ document: Span<UInt8>, name: String, from events: ArraySlice<DecodedEvent>) {
-        guard document.count <= TextTemplate.longest, let piece = Self.onlyText(events), !decoder.isDone else { return }
+        guard document.count <= TextTemplate.longest, let piece = Self.onlyText(events), !decoder.progress().isDone
+        else { return }
         for literal in document.literals(of: piece.text, upTo: Self.mostCandidates) where trialsLeft > 0 {
             guard let trial = TextTemplate.Trial(document, piece, at: literal, open: type(of: decoder).templatePaths)
             else {
@@ -120,6 +128,7 @@ final class TemplateDecoder: StreamDecoder {
     /// Whether decoding the trial's document does what skipping it does.
     private func maySkip(_ trial: TextTemplate.Trial, name: String) -> Bool {
         var (decoded, skipped) = (decoder, decoder)
+        let before = decoder.progress()
         var found: [DecodedEvent] = []
         var expected: [DecodedEvent] = [.text(trial.batch)]
         do throws(APIError) {
@@ -128,17 +137,21 @@ final class TemplateDecoder: StreamDecoder {
             return false
         }
         skipped.skip(trial.batch, trial.nextCounters, into: &expected)
-        return found == expected && decoded.isEqual(to: skipped)
+        return found == expected && decoded.isEqual(to: skipped) && decoded.progress() == before
     }
 
     // MARK: The decoder
 
-    var hasCleanEnd: Bool { decoder.hasCleanEnd }
-    var isDone: Bool { decoder.isDone }
-    var isBlank: Bool { decoder.isBlank }
-    var hasOutput: Bool { decoder.output.hasOutput }
-    var outputCount: Int { decoder.output.count }
+    var hasCleanEnd: Bool { progress.hasCleanEnd }
+    var isDone: Bool { progress.isDone }
+    var isBlank: Bool { progress.isBlank }
+    var hasOutput: Bool { progress.hasOutput }
+    var outputCount: Int { progress.outputCount }
     var summary: ReplySummary { decoder.summary }
-    func bodyEnded() { decoder.bodyEnded() }
     func assistantMessage(_ reply: ReplyText) -> JSONValue { decoder.assistantMessage(reply) }
+
+    func bodyEnded() {
+        decoder.bodyEnded()
+        progress = decoder.progress()
+    }
 }

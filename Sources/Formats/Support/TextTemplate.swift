@@ -33,6 +33,8 @@ struct TextTemplate: Sendable {
     /// Whether the first counter must go up by one.
     private let hasSequence: Bool
     private let kind: TextBatch.Kind
+    /// The last shape, and the document in it.
+    private var whole: (shape: FrameShape, bytes: [UInt8])?
 
     /// What the document holds in its gaps, if it is one of the template's and its text is not empty.
     /// - Parameter counters: those of the document before.
@@ -43,25 +45,20 @@ struct TextTemplate: Sendable {
         return run?.end == document.count ? run : nil
     }
 
-    /// Reads the frames behind one of this template's: those that are the same, byte for byte, in all but the gaps.
+    /// Reads the frames from `start` on that are the template's document in that shape, byte for byte in all but the gaps.
     /// - Parameters:
     ///   - chunk: bytes in which a payload ends in LF, or in CR LF where frames are lines.
-    ///   - place: where that frame lies.
-    ///   - counters: those of that frame.
+    ///   - counters: those of the frame before.
     /// - Returns: what they hold; nil if there is none.
-    func read(_ chunk: Span<UInt8>, behind place: FramePlace, _ counters: TemplateCounters) -> Run? {
-        let (whole, payload) = (place.frame, place.payload)
-        guard chunk.count - whole.upperBound >= frame.count else { return nil }
-        let head = chunk.extracting(whole.lowerBound..<payload.lowerBound)
-        let tail = chunk.extracting(payload.upperBound..<whole.upperBound)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(head.count + frame.count + tail.count)
-        bytes.append(head)
-        bytes += frame
-        bytes.append(tail)
+    mutating func read(
+        _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, _ counters: TemplateCounters
+    ) -> Run? {
+        guard chunk.count - start >= frame.count else { return nil }
+        if whole?.shape !== shape { whole = (shape, shape.before + frame + shape.after) }
+        guard let whole else { return nil }
         return read(
-            chunk, from: whole.upperBound, frame: bytes.span, head: head.count, tail: tail.count, isDocument: false,
-            limit: place.limit, counters)
+            chunk, from: start, frame: whole.bytes.span, head: shape.before.count, tail: shape.after.count,
+            isDocument: false, limit: shape.limit, counters)
     }
 
     private func read(

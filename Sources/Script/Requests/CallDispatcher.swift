@@ -130,10 +130,9 @@ final class CallDispatcher {
         let reaction = scheduler.runCallbacks(task) {
             while count < limit, let (batch, range) = call.machine.backlog.firstBatch {
                 let part = range.lowerBound..<min(range.upperBound, range.lowerBound + limit - count)
-                let (reaction, delivered) = deliver(batch, part, to: call, in: task)
+                let (reaction, delivered, mayContinue) = deliver(batch, part, to: call, in: task)
                 count += delivered
-                // The callback may have ended the request, or paused it.
-                guard case .continues = reaction, call.machine.isOpen, !call.machine.isPaused else { return reaction }
+                guard case .continues = reaction, mayContinue else { return reaction }
             }
             return .continues
         }
@@ -148,17 +147,16 @@ final class CallDispatcher {
 
     private func deliver(
         _ batch: TextBatch, _ range: Range<Int>, to call: Call, in task: ScriptTask
-    ) -> (LuaCoroutine.Reaction, delivered: Int) {
+    ) -> (LuaCoroutine.Reaction, delivered: Int, mayContinue: Bool) {
         registry.perform(call.machine.noteText(), for: call)
         guard let callback = call.callbacks[CallbackName(batch.kind)] else {
             call.machine.backlog.advance(by: range.count)
-            return (.continues, range.count)
+            return (.continues, range.count, true)
         }
         call.machine.batchBegins()
         let reaction = batch.withBytes { task.coroutine.deliver(callback.reference, $0, ends: $1, range) }
         let delivered = min(vm.delivered, range.count)
-        call.machine.batchEnded(deliveredPieces: delivered)
-        return (reaction, delivered)
+        return (reaction, delivered, call.machine.batchEnded(deliveredPieces: delivered))
     }
 
     // MARK: Steps

@@ -11,7 +11,7 @@ struct CallStateMachine {
     /// The function of the client that made the request.
     enum Mode { case ask, start, stream }
 
-    /// Where the request stands.
+    /// Where the request stands. Cases with values are boxed, as the state is read for every batch of text.
     enum State {
         /// Events are delivered as they come.
         case running
@@ -20,10 +20,10 @@ struct CallStateMachine {
         /// The total timeout ended the request while it was paused. Its events are delivered, and no pause stops them.
         case timedOut
         /// Ended from this side. Of what still comes, only the last event is delivered.
-        case closing(Closing)
+        indirect case closing(Closing)
         /// The last event has come and is being delivered. Nothing changes the result but an error of a callback.
-        case ending(Ending)
-        case finished(Outcome)
+        indirect case ending(Ending)
+        indirect case finished(Outcome)
     }
 
     /// Why the request was ended from this side.
@@ -369,10 +369,13 @@ struct CallStateMachine {
     mutating func batchBegins() { callback = .inBatch }
 
     /// The callbacks have had this many pieces.
-    mutating func batchEnded(deliveredPieces: Int) {
+    /// - Returns: whether the next batch may be delivered: a callback may have ended the request, or paused it.
+    mutating func batchEnded(deliveredPieces: Int) -> Bool {
         callback = .idle
         // The backlog of a request that was ended has nothing but its last event.
-        if isOpen { backlog.advance(by: deliveredPieces) }
+        guard isOpen else { return false }
+        backlog.advance(by: deliveredPieces)
+        return !isPaused
     }
 
     // MARK: The engine

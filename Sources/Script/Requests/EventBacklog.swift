@@ -16,6 +16,7 @@ struct EventBacklog {
     init(hold: OutputHold? = nil) { self.hold = hold }
 
     /// Nothing can be delivered.
+    @inline(__always)
     var isEmpty: Bool { next >= events.count }
 
     /// The last event of the request is here.
@@ -61,11 +62,13 @@ struct EventBacklog {
     }
 
     /// Text is next.
+    @inline(__always)
     var beginsWithBatch: Bool {
         if !isEmpty, case .text = events[next] { true } else { false }
     }
 
     /// The text batch that is next, and the pieces of it that have not been delivered.
+    @inline(__always)
     var firstBatch: (batch: TextBatch, range: Range<Int>)? {
         guard !isEmpty, case .text(let batch) = events[next] else { return nil }
         return (batch, deliveredPieces..<batch.count)
