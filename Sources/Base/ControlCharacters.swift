@@ -20,18 +20,13 @@ package struct ControlCharacters: Sendable {
     /// An escaper at the start of a text.
     package init() {}
 
-    /// Escapes controls; newlines and tabs stay. A final 0xC2 is held back until the next piece.
+    /// Escapes controls; newlines and tabs stay. A final 0xC2, the first half of a character, is held back
+    /// until the next piece. At the end of UTF-8 none is left.
     package mutating func escape(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.underestimatedCount)
         for byte in bytes { add(byte, to: &result) }
         return result
-    }
-
-    /// Bytes held back at the end of the text.
-    package mutating func finish() -> [UInt8] {
-        defer { self = ControlCharacters() }
-        return isAfterC2 ? [0xC2] : []
     }
 
     private mutating func add(_ byte: UInt8, to result: inout [UInt8]) {
