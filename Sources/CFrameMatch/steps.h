@@ -1,7 +1,7 @@
 // Bytes looked at a step at a time: sixteen where the processor has SSE2 (every x86-64 has), else eight. For frames.c,
 // whose loops these are part of.
-#ifndef CFRAMESCAN_STEPS_H
-#define CFRAMESCAN_STEPS_H
+#ifndef CFRAMEMATCH_STEPS_H
+#define CFRAMEMATCH_STEPS_H
 
 #include <stdbool.h>
 #include <stddef.h>

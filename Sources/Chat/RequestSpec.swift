@@ -76,10 +76,9 @@ package struct RequestLimits: Codable, Hashable, Sendable {
     package var maxEventBytes: Int
     /// Maximum size of the body of a reply, in bytes.
     package var maxBodyBytes: Int
-    /// High-water mark of the inbox in events; see `Inbox.load`. The socket is paused above either mark, and resumed when
-    /// both are below a half.
+    /// Limit of the inbox in events; see `Inbox.load`. At either limit the socket is paused until the events are taken.
     package var inboxEvents: Int
-    /// High-water mark of the inbox in bytes of text.
+    /// Limit of the inbox in bytes of text.
     package var inboxBytes: Int
 
     /// The given bounds.

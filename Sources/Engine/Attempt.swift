@@ -15,9 +15,9 @@ final class AttemptContext {
     let clock: () -> Double
     let unixTime: () -> UnixTime
     /// Attempts that ended, failed or completed their reply during the transport's callbacks.
-    var toAttend: [Attempt] = []
+    var needingAttention: [Attempt] = []
     /// Requests that received events during the transport's callbacks.
-    var touched: [Request] = []
+    var requestsWithEvents: [Request] = []
     let observer: ((WireEvent) -> Void)?
 
     init(
@@ -40,9 +40,9 @@ final class Attempt {
     private(set) var owner: Request?
     let decoder: any StreamDecoder
     private let context: AttemptContext
-    private let dialect: WireFormat
+    private let format: WireFormat
     private var reader: ResponseReader
-    private var scratch: [DecodedEvent] = []
+    private var decodedEvents: [DecodedEvent] = []
     private(set) var head: HTTPResponseHead?
     /// The HTTP proxy that may have answered in place of the server.
     private var proxy: String?
@@ -50,12 +50,12 @@ final class Attempt {
     private var errorBody: [UInt8] = []
     /// The body so far, for the observer.
     private var observedBody: [UInt8] = []
-    private var drained = 0
+    private var drainedBytes = 0
     /// The decoder's `outputCount` at the last check.
     private var outputCount = 0
     /// The frames before the first output; nil after it, and if the client receives chunks.
     private var firstFrames: FirstFrames?
-    private var isAttended = false
+    private var isQueuedForAttention = false
     private var hasReadRest = false
     /// The running transfer.
     var transfer: TransferHandle?
@@ -63,26 +63,26 @@ final class Attempt {
     private(set) var fault: AttemptError?
     /// The error that the server reported. Token counts may follow: up to the end of the body after a finish reason, else in
     /// the same chunk.
-    private var reported: AttemptError?
+    private var serverError: AttemptError?
     /// It found no file descriptor.
     private(set) var isPostponed = false
     /// How the body broke off after a complete reply.
-    private(set) var cutBehindEnd: String?
+    private(set) var cutAfterCompletion: String?
     /// The transfer has ended.
     private(set) var isOver = false
     /// The end marker of the format has been read.
     private(set) var isDone = false
 
-    init(of request: Request, dialect: WireFormat, context: AttemptContext) {
+    init(of request: Request, format: WireFormat, context: AttemptContext) {
         owner = request
-        self.dialect = dialect
-        decoder = dialect.makeDecoder(reader: context.reader)
+        self.format = format
+        decoder = format.makeDecoder(reader: context.reader)
         reader = ResponseReader(
-            framing: dialect.framing, streamsArrays: dialect.streamsArrays,
+            framing: format.framing, streamsArrays: format.streamsArrays,
             maxEventBytes: request.spec.limits.maxEventBytes,
             secrets: context.secrets)
         self.context = context
-        if !request.spec.wantsChunks, !request.isContinued { firstFrames = FirstFrames(of: dialect) }
+        if !request.spec.wantsChunks, !request.isContinued { firstFrames = FirstFrames(of: format) }
     }
 
     /// Separates the transfer from its request; it may run on.
@@ -101,14 +101,14 @@ final class Attempt {
     }
 
     /// Adds the attempt to the list of those that need attention, once.
-    private func attend() {
-        guard !isAttended else { return }
-        isAttended = true
-        context.toAttend.append(self)
+    private func enqueueForAttention() {
+        guard !isQueuedForAttention else { return }
+        isQueuedForAttention = true
+        context.needingAttention.append(self)
     }
 
     /// The engine has handled it.
-    func attended() { isAttended = false }
+    func attentionHandled() { isQueuedForAttention = false }
 
     // MARK: The response
 
@@ -143,8 +143,8 @@ final class Attempt {
     /// Takes a piece of the body.
     func receive(_ bytes: borrowing Span<UInt8>) -> BodyStep {
         guard let owner else {
-            drained += bytes.count
-            return drained > Self.drainLimit ? .stop : .go
+            drainedBytes += bytes.count
+            return drainedBytes > Self.drainLimit ? .stop : .go
         }
         guard fault == nil else { return .stop }
         position.bytes += bytes.count
@@ -165,8 +165,8 @@ final class Attempt {
         } catch {
             return stopped(by: error)
         }
-        context.touched.append(owner)
-        if let reported, isDone || !decoder.hasCleanEnd { return stopped(by: reported) }
+        context.requestsWithEvents.append(owner)
+        if let serverError, isDone || !decoder.hasCleanEnd { return stopped(by: serverError) }
         guard !isDone else {
             attend()
             return .go
@@ -182,14 +182,14 @@ final class Attempt {
     private func collect(_ bytes: borrowing Span<UInt8>) -> BodyStep {
         let room = min(bytes.count, Self.errorBodyLimit - errorBody.count)
         for index in 0..<max(0, room) { errorBody.append(bytes[index]) }
-        guard errorBody.count < Self.errorBodyLimit else { return stopped(by: statusFault()) }
+        guard errorBody.count < Self.errorBodyLimit else { return stopped(by: statusError()) }
         return .go
     }
 
     /// After a complete reply only an error that the server reports counts.
     private func stopped(by fault: AttemptError) -> BodyStep {
-        if let reported {
-            self.fault = reported
+        if let serverError {
+            self.fault = serverError
         } else if decoder.hasCleanEnd, !decoder.isBlank {
             isDone = true
         } else {
@@ -215,40 +215,40 @@ final class Attempt {
             }
             firstFrames?.keep(payload, eventName: name)
         }
-        if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
-        let wasWhole = decoder.hasCleanEnd
+        if !decodedEvents.isEmpty { decodedEvents.removeAll(keepingCapacity: true) }
+        let hadCleanEnd = decoder.hasCleanEnd
         var error: APIError?
         do throws(APIError) {
-            try decoder.decode(kind, name: name, bytes: payload, into: &scratch)
+            try decoder.decode(kind, name: name, bytes: payload, into: &decodedEvents)
         } catch let reason {
             error = reason
         }
         if kind == .body, error?.kind == .protocol, let (unread, _) = unreadText {
             error?.message += " (text at \(unread.path) is not read)"
         }
-        if firstFrames != nil, decoder.outputCount != outputCount || scratch.contains(where: \.isOutput) {
+        if firstFrames != nil, decoder.outputCount != outputCount || decodedEvents.contains(where: \.isOutput) {
             firstFrames = nil
         }
-        if context.observer != nil { for event in scratch { observe(.decoded(event)) } }
-        if reported != nil {
+        if context.observer != nil { for event in decodedEvents { observe(.decoded(event)) } }
+        if serverError != nil {
             // Only the counts are of use.
-            scratch.removeAll {
+            decodedEvents.removeAll {
                 if case .usage = $0 { false } else { true }
             }
         }
-        if scratch.count == 1 {
+        if decodedEvents.count == 1 {
             // The usual frame. Removing one element is cheaper than clearing the array.
-            owner.accept(scratch.removeLast(), from: self, now: now)
+            owner.accept(decodedEvents.removeLast(), from: self, now: now)
         } else {
-            for event in scratch { owner.accept(event, from: self, now: now) }
+            for event in decodedEvents { owner.accept(event, from: self, now: now) }
         }
-        if let error { try failed(error, wasWhole: wasWhole) }
+        if let error { try failed(error, hadCleanEnd: hadCleanEnd) }
         if decoder.outputCount != outputCount {
             outputCount = decoder.outputCount
             owner.machine.output(now: now)
         }
         if decoder.hasCleanEnd {
-            guard !decoder.isBlank else { throw unreadFault() ?? Self.emptyStream }
+            guard !decoder.isBlank else { throw unreadTextError() ?? Self.emptyStream }
             owner.machine.cleanEnd()
             isDone = decoder.isDone
         } else if owner.machine.state == .tail {
@@ -259,14 +259,14 @@ final class Attempt {
     /// Takes an error that a frame reports. An error after the finish reason ends the reply too, unless it only repeats that
     /// reason.
     /// - Throws: an error of the stream itself, except after the finish reason.
-    private func failed(_ error: APIError, wasWhole: Bool) throws(AttemptError) {
-        guard reported == nil else { return }
+    private func failed(_ error: APIError, hadCleanEnd: Bool) throws(AttemptError) {
+        guard serverError == nil else { return }
         if error.repeatsLimit(of: decoder.summary.finishReason) {
-            if !wasWhole { decoder.bodyEnded() }
+            if !hadCleanEnd { decoder.bodyEnded() }
         } else if error.kind == .protocol {
-            throw .reported(error)
+            throw .serverError(error)
         } else {
-            reported = .reported(error)
+            serverError = .serverError(error)
         }
     }
 
@@ -276,14 +276,14 @@ final class Attempt {
     /// Fast-forwards over the frames behind the one just decoded that are like it.
     /// - Returns: the end of the last of them; `start` for none.
     private func fastForward(_ chunk: borrowing Span<UInt8>, from start: Int, _ shape: FrameShape, now: Double) -> Int {
-        guard let owner, !owner.spec.wantsChunks, context.observer == nil, !isDone, reported == nil,
+        guard let owner, !owner.spec.wantsChunks, context.observer == nil, !isDone, serverError == nil,
             !decoder.hasCleanEnd
         else {
             return start
         }
-        if !scratch.isEmpty { scratch.removeAll(keepingCapacity: true) }
-        guard let end = decoder.fastForward(chunk, from: start, shape, into: &scratch) else { return start }
-        for event in scratch {
+        if !decodedEvents.isEmpty { decodedEvents.removeAll(keepingCapacity: true) }
+        guard let end = decoder.fastForward(chunk, from: start, shape, into: &decodedEvents) else { return start }
+        for event in decodedEvents {
             if case .text(let batch) = event { position.events += batch.count }
             owner.accept(event, from: self, now: now)
         }
@@ -300,13 +300,13 @@ final class Attempt {
         if case .complete = ending, decoder.hasCleanEnd { readRest() }
         if case .noDescriptors = ending {
             isPostponed = true
-        } else if let reported {
-            fault = reported
+        } else if let serverError {
+            fault = serverError
         } else if isErrorStatus {
-            fault = statusFault()
+            fault = statusError()
         } else if decoder.hasCleanEnd {
             isDone = true
-            if case .cut(let how) = ending { cutBehindEnd = how }
+            if case .cut(let how) = ending { cutAfterCompletion = how }
         } else {
             conclude(ending)
         }
@@ -340,7 +340,7 @@ final class Attempt {
 
     /// A proxy that refused CONNECT. Retried if a server with that status would be.
     private func refused(by head: HTTPResponseHead, _ message: String) -> AttemptError {
-        let answer = dialect.decodeError(head: head, body: [], now: context.unixTime())
+        let answer = format.decodeError(head: head, body: [], now: context.unixTime())
         var error = APIError(kind: .network, message: message)
         error.retryAfter = answer.retryAfter
         return AttemptError(error, retry: answer.isRetryable ? .backoff : .never)
@@ -361,15 +361,15 @@ final class Attempt {
                 }
             }
         } catch {
-            fault = reported ?? naming(proxy, error)
+            fault = serverError ?? naming(proxy, error)
             return
         }
         decoder.bodyEnded()
-        if let reported {
-            fault = reported
+        if let serverError {
+            fault = serverError
         } else if decoder.hasCleanEnd {
             isDone = true
-        } else if let unread = unreadFault() {
+        } else if let unread = unreadTextError() {
             fault = unread
         } else if reader.isBlank {
             fault = AttemptError(.protocol, "empty stream: status \(head.status) and no body", status: head.status)
@@ -381,7 +381,7 @@ final class Attempt {
 
     /// The error of a reply without output whose frames have text in an unknown place; nil for all others. A filtered reply is
     /// empty for another reason.
-    func unreadFault() -> AttemptError? {
+    func unreadTextError() -> AttemptError? {
         guard let (unread, frame) = unreadText else { return nil }
         let hint = unread.otherDialect.map { " (this looks like the dialect \"\($0)\")" } ?? ""
         return AttemptError(
@@ -398,28 +398,28 @@ final class Attempt {
             return nil
         }
         let frames = firstFrames.frames.map { ($0.eventName, context.secrets.scrub($0.payload)) }
-        return UnreadText.find(in: frames, of: dialect).map { ($0, frames[$0.frame].1) }
+        return UnreadText.find(in: frames, of: format).map { ($0, frames[$0.frame].1) }
     }
 
     /// The error that status, headers and body report.
-    func statusFault() -> AttemptError {
+    func statusError() -> AttemptError {
         naming(
             proxy,
-            .reported(
-                dialect.decodeError(
+            .serverError(
+                format.decodeError(
                     head: head ?? HTTPResponseHead(status: 0), body: context.secrets.scrub(errorBody),
                     now: context.unixTime())))
     }
 
     /// The reply is complete, but the body does not end.
     /// - Returns: the error that the server reported after it.
-    func endedByTimer() -> AttemptError? { reported }
+    func endedByTimer() -> AttemptError? { serverError }
 
     /// The error of a timeout: the error of the server if its body arrives too slowly.
     func timedOut(_ fault: AttemptError) -> AttemptError? {
-        if let reported { return reported }
+        if let serverError { return serverError }
         if decoder.hasCleanEnd { return nil }
-        return isErrorStatus && fault.phase != .total ? statusFault() : fault
+        return isErrorStatus && fault.phase != .total ? statusError() : fault
     }
 }
 

@@ -44,11 +44,11 @@ struct AttemptError: Error, Equatable {
     static func timeout(_ phase: RequestFailure.Phase, after seconds: Double) -> AttemptError {
         let message =
             switch phase {
-            case .connect: "no connection within \(brief(seconds)) s"
-            case .first: "no output within \(brief(seconds)) s of the request"
-            case .idle: "the stream fell silent for \(brief(seconds)) s"
-            case .stall: "the stream brought no output for \(brief(seconds)) s, though it was not silent"
-            case .total: "the request was not done within \(brief(seconds)) s"
+            case .connect: "no connection within \(formatted(seconds)) s"
+            case .first: "no output within \(formatted(seconds)) s of the request"
+            case .idle: "the stream fell silent for \(formatted(seconds)) s"
+            case .stall: "the stream brought no output for \(formatted(seconds)) s, though it was not silent"
+            case .total: "the request was not done within \(formatted(seconds)) s"
             }
         return AttemptError(
             APIError(kind: .timeout, message: message), phase: phase, retry: phase == .total ? .never : .backoff)
@@ -67,7 +67,7 @@ extension APIError {
 }
 
 /// Seconds for people: at most three decimals, no trailing zeros.
-func brief(_ seconds: Double) -> String {
+func formatted(_ seconds: Double) -> String {
     guard seconds.isFinite, abs(seconds) < 1e12 else { return "\(seconds)" }
     let thousandths = Int((abs(seconds) * 1000).rounded())
     var text = (seconds < 0 && thousandths > 0 ? "-" : "") + "\(thousandths / 1000)"

@@ -6,7 +6,7 @@ internal import Formats
 /// Reads the beginning of a body, and keeps it while undecided.
 struct BodySniffer: Sendable {
     /// Kind of a body.
-    enum RetryDecision: Sendable, Equatable {
+    enum Detection: Sendable, Equatable {
         /// More bytes are needed.
         case undecided
         /// A stream in the format's framing, or in bare JSON lines. `held` has the bytes read so far.
@@ -37,14 +37,14 @@ struct BodySniffer: Sendable {
 
     /// Adds bytes.
     /// - Parameter isWholeJSON: whether a line is a complete JSON value.
-    mutating func feed(_ bytes: borrowing Span<UInt8>, isWholeJSON: (Span<UInt8>) -> Bool) -> RetryDecision {
+    mutating func feed(_ bytes: borrowing Span<UInt8>, isWholeJSON: (Span<UInt8>) -> Bool) -> Detection {
         held.append(copying: bytes)
         while scanned < held.count {
             let byte = held[scanned]
             scanned += 1
             switch look {
             case .first:
-                if let verdict = first(byte) { return verdict }
+                if let detection = first(byte) { return detection }
             case .line:
                 guard byte == 0x0A else { continue }
                 // The first line of a multi-line document is not a value. Search no further.
@@ -61,7 +61,7 @@ struct BodySniffer: Sendable {
         return .undecided
     }
 
-    private mutating func first(_ byte: UInt8) -> RetryDecision? {
+    private mutating func first(_ byte: UInt8) -> Detection? {
         if Self.isBlank(byte) { return nil }
         switch byte {
         case UInt8(ascii: "<"): return .html

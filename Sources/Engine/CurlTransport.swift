@@ -12,7 +12,8 @@ extension Engine {
         do throws(TransportError) {
             let multi = try Multi()
             self.init(
-                configuration, port: CurlTransport(multi, caFile: configuration.caFile), wakeHandle: multi.wakeHandle)
+                configuration, transport: CurlTransport(multi, caFile: configuration.caFile),
+                wakeHandle: multi.wakeHandle)
             for secret in multi.proxySecrets { context.secrets.add(secret) }
         } catch {
             throw EngineError(message: "the transport cannot start: \(error.message)")
@@ -21,7 +22,7 @@ extension Engine {
 }
 
 /// Carries attempts through libcurl.
-final class CurlTransport: Transport {
+final class CurlTransport: AttemptTransport {
     private let multi: Multi
     private let caFile: String?
     private var transfers: [UInt64: Transfer] = [:]
@@ -40,7 +41,7 @@ final class CurlTransport: Transport {
         options.caFile = caFile
         if route.isDirect { options.proxy = "" }
         do throws(TransportError) {
-            let transfer = try multi.start(request, options: options, delegate: Courier(attempt, self))
+            let transfer = try multi.start(request, options: options, delegate: AttemptDelegate(attempt, self))
             transfers[transfer.id] = transfer
             return TransferHandle(raw: transfer.id)
         } catch {
@@ -73,14 +74,14 @@ final class CurlTransport: Transport {
 }
 
 /// Passes the callbacks of a transfer to its attempt.
-private final class Courier: TransferDelegate {
+private final class AttemptDelegate: TransferDelegate {
     private let attempt: Attempt
     private let connectTimeout: Double
-    private unowned let port: CurlTransport
+    private unowned let transport: CurlTransport
 
-    init(_ attempt: Attempt, _ port: CurlTransport) {
+    init(_ attempt: Attempt, _ transport: CurlTransport) {
         self.attempt = attempt
-        self.port = port
+        self.transport = transport
         connectTimeout = attempt.owner?.spec.timeouts.connect ?? 0
     }
 
@@ -95,13 +96,13 @@ private final class Courier: TransferDelegate {
         case .go: return .taken
         case .stop: return .stop
         case .hold:
-            port.hold(transfer)
+            transport.hold(transfer)
             return .taken
         }
     }
 
     func transfer(_ transfer: Transfer, didEnd end: TransferEnd) {
-        port.forget(transfer)
+        transport.forget(transfer)
         switch end.result {
         case .complete: attempt.ended(.complete)
         case .stopped: attempt.ended(.cut(how: "stopped"))
@@ -123,7 +124,7 @@ extension TransferEnding {
             end.requestBytesSent > 0 ? .once : end.reusedConnection ? .unsent : .backoff
         self =
             switch error.code {
-            case .tls: .failed(.distrust(error.message))
+            case .tls: .failed(.untrustedCertificate(error.message))
             case .proxy where end.refusingProxy != nil:
                 .refusedByProxy(end.refusingProxy ?? HTTPResponseHead(status: 0), error.message)
             case .resolve, .proxy: failed(.network, .never)
@@ -150,7 +151,7 @@ extension TransferEnding {
 
 extension AttemptError {
     /// An untrusted certificate. Behind a company proxy or at a private server the issuer is usually unknown to the system.
-    fileprivate static func distrust(_ message: String) -> AttemptError {
+    fileprivate static func untrustedCertificate(_ message: String) -> AttemptError {
         AttemptError(.network, "\(message); SSL_CERT_FILE can name a PEM file with the certificates to trust")
     }
 

@@ -17,12 +17,12 @@ extension Engine {
         switch command {
         case .start: break
         case .stop(_, let undelivered):
-            leaveGates(request, .given)
+            leaveLimiters(request, .given)
             drop(request.attempt)
             request.stop(undelivered: undelivered, now: now)
             list(request)
         case .cancel(_, let undelivered):
-            leaveGates(request, .given)
+            leaveLimiters(request, .given)
             drop(request.attempt)
             request.cancel(undelivered: undelivered, now: now)
             list(request)
@@ -41,7 +41,7 @@ extension Engine {
     }
 
     private func setOccupied(_ request: Request, _ isOccupied: Bool) {
-        request.isCallerOccupied = isOccupied
+        request.isClientBusy = isOccupied
         updatePlace(request)
     }
 
@@ -61,7 +61,7 @@ extension Engine {
         let now = configuration.clock()
         for (key, request) in requests where key.client == client.number {
             requests[key] = nil
-            leaveGates(request, .given)
+            leaveLimiters(request, .given)
             drop(request.attempt)
             request.cancel(undelivered: Undelivered(), now: now)
         }
@@ -72,7 +72,7 @@ extension Engine {
         let now = configuration.clock()
         if request.isHeld { request.machine.hold(now: now) } else { request.machine.release(now: now) }
         if !request.isEnded, let attempt = request.attempt, !attempt.isOver, let transfer = attempt.transfer {
-            if request.isHeld { port.pause(transfer) } else { port.resume(transfer) }
+            if request.isHeld { transport.pause(transfer) } else { transport.resume(transfer) }
         }
         arm(request)
     }
@@ -80,7 +80,7 @@ extension Engine {
     // MARK: Attempts
 
     func startQueued() {
-        openGates()
+        admitWaiting()
         while transferCount < transferLimit, let request = queue.popFirst() {
             if request.machine.state == .queued, admit(request) { startAttempt(request) }
         }
@@ -91,15 +91,15 @@ extension Engine {
         request.machine.attemptStarted(now: configuration.clock())
         request.attempt = nil
         do throws(AttemptError) {
-            guard let dialect = configuration.dialect(endpoint.dialect) else {
+            guard let format = configuration.format(endpoint.dialect) else {
                 throw AttemptError(.config, "unknown dialect \"\(endpoint.dialect)\"")
             }
-            request.asks(in: dialect)
-            let attempt = Attempt(of: request, dialect: dialect, context: context)
+            request.prepare(for: format)
+            let attempt = Attempt(of: request, format: format, context: context)
             request.attempt = attempt
             let key = try endpoint.key(from: configuration.credentials)
             if let key { context.secrets.add(key) }
-            let message = try encode(request, dialect, key: key)
+            let message = try encode(request, format, key: key)
             log(
                 .debug,
                 "\(request.label): attempt \(request.machine.attempts): \(message.method) \(endpoint.host)")
@@ -110,9 +110,9 @@ extension Engine {
         arm(request)
     }
 
-    private func encode(_ request: Request, _ dialect: WireFormat, key: String?) throws(AttemptError) -> HTTPRequest {
+    private func encode(_ request: Request, _ format: WireFormat, key: String?) throws(AttemptError) -> HTTPRequest {
         do throws(APIError) {
-            return try dialect.encode(request.nextChat, endpoint: request.spec.endpoint, key: key)
+            return try format.encode(request.nextChat, endpoint: request.spec.endpoint, key: key)
         } catch {
             throw AttemptError(error, retry: .never)
         }
@@ -123,7 +123,7 @@ extension Engine {
             let route = TransferRoute(
                 connectTimeout: request.spec.timeouts.connect, isFresh: request.wantsFreshConnection,
                 isDirect: configuration.ownServer.map(request.spec.endpoint.isServed) ?? false)
-            attempt.transfer = try port.start(message, route, for: attempt)
+            attempt.transfer = try transport.start(message, route, for: attempt)
             attempt.observe(
                 .request(
                     method: message.method, url: context.secrets.scrub(message.url), bodyBytes: message.body.count,
@@ -145,7 +145,7 @@ extension Engine {
         }
         transferLimit = transferCount
         log(.warning, "no file descriptor is left: at most \(transferLimit) transfers from now on")
-        leaveGates(request, .given)
+        leaveLimiters(request, .given)
         request.attempt?.detach()
         request.attempt = nil
         request.machine.attemptPostponed()
@@ -169,7 +169,7 @@ extension Engine {
         guard let attempt else { return }
         attempt.detach()
         guard !attempt.isOver, let transfer = attempt.transfer else { return }
-        port.cancel(transfer)
+        transport.cancel(transfer)
         transferEnded(attempt)
     }
 
@@ -184,23 +184,23 @@ extension Engine {
 
     /// Handles what the callbacks have recorded: requests with events, and attempts that need attention.
     func settle() {
-        for request in context.touched {
+        for request in context.requestsWithEvents {
             if request.isHeld { request.machine.hold(now: configuration.clock()) }
             list(request)
             arm(request)
         }
-        context.touched.removeAll(keepingCapacity: true)
-        let attempts = context.toAttend
-        context.toAttend.removeAll(keepingCapacity: true)
-        for attempt in attempts { attend(attempt) }
+        context.requestsWithEvents.removeAll(keepingCapacity: true)
+        let attempts = context.needingAttention
+        context.needingAttention.removeAll(keepingCapacity: true)
+        for attempt in attempts { handleState(of: attempt) }
         let now = configuration.clock()
         while let first = draining.first, first.until <= now || first.attempt.isOver {
             drop(draining.popFirst()?.attempt)
         }
     }
 
-    private func attend(_ attempt: Attempt) {
-        attempt.attended()
+    private func handleState(of attempt: Attempt) {
+        attempt.attentionHandled()
         if attempt.isOver, attempt.transfer != nil { transferEnded(attempt) }
         guard let request = attempt.owner, !request.isEnded else { return }
         if attempt.isPostponed {
@@ -214,7 +214,7 @@ extension Engine {
     }
 
     private func finish(_ request: Request, _ attempt: Attempt) {
-        if let fault = attempt.unreadFault() {
+        if let fault = attempt.unreadTextError() {
             drop(attempt)
             return attemptFailed(request, fault)
         }
@@ -222,12 +222,12 @@ extension Engine {
         log(
             .debug,
             "\(request.label): finished, status \(attempt.head?.status ?? 0), \(attempt.position.bytes) bytes"
-                + (attempt.cutBehindEnd.map { "; cut behind its end: \($0)" } ?? ""))
-        leaveGates(request, .answered(attempt.decoder.summary.usage))
+                + (attempt.cutAfterCompletion.map { "; cut behind its end: \($0)" } ?? ""))
+        leaveLimiters(request, .answered(attempt.decoder.summary.usage))
         request.complete(attempt, now: now)
         attempt.detach()
         if !attempt.isOver {
-            if let transfer = attempt.transfer { port.resume(transfer) }
+            if let transfer = attempt.transfer { transport.resume(transfer) }
             draining.append((attempt, now + Self.drainTime))
         }
         list(request)
@@ -240,19 +240,19 @@ extension Engine {
 
     /// Adds a timer for the request's deadline unless an earlier one is armed.
     func arm(_ request: Request) {
-        let deadline = min(request.machine.deadline ?? .infinity, request.noticeAt)
-        guard deadline < request.armedAt else { return }
-        request.armedAt = deadline
+        let deadline = min(request.machine.deadline ?? .infinity, request.nextWaitEventAt)
+        guard deadline < request.timerDeadline else { return }
+        request.timerDeadline = deadline
         timers.push(request.key, at: deadline)
-        if timers.count > 4 * requests.count + 4096 { timers.removeAll { requests[$1]?.armedAt != $0 } }
+        if timers.count > 4 * requests.count + 4096 { timers.removeAll { requests[$1]?.timerDeadline != $0 } }
     }
 
     func fireTimers() {
         let now = configuration.clock()
         while let (deadline, key) = timers.popDue(now: now) {
-            guard let request = requests[key], request.armedAt == deadline else { continue }
-            request.armedAt = .infinity
-            if request.noticeAt <= now { announceWait(request, now: now) }
+            guard let request = requests[key], request.timerDeadline == deadline else { continue }
+            request.timerDeadline = .infinity
+            if request.nextWaitEventAt <= now { announceWait(request, now: now) }
             fire(request, now: now)
             arm(request)
         }
@@ -270,7 +270,7 @@ extension Engine {
             } else {
                 finish(request, attempt)
             }
-        case .timeout(.total) where request.inLineSince != nil: timeOutInLine(request, now: now)
+        case .timeout(.total) where request.queuedSince != nil: timeOutInLine(request, now: now)
         case .timeout(let phase):
             let seconds =
                 switch phase {

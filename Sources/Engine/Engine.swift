@@ -10,7 +10,7 @@ package import Transport
 /// Sendable: its handles of a C library are bound to one thread.
 package final class Engine: Reactor {
     let configuration: EngineConfiguration
-    let port: any Transport
+    let transport: any AttemptTransport
     /// Wakes a sleeping `turn`. May be called on any thread, also after the engine is gone.
     package var waker: @Sendable () -> Void {
         let handle = wakeHandle
@@ -38,18 +38,18 @@ package final class Engine: Reactor {
     var draining = Deque<(attempt: Attempt, until: Double)>()
     var timers = TimerHeap<RequestKey>()
     /// Rate limiters by provider and name, and those with requests in line.
-    var gates: [String: RateLimiter] = [:]
-    var waitingGates: [RateLimiter] = []
+    var limiters: [String: RateLimiter] = [:]
+    var limitersWithQueue: [RateLimiter] = []
     /// Running transfers, including those that drain.
     var transferCount = 0
     /// The current maximum: below `maxTransfers` after the system has run out of descriptors.
     var transferLimit: Int
     let maxTransfers: Int
 
-    /// An engine that carries its attempts through `port`.
-    init(_ configuration: EngineConfiguration, port: any Transport, wakeHandle: WakeHandle) {
+    /// An engine that carries its attempts through `transport`.
+    init(_ configuration: EngineConfiguration, transport: any AttemptTransport, wakeHandle: WakeHandle) {
         self.configuration = configuration
-        self.port = port
+        self.transport = transport
         self.wakeHandle = wakeHandle
         context = AttemptContext(
             clock: configuration.clock, unixTime: configuration.unixTime, observer: configuration.observer)
@@ -60,9 +60,9 @@ package final class Engine: Reactor {
     /// Breaks the cycles between requests and attempts, and those of the lists in `context`.
     deinit {
         for request in requests.values { request.attempt?.detach() }
-        context.toAttend = []
-        context.touched = []
-        for gate in gates.values { gate.dropLine() }
+        context.needingAttention = []
+        context.requestsWithEvents = []
+        for limiter in limiters.values { limiter.dropLine() }
     }
 
     // MARK: Clients
@@ -100,19 +100,21 @@ package final class Engine: Reactor {
         detachedClients.removeAll()
         for client in gone { endRequests(of: client) }
         startQueued()
-        port.turn(waitingUpTo: patience(seconds))
+        transport.turn(waitingUpTo: waitTimeout(seconds))
         settle()
         fireTimers()
         startQueued()
     }
 
     /// How long the wait for sockets may last, in seconds; nil for no bound.
-    private func patience(_ seconds: Double?) -> Double? {
-        if !context.toAttend.isEmpty || !context.touched.isEmpty || !commands.isEmpty || !detachedClients.isEmpty {
+    private func waitTimeout(_ seconds: Double?) -> Double? {
+        if !context.needingAttention.isEmpty || !context.requestsWithEvents.isEmpty || !commands.isEmpty
+            || !detachedClients.isEmpty
+        {
             return 0
         }
         if clients.values.contains(where: \.hasReady) { return 0 }
-        guard let next = [timers.nextDeadline, draining.first?.until, gateDeadline].compactMap({ $0 }).min() else {
+        guard let next = [timers.nextDeadline, draining.first?.until, limiterDeadline].compactMap({ $0 }).min() else {
             return seconds
         }
         let left = max(0, next - configuration.clock())
@@ -124,7 +126,7 @@ package final class Engine: Reactor {
     /// Removes and returns the waiting events of a request; see ``RequestBroker/take(_:)``.
     func take(_ id: RequestID, of client: ClientState) -> [ChatEvent] {
         let key = RequestKey(client: client.number, id: id)
-        guard let request = requests[key], request.isTakeable else { return [] }
+        guard let request = requests[key], request.hasEvents else { return [] }
         let wasHeld = request.isHeld
         let events = request.take()
         if events.last?.isTerminal == true { requests[key] = nil }

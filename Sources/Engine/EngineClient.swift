@@ -44,7 +44,7 @@ final class ClientState {
 
     /// Puts a request with events on the list.
     func list(_ request: Request) {
-        guard !request.isListed, !isDetached, request.isTakeable else { return }
+        guard !request.isListed, !isDetached, request.hasEvents else { return }
         request.isListed = true
         ready.append(request)
     }
@@ -56,7 +56,7 @@ final class ClientState {
     }
 
     var hasReady: Bool {
-        while let request = ready.first, !request.isTakeable { removeFirst() }
+        while let request = ready.first, !request.hasEvents { removeFirst() }
         return !ready.isEmpty
     }
 

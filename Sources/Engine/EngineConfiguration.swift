@@ -11,7 +11,7 @@ package struct EngineConfiguration {
     /// message, event or log line.
     package var credentials: (String) -> String?
     /// The wire format with this name.
-    package var dialect: (String) -> WireFormat?
+    package var format: (String) -> WireFormat?
     /// Lines below this level are not composed.
     package var logLevel: LogLevel = .off
     /// Takes a log line without keys.
@@ -33,11 +33,11 @@ package struct EngineConfiguration {
     /// Seconds since 1970, for dates in `Retry-After`.
     package var unixTime: () -> UnixTime = SystemClock.unixTime
 
-    /// A configuration with these credentials and dialects, the rest by default.
+    /// A configuration with these credentials and formats; the rest has defaults.
     package init(
-        credentials: @escaping (String) -> String?, dialect: @escaping (String) -> WireFormat?
+        credentials: @escaping (String) -> String?, format: @escaping (String) -> WireFormat?
     ) {
         self.credentials = credentials
-        self.dialect = dialect
+        self.format = format
     }
 }

@@ -14,18 +14,18 @@ struct Inbox {
     private(set) var hasReset = false
 
     /// Pieces of text beyond the first of each batch.
-    private var furtherPieces = 0
+    private var extraPieces = 0
 
     var isEmpty: Bool { events.isEmpty }
     /// How much memory waits, texts aside, counted in events. A further piece of a batch takes 4 bytes, an event 24 and
     /// its String.
-    var load: Int { events.count + furtherPieces / 8 }
+    var load: Int { events.count + extraPieces / 8 }
 
     mutating func push(_ event: ChatEvent) {
         switch event {
         case .text(let batch):
             bytes += batch.utf8Count
-            furtherPieces += batch.count - 1
+            extraPieces += batch.count - 1
             hasOutput = true
         case .chunk(let text): bytes += text.utf8.count
         case .reset: hasReset = true
@@ -42,7 +42,7 @@ struct Inbox {
 
     /// Removes everything.
     /// - Returns: how much output that was.
-    mutating func dropAll() -> Undelivered {
+    mutating func removeAll() -> Undelivered {
         defer { self = Inbox() }
         return Undelivered(events)
     }

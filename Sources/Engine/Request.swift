@@ -17,9 +17,9 @@ final class Request {
     /// The last event. It is delivered alone, after all others: a client that stops before gets an end that fits.
     private var terminal: ChatEvent?
     private var transcript = Transcript()
-    private var seam: OverlapTrimmer?
+    private var overlapTrimmer: OverlapTrimmer?
     /// Finds reasoning in tags at the beginning of the text; nil once there can be none.
-    private var tags: ThinkTagSplitter?
+    private var thinkTags: ThinkTagSplitter?
     private var lastUsage: Usage?
     /// The phase of the text by the last `phase` event.
     private var phase: String?
@@ -35,34 +35,34 @@ final class Request {
     private var isOutputTaken = false
     var isPausedByCaller = false
     /// Whether the client waits for something else before it reads on.
-    var isCallerOccupied = false
-    /// Whether the inbox has reached a high-water mark, and has not fallen below both low ones.
+    var isClientBusy = false
+    /// Whether the inbox has reached a limit, and has not been taken since.
     private(set) var isFull = false
     /// Whether it is in its client's list of requests with events.
     var isListed = false
     /// The rate limiters that it must pass before an attempt, and whether it has.
-    var gates: [RateLimiter]?
+    var limiters: [RateLimiter]?
     var isAdmitted = false
     /// When it joined the line of its first rate limiter, and its place there; nil outside a line.
-    var inLineSince: Double? {
-        didSet { client.lineCount += (inLineSince == nil ? 0 : 1) - (oldValue == nil ? 0 : 1) }
+    var queuedSince: Double? {
+        didSet { client.lineCount += (queuedSince == nil ? 0 : 1) - (oldValue == nil ? 0 : 1) }
     }
     var place = 0
     /// The number of its start at the first rate limiter.
     var ticket = LimiterTicket()
     /// When the next `wait` event is due.
-    var noticeAt = Double.infinity
+    var nextWaitEventAt = Double.infinity
     /// Whether it counts as concurrent at its rate limiters.
-    var holdsPlace = false
+    var holdsConcurrencySlot = false
     /// The time of its earliest live entry in the timer heap.
-    var armedAt = Double.infinity
+    var timerDeadline = Double.infinity
 
     init(id: RequestID, client: ClientState, spec: RequestSpec, secrets: Secrets, now: Double) {
         self.id = id
         self.client = client
         self.spec = spec
         self.secrets = secrets
-        tags = ThinkTagSplitter(spec.thinkTags)
+        thinkTags = ThinkTagSplitter(spec.thinkTags)
         machine = RequestStateMachine(
             timeouts: spec.timeouts, policy: spec.retry, isObserved: spec.isObserved, now: now)
     }
@@ -75,14 +75,14 @@ final class Request {
     /// Whether its last event exists.
     var isEnded: Bool { machine.state == .ended }
     /// Whether the client may take events.
-    var isTakeable: Bool { !isPausedByCaller && (terminal != nil || !inbox.isEmpty) }
+    var hasEvents: Bool { !isPausedByCaller && (terminal != nil || !inbox.isEmpty) }
     /// Whether the socket must not be read.
     var isHeld: Bool { isPausedByCaller || isFull }
     /// Whether the attempt continues the text of an earlier one.
-    var isContinued: Bool { seam != nil }
+    var isContinued: Bool { overlapTrimmer != nil }
     /// The request of the next attempt.
     var nextChat: ChatRequest {
-        guard seam != nil else { return spec.chat }
+        guard overlapTrimmer != nil else { return spec.chat }
         var chat = spec.chat
         chat.continuing = transcript.text
         // The limit holds for the whole reply.
@@ -93,8 +93,10 @@ final class Request {
 
     /// Prepares for the format of the next attempt. Of a continued text the format may send only a prefix; the rest of it
     /// arrives again.
-    func asks(in dialect: WireFormat) {
-        if seam != nil { seam = OverlapTrimmer(after: transcript.text, sent: dialect.resumed(transcript.text)) }
+    func prepare(for format: WireFormat) {
+        if overlapTrimmer != nil {
+            overlapTrimmer = OverlapTrimmer(after: transcript.text, sent: format.resumed(transcript.text))
+        }
     }
 
     // MARK: From the attempt
@@ -105,7 +107,7 @@ final class Request {
         case .text(let batch):
             machine.output(now: now)
             transcript.receive(batch)
-            guard seam != nil || tags != nil else { return deliver(batch) }
+            guard overlapTrimmer != nil || thinkTags != nil else { return deliver(batch) }
             for piece in batch { deliver(piece, batch.kind) }
         case .block(let number): transcript.begin(block: number)
         case .start:
@@ -143,31 +145,31 @@ final class Request {
     private func deliver(_ piece: String, _ kind: TextBatch.Kind) {
         switch kind {
         case .reasoning:
-            if let pieces = tags?.reasoningCameApart() { deliver(pieces) }
+            if let pieces = thinkTags?.reasoningCameApart() { deliver(pieces) }
             deliver(TextBatch(piece, .reasoning))
         case .text:
-            if let pieces = tags?.push(piece) { return deliver(pieces) }
-            let text = seam?.push(piece) ?? piece
+            if let pieces = thinkTags?.push(piece) { return deliver(pieces) }
+            let text = overlapTrimmer?.push(piece) ?? piece
             if !text.isEmpty { deliver(TextBatch(text)) }
         }
     }
 
     private func deliver(_ pieces: [TextBatch]) {
         for piece in pieces { deliver(piece) }
-        if tags?.isDone == true { tags = nil }
+        if thinkTags?.isDone == true { thinkTags = nil }
     }
 
     /// The attempt is over: delivers what was held back as a possible tag.
     private func flushTags() {
-        if let pieces = tags?.finish() { deliver(pieces) }
+        if let pieces = thinkTags?.finish() { deliver(pieces) }
     }
 
     func push(_ event: ChatEvent) {
         inbox.push(event)
-        if isAboveHighWater { isFull = true }
+        if isInboxFull { isFull = true }
     }
 
-    private var isAboveHighWater: Bool {
+    private var isInboxFull: Bool {
         inbox.load >= spec.limits.inboxEvents || inbox.bytes >= spec.limits.inboxBytes
     }
 
@@ -182,9 +184,7 @@ final class Request {
         if !inbox.hasReset { transcript.forgetVoided() }
         let (events, hadOutput) = inbox.take()
         if hadOutput { isOutputTaken = true }
-        if isFull, inbox.load <= spec.limits.inboxEvents / 2, inbox.bytes <= spec.limits.inboxBytes / 2 {
-            isFull = false
-        }
+        isFull = false
         return events
     }
 
@@ -193,7 +193,7 @@ final class Request {
     /// The stream has reached its clean end.
     func complete(_ attempt: Attempt, now: Double) {
         flushTags()
-        if let rest = seam?.finish(), !rest.isEmpty { deliver(TextBatch(rest)) }
+        if let rest = overlapTrimmer?.finish(), !rest.isEmpty { deliver(TextBatch(rest)) }
         let summary = attempt.decoder.summary
         for call in summary.toolCalls where call.arguments != nil { push(.toolCall(call)) }
         end(.finish(reply(attempt, isPartial: false, now: now)))
@@ -224,7 +224,7 @@ final class Request {
 
     private func cut(_ unseen: Undelivered) {
         let isResetWaiting = inbox.hasReset
-        transcript.cut(unseen: unseen, waiting: inbox.dropAll(), isResetWaiting: isResetWaiting)
+        transcript.cut(unseen: unseen, waiting: inbox.removeAll(), isResetWaiting: isResetWaiting)
         isPausedByCaller = false
     }
 
@@ -237,7 +237,7 @@ final class Request {
     private func end(_ event: ChatEvent) {
         terminal = event
         machine.end()
-        seam = nil
+        overlapTrimmer = nil
     }
 
     /// An attempt has failed: schedules the next one, or ends the request.
@@ -253,40 +253,40 @@ final class Request {
             canContinue: spec.endpoint.quirks.continuation != .none)
         switch machine.failed(fault, progress: progress, limiter: limiter, now: now, random: random) {
         case .fail(let note): fail(fault, note: note, now: now)
-        case .again(let delay, let isVisible, let sequel):
+        case .again(let delay, let isVisible, let restartMode):
             let error = failure(fault, note: nil, attempts: attempts, now: now)
             if isVisible { lastFailure = error }
-            prepare(sequel)
+            prepare(restartMode)
             if isVisible {
                 push(.retry(RetryInfo(attempt: attempts, delay: delay, error: error, received: received)))
             }
-            if sequel == .restart { push(.reset(ResetInfo(attempt: attempts, error: error))) }
+            if restartMode == .restart { push(.reset(ResetInfo(attempt: attempts, error: error))) }
             lastPosition = received
             wantsFreshConnection = fault.wantsFreshConnection
             attempt = nil
         }
     }
 
-    private func prepare(_ sequel: RequestStateMachine.RestartMode) {
+    private func prepare(_ restartMode: RequestStateMachine.RestartMode) {
         lastUsage = nil
-        switch sequel {
+        switch restartMode {
         case .fresh:
             inbox.dropAttempt()
             transcript.clear()
             isOutputTaken = false
-            seam = nil
+            overlapTrimmer = nil
         case .restart:
             inbox.dropAttempt()
             transcript.void()
             isOutputTaken = false
-            seam = nil
+            overlapTrimmer = nil
         case .continuation:
             transcript.carry()
-            seam = OverlapTrimmer(after: transcript.text, sent: transcript.text)
+            overlapTrimmer = OverlapTrimmer(after: transcript.text, sent: transcript.text)
         }
         take(phase: nil)
-        tags = sequel == .continuation ? nil : ThinkTagSplitter(spec.thinkTags)
-        isFull = isAboveHighWater
+        thinkTags = restartMode == .continuation ? nil : ThinkTagSplitter(spec.thinkTags)
+        isFull = isInboxFull
     }
 
     // MARK: Values for the client

@@ -29,7 +29,7 @@ struct RequestStateMachine: Sendable {
         case attempt
         /// The attempt has timed out; for `total`, the request.
         case timeout(RequestFailure.Phase)
-        /// Finish without the end of the body, which has not come in `drainTime`.
+        /// Finish although the body has not ended: `tailGrace` has passed.
         case finish
     }
 
@@ -250,13 +250,13 @@ struct RequestStateMachine: Sendable {
         guard retries < policy.max else {
             return .fail(note: attempts > 1 ? "gave up after \(attempts) attempts" : nil)
         }
-        let sequel: RestartMode
+        let restartMode: RestartMode
         switch plan(progress) {
-        case .success(let plan): sequel = plan
+        case .success(let plan): restartMode = plan
         case .failure(let refusal): return .fail(note: refusal.note)
         }
         switch delay(fault, limiter: limiter, now: now, random: random) {
-        case .success(let seconds): return .again(delay: seconds, isVisible: true, sequel)
+        case .success(let seconds): return .again(delay: seconds, isVisible: true, restartMode)
         case .failure(let refusal): return .fail(note: refusal.note)
         }
     }
@@ -291,7 +291,9 @@ struct RequestStateMachine: Sendable {
             let reason = limiter.flatMap { $0.seconds > bound ? $0.reason + "; " : nil } ?? ""
             return .failure(
                 Refusal(
-                    note: "\(reason)the provider asks to wait \(brief(max(asked, held))) s, \(what) \(brief(bound)) s"))
+                    note:
+                        "\(reason)the provider asks to wait \(formatted(max(asked, held))) s, \(what) \(formatted(bound)) s"
+                ))
         }
         if asked > 0 { return .success(max(held, min(asked + random() * min(1, asked * 0.1), bound))) }
         let delay = max(

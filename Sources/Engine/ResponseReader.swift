@@ -10,7 +10,7 @@ internal import JSON
 /// Divides a body into frames.
 struct ResponseReader {
     /// Takes a frame: its kind, its SSE event name, its payload.
-    typealias Sink = (FrameKind, String, borrowing Span<UInt8>) throws(AttemptError) -> Void
+    typealias FrameHandler = (FrameKind, String, borrowing Span<UInt8>) throws(AttemptError) -> Void
     /// See ``StreamDecoder/fastForward(_:from:_:into:)``; returns the start for none.
     typealias FastForward = (borrowing Span<UInt8>, Int, FrameShape) -> Int
 
@@ -32,7 +32,7 @@ struct ResponseReader {
     private var sample: [UInt8] = []
     private var hasFrames = false
     /// Whether a whole line has come that belongs to no event.
-    private var hasStrays = false
+    private var hasStrayLines = false
 
     init(framing: Framing, streamsArrays: Bool = false, maxEventBytes: Int, secrets: Secrets) {
         self.framing = framing
@@ -44,7 +44,9 @@ struct ResponseReader {
 
     /// Divides the next bytes into frames.
     /// - Throws: what the sink throws, or an error of kind `protocol` for a body that is no stream.
-    mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ fastForward: FastForward) throws(AttemptError) {
+    mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: FrameHandler, _ fastForward: FastForward)
+        throws(AttemptError)
+    {
         if !hasFrames, sample.count < 2 * Self.sampleLength {
             sample.append(copying: bytes.extracting(first: 2 * Self.sampleLength - sample.count))
         }
@@ -76,11 +78,11 @@ struct ResponseReader {
         if case .sniffing(let sniffer) = mode { !sniffer.isDocument } else { false }
     }
 
-    private mutating func divide(_ bytes: borrowing Span<UInt8>, _ sink: Sink, _ fastForward: FastForward)
+    private mutating func divide(_ bytes: borrowing Span<UInt8>, _ sink: FrameHandler, _ fastForward: FastForward)
         throws(AttemptError)
     {
         var sawFrame = hasFrames
-        var sawStray = hasStrays
+        var sawStray = hasStrayLines
         do throws(FramingError<AttemptError>) {
             switch mode {
             case .events(var parser):
@@ -114,7 +116,7 @@ struct ResponseReader {
         } catch {
             throw AttemptError(error)
         }
-        hasStrays = sawStray
+        hasStrayLines = sawStray
         if sawFrame, !hasFrames {
             hasFrames = true
             sample = []
@@ -122,7 +124,7 @@ struct ResponseReader {
     }
 
     /// Passes on what is left at the end of a complete body: a document, or a last event without its blank line.
-    mutating func finish(contentType: String?, _ sink: Sink) throws(AttemptError) {
+    mutating func finish(contentType: String?, _ sink: FrameHandler) throws(AttemptError) {
         switch mode {
         case .sniffing(let sniffer):
             if sniffer.isDocument, Self.isCut(sniffer.held) { return }
@@ -154,7 +156,9 @@ struct ResponseReader {
         }
         // A stream cut inside its first event has no frames either.
         let saysStream = contentType?.lowercased().utf8.starts(with: wantedType.utf8) ?? false
-        if !hasFrames, hasStrays || !saysStream, sample.contains(where: { $0 > 0x20 }) { throw noStream(contentType) }
+        if !hasFrames, hasStrayLines || !saysStream, sample.contains(where: { $0 > 0x20 }) {
+            throw noStream(contentType)
+        }
     }
 
     private var wantedType: String { framing == .serverSentEvents ? "text/event-stream" : "application/x-ndjson" }

@@ -7,7 +7,7 @@ internal import Logging
 
 extension EngineConfiguration {
     init(credentials: @escaping (String) -> String?, logger: Logger, caFile: String?) {
-        self.init(credentials: credentials, dialect: FormatCatalog.named)
+        self.init(credentials: credentials, format: FormatCatalog.named)
         self.caFile = caFile
         logLevel = LogLevel(logger.logLevel)
         log = { level, message in logger.log(level: level.loggingLevel, "\(message)") }

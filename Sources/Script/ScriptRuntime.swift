@@ -252,7 +252,7 @@ package final class ScriptRuntime {
         registry.freePlaces(now: SystemClock.now())
         // The owner turns the reactor before the next step.
         registry.noteTurn()
-        return .waits(upTo: patience(registry))
+        return .waits(upTo: waitTimeout(registry))
     }
 
     private func finish(_ main: ScriptTask, _ registry: CallRegistry) -> ScriptStep {
@@ -284,7 +284,7 @@ package final class ScriptRuntime {
         guard !scheduler.hasReady, !registry.hasQueued else { return false }
         if scheduler.aliveCount == 0 {
             if registry.isEmpty { return true }
-            registry.cancelStranded()
+            registry.cancelUnreachable()
         }
         let isStuck = !registry.hasQueued && scheduler.nextDeadline == nil && !registry.canProgress
         guard isStuck else { return false }
@@ -296,11 +296,11 @@ package final class ScriptRuntime {
     private static let deadlock = LuaError("nothing can go on: every task waits for a paused request or another task")
 
     /// How long the reactor may sleep, in seconds; nil for no bound.
-    private func patience(_ registry: CallRegistry) -> Double? {
+    private func waitTimeout(_ registry: CallRegistry) -> Double? {
         guard !scheduler.hasReady, !registry.hasQueued, !broker.hasReady else { return 0 }
-        let nextLook = broker.hasRequestsInLine ? SystemClock.now() + CallRegistry.lookInterval : nil
+        let nextSample = broker.hasRequestsInLine ? SystemClock.now() + CallRegistry.sampleInterval : nil
         let deadlines = [
-            scheduler.nextDeadline, registry.nextDeadline, scheduler.unwatched.nextDeadline, nextLook,
+            scheduler.nextDeadline, registry.nextDeadline, scheduler.unwatched.nextDeadline, nextSample,
         ].compactMap { $0 }
         var wait = deadlines.min().map { max(0, $0 - SystemClock.now()) }
         if let indicator = configuration.indicator, registry.isWaitingForOutput {

@@ -10,7 +10,7 @@ internal import Glibc
 }
 
 /// CURLOPT_WRITEFUNCTION. A result other than `count` ends the transfer; CURL_WRITEFUNC_PAUSE pauses it.
-func bodyArrived(
+func writeCallback(
     _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ user: UnsafeMutableRawPointer?
 ) -> Int {
     guard let data = unsafe data, let user = unsafe user, count > 0 else { return 0 }
@@ -19,7 +19,7 @@ func bodyArrived(
 }
 
 /// CURLOPT_HEADERFUNCTION: one line per call.
-func headerLineArrived(
+func headerCallback(
     _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ user: UnsafeMutableRawPointer?
 ) -> Int {
     guard let data = unsafe data, let user = unsafe user, count > 0 else { return 0 }
@@ -28,7 +28,7 @@ func headerLineArrived(
 }
 
 /// CURLOPT_READFUNCTION: fills `data` with the next bytes of the request body.
-func bodyWanted(
+func readCallback(
     _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ user: UnsafeMutableRawPointer?
 ) -> Int {
     guard let data = unsafe data, let user = unsafe user else { return ccurl_read_abort() }

@@ -30,13 +30,13 @@ extension EasyHandle {
         setMethod(request, &set)
         unsafe set.check(ccurl_set_list(raw, CURLOPT_HTTPHEADER, headerList))
         set.text(CURLOPT_ACCEPT_ENCODING, "identity")  // asks for none, and undoes what comes all the same
-        unsafe set.check(ccurl_set_read(raw, bodyWanted))
+        unsafe set.check(ccurl_set_read(raw, readCallback))
         unsafe set.pointer(CURLOPT_READDATA, user)
 
         // Response.
-        unsafe set.check(ccurl_set_header(raw, headerLineArrived))
+        unsafe set.check(ccurl_set_header(raw, headerCallback))
         unsafe set.pointer(CURLOPT_HEADERDATA, user)
-        unsafe set.check(ccurl_set_write(raw, bodyArrived))
+        unsafe set.check(ccurl_set_write(raw, writeCallback))
         unsafe set.pointer(CURLOPT_WRITEDATA, user)
         unsafe set.pointer(CURLOPT_PRIVATE, user)
         unsafe set.pointer(CURLOPT_ERRORBUFFER, errorText)

@@ -22,13 +22,13 @@ package final class Multi {
     private var isTurning = false
     /// Whether curl is on the stack: it then rejects adding and removing.
     private var isInsideCurl = false
-    private var joining: [Transfer] = []
-    private var leaving: [Transfer] = []
+    private var pendingAdds: [Transfer] = []
+    private var pendingRemovals: [Transfer] = []
     private var resuming: [Transfer] = []
     private var ended: [(Transfer, TransferEnd)] = []
     private var lookupFailures = LookupFailures()
     /// Events of the last wait that are not handled yet.
-    private var leftOver = 0..<0
+    private var pendingEvents = 0..<0
     /// Sockets were not polled for a while before this turn.
     private var isLate = false
     private var turnNumber = 0
@@ -43,10 +43,10 @@ package final class Multi {
     private static let share = 0.004
     /// Seconds without polling after which waiting input is read before any timer is evaluated: as much as fits in
     /// `lateShare`, and something from each socket.
-    private static let unattended = 0.25
+    private static let maxPollGap = 0.25
     private static let lateShare = 0.1
     /// Number of transfers from which each gets curl's small receive buffer.
-    private static let many = 64
+    private static let smallBufferThreshold = 64
 
     /// Opens epoll and curl's multi handle. Throws `.tooManyDescriptors` or `.other`.
     package init() throws(TransportError) {
@@ -87,10 +87,10 @@ package final class Multi {
         let transfer = Transfer(
             id: lastID, origin: origin, proxy: proxy, body: request.body, options: options, easy: easy,
             delegate: delegate, of: self)
-        let buffer = options.receiveBuffer ?? (active.count < Self.many ? 64 * 1024 : 16 * 1024)
+        let buffer = options.receiveBuffer ?? (active.count < Self.smallBufferThreshold ? 64 * 1024 : 16 * 1024)
         do throws(TransportError) {
             try easy.configure(for: transfer, request, to: origin, options: options, receiveBuffer: buffer)
-            if isInsideCurl { joining.append(transfer) } else { try handle.add(easy) }
+            if isInsideCurl { pendingAdds.append(transfer) } else { try handle.add(easy) }
         } catch {
             transfer.easy = nil
             recycle(easy)
@@ -108,7 +108,7 @@ package final class Multi {
         guard active[transfer.id] === transfer else { return }
         guard isInsideCurl else { return release(transfer) }
         transfer.refusal = .cancelled
-        leaving.append(transfer)
+        pendingRemovals.append(transfer)
     }
 
     /// Stops the flow of body bytes. At most one receive buffer is read ahead; then the socket is not read, and
@@ -137,34 +137,34 @@ package final class Multi {
         isInsideCurl = true
         shareEnd = SystemClock.now() + Self.share
         continuePaused()
-        if leftOver.isEmpty {
-            leftOver = 0..<handle.poller.wait(upTo: patience(seconds))
-            isLate = handle.poller.unattended > Self.unattended
-            if isLate { forgiveConnecting() }
+        if pendingEvents.isEmpty {
+            pendingEvents = 0..<handle.poller.wait(upTo: waitTimeout(seconds))
+            isLate = handle.poller.maxPollGap > Self.maxPollGap
+            if isLate { extendConnectTimeouts() }
         }
         shareEnd = SystemClock.now() + (isLate ? Self.lateShare : Self.share)
         actOnEvents()
         // More sockets may be ready than one epoll_wait reports.
         for _ in 0..<(isLate ? active.count / Poller.capacity : 0) {
-            leftOver = 0..<handle.poller.wait(upTo: 0)
+            pendingEvents = 0..<handle.poller.wait(upTo: 0)
             actOnEvents()
         }
         isLate = false
         // curl's timers end transfers: ready sockets are read first.
-        if leftOver.isEmpty, handle.poller.takeDueTimer() { handle.actOnTimer() }
+        if pendingEvents.isEmpty, handle.poller.takeDueTimer() { handle.actOnTimer() }
         shareEnd = .infinity
-        handle.poller.attended()
+        handle.poller.markPolled()
         isInsideCurl = false
-        settle()
+        applyDeferred()
         deliverEnds()
     }
 
     // MARK: - Steps of a turn
 
     private func actOnEvents() {
-        while !leftOver.isEmpty {
-            let index = leftOver.lowerBound
-            leftOver = index + 1..<leftOver.upperBound
+        while !pendingEvents.isEmpty {
+            let index = pendingEvents.lowerBound
+            pendingEvents = index + 1..<pendingEvents.upperBound
             guard let event = handle.poller.event(index) else { continue }
             if event.socket == wakeHandle.descriptor { wakeHandle.drain() } else { handle.act(on: event) }
             if !isLate, SystemClock.now() >= shareEnd { return }
@@ -175,8 +175,8 @@ package final class Multi {
     func mustYield(_ transfer: Transfer) -> Bool {
         guard SystemClock.now() >= shareEnd else { return false }
         // A late turn reads something from each transfer: it shows that the server is alive.
-        if isLate, !transfer.isQueuedToResume, transfer.lastLateTurn != turnNumber {
-            transfer.lastLateTurn = turnNumber
+        if isLate, !transfer.isQueuedToResume, transfer.lastExtraReadTurn != turnNumber {
+            transfer.lastExtraReadTurn = turnNumber
             return false
         }
         if !transfer.isQueuedToResume {
@@ -187,13 +187,13 @@ package final class Multi {
     }
 
     /// A connection is not late if this process was stopped (SIGSTOP, suspend) or busy.
-    private func forgiveConnecting() {
-        let seconds = handle.poller.unattended
+    private func extendConnectTimeouts() {
+        let seconds = handle.poller.maxPollGap
         for transfer in active.values { transfer.extendConnectTimeout(by: seconds) }
     }
 
-    private func patience(_ seconds: Double?) -> Double? {
-        guard ended.isEmpty, joining.isEmpty, leaving.isEmpty, resuming.isEmpty else { return 0 }
+    private func waitTimeout(_ seconds: Double?) -> Double? {
+        guard ended.isEmpty, pendingAdds.isEmpty, pendingRemovals.isEmpty, resuming.isEmpty else { return 0 }
         guard let deadline = lookupFailures.deadline else { return seconds }
         let left = max(0, deadline - SystemClock.now())
         return seconds.map { min($0, left) } ?? left
@@ -216,17 +216,17 @@ package final class Multi {
             let result = unsafe curl_easy_pause(easy.raw, CURLPAUSE_CONT)
             // curl reports a failure here only.
             if result != CURLE_OK, transfer.refusal != .cancelled {
-                leaving.append(transfer)
+                pendingRemovals.append(transfer)
                 ended.append((transfer, end(of: transfer, result)))
             }
         }
     }
 
     /// Does what callbacks requested while curl was on the stack, and collects ended transfers.
-    private func settle() {
-        for transfer in leaving { release(transfer) }
-        leaving.removeAll(keepingCapacity: true)
-        for transfer in joining {
+    private func applyDeferred() {
+        for transfer in pendingRemovals { release(transfer) }
+        pendingRemovals.removeAll(keepingCapacity: true)
+        for transfer in pendingAdds {
             guard let easy = transfer.easy else { continue }
             do throws(TransportError) {
                 try handle.add(easy)
@@ -235,7 +235,7 @@ package final class Multi {
                 forget(transfer)
             }
         }
-        joining.removeAll(keepingCapacity: true)
+        pendingAdds.removeAll(keepingCapacity: true)
         while let (transfer, result) = handle.nextEnded() {
             let end = end(of: transfer, result)
             if let name = unresolvedName(end, of: transfer, result) {
@@ -306,7 +306,7 @@ package final class Multi {
         let isReused = sent > 0 && easy.long(CURLINFO_NUM_CONNECTS) == 0
         let connect = max(easy.offset(CURLINFO_CONNECT_TIME_T), easy.offset(CURLINFO_APPCONNECT_TIME_T))
         return TransferEnd(
-            result: verdict(on: transfer, easy, result, sent: sent),
+            result: result(of: transfer, easy, result, sent: sent),
             sawHead: transfer.head.sawStatusLine,
             headComplete: transfer.head.isFinished,
             bodyBytes: transfer.bodyBytes,
@@ -319,7 +319,7 @@ package final class Multi {
             totalSeconds: SystemClock.now() - transfer.startedAt)
     }
 
-    private func verdict(on transfer: Transfer, _ easy: EasyHandle, _ result: CURLcode, sent: Int) -> TransferResult {
+    private func result(of transfer: Transfer, _ easy: EasyHandle, _ result: CURLcode, sent: Int) -> TransferResult {
         if transfer.refusal == .stopped { return .stopped }
         if transfer.refusal == .headersTooLarge {
             let text = "\(transfer.origin): the response headers are larger than \(transfer.head.limit) bytes"

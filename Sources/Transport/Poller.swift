@@ -16,7 +16,7 @@ internal import Glibc
     private(set) var deadline: Double?
     /// Seconds, before the end of the last wait, without polling beyond the requested wait: the process was stopped
     /// or busy.
-    private(set) var unattended = 0.0
+    private(set) var maxPollGap = 0.0
     private var attendedAt = SystemClock.now()
 
     /// Maximum events per epoll_wait.
@@ -57,13 +57,13 @@ internal import Glibc
         // are evaluated (signal(7), "Interruption of system calls").
         if found <= 0, milliseconds != 0 { found = poll(0) }
         let now = SystemClock.now()
-        unattended = max(0, now - attendedAt - min(limit, now - began))
+        maxPollGap = max(0, now - attendedAt - min(limit, now - began))
         attendedAt = now
         return max(0, found)
     }
 
     /// Sockets were polled until now.
-    func attended() { attendedAt = SystemClock.now() }
+    func markPolled() { attendedAt = SystemClock.now() }
 
     private func poll(_ milliseconds: Int32) -> Int {
         Int(unsafe epoll_wait(epoll.raw, ready.baseAddress, Int32(ready.count), milliseconds))

@@ -41,7 +41,7 @@ internal import HTTP
     /// Whether curl itself is paused and must be resumed.
     var curlIsPaused = false
     /// The last turn that allowed a piece beyond the work share.
-    var lastLateTurn = 0
+    var lastExtraReadTurn = 0
     /// Whether `Multi` has the transfer on its resume list.
     var isQueuedToResume = false
     private(set) var head: HeadReader

@@ -27,7 +27,7 @@ import Testing
         #expect(world.retries.count == 1)
         #expect(world.resets == (policy == .restart ? 1 : 0))
         world.advance(5)
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
         let asked = String(decoding: world.last.request.body, as: UTF8.self)
         #expect(asked == (policy == .continue ? "The quick brown fox " : "anew"))
         world.head()
@@ -156,7 +156,7 @@ import Testing
     }
 
     private func answerAgain(_ world: EngineHarness, policy: AfterOutput, tokens: [String], seen: String) throws {
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
         let asked = String(decoding: world.last.request.body, as: UTF8.self)
         var rest = tokens
         if asked != "anew" {

@@ -153,7 +153,7 @@ import Testing
             useProxy(9)
             for own in ["http://127.0.0.1:\(server.port)/v1", nil] {
                 var configuration = EngineConfiguration(
-                    credentials: { _ in nil }, dialect: { _ in WireFormat.openAIChat })
+                    credentials: { _ in nil }, format: { _ in WireFormat.openAIChat })
                 configuration.ownServer = own
                 let engine = try Engine(configuration)
                 let client = engine.attach()

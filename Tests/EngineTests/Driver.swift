@@ -17,7 +17,7 @@ final class Driver {
     init(keys: [String: String] = [:], maxTransfers: Int? = nil, caFile: String? = nil) throws {
         var configuration = EngineConfiguration(
             credentials: { keys[$0] },
-            dialect: { $0 == "plain" ? WireFormat.plain() : $0 == "openai" ? WireFormat.openAIChat : nil })
+            format: { $0 == "plain" ? WireFormat.plain() : $0 == "openai" ? WireFormat.openAIChat : nil })
         if ProcessInfo.processInfo.environment["ENGINE_LOG"] != nil {
             configuration.logLevel = .trace
             configuration.log = { print(SystemClock.now(), $0, $1) }

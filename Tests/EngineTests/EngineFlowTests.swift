@@ -96,7 +96,7 @@ import Testing
         if place != "queued" { #expect(world.last.isCancelled || world.last.isEnded) }
         world.advance(200)
         world.takeAll()
-        #expect(world.port.transfers.count == 1)
+        #expect(world.transport.transfers.count == 1)
         world.client.submit(.cancel(RequestID(1)))
         world.client.submit(.stop(RequestID(1)))
         world.turnAndTake()
@@ -302,9 +302,9 @@ import Testing
         let world = EngineHarness(maxTransfers: 3)
         for id in 1...10 { world.client.submit(.start(RequestID(UInt64(id)), EngineHarness.spec())) }
         world.turn()
-        #expect(world.port.transfers.count == 3)
+        #expect(world.transport.transfers.count == 3)
         for index in 0..<10 {
-            let transfer = world.port.transfers[index]
+            let transfer = world.transport.transfers[index]
             transfer.incoming = [
                 .head(HTTPResponseHead(status: 200)), .body(Array("data: t:\(index)\n\ndata: [DONE]\n\n".utf8)),
                 .end(.complete),
@@ -320,23 +320,23 @@ import Testing
     @Test func withoutDescriptorsRequestsWait() throws {
         let world = EngineHarness()
         world.start(1)
-        world.port.refusals = [.noDescriptors]
+        world.transport.refusals = [.noDescriptors]
         world.client.submit(.start(RequestID(2), EngineHarness.spec()))
         world.turnAndTake()
-        #expect(world.port.transfers.count == 1)
+        #expect(world.transport.transfers.count == 1)
         #expect(world.events.isEmpty)
         world.head()
         world.send(events: "[DONE]")
         world.end()
         world.turnAndTake()
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
         world.head()
         world.send(events: "[DONE]")
         world.end()
         world.turnAndTake()
         #expect(world.terminals == 2)
         let alone = EngineHarness()
-        alone.port.refusals = [.noDescriptors]
+        alone.transport.refusals = [.noDescriptors]
         alone.start(1, EngineHarness.spec(retry: RetryPolicy(max: 0)))
         alone.takeAll()
         #expect(try #require(alone.failure).message.contains("ulimit"))
@@ -361,17 +361,17 @@ import Testing
     @Test func theTurnSleepsNoLongerThanItMay() {
         let world = EngineHarness()
         world.engine.turn(waitingUpTo: nil)
-        #expect(world.port.lastWait == .some(nil))
+        #expect(world.transport.lastWait == .some(nil))
         world.engine.turn(waitingUpTo: 3)
-        #expect(world.port.lastWait == 3)
+        #expect(world.transport.lastWait == 3)
         world.start(1, EngineHarness.spec(timeouts: Timeouts(first: 2)))
         world.engine.turn(waitingUpTo: 3)
-        #expect(world.port.lastWait == 2)
+        #expect(world.transport.lastWait == 2)
         world.head()
         world.send(events: "t:x")
         world.turn()
         world.engine.turn(waitingUpTo: nil)
-        #expect(world.port.lastWait == 0, "something waits to be taken")
+        #expect(world.transport.lastWait == 0, "something waits to be taken")
     }
 
     /// The bytes have arrived, and their meaning is ignored.
@@ -384,7 +384,7 @@ import Testing
             attempt = world.last.attempt
             world.head()
             for payload in payloads { world.send(events: payload) }
-            world.port.turn(waitingUpTo: 0)
+            world.transport.turn(waitingUpTo: 0)
         }
         #expect(attempt == nil)
     }

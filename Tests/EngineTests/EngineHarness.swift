@@ -11,7 +11,7 @@ import Transport
 @testable import Engine
 
 /// A transport whose servers are the test.
-final class FakePort: Transport {
+final class FakeTransport: AttemptTransport {
     final class Transfer {
         let attempt: Attempt
         let request: HTTPRequest
@@ -95,7 +95,7 @@ final class EngineHarness {
     private static let wakeHandle = try! Multi().wakeHandle
 
     let time = Time()
-    let port = FakePort()
+    let transport = FakeTransport()
     let engine: Engine
     let client: EngineClient
     var events: [ChatEvent] = []
@@ -107,7 +107,7 @@ final class EngineHarness {
     init(random: Double = 0.5, keys: [String: String] = [:], maxTransfers: Int? = nil) {
         var configuration = EngineConfiguration(
             credentials: { keys[$0] },
-            dialect: {
+            format: {
                 switch $0 {
                 case "plain": WireFormat.plain()
                 case "lines": WireFormat.plain(framing: .newlineDelimitedJSON)
@@ -120,7 +120,7 @@ final class EngineHarness {
         configuration.maxTransfers = maxTransfers
         configuration.logLevel = .trace
         configuration.log = { [lines] in lines.lines.append("\($0) \($1)") }
-        engine = Engine(configuration, port: port, wakeHandle: Self.wakeHandle)
+        engine = Engine(configuration, transport: transport, wakeHandle: Self.wakeHandle)
         client = engine.attach()
     }
 
@@ -160,7 +160,7 @@ final class EngineHarness {
 
     // MARK: The server
 
-    var last: FakePort.Transfer { port.transfers[port.transfers.count - 1] }
+    var last: FakeTransport.Transfer { transport.transfers[transport.transfers.count - 1] }
 
     func head(_ status: Int = 200, _ headers: HTTPHeaders = ["Content-Type": "text/event-stream"]) {
         last.incoming.append(.head(HTTPResponseHead(status: status, headers: headers)))

@@ -210,7 +210,7 @@ import Testing
         #expect(failure.status == status)
         #expect(!failure.isRetryable)
         if status > 300 { #expect(failure.message.contains("https://elsewhere.example/v1")) }
-        #expect(world.port.transfers.count == 1)
+        #expect(world.transport.transfers.count == 1)
     }
 
     @Test(arguments: [400, 401, 403, 404, 422]) func statusesThatEndARequest(status: Int) throws {
@@ -241,9 +241,9 @@ import Testing
         #expect(retry.attempt == 1)
         #expect(retry.delay > 0)
         world.advance(retry.delay - 0.01)
-        #expect(world.port.transfers.count == 1)
+        #expect(world.transport.transfers.count == 1)
         world.advance(0.02)
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
         world.head()
         world.send(events: "t:y", "[DONE]")
         world.turnAndTake()
@@ -261,10 +261,10 @@ import Testing
         #expect(world.retries.first?.delay == 7.35)
         #expect(!world.client.hasReady)
         world.engine.turn(waitingUpTo: nil)
-        let wait = world.port.lastWait.flatMap { $0 } ?? -1
+        let wait = world.transport.lastWait.flatMap { $0 } ?? -1
         #expect(abs(wait - 7.35) < 1e-6, "sleeps until then, no longer")
         world.advance(7.4)
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
     }
 
     @Test func anErrorWhoseBodyDripsIsThatError() throws {
@@ -327,7 +327,7 @@ import Testing
         let failure = try #require(world.failure)
         #expect(failure.kind == .config)
         #expect(failure.message.contains("EXAMPLE_API_KEY"))
-        #expect(world.port.transfers.isEmpty)
+        #expect(world.transport.transfers.isEmpty)
     }
 
     @Test(arguments: [
@@ -388,7 +388,7 @@ import Testing
             world.start(1, spec)
             world.turnAndTake()
             #expect(try #require(world.failure).kind == (dialect == "plain" ? .invalidRequest : .config))
-            #expect(world.port.transfers.isEmpty)
+            #expect(world.transport.transfers.isEmpty)
         }
     }
 }

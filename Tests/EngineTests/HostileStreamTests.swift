@@ -39,10 +39,10 @@ import Testing
             let retry = RetryPolicy(max: 1)
             world.start(1, EngineHarness.spec(dialect: dialect, retry: retry, timeouts: timeouts, isObserved: false))
             attempt(world, dialect, &random)
-            if !world.port.transfers.isEmpty, world.finish == nil, world.failure == nil {
+            if !world.transport.transfers.isEmpty, world.finish == nil, world.failure == nil {
                 world.advance(60)
                 world.takeAll()
-                if world.port.transfers.count > 1 { attempt(world, dialect, &random) }
+                if world.transport.transfers.count > 1 { attempt(world, dialect, &random) }
             }
             world.advance(200)
             world.takeAll()

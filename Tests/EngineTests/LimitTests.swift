@@ -147,45 +147,45 @@ import Testing
     ]
 
     @Test func nothingIsHeldBackWithoutAReason() {
-        let gate = RateLimiter()
+        let limiter = RateLimiter()
         for _ in 0..<10_000 {
-            #expect(gate.permission(now: 1) == .now)
-            gate.begin(now: 1)
+            #expect(limiter.permission(now: 1) == .now)
+            limiter.begin(now: 1)
         }
     }
 
     @Test func singleRefusalsChangeNothing() {
-        let gate = RateLimiter()
+        let limiter = RateLimiter()
         for number in 1...500 {
             let now = Double(number) * 0.01
-            let ticket = gate.begin(now: now)
-            gate.end()
-            if number % 8 == 0 { gate.refused(ticket, number % 16 == 0 ? .rate : .concurrency, now: now) }
-            #expect(gate.permission(now: now) == .now)
+            let ticket = limiter.begin(now: now)
+            limiter.end()
+            if number % 8 == 0 { limiter.refused(ticket, number % 16 == 0 ? .rate : .concurrency, now: now) }
+            #expect(limiter.permission(now: now) == .now)
         }
     }
 
     @Test func aClusterOfOverloadBoundsTheConcurrency() {
-        let gate = RateLimiter()
-        let tickets = (0..<16).map { _ in gate.begin(now: 0) }
+        let limiter = RateLimiter()
+        let tickets = (0..<16).map { _ in limiter.begin(now: 0) }
         for ticket in tickets[8...] {
-            gate.end()
-            gate.refused(ticket, .concurrency, now: 0.01)
+            limiter.end()
+            limiter.refused(ticket, .concurrency, now: 0.01)
         }
-        #expect(gate.inFlight == 8 && gate.permission(now: 0.1) == .afterAnother)
-        #expect(gate.reason(now: 0.1) == "rate limiter: at most 8 requests at once after refusals")
-        gate.end()
-        gate.answered()
-        #expect(gate.permission(now: 0.2) == .now)
+        #expect(limiter.inFlight == 8 && limiter.permission(now: 0.1) == .afterAnother)
+        #expect(limiter.reason(now: 0.1) == "rate limiter: at most 8 requests at once after refusals")
+        limiter.end()
+        limiter.answered()
+        #expect(limiter.permission(now: 0.2) == .now)
     }
 
     @Test func aClusterOfRateRefusalsSetsAPace() {
-        let gate = RateLimiter()
-        for ticket in (0..<12).map({ _ in gate.begin(now: 1) }) {
-            gate.end()
-            gate.refused(ticket, .rate, now: 1)
+        let limiter = RateLimiter()
+        for ticket in (0..<12).map({ _ in limiter.begin(now: 1) }) {
+            limiter.end()
+            limiter.refused(ticket, .rate, now: 1)
         }
-        guard case .at(let moment) = gate.permission(now: 1) else {
+        guard case .at(let moment) = limiter.permission(now: 1) else {
             Issue.record("it is open")
             return
         }
@@ -193,35 +193,35 @@ import Testing
     }
 
     @Test func whatA429WithRateHeadersAsksHoldsForTheKey() {
-        let gate = RateLimiter()
-        gate.learn(RateLimitHeaders([:], now: 0), retryAfter: 7, now: 10)
-        #expect(gate.permission(now: 10) == .now)
+        let limiter = RateLimiter()
+        limiter.learn(RateLimitHeaders([:], now: 0), retryAfter: 7, now: 10)
+        #expect(limiter.permission(now: 10) == .now)
         let some: HTTPHeaders = ["x-ratelimit-limit": "9", "x-ratelimit-remaining": "3", "x-ratelimit-reset": "60"]
-        gate.learn(RateLimitHeaders(some, now: 0), retryAfter: 7, now: 10)
-        #expect(gate.permission(now: 10) == .at(17) && gate.permission(now: 17) == .now)
-        #expect(gate.reason(now: 10) == "the provider asks to wait")
+        limiter.learn(RateLimitHeaders(some, now: 0), retryAfter: 7, now: 10)
+        #expect(limiter.permission(now: 10) == .at(17) && limiter.permission(now: 17) == .now)
+        #expect(limiter.reason(now: 10) == "the provider asks to wait")
     }
 
     @Test func aUsedUpAllowanceClosesUntilHeadersAreBetter() {
-        let gate = RateLimiter()
-        gate.learn(RateLimitHeaders(Self.day, now: 0), retryAfter: nil, now: 10)
-        #expect(gate.permission(now: 10) == .at(10 + 86_400.0 / 199))
-        #expect(gate.reason(now: 10) == "requests per key: 0 of 200 left, back in 24 h")
+        let limiter = RateLimiter()
+        limiter.learn(RateLimitHeaders(Self.day, now: 0), retryAfter: nil, now: 10)
+        #expect(limiter.permission(now: 10) == .at(10 + 86_400.0 / 199))
+        #expect(limiter.reason(now: 10) == "requests per key: 0 of 200 left, back in 24 h")
         var better = Self.day
         better["x-ratelimit-remaining-requests"] = "150"
-        gate.learn(RateLimitHeaders(better, now: 0), retryAfter: nil, now: 11)
-        #expect(gate.permission(now: 11) == .now)
+        limiter.learn(RateLimitHeaders(better, now: 0), retryAfter: nil, now: 11)
+        #expect(limiter.permission(now: 11) == .now)
     }
 
     @Test func rulesOfScripts() {
-        let gate = RateLimiter(rule: LimitRule(name: "x", concurrent: 2, requestsPerMinute: 120))
-        gate.begin(now: 0)
-        #expect(gate.permission(now: 0) == .at(0.5))
-        gate.begin(now: 0.5)
-        #expect(gate.permission(now: 5) == .afterAnother)
-        #expect(gate.reason(now: 5) == "limit \"x\": 2 at once, 120 requests a minute")
-        gate.end()
-        #expect(gate.permission(now: 5) == .now)
+        let limiter = RateLimiter(rule: LimitRule(name: "x", concurrent: 2, requestsPerMinute: 120))
+        limiter.begin(now: 0)
+        #expect(limiter.permission(now: 0) == .at(0.5))
+        limiter.begin(now: 0.5)
+        #expect(limiter.permission(now: 5) == .afterAnother)
+        #expect(limiter.reason(now: 5) == "limit \"x\": 2 at once, 120 requests a minute")
+        limiter.end()
+        #expect(limiter.permission(now: 5) == .now)
         let tokens = RateLimiter(rule: LimitRule(name: "y", tokensPerMinute: 600))
         #expect(tokens.permission(now: 0) == .now)
         tokens.spend(tokens: 150)
@@ -233,15 +233,15 @@ import Testing
     }
 
     @Test(arguments: [Int.max, 1 << 40, -5, Int.min]) func anAbsurdTokenCountClosesForAMinuteAtMost(count: Int) {
-        let gate = RateLimiter(rule: LimitRule(name: "y", tokensPerMinute: 600))
-        #expect(gate.permission(now: 0) == .now)
-        gate.spend(tokens: count)
-        #expect(gate.opening(now: 0) < 60.1 && gate.permission(now: 60.1) == .now)
+        let limiter = RateLimiter(rule: LimitRule(name: "y", tokensPerMinute: 600))
+        #expect(limiter.permission(now: 0) == .now)
+        limiter.spend(tokens: count)
+        #expect(limiter.opening(now: 0) < 60.1 && limiter.permission(now: 60.1) == .now)
     }
 
     /// A simulated server that accepts 20 requests per second; requests take 50 ms.
     @Test(arguments: [true, false], [8, 64, 1_000]) func findsTheRate(isTold: Bool, width: Int) {
-        let gate = RateLimiter()
+        let limiter = RateLimiter()
         var level = 20.0
         var (now, filledAt) = (0.0, 0.0)
         var pending: [(end: Double, ticket: LimiterTicket, isRefused: Bool, remaining: Double)] = []
@@ -249,7 +249,7 @@ import Testing
         var active = 0
         while done < 1_000 {
             for answer in pending where answer.end <= now {
-                gate.end()
+                limiter.end()
                 active -= 1
                 if isTold {
                     let headers: HTTPHeaders = [
@@ -257,22 +257,22 @@ import Testing
                         "x-ratelimit-remaining-requests": String(Int(answer.remaining)),
                         "x-ratelimit-reset-requests": "\((20 - answer.remaining) / 20)s",
                     ]
-                    gate.learn(RateLimitHeaders(headers, now: 0), retryAfter: nil, now: now)
+                    limiter.learn(RateLimitHeaders(headers, now: 0), retryAfter: nil, now: now)
                 }
                 if answer.isRefused {
                     refused += 1
-                    gate.refused(answer.ticket, .rate, now: now)
+                    limiter.refused(answer.ticket, .rate, now: now)
                     retries.append(now + 1)
                 } else {
                     done += 1
-                    gate.answered()
+                    limiter.answered()
                 }
             }
             pending.removeAll { $0.end <= now }
             left += retries.count { $0 <= now }
             retries.removeAll { $0 <= now }
-            while left > 0, active < width, gate.permission(now: now) == .now {
-                let ticket = gate.begin(now: now)
+            while left > 0, active < width, limiter.permission(now: now) == .now {
+                let ticket = limiter.begin(now: now)
                 left -= 1
                 active += 1
                 level = min(20, level + (now - filledAt) * 20)
@@ -308,25 +308,25 @@ import Testing
     @Test(arguments: [RequestCommand.occupied(RequestID(1)), .pause(RequestID(1))])
     func aRequestThatWaitsForItsCallerKeepsNoPlace(command: RequestCommand) {
         let world = world()
-        #expect(world.port.transfers.count == 1 && world.client.hasRequestsInLine)
+        #expect(world.transport.transfers.count == 1 && world.client.hasRequestsInLine)
         world.client.submit(command)
         world.turn()
-        #expect(world.port.transfers.count == 2 && !world.client.hasRequestsInLine)
+        #expect(world.transport.transfers.count == 2 && !world.client.hasRequestsInLine)
         // It continues without waiting, and counts again: a third waits for both.
         world.client.submit(.reading(RequestID(1)))
         world.client.submit(.resume(RequestID(1)))
         var third = EngineHarness.spec()
         third.limit = LimitRule(name: "one", concurrent: 1)
         world.start(3, third)
-        #expect(world.port.transfers.count == 2)
-        for transfer in world.port.transfers {
-            #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
+        for transfer in world.transport.transfers {
+            #expect(world.transport.transfers.count == 2)
             if transfer === world.last { world.head() }
             transfer.incoming += [.body(Array("data: finish:stop\n\ndata: [DONE]\n\n".utf8)), .end(.complete)]
             world.turnAndTake()
         }
         world.turn()
-        #expect(world.port.transfers.count == 3)
+        #expect(world.transport.transfers.count == 3)
     }
 
     @Test func aRequestThatEndsMeanwhileGivesItsPlaceBackOnce() {
@@ -339,6 +339,6 @@ import Testing
         var third = EngineHarness.spec()
         third.limit = LimitRule(name: "one", concurrent: 1)
         world.start(3, third)
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
     }
 }

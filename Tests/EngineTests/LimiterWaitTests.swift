@@ -41,7 +41,7 @@ import Testing
         world.start(2, EngineHarness.spec(retry: retry, timeouts: Timeouts(total: total)))
         world.turnAndTake()
         let failure = world.failure
-        #expect(failure?.kind == .rateLimit && failure?.isRetryable == true && world.port.transfers.count == 1)
+        #expect(failure?.kind == .rateLimit && failure?.isRetryable == true && world.transport.transfers.count == 1)
         #expect(abs((failure?.retryAfter ?? 0) - 86_400.0 / 199) < 1)
         #expect(failure?.message.contains("requests per key: 0 of 200 left, back in 24 h") == true)
         #expect(failure?.message.contains(option) == true, "\(failure?.message ?? "")")
@@ -63,7 +63,7 @@ import Testing
         var spec = EngineHarness.spec()
         spec.isLimited = false
         world.start(2, spec)
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
     }
 
     /// A wait of 6 seconds is announced, and lasts as long.
@@ -80,9 +80,9 @@ import Testing
         #expect(abs(info.seconds - 6) < 0.01 && info.reason == "requests per key: 0 of 10 left, back in 54 s")
         #expect(world.log.contains { $0.hasPrefix("info request 2: waits 6 s") }, "\(world.log)")
         world.advance(5.9)
-        #expect(world.port.transfers.count == 1)
+        #expect(world.transport.transfers.count == 1)
         world.advance(0.2)
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
     }
 
     /// The duration of another request is unknown: the wait is announced after a second.
@@ -109,7 +109,7 @@ import Testing
         finish(world, Self.headers(limit: 200, remaining: 0, reset: "24h0m0s"))
         world.turnAndTake()
         #expect(world.failure?.kind == .rateLimit || world.engine.activeCount == 0)
-        #expect(world.port.transfers.count == 1 && !world.client.hasRequestsInLine)
+        #expect(world.transport.transfers.count == 1 && !world.client.hasRequestsInLine)
     }
 
     @Test func theTotalTimeoutInLineNamesTheLimit() {
@@ -134,9 +134,9 @@ import Testing
         let delay = world.retries.first?.delay ?? 0
         #expect(delay >= 6 && delay < 7)
         world.advance(delay - 0.05)
-        #expect(world.port.transfers.count == 1)
+        #expect(world.transport.transfers.count == 1)
         world.advance(0.1)
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
     }
 
     /// A retry after its delay starts before later requests.
@@ -147,12 +147,12 @@ import Testing
         world.start(1, spec)
         refuse(world, 500)
         for id in 2...5 as ClosedRange<UInt64> { world.start(id, spec) }
-        #expect(world.port.transfers.count == 2)
+        #expect(world.transport.transfers.count == 2)
         world.advance(2)
         world.events = []
         finish(world, ["Content-Type": "text/event-stream"])
         world.turn()
-        #expect(world.port.transfers.count == 3)
+        #expect(world.transport.transfers.count == 3)
         world.head()
         world.send(events: "t:retried", "finish:stop", "[DONE]")
         world.end()

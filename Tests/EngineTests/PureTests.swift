@@ -166,14 +166,14 @@ import Testing
         ("the lazy cat", "the lazy cat"), ("The quick brown bear", "The quick brown bear"),
     ]) func trims(_ row: (String, String)) {
         for size in [1, 2, 3, 7, 1000] {
-            var seam = OverlapTrimmer(after: Self.before, sent: Self.before)
+            var overlapTrimmer = OverlapTrimmer(after: Self.before, sent: Self.before)
             var text = ""
             var rest = row.0[...]
             while !rest.isEmpty {
-                text += seam.push(String(rest.prefix(size)))
+                text += overlapTrimmer.push(String(rest.prefix(size)))
                 rest = rest.dropFirst(size)
             }
-            text += seam.finish()
+            text += overlapTrimmer.finish()
             #expect(text == row.1, "pieces of \(size)")
         }
     }
@@ -186,14 +186,14 @@ import Testing
         ("", " world", " world"), ("\n", "the lazy dog. 量子力学\nis next", "is next"),
     ]) func dropsWhatWasNotSent(_ unsent: String, _ continuation: String, _ expected: String) {
         for size in [1, 2, 3, 1000] {
-            var seam = OverlapTrimmer(after: Self.before + unsent, sent: Self.before)
+            var overlapTrimmer = OverlapTrimmer(after: Self.before + unsent, sent: Self.before)
             var text = ""
             var rest = continuation[...]
             while !rest.isEmpty {
-                text += seam.push(String(rest.prefix(size)))
+                text += overlapTrimmer.push(String(rest.prefix(size)))
                 rest = rest.dropFirst(size)
             }
-            #expect(text + seam.finish() == expected, "pieces of \(size)")
+            #expect(text + overlapTrimmer.finish() == expected, "pieces of \(size)")
         }
     }
 
@@ -208,7 +208,7 @@ import Testing
     @Test(arguments: [
         (0.0, "0"), (7, "7"), (0.25, "0.25"), (1.5, "1.5"), (-2, "-2"), (86400, "86400"), (0.0004, "0"),
         (.infinity, "inf"),
-    ]) func secondsForPeople(_ row: (Double, String)) { #expect(brief(row.0) == row.1) }
+    ]) func secondsForPeople(_ row: (Double, String)) { #expect(formatted(row.0) == row.1) }
 
     @Test func eventsStaySmall() { #expect(MemoryLayout<ChatEvent>.size <= 17) }
 }

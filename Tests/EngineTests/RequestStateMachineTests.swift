@@ -25,7 +25,7 @@ import Testing
         var isObserved: Bool
         var progress: RequestStateMachine.Progress
         /// Nil: fails.
-        var sequel: RequestStateMachine.RestartMode?
+        var restartMode: RequestStateMachine.RestartMode?
         var testDescription: String { "\(retry) \(policy) observed:\(isObserved) \(progress)" }
     }
 
@@ -34,23 +34,26 @@ import Testing
         var cases: [Case] = []
         for policy in AfterOutput.allCases {
             for isObserved in [true, false] {
-                for (retry, sequel) in [
+                for (retry, restartMode) in [
                     (AttemptError.Retry.never, nil), (.backoff, .fresh), (.once, .fresh), (.unsent, .fresh),
                 ] as [(AttemptError.Retry, RequestStateMachine.RestartMode?)] {
                     cases.append(
                         Case(
                             retry: retry, policy: policy, isObserved: isObserved,
-                            progress: Progress(hasText: true, canContinue: true), sequel: sequel))
+                            progress: Progress(hasText: true, canContinue: true), restartMode: restartMode))
                 }
                 cases.append(
-                    Case(retry: .never, policy: policy, isObserved: isObserved, progress: output, sequel: nil))
+                    Case(retry: .never, policy: policy, isObserved: isObserved, progress: output, restartMode: nil))
             }
         }
         func after(
-            _ policy: AfterOutput, _ isObserved: Bool, _ progress: Progress, _ sequel: RequestStateMachine.RestartMode?
+            _ policy: AfterOutput, _ isObserved: Bool, _ progress: Progress,
+            _ restartMode: RequestStateMachine.RestartMode?
         ) {
             cases.append(
-                Case(retry: .backoff, policy: policy, isObserved: isObserved, progress: progress, sequel: sequel))
+                Case(
+                    retry: .backoff, policy: policy, isObserved: isObserved, progress: progress,
+                    restartMode: restartMode))
         }
         for isObserved in [true, false] {
             after(.fail, isObserved, output, nil)
@@ -66,16 +69,16 @@ import Testing
         return cases
     }()
 
-    @Test(arguments: cases) func sequel(_ row: Case) {
+    @Test(arguments: cases) func restartMode(_ row: Case) {
         var machine = machine(policy: RetryPolicy(afterOutput: row.policy), isObserved: row.isObserved)
         let fault = AttemptError(APIError(kind: .network, message: "cut"), retry: row.retry)
         switch machine.failed(fault, progress: row.progress, now: 1, random: { 0.5 }) {
-        case .again(_, let isVisible, let sequel):
-            #expect(sequel == row.sequel)
+        case .again(_, let isVisible, let restartMode):
+            #expect(restartMode == row.restartMode)
             #expect(isVisible == (row.retry != .unsent))
             #expect(machine.state != .ended)
         case .fail:
-            #expect(row.sequel == nil)
+            #expect(row.restartMode == nil)
             #expect(machine.state == .ended)
             #expect(machine.deadline == nil)
         }

@@ -9,7 +9,7 @@ import Testing
 @testable import Formats
 
 @Suite(.serialized) struct ManyCallsTests {
-    private static let count = 60_000
+    private static let count = 40_000
     private static let bound = Duration.seconds(60)
 
     private func run(_ dialect: WireFormat, last: [String], _ payload: (Int) -> [String]) -> StreamOutcome {

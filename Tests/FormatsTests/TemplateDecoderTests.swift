@@ -226,7 +226,7 @@ import Testing
         return payloads
     }
 
-    @Test(arguments: streams, 0..<40) func framesGiveWhatDecodingGives(stream: Stream, seed: UInt64) {
+    @Test(arguments: streams, 0..<20) func framesGiveWhatDecodingGives(stream: Stream, seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var frames: [(FrameKind, String, String)] = []
         for payload in mixture(stream, &random, of: 300) {
@@ -262,7 +262,7 @@ import Testing
     ]
 
     /// However the body is cut.
-    @Test(arguments: streams, 0..<44) func bodiesGiveWhatDecodingGives(stream: Stream, seed: UInt64) {
+    @Test(arguments: streams, 0..<22) func bodiesGiveWhatDecodingGives(stream: Stream, seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let payloads = mixture(stream, &random, of: 300)
         let envelopes = stream.dialect.framing == .serverSentEvents ? Self.envelopes : Self.lineEnds

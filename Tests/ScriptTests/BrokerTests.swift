@@ -104,7 +104,7 @@ private final class ReplayingBroker: RequestBroker {
     @Test func whatOneRecordsTheOtherReplays() throws {
         let server = try SimulatorServer.start(SimulatorOptions())
         defer { server.stop() }
-        let engine = try Engine(EngineConfiguration(credentials: { _ in nil }, dialect: FormatCatalog.named))
+        let engine = try Engine(EngineConfiguration(credentials: { _ in nil }, format: FormatCatalog.named))
         let recorder = RecordingBroker(recording: engine.attach())
         let live = try Self.run(Self.script, engine, recorder, server)
         guard case .finished = live.outcome else {

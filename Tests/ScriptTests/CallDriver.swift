@@ -148,7 +148,7 @@ struct CallDriver {
         }
     }
 
-    private static func text(_ unseen: CallStateMachine.Unseen) -> String {
+    private static func text(_ unseen: CallStateMachine.UnobservedFailure) -> String {
         switch unseen {
         case .callback: "callback"
         case .stream: "stream"

@@ -356,17 +356,17 @@ import Testing
     /// A request gives up its place at the limits when it has waited for its script at two looks.
     @Test func placesAtTheLimits() {
         var call = CallDriver(.start, [.token])
-        call.perform(call.machine.lookForWaits())
+        call.perform(call.machine.sampleScriptWait())
         call.reactions["on_token a"] = .waits
         call.take(.text("a"))
-        call.perform(call.machine.lookForWaits())
+        call.perform(call.machine.sampleScriptWait())
         #expect(call.takeLog() == ["on_token a"])
-        call.perform(call.machine.lookForWaits())
-        call.perform(call.machine.lookForWaits())
+        call.perform(call.machine.sampleScriptWait())
+        call.perform(call.machine.sampleScriptWait())
         #expect(call.takeLog() == ["> occupied"])
         call.callbackEnds()
         #expect(call.takeLog() == ["> reading"])
-        call.perform(call.machine.lookForWaits())
+        call.perform(call.machine.sampleScriptWait())
         #expect(call.log.isEmpty)
     }
 

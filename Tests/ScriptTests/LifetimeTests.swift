@@ -28,7 +28,7 @@ import Testing
             configuration.defaults.provider = "mock"
             configuration.defaults.offlineBaseURL = server.baseURL
             configuration.timeLimit = 0.1
-            let engine = try Engine(EngineConfiguration(credentials: { _ in nil }, dialect: FormatCatalog.named))
+            let engine = try Engine(EngineConfiguration(credentials: { _ in nil }, format: FormatCatalog.named))
             let runtime = try ScriptRuntime(
                 configuration, broker: engine.attach(), wakeDescriptor: engine.wakeDescriptor)
             vm = runtime.vm

@@ -28,7 +28,7 @@ import Testing
         options.onRequest = { seen.add($0) }
         let server = try SimulatorServer.start(options)
         defer { server.stop() }
-        let engine = try Engine(EngineConfiguration(credentials: { _ in nil }, dialect: FormatCatalog.named))
+        let engine = try Engine(EngineConfiguration(credentials: { _ in nil }, format: FormatCatalog.named))
         let outputs = sources.map { _ in Output() }
         let scripts = try sources.indices.map { index in
             var configuration = configuration(sources[index], server, outputs[index])

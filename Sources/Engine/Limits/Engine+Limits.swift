@@ -7,24 +7,24 @@ internal import HTTP
 
 extension Engine {
     /// The rate limiters of a request.
-    private func gates(of request: Request) -> [RateLimiter] {
+    private func limiters(of request: Request) -> [RateLimiter] {
         guard request.spec.isLimited else { return [] }
         let endpoint = request.spec.endpoint
         let provider = "\(endpoint.baseURL) \(endpoint.keyVariable ?? "") \(request.spec.chat.model)"
-        var result = [gate("provider " + provider)]
+        var result = [limiter("provider " + provider)]
         if let rule = request.spec.limit {
-            let named = gate("limit " + rule.name)
+            let named = limiter("limit " + rule.name)
             named.rule = rule
             result.append(named)
         }
         return result
     }
 
-    private func gate(_ key: String) -> RateLimiter {
-        if let gate = gates[key] { return gate }
-        let gate = RateLimiter()
-        gates[key] = gate
-        return gate
+    private func limiter(_ key: String) -> RateLimiter {
+        if let limiter = limiters[key] { return limiter }
+        let limiter = RateLimiter()
+        limiters[key] = limiter
+        return limiter
     }
 
     // MARK: Starts
@@ -32,16 +32,16 @@ extension Engine {
     /// Admits a queued request, puts it in line, or fails it if the wait would be too long.
     func admit(_ request: Request) -> Bool {
         if request.isAdmitted { return true }
-        let gates = request.gates ?? gates(of: request)
-        request.gates = gates
-        guard let first = gates.first else { return true }
+        let limiters = request.limiters ?? limiters(of: request)
+        request.limiters = limiters
+        guard let first = limiters.first else { return true }
         let now = configuration.clock()
         guard !rejectOverdue(request, now) else { return false }
         guard first.isFirst(request), pass(request, now) else {
-            if first.hasNoLine { waitingGates.append(first) }
+            if first.hasNoLine { limitersWithQueue.append(first) }
             first.line(up: request)
-            request.inLineSince = now
-            request.noticeAt = now + 1
+            request.queuedSince = now
+            request.nextWaitEventAt = now + 1
             if estimate(request, now) > 1 { announceWait(request, now: now) } else { arm(request) }
             return false
         }
@@ -49,59 +49,59 @@ extension Engine {
     }
 
     private func pass(_ request: Request, _ now: Double) -> Bool {
-        let gates = request.gates ?? []
-        guard gates.allSatisfy({ $0.permission(now: now) == .now }) else { return false }
-        for (index, gate) in gates.enumerated() {
-            let ticket = gate.begin(now: now)
+        let limiters = request.limiters ?? []
+        guard limiters.allSatisfy({ $0.permission(now: now) == .now }) else { return false }
+        for (index, limiter) in limiters.enumerated() {
+            let ticket = limiter.begin(now: now)
             if index == 0 { request.ticket = ticket }
         }
         request.isAdmitted = true
-        request.holdsPlace = true
+        request.holdsConcurrencySlot = true
         leaveLine(request)
         updatePlace(request)
         return true
     }
 
     private func leaveLine(_ request: Request) {
-        request.inLineSince = nil
-        request.noticeAt = .infinity
+        request.queuedSince = nil
+        request.nextWaitEventAt = .infinity
     }
 
     /// A request that waits for its own caller frees its slot: the caller may wait for another request, which would
     /// deadlock. It takes the slot again without waiting, even above the bound.
     func updatePlace(_ request: Request) {
-        let holdsPlace = request.isAdmitted && !request.isPausedByCaller && !request.isCallerOccupied
-        guard holdsPlace != request.holdsPlace else { return }
-        request.holdsPlace = holdsPlace
-        for gate in request.gates ?? [] {
-            if holdsPlace { gate.goOn() } else { gate.end() }
+        let holdsConcurrencySlot = request.isAdmitted && !request.isPausedByCaller && !request.isClientBusy
+        guard holdsConcurrencySlot != request.holdsConcurrencySlot else { return }
+        request.holdsConcurrencySlot = holdsConcurrencySlot
+        for limiter in request.limiters ?? [] {
+            if holdsConcurrencySlot { limiter.goOn() } else { limiter.end() }
         }
     }
 
     /// Admits requests whose rate limiters are open.
-    func openGates() {
-        guard !waitingGates.isEmpty else { return }
+    func admitWaiting() {
+        guard !limitersWithQueue.isEmpty else { return }
         let now = configuration.clock()
-        for gate in waitingGates {
-            for request in gate.overdue(now: now) { _ = rejectOverdue(request, now) }
-            while let request = gate.firstInLine {
+        for limiter in limitersWithQueue {
+            for request in limiter.overdue(now: now) { _ = rejectOverdue(request, now) }
+            while let request = limiter.firstInLine {
                 if request.machine.state == .queued, !rejectOverdue(request, now) {
                     guard pass(request, now) else { break }
                     queue.append(request)
                 }
-                gate.dropFirstInLine()
+                limiter.dropFirstInLine()
             }
         }
-        waitingGates.removeAll { $0.hasNoLine }
+        limitersWithQueue.removeAll { $0.hasNoLine }
     }
 
     /// The next time at which a rate limiter opens by itself; nil if none does.
-    var gateDeadline: Double? {
-        guard !waitingGates.isEmpty else { return nil }
+    var limiterDeadline: Double? {
+        guard !limitersWithQueue.isEmpty else { return nil }
         let now = configuration.clock()
         var next = Double.infinity
-        for gate in waitingGates {
-            for other in gate.firstInLine?.gates ?? [] {
+        for limiter in limitersWithQueue {
+            for other in limiter.firstInLine?.limiters ?? [] {
                 if case .at(let moment) = other.permission(now: now) { next = min(next, moment) }
             }
         }
@@ -112,56 +112,59 @@ extension Engine {
 
     /// Time until which the next attempt is held back by time alone; nil if it is not.
     func limiterWait(_ request: Request, now: Double) -> RequestStateMachine.LimiterWait? {
-        guard let gate = latestGate(request, now) else { return nil }
-        return RequestStateMachine.LimiterWait(seconds: gate.opening(now: now) - now, reason: gate.reason(now: now))
+        guard let limiter = latestLimiter(request, now) else { return nil }
+        return RequestStateMachine.LimiterWait(
+            seconds: limiter.opening(now: now) - now, reason: limiter.reason(now: now))
     }
 
-    private func latestGate(_ request: Request, _ now: Double) -> RateLimiter? {
-        (request.gates ?? []).filter { $0.opening(now: now) > now }.max { $0.opening(now: now) < $1.opening(now: now) }
+    private func latestLimiter(_ request: Request, _ now: Double) -> RateLimiter? {
+        (request.limiters ?? []).filter { $0.opening(now: now) > now }.max {
+            $0.opening(now: now) < $1.opening(now: now)
+        }
     }
 
     /// Estimated seconds until a request in line starts.
     private func estimate(_ request: Request, _ now: Double) -> Double {
-        (request.gates ?? []).map { $0.estimate(request, now: now) }.max() ?? 0
+        (request.limiters ?? []).map { $0.estimate(request, now: now) }.max() ?? 0
     }
 
     /// Reports a wait in line: event, log line.
     func announceWait(_ request: Request, now: Double) {
-        request.noticeAt = .infinity
-        guard let since = request.inLineSince, !request.isEnded, let gates = request.gates else { return }
+        request.nextWaitEventAt = .infinity
+        guard let since = request.queuedSince, !request.isEnded, let limiters = request.limiters else { return }
         let seconds = max(estimate(request, now), 1)
-        let gate = gates.first { $0.permission(now: now) != .now } ?? gates[0]
-        let reason = gate.reason(now: now)
+        let limiter = limiters.first { $0.permission(now: now) != .now } ?? limiters[0]
+        let reason = limiter.reason(now: now)
         log(
             .info,
-            "\(request.label): waits \(RateLimiter.span(seconds)) after \(brief(now - since)) s: \(reason)")
+            "\(request.label): waits \(RateLimiter.span(seconds)) after \(formatted(now - since)) s: \(reason)")
         request.push(.wait(WaitInfo(seconds: seconds, reason: reason)))
         list(request)
         // A wait that exceeds its announcement is announced again.
-        request.noticeAt = now + seconds * 1.25 + 1
+        request.nextWaitEventAt = now + seconds * 1.25 + 1
         arm(request)
     }
 
     /// Fails a request whose wait would be too long.
     private func rejectOverdue(_ request: Request, _ now: Double) -> Bool {
-        guard let gate = latestGate(request, now) else { return false }
-        let wait = gate.opening(now: now) - now
+        guard let limiter = latestLimiter(request, now) else { return false }
+        let wait = limiter.opening(now: now) - now
         let (bound, option) = request.machine.waitBound(now: now)
         guard wait > bound, !request.isEnded else { return false }
         let message =
-            "\(gate.reason(now: now)); the next request may start in \(RateLimiter.span(wait)), and \(option) allows "
-            + "\(brief(max(0, bound))) s"
+            "\(limiter.reason(now: now)); the next request may start in \(RateLimiter.span(wait)), and \(option) allows "
+            + "\(formatted(max(0, bound))) s"
         fail(request, message, retryAfter: wait, phase: nil, now)
         return true
     }
 
     /// The total timeout passed while the request was in line.
     func timeOutInLine(_ request: Request, now: Double) {
-        let gate = (request.gates ?? []).first { $0.permission(now: now) != .now } ?? request.gates?.first
-        let wait = latestGate(request, now).map { $0.opening(now: now) - now }
+        let limiter = (request.limiters ?? []).first { $0.permission(now: now) != .now } ?? request.limiters?.first
+        let wait = latestLimiter(request, now).map { $0.opening(now: now) - now }
         let message =
-            "timeout.total of \(brief(request.spec.timeouts.total ?? 0)) s passed in the wait for a limit: "
-            + (gate?.reason(now: now) ?? "rate limiter")
+            "timeout.total of \(formatted(request.spec.timeouts.total ?? 0)) s passed in the wait for a limit: "
+            + (limiter?.reason(now: now) ?? "rate limiter")
         fail(request, message, retryAfter: wait, phase: .total, now)
     }
 
@@ -178,30 +181,30 @@ extension Engine {
     // MARK: Ends
 
     /// How an attempt ended, for its rate limiters.
-    enum GateOutcome { case answered(Usage?), refused(AttemptError), given }
+    enum LimiterOutcome { case answered(Usage?), refused(AttemptError), given }
 
     /// The attempt of the request ended: others may start.
-    func leaveGates(_ request: Request, _ outcome: GateOutcome) {
+    func leaveLimiters(_ request: Request, _ outcome: LimiterOutcome) {
         let report = request.isAdmitted ? rateReport(request, outcome) : nil
-        leaveGates(request, outcome, report)
+        leaveLimiters(request, outcome, report)
     }
 
-    private func leaveGates(_ request: Request, _ outcome: GateOutcome, _ report: RateLimitHeaders?) {
+    private func leaveLimiters(_ request: Request, _ outcome: LimiterOutcome, _ report: RateLimitHeaders?) {
         leaveLine(request)
         guard request.isAdmitted else { return }
         request.isAdmitted = false
-        let heldPlace = request.holdsPlace
-        request.holdsPlace = false
+        let heldPlace = request.holdsConcurrencySlot
+        request.holdsConcurrencySlot = false
         let now = configuration.clock()
-        for gate in request.gates ?? [] {
-            if heldPlace { gate.end() }
-            let isProvider = gate.rule == nil
+        for limiter in request.limiters ?? [] {
+            if heldPlace { limiter.end() }
+            let isProvider = limiter.rule == nil
             switch outcome {
             case .answered(let usage):
-                gate.answered()
-                if let tokens = usage?.totalTokens { gate.spend(tokens: tokens) }
+                limiter.answered()
+                if let tokens = usage?.totalTokens { limiter.spend(tokens: tokens) }
             case .refused(let fault) where isProvider:
-                gate.refused(request.ticket, fault.error.isAboutConcurrency ? .concurrency : .rate, now: now)
+                limiter.refused(request.ticket, fault.error.isAboutConcurrency ? .concurrency : .rate, now: now)
             case .refused, .given: break
             }
             // Headers of a provider apply to its own rate limiter only.
@@ -210,11 +213,11 @@ extension Engine {
             if case .refused(let fault) = outcome, fault.error.kind == .rateLimit {
                 retryAfter = fault.error.retryAfter
             }
-            gate.learn(report, retryAfter: retryAfter, now: now)
+            limiter.learn(report, retryAfter: retryAfter, now: now)
         }
     }
 
-    private func rateReport(_ request: Request, _ outcome: GateOutcome) -> RateLimitHeaders? {
+    private func rateReport(_ request: Request, _ outcome: LimiterOutcome) -> RateLimitHeaders? {
         var headers = request.attempt?.head?.headers ?? HTTPHeaders()
         if case .refused(let fault) = outcome {
             for field in fault.error.rateHeaders { headers.add(field.name, field.value) }
@@ -225,12 +228,12 @@ extension Engine {
     /// Reports a failed attempt to the rate limiters. Returns the error with the wait that its rate headers request.
     func refused(_ request: Request, _ fault: AttemptError, now: Double) -> AttemptError {
         guard fault.error.kind == .rateLimit || fault.error.kind == .overloaded else {
-            leaveGates(request, .given)
+            leaveLimiters(request, .given)
             return fault
         }
-        let outcome = GateOutcome.refused(fault)
+        let outcome = LimiterOutcome.refused(fault)
         let report = rateReport(request, outcome)
-        leaveGates(request, outcome, report)
+        leaveLimiters(request, outcome, report)
         guard fault.error.kind == .rateLimit, let wait = report?.wait, wait > fault.error.retryAfter ?? 0 else {
             return fault
         }

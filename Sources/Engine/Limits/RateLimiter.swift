@@ -170,26 +170,26 @@ final class RateLimiter {
     private static func reason(_ rule: LimitRule, isOutOfTokens: Bool) -> String {
         var parts: [String] = []
         if let limit = rule.concurrent { parts.append("\(limit) at once") }
-        if let limit = rule.requestsPerMinute { parts.append("\(brief(limit)) requests a minute") }
-        if let limit = rule.tokensPerMinute { parts.append("\(brief(limit)) tokens a minute") }
+        if let limit = rule.requestsPerMinute { parts.append("\(formatted(limit)) requests a minute") }
+        if let limit = rule.tokensPerMinute { parts.append("\(formatted(limit)) tokens a minute") }
         if isOutOfTokens, let last = parts.last { parts = [last] }
         return "limit \"\(rule.name)\": \(parts.joined(separator: ", "))"
     }
 
     static func reason(_ allowance: RateLimitHeaders.Allowance, backIn seconds: Double) -> String {
-        let all = allowance.limit.map { " of \(brief($0))" } ?? ""
-        return "\(allowance.name): \(brief(allowance.remaining))\(all) left, back in \(span(max(0, seconds)))"
+        let all = allowance.limit.map { " of \(formatted($0))" } ?? ""
+        return "\(allowance.name): \(formatted(allowance.remaining))\(all) left, back in \(span(max(0, seconds)))"
     }
 
-    private static func rounded(_ rate: Double) -> String { brief((rate * 10).rounded() / 10) }
+    private static func rounded(_ rate: Double) -> String { formatted((rate * 10).rounded() / 10) }
 
     /// "24 h", "7 min", "6 s".
     static func span(_ seconds: Double) -> String {
         switch seconds {
-        case 7_200...: brief((seconds / 3_600).rounded()) + " h"
-        case 120...: brief((seconds / 60).rounded()) + " min"
-        case 10...: brief(seconds.rounded()) + " s"
-        default: brief((seconds * 10).rounded() / 10) + " s"
+        case 7_200...: formatted((seconds / 3_600).rounded()) + " h"
+        case 120...: formatted((seconds / 60).rounded()) + " min"
+        case 10...: formatted(seconds.rounded()) + " s"
+        default: formatted((seconds * 10).rounded() / 10) + " s"
         }
     }
 

@@ -16,7 +16,7 @@ final class Call {
     /// Tasks in `call:wait()`.
     var waiters: [ScriptTask] = []
     /// The task that waits for the next event of a stream.
-    var puller: ScriptTask?
+    var streamReader: ScriptTask?
     /// The task that began a stream, until that is over.
     var streamOwner: ScriptTask?
     /// The table of the reply or of the failure, once the last event has come.

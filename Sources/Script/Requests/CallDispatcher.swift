@@ -22,7 +22,7 @@ final class CallDispatcher {
     }
 
     /// Events of one request that are delivered before others get their turn.
-    private static let fairShare = 256
+    private static let maxPiecesPerTurn = 256
 
     init(vm: LuaVM, registry: CallRegistry, scheduler: Scheduler, tables: ReplyTables, notices: Notices) {
         self.vm = vm
@@ -41,7 +41,7 @@ final class CallDispatcher {
     }
 
     private func deliver(_ call: Call) {
-        var share = Self.fairShare
+        var share = Self.maxPiecesPerTurn
         while true {
             switch call.machine.next(turn: registry.turn) {
             case .nothing: return
@@ -75,7 +75,7 @@ final class CallDispatcher {
 
     /// The iterator's next event; nil past the end.
     func pull(_ call: Call, _ host: HostCall) throws(LuaError) -> HostOutcome {
-        registry.perform(call.machine.readOn(), for: call)
+        registry.perform(call.machine.resumeReading(), for: call)
         if call.machine.canPullAtOnce, pullAtOnce(call, host.stack) { return .returned(1) }
         if let outcome = call.machine.outcome {
             call.unwatched?.isTaken = true
@@ -88,7 +88,7 @@ final class CallDispatcher {
             throw error
         }
         try scheduler.suspend(.event(call), host, action: "client:stream")
-        call.puller = scheduler.current
+        call.streamReader = scheduler.current
         registry.perform(call.machine.pull(), for: call)
         return .waits
     }
@@ -99,20 +99,20 @@ final class CallDispatcher {
         _ = call.machine.pull()
         while registry.fill(call) {
             receive(call)
-            var isHanded = false
+            var hasYielded = false
             while case .step(let step) = call.machine.nextStep() {
                 if case .hand(let event, let phase) = step {
                     tables.push(event, phase: phase, to: stack)
-                    isHanded = true
+                    hasYielded = true
                 } else {
                     perform(step, call)
                 }
             }
             if call.machine.isEnding, case .finish(let outcome, let unseen) = call.machine.next(turn: registry.turn) {
                 registry.complete(call, outcome, unseen: unseen)
-                return isHanded
+                return hasYielded
             }
-            if isHanded { return true }
+            if hasYielded { return true }
         }
         call.machine.cancelPull()
         return false
@@ -169,10 +169,10 @@ final class CallDispatcher {
         case .result(let event): call.resultTable = resultTable(of: event)
         case .callback(let name, let event, let phase): runCallback(name, event, phase, call)
         case .hand(let event, let phase):
-            guard let puller = call.puller else { return }
-            call.puller = nil
+            guard let streamReader = call.streamReader else { return }
+            call.streamReader = nil
             scheduler.wake(
-                puller,
+                streamReader,
                 .values { [tables] stack in
                     tables.push(event, phase: phase, to: stack)
                     return 1

@@ -19,7 +19,7 @@ final class CallRegistry {
     private var timers = TimerHeap<Call>()
     /// The engine's turns so far.
     private(set) var turn = 0
-    private var nextLook = 0.0
+    private var nextSample = 0.0
 
     init(vm: LuaVM, broker: any RequestBroker, scheduler: Scheduler) {
         self.vm = vm
@@ -208,8 +208,8 @@ final class CallRegistry {
             call.waiters.removeAll { $0 === task }
             if owned { cancel(call) }
         case .event(let call):
-            guard call.puller === task else { return }
-            call.puller = nil
+            guard call.streamReader === task else { return }
+            call.streamReader = nil
             call.machine.cancelPull()
         case .task(let other): other.waiters.removeAll { $0 === task }
         case .scope(let scope): scope.waiter = nil
@@ -234,7 +234,7 @@ final class CallRegistry {
 
     /// A request has ended: those who wait for it go on.
     /// - Parameter unseen: the failure to report if nobody waits.
-    func complete(_ call: Call, _ outcome: CallStateMachine.Outcome, unseen: CallStateMachine.Unseen?) {
+    func complete(_ call: Call, _ outcome: CallStateMachine.Outcome, unseen: CallStateMachine.UnobservedFailure?) {
         calls[call.id] = nil
         call.streamOwner?.openStreams -= 1
         call.streamOwner = nil
@@ -261,22 +261,22 @@ final class CallRegistry {
                 scheduler.wake(waiter, .values { [table = call.resultTable] in Self.push(outcome, table, to: $0) })
             }
         }
-        guard let puller = call.puller else { return !waiters.isEmpty }
-        call.puller = nil
+        guard let streamReader = call.streamReader else { return !waiters.isEmpty }
+        call.streamReader = nil
         if case .reply = outcome {
             scheduler.wake(
-                puller,
+                streamReader,
                 .values { stack in
                     stack.pushNil()
                     return 1
                 })
         } else {
-            scheduler.wake(puller, .raise(call.raisedError(outcome)))
+            scheduler.wake(streamReader, .raise(call.raisedError(outcome)))
         }
         return true
     }
 
-    private func report(_ unseen: CallStateMachine.Unseen, of call: Call) {
+    private func report(_ unseen: CallStateMachine.UnobservedFailure, of call: Call) {
         guard !scheduler.isExiting else { return }
         let (what, error) =
             switch unseen {
@@ -302,7 +302,7 @@ final class CallRegistry {
     }
 
     /// Cancels the requests that only the script could continue, once all its tasks are over.
-    func cancelStranded() {
+    func cancelUnreachable() {
         for call in calls.values where call.machine.mode == .stream || call.machine.isPaused { closeUnread(call) }
     }
 
@@ -312,7 +312,7 @@ final class CallRegistry {
             call.task?.breakCycles()
             call.scope = nil
             call.waiters = []
-            call.puller = nil
+            call.streamReader = nil
             call.streamOwner = nil
         }
         calls = [:]
@@ -341,13 +341,13 @@ final class CallRegistry {
     // MARK: Places at the limits
 
     /// Seconds between two looks for requests that keep places at the limits while they wait for the script.
-    static var lookInterval: Double { 0.1 }
+    static var sampleInterval: Double { 0.1 }
 
     /// Frees places at the limits while requests stand in line. What stands in line may be what a callback or a loop waits
     /// for: a request that waited for its script at two looks gives up its place.
     func freePlaces(now: Double) {
-        guard broker.hasRequestsInLine, now >= nextLook else { return }
-        nextLook = now + Self.lookInterval
-        for call in calls.values { perform(call.machine.lookForWaits(), for: call) }
+        guard broker.hasRequestsInLine, now >= nextSample else { return }
+        nextSample = now + Self.sampleInterval
+        for call in calls.values { perform(call.machine.sampleScriptWait(), for: call) }
     }
 }

@@ -88,7 +88,7 @@ struct CallStateMachine {
     }
 
     /// A failure to be reported if nobody waits for the request: a callback's error, or the text of the request's.
-    enum Unseen {
+    enum UnobservedFailure {
         case callback(LuaError)
         case stream(String)
         case background(String)
@@ -122,7 +122,7 @@ struct CallStateMachine {
     }
 
     /// Whether the request has waited for the script at a limiter's last look.
-    private enum Attention {
+    private enum ScriptWait {
         case reading
         /// It waited at one look. Short waits in a callback do not count.
         case waited
@@ -152,7 +152,7 @@ struct CallStateMachine {
         case step(Step)
         /// The next event of the backlog is to be received.
         case event
-        case finish(Outcome, Unseen?)
+        case finish(Outcome, UnobservedFailure?)
     }
 
     /// What the registry does for the request.
@@ -192,11 +192,11 @@ struct CallStateMachine {
     private(set) var callback = CallbackState.idle
     private(set) var reader: Reader
     private var progress = Progress.waiting
-    private var attention = Attention.reading
+    private var scriptWait = ScriptWait.reading
     /// Events that were taken from the engine and not delivered.
     var backlog: EventBacklog
     private var steps: [Step] = []
-    private var gathered: GatheredText?
+    private var coalesced: GatheredText?
     /// The failure of the attempt before, while the event that announced it is the last one that the script has seen.
     private var failedAttempt: RequestFailure?
     /// The phase of the text that is being delivered, where the provider names one.
@@ -298,7 +298,7 @@ struct CallStateMachine {
     /// Ends the request from this side. Without effect on one that has ended.
     mutating func close(_ reason: CloseReason, at moment: Moment) -> [Action] {
         switch reason {
-        case .left, .unread: loseReader()
+        case .left, .unread: closeLoop()
         default: break
         }
         switch state {
@@ -322,7 +322,7 @@ struct CallStateMachine {
         }
     }
 
-    private mutating func loseReader() {
+    private mutating func closeLoop() {
         if reader != .none { reader = .gone }
     }
 
@@ -340,9 +340,9 @@ struct CallStateMachine {
         if isPaused { actions.append(.resume) }
         if callback == .inBatch { actions.append(.interruptBatch) }
         var undelivered = backlog.close(deliveredPieces: callback == .inBatch ? moment.deliveredPieces : 0)
-        if let gathered {
-            undelivered.count(gathered.event)
-            self.gathered = nil
+        if let coalesced {
+            undelivered.count(coalesced.event)
+            self.coalesced = nil
         }
         steps = []
         if case .stopped = reason, closing.replacement == nil {
@@ -362,7 +362,7 @@ struct CallStateMachine {
     /// A callback that waited has ended.
     mutating func callbackEnded() -> [Action] {
         callback = .idle
-        return readOn() + [.deliver]
+        return resumeReading() + [.deliver]
     }
 
     /// The pieces of a batch are about to be delivered.
@@ -404,7 +404,7 @@ struct CallStateMachine {
             if case .text(let batch) = event { return actions + gather(batch, clock) }
             if !event.passesGatheredText { flush() }
         }
-        plan(event)
+        appendSteps(event)
         return actions
     }
 
@@ -494,7 +494,7 @@ struct CallStateMachine {
         return .finish(outcome, unseen(ending))
     }
 
-    private func unseen(_ ending: Ending) -> Unseen? {
+    private func unseen(_ ending: Ending) -> UnobservedFailure? {
         if let error = ending.raised { return .callback(error) }
         guard let failure = ending.failure, failure.kind != .cancelled, !callbacks.contains(.error) else { return nil }
         guard ending.closing?.isUnread ?? (mode == .start) else { return nil }
@@ -504,30 +504,30 @@ struct CallStateMachine {
     /// Delivers gathered text whose time has come.
     /// - Returns: whether there was any.
     mutating func flushIfDue(clock: () -> Double) -> Bool {
-        guard let gathered, gathered.due <= clock() else { return false }
+        guard let coalesced, coalesced.due <= clock() else { return false }
         flush()
         return true
     }
 
     private mutating func flush() {
-        guard let gathered else { return }
-        self.gathered = nil
-        plan(gathered.event)
+        guard let coalesced else { return }
+        self.coalesced = nil
+        appendSteps(coalesced.event)
     }
 
     private mutating func gather(_ batch: TextBatch, _ clock: () -> Double) -> [Action] {
-        if let gathered, gathered.kind != batch.kind { flush() }
-        guard gathered == nil else {
-            gathered?.text += batch.text
+        if let coalesced, coalesced.kind != batch.kind { flush() }
+        guard coalesced == nil else {
+            coalesced?.text += batch.text
             return []
         }
         let due = clock() + coalesce
-        gathered = GatheredText(text: batch.text, kind: batch.kind, due: due)
+        coalesced = GatheredText(text: batch.text, kind: batch.kind, due: due)
         return [.deliverAt(due)]
     }
 
     /// Appends the steps of an event that is not the last.
-    private mutating func plan(_ event: ChatEvent) {
+    private mutating func appendSteps(_ event: ChatEvent) {
         if let failure = event.failedAttempt { steps.append(.attemptFailed(failure)) }
         if let name = event.callback {
             if callbacks.contains(name) {
@@ -561,12 +561,12 @@ struct CallStateMachine {
     // MARK: Places at the limits
 
     /// A look for requests that keep places at the limits while they wait for the script.
-    mutating func lookForWaits() -> [Action] {
+    mutating func sampleScriptWait() -> [Action] {
         guard waitsForScript else { return [] }
-        switch attention {
-        case .reading: attention = .waited
+        switch scriptWait {
+        case .reading: scriptWait = .waited
         case .waited:
-            attention = .occupied
+            scriptWait = .occupied
             return [.occupied]
         case .occupied: break
         }
@@ -574,9 +574,9 @@ struct CallStateMachine {
     }
 
     /// The script has come back to the request.
-    mutating func readOn() -> [Action] {
-        defer { attention = .reading }
-        return attention == .occupied ? [.reading] : []
+    mutating func resumeReading() -> [Action] {
+        defer { scriptWait = .reading }
+        return scriptWait == .occupied ? [.reading] : []
     }
 }
 

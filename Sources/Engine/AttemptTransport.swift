@@ -3,7 +3,7 @@
 internal import HTTP
 
 /// Carries attempts. Calls `Attempt.receive` and `Attempt.ended` from inside `turn` or `resume`.
-protocol Transport: AnyObject {
+protocol AttemptTransport: AnyObject {
     /// Begins a transfer.
     func start(_ request: HTTPRequest, _ route: TransferRoute, for attempt: Attempt) throws(TransferRefusal)
         -> TransferHandle
