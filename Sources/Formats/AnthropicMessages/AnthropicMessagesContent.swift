@@ -1,18 +1,18 @@
-// The blocks of one reply while they come, and the message made of them. Held by AnthropicMessagesDecoder. It keeps each block as
-// it came: the provider takes signed thinking back byte-exact or not at all.
+// The content blocks of one reply, as they arrive, and the assistant message built from them. Blocks are kept as
+// received, because the provider accepts signed thinking only if it is byte-exact.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// One block of a reply's content.
+/// A content block of a reply.
 struct AnthropicMessagesBlock: Equatable {
-    /// What a block is for.
+    /// The kinds of blocks.
     enum Kind: Hashable {
         case text, thinking
-        /// The use of a tool: the caller's, or the provider's own. Its `input` comes in pieces.
+        /// A use of a tool: the caller's, or the provider's own. Its `input` arrives in pieces.
         case tool
-        /// Anything else: results of the provider's tools, redacted thinking, what is yet to come. Whole at once.
+        /// Any other block: results of the provider's tools, redacted thinking, unknown types. Arrives whole.
         case other
 
         init(_ type: String) {
@@ -28,19 +28,19 @@ struct AnthropicMessagesBlock: Equatable {
 
     let kind: Kind
     fileprivate(set) var index: Int64?
-    /// The members as they came with its begin, without the one that is streamed.
+    /// The members from the start of the block and from its deltas, without streamed text and input.
     fileprivate(set) var fields: JSONObject
-    /// The pieces of a tool's input, JSON text.
+    /// The pieces of a tool's input: JSON text.
     fileprivate(set) var json = TextBuilder()
     fileprivate(set) var isWhole = false
 
     var type: String { fields["type"]?.string ?? "text" }
 
-    /// A call of one of the caller's tools.
+    /// Whether it is a call of one of the caller's tools.
     var isToolCall: Bool { kind == .tool && type == "tool_use" }
 
-    /// The name under which it is shown as an event; nil for what the common vocabulary has words for, and for what
-    /// nobody can read.
+    /// The name of the block's native event; nil for blocks that have a common form, and for redacted thinking, which
+    /// is unreadable.
     var nativeName: String? {
         switch kind {
         case .text, .thinking: nil
@@ -49,7 +49,7 @@ struct AnthropicMessagesBlock: Equatable {
         }
     }
 
-    /// The block as the provider wants it back.
+    /// The block in the form in which it is sent back.
     /// - Parameter text: the text of a block of text or thinking.
     func value(reader: JSONReader, text: String = "") -> JSONObject {
         var value = fields
@@ -70,14 +70,14 @@ struct AnthropicMessagesBlock: Equatable {
             arguments: input(reader: reader))
     }
 
-    /// The input as JSON text, as it came; what stood in the block's begin where no piece followed.
+    /// The input as JSON text, as received. Without pieces, the input from the start of the block.
     var inputText: String {
         if !json.isEmpty { return json.text }
         guard let input = fields["input"], input.object?.isEmpty == false else { return "" }
         return JSONWriter.text(input)
     }
 
-    /// The input decoded; nil where the text is not whole JSON.
+    /// The decoded input; nil if its text is not complete JSON.
     func input(reader: JSONReader) -> JSONValue? {
         guard !json.isEmpty else {
             guard let input = fields["input"], !input.isNull else { return [:] }
@@ -94,12 +94,12 @@ struct AnthropicMessagesBlock: Equatable {
 /// All blocks of one reply.
 struct AnthropicMessagesContent: Equatable {
     private(set) var blocks: [AnthropicMessagesBlock] = []
-    /// The last block of each index, and of each index and kind: a stream may hold hundreds of thousands. Under no index
-    /// stands the last of all.
+    /// The last block of each index, and of each index and kind, found in constant time: a stream may hold hundreds of
+    /// thousands of blocks. The index nil has the last block of all.
     private var lastByIndex: [Int64?: Int] = [:]
     private var lastByKind: [KindPlace: Int] = [:]
 
-    /// The last call of each id, and the ids made here.
+    /// The last call of each id, and local ids for calls without a unique one.
     private var callPlaces: [String: Int] = [:]
     private var localIDs: LocalCallIDs?
 
@@ -108,13 +108,13 @@ struct AnthropicMessagesContent: Equatable {
         var index: Int64?
     }
 
-    /// The container in which the provider ran code: a request that answers a call from it names it.
+    /// The container in which the provider ran code. A request with results of calls from that code names it.
     var container: JSONValue?
 
-    // MARK: While they come
+    // MARK: Streaming
 
-    /// - Parameter streamed: the member that comes in pieces.
-    /// - Returns: what that member holds already.
+    /// - Parameter streamed: the member that arrives in pieces.
+    /// - Returns: the text that this member holds already.
     mutating func begin(
         _ kind: AnthropicMessagesBlock.Kind, _ fields: JSONObject, index: Int64?, streamed: String?
     ) -> String {
@@ -141,7 +141,7 @@ struct AnthropicMessagesContent: Equatable {
         }
     }
 
-    /// Whether a call that begins is one that has begun already: gateways repeat its begin, under another index too.
+    /// Whether a call has begun already. Some gateways repeat the start of a call, possibly under another index.
     private mutating func continues(with block: AnthropicMessagesBlock) -> Bool {
         guard let id = block.fields["id"]?.string, let place = callPlaces[id], !blocks[place].isWhole,
             blocks[place].fields["name"] == block.fields["name"]
@@ -153,7 +153,7 @@ struct AnthropicMessagesContent: Equatable {
         return true
     }
 
-    /// Each call has an id of its own; gateways leave it out, or send the same one for all.
+    /// Gives a call a unique id. Some gateways send no ids, or the same one for all calls.
     private mutating func giveID(to block: inout AnthropicMessagesBlock) {
         let id = block.fields["id"]?.string ?? ""
         if !id.isEmpty, callPlaces.updateValue(blocks.count, forKey: id) == nil { return }
@@ -177,25 +177,26 @@ struct AnthropicMessagesContent: Equatable {
         blocks[place].fields.extend("citations", by: [citation])
     }
 
-    /// A delta of a kind unknown here: its texts and arrays lengthen the block's, all else replaces it.
+    /// Merges a delta of an unknown type: strings and arrays are appended to those of the block, other values replace
+    /// them.
     mutating func merge(_ delta: JSONObject, index: Int64?) {
         guard let place = lastByIndex[index] else { return }
         for member in delta where member.key != "type" { blocks[place].fields.extend(member.key, by: member.value) }
     }
 
-    /// - Returns: the block that is now whole; nil where that was known.
+    /// - Returns: the block that is now complete; nil if it was complete before, or is unknown.
     mutating func end(index: Int64?) -> AnthropicMessagesBlock? {
         guard let place = lastByIndex[index], !blocks[place].isWhole else { return nil }
         blocks[place].isWhole = true
         return blocks[place]
     }
 
-    /// The block that a piece belongs to: the last one of its index and kind. A piece without one begins one, so that
-    /// nothing is lost where a server leaves out a block's begin.
+    /// The block that a piece belongs to: the last one of its index and kind. If there is none, a block is added, so
+    /// that nothing is lost if a server omits the start of a block.
     mutating func place(of kind: AnthropicMessagesBlock.Kind, index: Int64?) -> Int {
         if let last = blocks.last, last.kind == kind, index == nil || last.index == index { return blocks.count - 1 }
         let known = lastByKind[KindPlace(kind: kind, index: index)]
-        // A piece of input under a wrong index belongs to the call begun last, if that is not whole.
+        // A piece of input under a wrong index belongs to the last call, if that is not complete.
         if kind == .tool, known.map({ blocks[$0].isWhole }) ?? true,
             let last = lastByKind[KindPlace(kind: .tool, index: nil)], !blocks[last].isWhole
         {
@@ -207,17 +208,17 @@ struct AnthropicMessagesContent: Equatable {
         return blocks.count - 1
     }
 
-    // MARK: What came of them
+    // MARK: Results
 
     func toolCalls(reader: JSONReader) -> [ToolCall] {
         blocks.filter(\.isToolCall).map { $0.toolCall(reader: reader) }
     }
 
-    /// What stands for a tool's input that is no whole JSON: the provider takes objects alone, and asks for this form
+    /// The form of a tool's input that is not complete JSON. The provider accepts only objects, and asks for this form
     /// (https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/fine-grained-tool-streaming).
     static func broken(json text: String) -> JSONValue { ["INVALID_JSON": .string(text)] }
 
-    /// The message in the common form, the blocks beside it.
+    /// The message in the common form, with its native blocks.
     func message(_ reply: ReplyText, isWhole: Bool, reader: JSONReader) -> JSONValue {
         let kept = kept(reply, isWhole: isWhole)
         let calls = (kept?.map(\.block) ?? blocks).filter { $0.isToolCall && ($0.isWhole || isWhole) }.map {
@@ -234,8 +235,8 @@ struct AnthropicMessagesContent: Equatable {
         return .object(message)
     }
 
-    /// The blocks that go back, with their text: those up to the last one that the reader has, which may have stopped the
-    /// stream inside it. Nil where the reply's text is not that of the blocks.
+    /// The blocks that are sent back, with their text: up to the last one that the reader has, which is incomplete if
+    /// the reader stopped the stream inside it. Nil if the text of the reply is not that of the blocks.
     private func kept(_ reply: ReplyText, isWhole: Bool) -> [(block: AnthropicMessagesBlock, text: String)]? {
         var kept: [(block: AnthropicMessagesBlock, text: String)] = []
         for (place, block) in blocks.enumerated() {
@@ -243,11 +244,11 @@ struct AnthropicMessagesContent: Equatable {
             case .text, .thinking:
                 guard let own = reply.block(place) else { return nil }
                 guard own.isWhole else {
-                    // Thinking cut short fits its signature no more.
+                    // Truncated thinking does not match its signature.
                     if block.kind == .text, !own.text.isEmpty { kept.append((block.withoutCitations, own.text)) }
                     return kept
                 }
-                // The provider refuses empty texts.
+                // The provider rejects empty texts.
                 if block.kind == .text ? !own.text.isEmpty : block.isWhole || isWhole { kept.append((block, own.text)) }
             case .tool where !block.isWhole && !isWhole: continue
             case .tool, .other: kept.append((block, ""))
@@ -256,7 +257,7 @@ struct AnthropicMessagesContent: Equatable {
         return reply.hasBlocks ? (isWhole ? kept : Self.answered(kept)) : nil
     }
 
-    /// Without uses of the provider's own tools whose results were cut off: it refuses one without the other.
+    /// Removes uses of the provider's own tools whose results did not arrive, because it rejects one without the other.
     private static func answered(
         _ kept: [(block: AnthropicMessagesBlock, text: String)]
     ) -> [(block: AnthropicMessagesBlock, text: String)] {
@@ -268,7 +269,7 @@ struct AnthropicMessagesContent: Equatable {
 }
 
 extension AnthropicMessagesBlock {
-    /// For a block whose text is cut: citations may be about the rest.
+    /// The block without citations, which may refer to text that was truncated.
     fileprivate var withoutCitations: AnthropicMessagesBlock {
         var block = self
         block.fields["citations"] = nil

@@ -1,11 +1,11 @@
-// Reads one Messages stream. This file sorts events: which begin and end the reply, which are errors, what they say of
-// usage and reasons. The blocks of the reply are in AnthropicDeltas.swift. Only AnthropicMessagesFormat makes one.
+// Decodes one Messages stream. This file handles the beginning and end of the reply, usage, stop reasons and errors.
+// AnthropicMessagesDeltas.swift decodes the content blocks.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// The members of an event that matter.
+/// Members of an event that the decoder reads.
 private enum AnthropicMessagesEventKey {
     static let table = JSONKeys(
         "type", "index", "delta", "content_block", "message", "usage", "error", "context_management")
@@ -29,10 +29,10 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
 
     let reader: JSONReader
     var strays = StrayLines()
-    /// What is known; its tool calls are kept in `content`.
+    /// Everything known except the tool calls, which are in `content`.
     var known = ReplySummary()
     var content = AnthropicMessagesContent()
-    /// The block that the last text belonged to, by its place in `content`.
+    /// The place in `content` of the block whose text was emitted last.
     var textBlock = 0
     var output = OutputProgress()
     private var natives = NativeFields()
@@ -41,10 +41,10 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
 
     init(reader: JSONReader) { self.reader = reader }
 
-    /// `message_stop`: a reason alone comes before the end, and a stream may be cut between the two.
+    /// `message_stop`. A stop reason alone is not the end: the stream may be truncated between the two.
     var hasCleanEnd: Bool { isDone }
 
-    /// Some gateways leave `message_stop` out.
+    /// Some gateways omit `message_stop`.
     mutating func bodyEnded() {
         if known.finishReason != nil { isDone = true }
     }
@@ -64,12 +64,13 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
         if known.finishReason == nil { known.finishReason = .other }
     }
 
-    /// Gateways send it behind `message_stop`. Alone it does not say that the reply is whole.
+    /// Gateways send `[DONE]` after `message_stop`. Alone it does not mean that the reply is complete.
     mutating func markDone() {}
 
     // MARK: Documents
 
-    /// One event, a whole message, or an error. What is none of these is a heartbeat: new kinds of events may come.
+    /// Decodes one event, a whole message, or an error. Other documents are heartbeats, because new types of events may
+    /// be added.
     mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = node.pick(AnthropicMessagesEventKey.table)
         let before = events.count
@@ -92,7 +93,7 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
     private mutating func event(
         _ type: JSONNode, _ parts: JSONPicked, _ node: JSONNode, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        // Gateways report an error in whatever event is at hand, the last one too.
+        // Gateways report errors in events of any type, even in the last one.
         let error = parts[AnthropicMessagesEventKey.error].flatMap { ErrorShape.says($0) ? $0 : nil }
         if let error, type.isString("message_stop") {
             throw APIError(ErrorReport(error.value))
@@ -133,7 +134,7 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
 
     private static let messageKeys = JSONKeys("id", "model", "usage", "content")
 
-    /// The message as `message_start` has it. It may hold content already, of which no other event then speaks.
+    /// Takes the message of `message_start`, or a whole message. It may hold content, which no other event repeats.
     private mutating func take(message: JSONNode, into events: inout [DecodedEvent]) {
         let parts = message.pick(Self.messageKeys)
         if known.id == nil, let id = parts[0]?.string, !id.isEmpty { known.id = id }
@@ -153,12 +154,12 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
     private static let endingKeys = JSONKeys(
         "stop_reason", "stop_details", "container", "context_management", "stop_sequence")
 
-    /// How the message ends, as `message_delta` has it.
+    /// Takes the end of a message, from `message_delta` or from the message itself.
     private mutating func take(ending: JSONNode, into events: inout [DecodedEvent]) {
         let parts = ending.pick(Self.endingKeys)
         if let raw = parts[0]?.string, !raw.isEmpty {
             known.finishReasonRaw = raw
-            // Gateways answer in the words of both vocabularies.
+            // Gateways send stop reasons of Messages and of Chat Completions.
             known.finishReason = FinishReason(openAI: raw)
         }
         natives.show("stop_details", parts[1], into: &events)
@@ -176,7 +177,7 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
         }
     }
 
-    /// Members of `usage` that `reply.usage` has.
+    /// Members of `usage` that are in `reply.usage`.
     private static let countedMembers: Set<String> = [
         "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
         "output_tokens_details",
@@ -186,11 +187,11 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
         "input_tokens", "output_tokens", "cache_read_input_tokens", "output_tokens_details",
         "cache_creation_input_tokens")
 
-    /// `message_start` counts the input, `message_delta` the output, and corrects the input where tools of the server's
-    /// own have added to it. What one leaves out stands.
+    /// `message_start` has the input tokens, `message_delta` the output tokens. The latter also corrects the input
+    /// tokens if the server's own tools have added some. Missing counts keep their value.
     private mutating func take(usage node: JSONNode, into events: inout [DecodedEvent]) {
         guard node.kind == .object else { return }
-        // Requests of the provider's own tools, the tier, the cache's parts, the passes of a compaction.
+        // Requests of the provider's own tools, the service tier, the parts of the cache, the passes of a compaction.
         natives.show("usage", node, beyond: Self.countedMembers, into: &events)
         let parts = node.pick(Self.usageKeys)
         var usage = known.usage ?? Usage()
@@ -200,7 +201,7 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
         if let count = Usage.count(parts[4]) { usage.cacheWriteTokens = count }
         usage.countsCacheApart = usage.cachedTokens != nil || usage.cacheWriteTokens != nil
         if let count = Usage.count(parts[3]?["thinking_tokens"]) { usage.reasoningTokens = count }
-        // OpenRouter's Messages endpoint adds it.
+        // OpenRouter's Messages endpoint adds the cost.
         if let cost = Usage.cost(node) { usage.cost = cost }
         guard usage != known.usage ?? Usage() else { return }
         known.usage = usage

@@ -1,5 +1,5 @@
-// What the events about blocks say: their begin, their pieces, their end. An extension of AnthropicMessagesDecoder, which calls
-// it; nothing else does. Here is the hot path: a piece of text costs its String.
+// Decodes the events about content blocks: start, delta, stop. An extension of AnthropicMessagesDecoder. This is the
+// hot path: a text delta allocates only its String.
 
 internal import Base
 internal import JSON
@@ -15,7 +15,7 @@ private enum AnthropicMessagesDeltaKey {
 }
 
 extension AnthropicMessagesDecoder {
-    /// A block begins; it may hold something already.
+    /// Begins a block, which may already hold text.
     mutating func begin(_ block: JSONNode, index: Int64?, into events: inout [DecodedEvent]) {
         guard let fields = block.value.object else { return }
         let kind = AnthropicMessagesBlock.Kind(fields["type"]?.string ?? "text")
@@ -33,7 +33,7 @@ extension AnthropicMessagesDecoder {
         }
     }
 
-    /// A piece of a block. What kind of piece it is stands in its `type`; where that is missing, in its members.
+    /// Takes a delta of a block. Its kind is in `type`; without `type` it follows from the other members.
     mutating func take(delta: JSONNode, index: Int64?, into events: inout [DecodedEvent]) {
         let parts = delta.pick(AnthropicMessagesDeltaKey.table)
         let type = parts[AnthropicMessagesDeltaKey.type]
@@ -57,7 +57,7 @@ extension AnthropicMessagesDecoder {
         }
     }
 
-    /// A block is whole. What only this provider sends is shown now.
+    /// Ends a block. A block without a common form is emitted now, as a native event.
     mutating func end(index: Int64?, into events: inout [DecodedEvent]) {
         guard let block = content.end(index: index), let name = block.nativeName else { return }
         events.append(.native(name: name, .object(block.value(reader: reader))))

@@ -1,4 +1,4 @@
-// Paths of Messages events, as AnthropicMessagesDecoder reads them. FrameFieldsTests compares the two.
+// Paths of Messages events that AnthropicMessagesDecoder reads. FrameFieldsTests checks them against it.
 
 extension FrameFields {
     static let anthropicMessages = FrameFields(

@@ -1,5 +1,5 @@
-// Encodes the conversation of a Messages request: the system prompt apart, turns of user and assistant, results of tools
-// in user turns.
+// Encodes the conversation of a Messages request: a separate system prompt, turns of user and assistant, and tool
+// results in user turns.
 
 internal import Chat
 internal import JSON
@@ -7,12 +7,12 @@ internal import JSON
 struct AnthropicMessagesHistory {
     let context: RequestContext
 
-    /// The members of the body.
+    /// The conversation, as members of the body.
     struct Conversation {
         /// Text, or blocks of text if one of them has other members (`cache_control`).
         var system: JSONValue?
         var messages: [JSONValue]
-        /// The container of the provider's code execution, if it waits for results of calls.
+        /// The container of the provider's code execution, if that waits for results of calls.
         var container: JSONValue?
     }
 
@@ -21,8 +21,9 @@ struct AnthropicMessagesHistory {
         var role: String
         var blocks: [JSONObject]
 
-        /// Results are first, because the provider requires them directly after their calls. One plain text is a string. Nil
-        /// for thinking alone: "the final block in an assistant message cannot be `thinking`".
+        /// The message. Tool results are first, because the provider requires them directly after their calls. A single
+        /// plain text is a string. Nil for thinking alone: "the final block in an assistant message cannot be
+        /// `thinking`".
         var written: JSONValue? {
             let isResult: (JSONObject) -> Bool = { $0["type"] == "tool_result" }
             var ordered = blocks.filter(isResult) + blocks.filter { !isResult($0) }
@@ -98,7 +99,7 @@ struct AnthropicMessagesHistory {
 
     // MARK: Content
 
-    /// Nil for blank text, which the provider refuses.
+    /// Nil for blank text, which the provider rejects.
     private static func text(_ text: String, _ extra: JSONObject = [:]) -> JSONObject? {
         guard !text.allSatisfy(\.isWhitespace) else { return nil }
         var block: JSONObject = ["type": "text", "text": .string(text)]
@@ -132,7 +133,7 @@ struct AnthropicMessagesHistory {
 
     // MARK: Replies
 
-    /// The native blocks of a reply if their text and calls are unchanged, else blocks of the common members.
+    /// The native blocks of a reply if their text and calls are unchanged, otherwise blocks from the common members.
     private func assistant(_ message: Message) throws(APIError) -> [JSONObject] {
         if let native = message.native(for: "anthropic"), let blocks = native["content"]?.array?.compactMap(\.object),
             Self.says(blocks, message)
@@ -163,7 +164,7 @@ struct AnthropicMessagesHistory {
         return zip(message.toolCalls, calls).allSatisfy { $0.agrees(name: $1["name"], arguments: $1["input"]) }
     }
 
-    /// Blocks whose calls have the ids of their results.
+    /// The blocks, whose calls get the ids that their results have.
     private static func withIDs(of message: Message, _ blocks: [JSONObject]) -> [JSONObject] {
         var ids = message.toolCalls.map(\.id)[...]
         return blocks.map { block in
@@ -174,12 +175,13 @@ struct AnthropicMessagesHistory {
         }
     }
 
-    /// Arguments that are not whole JSON have a form of their own.
+    /// Arguments that are not complete JSON are wrapped in an object.
     private static func input(_ call: ToolCall) -> JSONValue {
         call.arguments ?? AnthropicMessagesContent.broken(json: call.argumentsJSON)
     }
 
-    /// Calls may be from another provider. Ids are letters, digits, _ and - here (Messages API reference, `tool_use.id`: `^[a-zA-Z0-9_-]+$`).
+    /// Calls may be from another provider. Ids have letters, digits, _ and - in this format
+    /// (Messages API reference, `tool_use.id`: `^[a-zA-Z0-9_-]+$`).
     private static let callIDs = CallIDRule { id, _ in
         String(id.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "_" })
     }

@@ -1,11 +1,11 @@
-// Decodes the messages of a Messages request, and refuses those that Anthropic refuses.
+// Decodes the messages of a Messages request, and rejects those that Anthropic rejects.
 
 internal import JSON
 
 struct AnthropicMessagesHistoryDecoder {
     /// The conversation in the common form, oldest first.
     private(set) var messages: [JSONValue] = []
-    /// The ids of calls that have no result yet.
+    /// Ids of calls without a result so far.
     private var open: [String] = []
 
     mutating func read(_ list: [JSONValue]) throws(ReplyError) {
@@ -55,7 +55,7 @@ struct AnthropicMessagesHistoryDecoder {
 
     // MARK: User turns
 
-    /// Results of calls come first, each one message in the common form.
+    /// Reads a user message. Results of calls are first; each is one message in the common form.
     private mutating func readUser(_ blocks: [JSONValue], _ place: String) throws(ReplyError) {
         let results = blocks.prefix { $0["type"] == "tool_result" }
         for result in results {

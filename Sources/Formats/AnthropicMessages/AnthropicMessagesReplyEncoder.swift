@@ -30,7 +30,7 @@ struct AnthropicMessagesReplyEncoder: ReplyEncoder {
             return ["type": "thinking", "thinking": .string(text), "signature": .string(signature.text)]
         case .toolCall(let call):
             var form = toolUse(id: call.id, name: call.name)
-            // Arguments that the token limit cut are not an object, and are left out.
+            // Arguments truncated by the token limit are not an object, and are left out.
             if let arguments = call.arguments { form["input"] = arguments }
             return .object(form)
         }
@@ -91,7 +91,7 @@ struct AnthropicMessagesReplyEncoder: ReplyEncoder {
     }
 }
 
-/// The signature of a thinking block. A request that returns changed thinking is refused.
+/// The signature of a thinking block. A request that sends back changed thinking is rejected.
 struct AnthropicMessagesSignature {
     private var fingerprint = Fingerprint(seed: 0)
 

@@ -1,4 +1,5 @@
-// Decodes Messages requests. Refuses what Anthropic refuses: turns in disorder, calls without results, changed thinking.
+// Decodes Messages requests. Rejects what Anthropic rejects: calls without results, results without calls, changed
+// thinking.
 
 internal import Chat
 internal import JSON
@@ -99,7 +100,7 @@ struct AnthropicMessagesRequestDecoder: RequestDecoder {
     private func tools(_ body: RequestBody) throws(ReplyError) -> [JSONValue] {
         var tools: [JSONValue] = []
         for (index, tool) in try body.array("tools").enumerated() {
-            // A tool of the provider's own has another type.
+            // The provider's own tools have other types.
             if let type = tool["type"]?.string, type != "custom" {
                 tools.append(tool)
                 continue

@@ -1,5 +1,5 @@
-// Encodes Messages requests. The conversation is in AnthropicMessagesHistory.swift, thinking in
-// AnthropicMessagesThinking.swift.
+// Encodes Messages requests. AnthropicMessagesHistory.swift encodes the conversation, AnthropicMessagesThinking.swift
+// the options for thinking.
 
 internal import Chat
 internal import HTTP
@@ -21,7 +21,8 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
 
     func url() throws(APIError) -> String { try root().appending("/messages") }
 
-    /// The base URL. Anthropic's own libraries take it without "/v1", which is appended here too.
+    /// The base URL. Anthropic's own libraries take it without "/v1", which is appended if the path is empty or ends in
+    /// "/anthropic".
     private func root() throws(APIError) -> BaseURL {
         let root = try BaseURL(endpoint.baseURL)
         guard root.path.isEmpty || root.path.hasSuffix("/anthropic") else { return root }
@@ -47,7 +48,7 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
         if let stop = try options.takeStop() { body["stop_sequences"] = .array(stop) }
         if let user = options.take(.user) { body["metadata"] = ["user_id": user] }
         options.move(Self.optionNames, to: &body)
-        // There is one reply, always with its usage.
+        // There is always one reply, with its usage.
         if options.take(.n).map({ $0 != 1 }) == true { try context.cannotExpress("n") }
         _ = options.take(.streamOptions)
         try options.finish(into: &body)
@@ -110,8 +111,8 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
 
     // MARK: Continuation
 
-    /// The partial reply as last message, which the model continues. The provider refuses one that ends in white space, and
-    /// one before thinking.
+    /// The partial reply as last message, which the model continues. The provider rejects one that ends in white space,
+    /// and one in a request that turns thinking on.
     private func partialReply(isThinking: Bool) throws(APIError) -> [JSONValue] {
         guard let text = request.continuing else { return [] }
         guard endpoint.quirks.continuation == .prefill, !AnthropicMessagesModel.isSinceClaude46(request.model) else {
@@ -124,7 +125,7 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
         return resumed.isEmpty ? [] : [["role": "assistant", "content": .string(resumed)]]
     }
 
-    /// The text without white space at its end: the provider refuses a last assistant message that ends in it
+    /// The text without white space at its end. The provider rejects a last assistant message that ends in white space
     /// (https://docs.anthropic.com/en/docs/build-with-claude/prompt-engineering/prefill-claudes-response).
     static func resumed(_ text: String) -> String {
         var end = text.endIndex

@@ -8,10 +8,10 @@ final class AnthropicMessagesStreamEncoder: StreamEncoder {
     private var block: Block?
     private var index = 0
 
-    /// The content block under way.
+    /// The content block in progress.
     private struct Block {
         var kind: Kind
-        /// A delta up to its text.
+        /// A delta event up to its text.
         var opening: String
         var signature = AnthropicMessagesSignature()
 
@@ -103,7 +103,7 @@ final class AnthropicMessagesStreamEncoder: StreamEncoder {
             "content_block_start", ["index": .int(Int64(index)), "content_block": .object(form)], isDelta: isCall)
     }
 
-    /// Ends the block under way. Thinking is signed first.
+    /// Ends the block in progress. Thinking is signed first.
     private func close(_ frames: inout EncodedFrames) {
         guard let block else { return }
         let place: JSONObject = ["index": .int(Int64(index))]

@@ -1,4 +1,4 @@
-// Encodes the option `thinking` for Messages: newer models decide how much they think, older models take a number of
+// Encodes the option `thinking` for Messages. Newer models decide how much they think; older models take a number of
 // tokens.
 
 internal import Chat
@@ -7,9 +7,9 @@ internal import JSON
 /// Thinking, and the maximum of the reply's tokens, which includes it.
 /// https://docs.anthropic.com/en/docs/build-with-claude/adaptive-thinking, .../extended-thinking, .../effort
 struct AnthropicMessagesThinking {
-    /// Minimum of tokens for thinking.
+    /// Minimum tokens for thinking.
     static let leastBudget: Int64 = 1024
-    /// Tokens for each effort.
+    /// Tokens for thinking, by effort.
     private static let budgets: [String: Int64] = [
         "minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 24_576,
     ]
@@ -20,7 +20,7 @@ struct AnthropicMessagesThinking {
     private let context: RequestContext
     /// Maximum tokens of the reply, thinking included.
     let maxTokens: Int64
-    /// Whether `maxTokens` is of the script; otherwise it is a default.
+    /// Whether the script has set `maxTokens`; otherwise it is a default.
     let isMaxGiven: Bool
 
     init(_ thinking: Thinking, model: String, maxTokens: Int64?, context: RequestContext) {
@@ -112,6 +112,6 @@ struct AnthropicMessagesThinking {
         return min(budget, max(Self.leastBudget, maxTokens / 2))
     }
 
-    /// The lowest effort of the provider is "low".
+    /// The provider's lowest effort is "low".
     private static func word(_ effort: String) -> String { effort == "minimal" ? "low" : effort }
 }

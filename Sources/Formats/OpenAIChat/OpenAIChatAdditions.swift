@@ -1,23 +1,23 @@
-// What single providers add to the format, as `native` events: an extension of OpenAIChatDecoder, which calls it where an
-// object has members that the format does not define.
+// Emits members that single providers add to Chat Completions chunks, as `native` events: an extension of
+// OpenAIChatDecoder.
 
 internal import Base
 internal import JSON
 
-/// The values of such members that have been emitted.
+/// The provider-specific values that have been emitted, so that repeated ones are skipped.
 struct OpenAIChatAdditions: Equatable {
-    /// The object that holds such a member.
+    /// The kind of object that has the member.
     enum Place: Equatable {
         case chunk, choice
         case container(OpenAIChatContainer)
-        /// A part of the content of a message beside deltas; the member's name is its type.
+        /// A content part or the `audio` object of a held message (see HeldMessage). The name of a part is its type.
         case heldPart
     }
 
-    /// Maximum names whose values are kept. Values under further names are told each time.
+    /// Maximum number of names whose values are kept. Values of further names are always emitted.
     private static let limit = 64
 
-    /// The last value of each name in each place that has had it.
+    /// The last value of each name, for each place in which the name has occurred.
     private var last: [String: [Emitted]] = [:]
 
     private struct Emitted: Equatable {
@@ -25,12 +25,12 @@ struct OpenAIChatAdditions: Equatable {
         var value: JSONValue
     }
 
-    /// The transcript of the audio is the reply's text, since the content has none.
+    /// The transcript of the audio is emitted as text, because the content has no text.
     var isTranscriptText = false
     var audioID: String?
 
-    /// Whether a value is not the one that its name had last, here or elsewhere: Perplexity repeats `citations` in every
-    /// chunk, and servers have one value in several places.
+    /// Whether no place had this value as its last one for the name. Records the value. Perplexity repeats `citations`
+    /// in every chunk, and some servers send the same value in several places.
     mutating func isNew(_ name: String, _ value: JSONValue, at place: Place) -> Bool {
         guard let values = last[name] else {
             if last.count < Self.limit { last[name] = [Emitted(place: place, value: value)] }
@@ -61,9 +61,10 @@ extension OpenAIChatDecoder {
     /// Members of a delta or message that are output: Gemini's images through OpenRouter, Groq's own tools.
     private static let outputs: Set<String> = ["images", "executed_tools"]
 
-    /// Tells members that the format does not define and whose values are arrays or objects: `citations`,
-    /// `search_results` (Perplexity), `annotations` (OpenAI, OpenRouter), `executed_tools` (Groq), `prompt_filter_results`,
-    /// `content_filter_results` (Azure). Single strings and numbers are not told: most are identifiers and padding.
+    /// Emits members that the format does not define and whose values are arrays or objects: `citations`,
+    /// `search_results` (Perplexity), `annotations` (OpenAI, OpenRouter), `executed_tools` (Groq),
+    /// `prompt_filter_results`, `content_filter_results` (Azure). Strings and numbers are not emitted, because most are
+    /// identifiers and padding.
     mutating func takeAdditions(
         to node: JSONNode, at place: OpenAIChatAdditions.Place, besides keys: JSONKeys,
         into events: inout [DecodedEvent]
@@ -77,19 +78,19 @@ extension OpenAIChatDecoder {
         }
     }
 
-    /// Emits what a choice holds beside its text. Log probabilities belong to the text of their chunk, so equal ones are
-    /// emitted again.
+    /// Emits the log probabilities of a choice and the members that the format does not define, those of its message
+    /// included. Equal log probabilities are emitted again, because they belong to the text of their chunk.
     mutating func takeAdditions(to choice: JSONNode, _ parts: JSONPicked, into events: inout [DecodedEvent]) {
         if let logprobs = parts[ChoiceKey.logprobs], logprobs.isFilled {
             events.append(.native(name: "logprobs", logprobs.value))
         }
         if parts.hasOthers { takeAdditions(to: choice, at: .choice, besides: ChoiceKey.table, into: &events) }
-        // A message beside a delta repeats its text, and may be the only one to hold annotations.
+        // A message next to a delta repeats the delta's text, but may be the only one with annotations.
         guard let message = parts[ChoiceKey.message], message.pick(DeltaKey.table).hasOthers else { return }
         takeAdditions(to: message, at: .container(.message), besides: DeltaKey.table, into: &events)
     }
 
-    /// Spoken output. Its transcript is the text, unless the content has text.
+    /// Reads the `audio` member: spoken output. Its transcript is emitted as text, unless the content has text.
     /// https://platform.openai.com/docs/guides/audio
     mutating func take(
         audio: JSONNode, _ wanted: OpenAIChatOutput, _ found: inout OpenAIChatOutput, into events: inout [DecodedEvent]
@@ -119,8 +120,8 @@ extension OpenAIChatDecoder {
         events.append(.native(name: "audio", audio.value))
     }
 
-    /// Emits a content part without text as a native event named by its type: Mistral's `reference`, an image. A part with
-    /// no other member than its type is skipped.
+    /// Emits a content part without text as a native event named by its type: Mistral's `reference`, an image. A part
+    /// whose other members are all empty is skipped.
     mutating func take(part: JSONNode, type: String?, into events: inout [DecodedEvent]) {
         guard let type, !type.isEmpty, type != "refusal", !type.contains("text") else { return }
         var hasMembers = false

@@ -1,11 +1,11 @@
-// What one chunk of a Chat Completions stream says: the choices, their deltas, the usage. An extension of
-// OpenAIChatDecoder, which calls it for each chunk; nothing else does. Here is the hot path: a delta costs its String.
+// Decodes the choices, deltas and usage of a Chat Completions chunk. An extension of OpenAIChatDecoder. This is the hot
+// path: a text delta allocates only its String.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// The members of a chunk that matter.
+/// Members of a chunk that the decoder reads.
 enum ChunkKey {
     static let table = JSONKeys("choices", "id", "model", "usage", "error", "x_groq", "timings", "time_info")
     static let choices = 0
@@ -36,7 +36,7 @@ enum ChoiceKey {
     static let thinking = 11
 }
 
-/// Members of a delta and of a message. Those that hold text and reasoning are listed in OpenAIChatOutputKey.
+/// Members of a delta or message. OpenAIChatOutputKey lists those that hold text and reasoning.
 enum DeltaKey {
     static let table = JSONKeys(
         "content", "reasoning_content", "reasoning", "tool_calls", "refusal", "function_call", "reasoning_details",
@@ -57,22 +57,22 @@ enum DeltaKey {
     static let audio = 13
 }
 
-/// What holds output in a choice.
+/// The objects of a choice that hold output.
 enum OpenAIChatContainer: Equatable {
     case delta, deltaMessage, deltaDelta
-    /// A choice's message, and the choice itself: the legacy completions have `text` there.
+    /// The `message` of a choice, and the choice itself, which has `text` in legacy completions.
     case message, choice
 }
 
 /// A member that holds text or reasoning.
 struct OpenAIChatOutputKey {
     let index: Int
-    /// How reasoning goes back; nil for text.
+    /// The member in which reasoning is sent back; nil for text.
     var field: OpenAIChatReasoningMemory.Field?
 
-    /// Members of a delta or message that hold text; the first one that does counts.
+    /// Members of a delta or message that hold text. The first one with text is used.
     static let text = [Self(index: DeltaKey.content), Self(index: DeltaKey.text)]
-    /// Members that hold reasoning.
+    /// Members of a delta or message that hold reasoning.
     static let reasoning = [
         Self(index: DeltaKey.reasoningContent, field: .reasoningContent),
         Self(index: DeltaKey.reasoning, field: .reasoning),
@@ -89,7 +89,7 @@ struct OpenAIChatOutputKey {
     ]
 }
 
-/// The kinds of output.
+/// Kinds of output.
 struct OpenAIChatOutput: OptionSet {
     let rawValue: UInt8
 
@@ -99,16 +99,17 @@ struct OpenAIChatOutput: OptionSet {
     static let calls = Self(rawValue: 8)
 }
 
-/// What the containers of one choice hold.
+/// What has been read from the containers of one choice.
 struct ChoiceContent {
-    /// The kinds of output that have been read; another container of the choice repeats them.
+    /// The kinds of output that have been read. If another container of the choice has them too, it repeats them.
     var kinds = OpenAIChatOutput()
-    /// The finish reason that stands inside a container.
+    /// The finish reason found inside a container.
     var finishReason: String?
 }
 
 extension OpenAIChatDecoder {
-    /// One choice. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
+    /// Decodes one choice. Only the choice with index 0 is the reply. Without `index`, the position in the array
+    /// counts.
     mutating func choice(_ choice: JSONNode, position: Int64, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = choice.pick(ChoiceKey.table)
         guard parts[ChoiceKey.index]?.natural ?? position == 0 else { return }
@@ -130,7 +131,7 @@ extension OpenAIChatDecoder {
         if known.finishReason != nil { takeHeldMessage(into: &events) }
     }
 
-    /// The legacy completions have text, and OpenRouter's reasoning, in the choice itself.
+    /// Reads text and reasoning in the choice itself: legacy completions, and OpenRouter for reasoning.
     private mutating func readLegacy(
         _ parts: JSONPicked, _ content: inout ChoiceContent, into events: inout [DecodedEvent]
     ) {
@@ -152,7 +153,7 @@ extension OpenAIChatDecoder {
 
     // MARK: Containers
 
-    /// A delta or a message.
+    /// Reads a delta or message.
     mutating func read(
         _ node: JSONNode, in container: OpenAIChatContainer, _ content: inout ChoiceContent,
         into events: inout [DecodedEvent]
@@ -161,19 +162,20 @@ extension OpenAIChatDecoder {
         let parts = node.pick(DeltaKey.table)
         let wanted = wanted(in: container, besides: content.kinds)
         var found = OpenAIChatOutput()
-        // Several names in one delta hold the same text; so do `reasoning_details`, which are kept to be sent back.
+        // Several reasoning members of one delta hold the same text, so only one is read. `reasoning_details` repeats
+        // it too, and is kept only to be sent back.
         if wanted.contains(.reasoning) {
             read(OpenAIChatOutputKey.reasoning, .reasoning, parts, wanted, &found, &events)
         }
         if wanted.contains(.text) {
-            // Reasoning among the parts of a content repeats the reasoning beside it.
+            // Reasoning parts in the content repeat the reasoning members.
             read(OpenAIChatOutputKey.text, .text, parts, wanted.subtracting(found), &found, &events)
         }
         if wanted.contains(.refusal), let refusal = parts[DeltaKey.refusal]?.string, !refusal.isEmpty {
             take(refusal: refusal)
             found.insert(.refusal)
         }
-        // A message beside deltas may repeat all that it has said.
+        // A message next to deltas may repeat all earlier details.
         if let details = parts[DeltaKey.reasoningDetails], container != .message || held == nil {
             memory.take(details: details)
         }
@@ -181,20 +183,21 @@ extension OpenAIChatDecoder {
         if let audio = parts[DeltaKey.audio] { take(audio: audio, wanted.subtracting(found), &found, into: &events) }
         note(found, in: container)
         content.kinds.formUnion(found)
-        // Those of a message are told with the choice's.
+        // The members of a message are emitted with those of the choice.
         if parts.hasOthers, container != .message {
             takeAdditions(to: node, at: .container(container), besides: DeltaKey.table, into: &events)
         }
         if content.finishReason == nil, let reason = parts[DeltaKey.finishReason]?.string, !reason.isEmpty {
             content.finishReason = reason
         }
-        // Some servers nest a message in the delta. Only a delta has containers, so the nesting is bounded.
+        // Some servers nest a message or a delta in the delta. Nested ones are not searched further, so the depth is
+        // bounded.
         guard container == .delta else { return }
         if let message = parts[DeltaKey.message] { read(message, in: .deltaMessage, &content, into: &events) }
         if let delta = parts[DeltaKey.delta] { read(delta, in: .deltaDelta, &content, into: &events) }
     }
 
-    /// The first of `keys` that holds output of the kind.
+    /// Reads the members `keys` up to the first one that holds output of `kind`.
     private mutating func read(
         _ keys: [OpenAIChatOutputKey], _ kind: OpenAIChatOutput, _ parts: JSONPicked, _ wanted: OpenAIChatOutput,
         _ found: inout OpenAIChatOutput, _ events: inout [DecodedEvent]
@@ -208,7 +211,7 @@ extension OpenAIChatDecoder {
         }
     }
 
-    /// A container that is itself the text: a message or a delta.
+    /// Reads a message or delta that is not an object but the text itself.
     private mutating func readItself(
         _ node: JSONNode, in container: OpenAIChatContainer, _ content: inout ChoiceContent,
         into events: inout [DecodedEvent]
@@ -219,7 +222,8 @@ extension OpenAIChatDecoder {
         content.kinds.formUnion(found)
     }
 
-    /// The kinds of output that a container may add. A message after deltas, or beside them, repeats them.
+    /// The kinds of output to read from a container: not `kinds`, and not those that containers of higher rank have
+    /// held earlier in the stream, because this container repeats them.
     private func wanted(in container: OpenAIChatContainer, besides kinds: OpenAIChatOutput) -> OpenAIChatOutput {
         let known: OpenAIChatOutput =
             switch container {
@@ -253,10 +257,11 @@ extension OpenAIChatDecoder {
 
     // MARK: Values
 
-    /// Text or reasoning in one of its forms: a string, parts in an array, or an object that holds it.
+    /// Reads text or reasoning in one of its forms: a string, an array of parts, or an object that holds it.
     /// - Parameters:
-    ///   - field: where the reasoning stands; nil for text.
-    ///   - wanted: the kinds that are no repetition.
+    ///   - field: the member that holds the reasoning; nil for text.
+    ///   - wanted: the kinds that are not repetitions.
+    /// - Returns: the kinds that were read.
     private mutating func read(
         _ node: JSONNode, as field: OpenAIChatReasoningMemory.Field?, _ wanted: OpenAIChatOutput,
         into events: inout [DecodedEvent]
@@ -282,8 +287,8 @@ extension OpenAIChatDecoder {
         }
     }
 
-    /// A part of the content. Its type, or the name of its text, says whether it is reasoning (Mistral's `thinking`,
-    /// Responses' `reasoning` and `summary_text`).
+    /// Reads a part of the content. It is reasoning if its type, the name of its text member, or `thought` says so
+    /// (Mistral's `thinking`, Responses' `reasoning` and `summary_text`).
     private mutating func read(
         part: JSONNode, as field: OpenAIChatReasoningMemory.Field?, _ wanted: OpenAIChatOutput,
         into events: inout [DecodedEvent]
@@ -324,10 +329,10 @@ extension OpenAIChatDecoder {
         events.append(.text(.reasoning(reasoning)))
     }
 
-    /// Usage may come in every chunk, counting up; only a change is told.
+    /// Takes the usage. Some servers send cumulative counts with every chunk; only changes are emitted.
     mutating func take(usage node: JSONNode, cost: Double? = nil, into events: inout [DecodedEvent]) {
         guard var usage = Usage(openAI: node) else { return }
-        // The cost may come apart from the counts.
+        // The cost and the counts may arrive in different chunks.
         usage.cost = usage.cost ?? cost ?? known.usage?.cost
         if usage.inputTokens == nil, usage.outputTokens == nil, usage.totalTokens == nil, let counts = known.usage {
             let cost = usage.cost
@@ -339,7 +344,8 @@ extension OpenAIChatDecoder {
         events.append(.usage(usage))
     }
 
-    /// The last reason sent counts. Some of them are failures in disguise: the reply was cut, and is no success.
+    /// Takes a finish reason; the last one counts.
+    /// - Throws: an `APIError` for a finish reason that reports a failure: the reply is incomplete.
     private mutating func take(finishReason raw: String) throws(APIError) {
         guard !raw.isEmpty, raw != "null" else { return }
         known.finishReasonRaw = raw
@@ -370,7 +376,7 @@ enum PartKey {
     /// Members that hold reasoning.
     static let reasoning = [4, 5, 6, 7, 8]
 
-    /// Whether a part of this type is reasoning: "thinking", "reasoning", "reasoning_text", "summary_text".
+    /// Whether a part of this type is reasoning: "thinking", "reasoning", "reasoning_text", "summary_text", "thought".
     static func isReasoning(type: JSONNode) -> Bool {
         guard let name = type.string else { return false }
         return name.hasPrefix("thinking") || name.hasPrefix("reasoning") || name.hasPrefix("summary")
@@ -379,7 +385,7 @@ enum PartKey {
 }
 
 extension FinishReason {
-    /// The common word for a reason as Chat Completions servers send it. An unknown one is `other`.
+    /// The common finish reason for a value sent by Chat Completions servers. Unknown values become `other`.
     init(openAI raw: String) {
         self =
             switch raw.lowercased() {

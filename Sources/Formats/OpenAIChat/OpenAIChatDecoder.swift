@@ -1,5 +1,5 @@
-// Reads one Chat Completions stream. This file sorts documents: which are chunks, which are errors, which end the stream.
-// What a chunk says is in OpenAIChunk.swift. Only OpenAIChatFormat makes one.
+// Decodes one Chat Completions stream. This file handles whole documents: chunks, errors, the end of the stream.
+// OpenAIChatChunk.swift decodes the choices of a chunk.
 
 internal import Base
 internal import Chat
@@ -9,28 +9,28 @@ internal import JSON
 struct OpenAIChatDecoder: DocumentDecoder {
     static let replyName = "chat completion"
     static let eventNames: Set<String> = []
-    /// `obfuscation` is padding that hides a piece's length from those who count encrypted bytes
+    /// `obfuscation` is padding that hides the length of a delta from observers of the encrypted stream
     /// (https://platform.openai.com/docs/api-reference/chat-streaming).
     static let templatePaths = TemplatePaths(padding: [JSONPath("obfuscation")])
 
     let reader: JSONReader
-    /// What is known; its tool calls are kept in `tools`.
+    /// Everything known except the tool calls, which are in `tools`.
     var known = ReplySummary()
     var tools = OpenAIChatToolCalls()
     var memory = OpenAIChatReasoningMemory()
     var additions = OpenAIChatAdditions()
-    /// The kinds of output that deltas have brought themselves: a message in them or beside them repeats these.
+    /// Kinds of output that deltas held directly. A message inside or next to a delta repeats these.
     var deltaOutput = OpenAIChatOutput()
-    /// Those that came in a message inside the deltas.
+    /// Kinds of output in a message or delta nested in a delta.
     var nestedOutput = OpenAIChatOutput()
-    /// Those that came in a message in place of deltas, or beside them.
+    /// Kinds of output in a message in place of a delta, or next to it.
     var messageOutput = OpenAIChatOutput()
-    /// What messages beside deltas have said; nil before the first one.
+    /// Output of messages next to deltas; nil before the first such message.
     var held: HeldMessage?
     var output = OutputProgress()
     private(set) var isDone = false
     private var hasStarted = false
-    /// The chunk that named the reply had a role.
+    /// A role arrived with the model's name, or before it.
     private var isBegun = false
     var strays = StrayLines()
 
@@ -62,13 +62,14 @@ struct OpenAIChatDecoder: DocumentDecoder {
         return .object(message)
     }
 
-    /// `[DONE]`, or the end of a whole body. One inside a call's arguments, without a finish reason, is a cut.
+    /// Ends the reply, at `[DONE]` or at the end of a whole body. Without a finish reason, a reply that ends inside the
+    /// arguments of a call is truncated.
     mutating func finish() {
         isDone = true
         if known.finishReason == nil, !tools.hasCutCall { known.finishReason = .other }
     }
 
-    /// Routers leave out the finish reason and `[DONE]` behind whole calls.
+    /// Some routers send neither a finish reason nor `[DONE]` after complete calls.
     mutating func bodyEnded() {
         if known.finishReason == nil, tools.areAllWhole { finish() }
     }
@@ -77,7 +78,7 @@ struct OpenAIChatDecoder: DocumentDecoder {
 
     // MARK: Documents
 
-    /// One JSON document: a chunk, a whole completion, or an error.
+    /// Decodes one JSON document: a chunk, a whole completion, or an error.
     mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let top = node.pick(ChunkKey.table)
         let choices = top[ChunkKey.choices]
@@ -95,7 +96,7 @@ struct OpenAIChatDecoder: DocumentDecoder {
         }
         if top.hasOthers {
             takeAdditions(to: node, at: .chunk, besides: ChunkKey.table, into: &events)
-            // Venice says the cost beside the usage.
+            // Venice sends the cost next to the usage.
             cost = Usage.dollars(node["cost"]?["usd"])
         }
         var position: Int64 = 0
@@ -105,7 +106,7 @@ struct OpenAIChatDecoder: DocumentDecoder {
                 position += 1
             }
         } catch {
-            // A chunk that breaks the reply off may count its tokens.
+            // A chunk that reports an error may hold token counts.
             takeUsage(top, into: &events)
             throw error
         }
@@ -120,20 +121,20 @@ struct OpenAIChatDecoder: DocumentDecoder {
         if events.count == before { Self.beat(&events) }
     }
 
-    /// A chunk before the first output. One with a role begins the reply, and its names stand unless the output comes from
-    /// another model.
+    /// Takes the id and model of a chunk before the first output. A chunk with a role begins the reply: its id and
+    /// model are kept, unless the first output names another model.
     private mutating func takeNames(_ top: JSONPicked) {
         if known.model == nil, top[ChunkKey.choices]?.first?["delta"]?["role"]?.isNull == false { isBegun = true }
         known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: false)
     }
 
-    /// A chunk's counts: its own, and those in Groq's own corner.
+    /// Takes the token counts of a chunk: `usage`, and Groq's `x_groq.usage`.
     private mutating func takeUsage(_ top: JSONPicked, cost: Double? = nil, into events: inout [DecodedEvent]) {
         if let usage = top[ChunkKey.usage] { take(usage: usage, cost: cost, into: &events) }
         if let usage = top[ChunkKey.groq]?["usage"] { take(usage: usage, into: &events) }
     }
 
-    /// How long the server says that it took; the last word counts.
+    /// Takes the durations that the server reports; the last ones count.
     private mutating func takeTimings(_ top: JSONPicked) {
         guard
             let timings = top[ChunkKey.timings].flatMap(ServerTimings.init(llama:))
@@ -144,7 +145,7 @@ struct OpenAIChatDecoder: DocumentDecoder {
         known.timings = timings
     }
 
-    /// Whether an object is an error: by its `error` member, or, where it is no chunk, by its shape.
+    /// Whether an object is an error: by its `error` member, or, if it has no choices, by its shape.
     private static func isError(_ node: JSONNode, _ top: JSONPicked) -> Bool {
         let choices = top[ChunkKey.choices]
         if let error = top[ChunkKey.error], !error.isNull, error.bool != false {

@@ -1,4 +1,5 @@
-// Paths of Chat Completions chunks and legacy completions, as OpenAIChatDecoder reads them. FrameFieldsTests compares the two.
+// Paths of Chat Completions chunks and legacy completions that OpenAIChatDecoder reads. FrameFieldsTests checks them
+// against it.
 
 extension FrameFields {
     /// Containers of output: deltas, messages, and either inside a delta.
@@ -7,7 +8,7 @@ extension FrameFields {
     private static let forms = ["", "[]", ".(text|content|value)", "[].(text|content|value)"]
     private static let reasoningNames = "(reasoning_content|reasoning|reasoning_text|thinking)"
 
-    /// Each of `ends` in each container.
+    /// The paths with each of `ends` in each container.
     private static func inContainers(_ ends: [String]) -> [String] {
         containers.flatMap { container in ends.map { container + $0 } }
     }

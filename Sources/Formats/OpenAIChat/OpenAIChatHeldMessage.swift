@@ -1,30 +1,30 @@
-// A message beside the deltas of a Chat Completions stream: an extension of OpenAIChatDecoder. Perplexity and Writer repeat
-// the whole reply so far there, others have nothing but their role in the delta.
+// Messages next to the deltas of a Chat Completions stream: an extension of OpenAIChatDecoder. Perplexity and Writer
+// repeat the whole reply so far in the message; other servers send only the role in the delta.
 
 internal import Base
 internal import JSON
 
-/// Output of messages beside deltas. A kind of output counts if no delta brings it.
+/// Output of messages next to deltas. A kind of output is emitted only if no delta has it.
 struct HeldMessage: Equatable {
-    /// The kinds that messages had brought in place of deltas before.
+    /// The kinds of output in earlier messages that had no delta next to them.
     let earlier: OpenAIChatOutput
-    /// A delta with members stood beside a message: the message is the reply so far, and is emitted at the end.
+    /// A message arrived next to a delta with members. It is the reply so far, and is emitted at the end.
     var isBesideDeltas = false
-    /// The tool calls of the reply are those of the message.
+    /// The tool calls of the reply come from messages.
     var hasCalls = false
     var text = HeldText()
     var reasoning = HeldText()
     var refusal = HeldText()
 }
 
-/// A text that comes in pieces, or again and again as a whole.
+/// Text that arrives in pieces, or each time as the whole text so far.
 struct HeldText: Equatable {
     private var whole = ""
-    /// Length in UTF-8 of what has been emitted.
+    /// Length of the emitted text in UTF-8 bytes.
     private var emittedCount = 0
     private var isCumulative = false
 
-    /// Takes one message's text: the whole text so far if it begins with what is known, else a piece.
+    /// Takes the text of one message: the whole text so far if it begins with the known text, otherwise a piece.
     mutating func take(_ text: String) {
         guard !text.isEmpty else { return }
         if text.utf8.starts(with: whole.utf8) {
@@ -33,12 +33,12 @@ struct HeldText: Equatable {
         } else if !isCumulative {
             whole += text
         } else if emittedCount == 0, !whole.utf8.starts(with: text.utf8) {
-            // Revised.
+            // The server has revised the text.
             whole = text
         }
     }
 
-    /// What has not been emitted; nil for nothing.
+    /// The text that has not been emitted; nil if there is none. It counts as emitted from then on.
     mutating func rest() -> String? {
         guard emittedCount < whole.utf8.count else { return nil }
         defer { emittedCount = whole.utf8.count }
@@ -47,7 +47,8 @@ struct HeldText: Equatable {
 }
 
 extension OpenAIChatDecoder {
-    /// A choice's message: in place of deltas it is a piece, or a whole reply; beside them it is held.
+    /// Reads the message of a choice. In place of a delta it is a piece, or the whole reply. Next to a delta it is
+    /// held.
     mutating func read(
         message: JSONNode, delta: JSONNode?, _ content: inout ChoiceContent, into events: inout [DecodedEvent]
     ) {
@@ -88,7 +89,7 @@ extension OpenAIChatDecoder {
         held?.reasoning.take(reasoning)
     }
 
-    /// Emits the output of messages beside deltas that no delta brought: at the end, or beside a delta without members.
+    /// Emits held output of the kinds that no delta has: at the end, or when the delta next to the message is empty.
     mutating func takeHeldMessage(into events: inout [DecodedEvent]) {
         guard held != nil else { return }
         let known = deltaOutput.union(nestedOutput)
@@ -103,8 +104,8 @@ extension OpenAIChatDecoder {
         if !known.contains(.refusal), let refusal = held?.refusal.rest() { take(refusal: refusal) }
     }
 
-    /// Before a container's calls are read: a message's calls are void once a delta has calls, and a message that is the
-    /// reply so far repeats its own.
+    /// Called before the calls of a container are read. Calls of messages are dropped once a delta has calls. A message
+    /// with the reply so far repeats its own calls.
     mutating func prepareCalls(_ parts: JSONPicked, in container: OpenAIChatContainer) {
         let first = parts[DeltaKey.toolCalls].flatMap { $0.kind == .array ? $0.first : $0 }
         guard let call = first ?? parts[DeltaKey.functionCall], call.kind == .object else { return }
@@ -114,7 +115,7 @@ extension OpenAIChatDecoder {
             tools = OpenAIChatToolCalls()
         } else if held != nil {
             let name = call["function"]?["name"]?.string ?? call["name"]?.string ?? ""
-            // One without a name goes on with the arguments of the last.
+            // A call without a name continues the arguments of the last call.
             if held?.hasCalls == true, held?.isBesideDeltas == true, !name.isEmpty { tools = OpenAIChatToolCalls() }
             held?.hasCalls = true
         }

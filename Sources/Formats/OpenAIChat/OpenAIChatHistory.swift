@@ -1,5 +1,5 @@
-// Encodes the messages of a Chat Completions request. The common form is this format's own: messages are unchanged but for
-// images, calls in the short form, and members of other formats.
+// Encodes the messages of a Chat Completions request. The common form is this format's own: messages are unchanged
+// except for reasoning, images, calls in the short form, and members of other formats.
 
 internal import Chat
 internal import JSON
@@ -20,7 +20,7 @@ struct OpenAIChatHistory {
         return messages.indices.map { written(messages[$0], isInTurnWithCalls: withCalls.contains($0)) }
     }
 
-    /// The indexes of messages between two user messages, if one of them calls tools.
+    /// The indexes of all messages in turns with tool calls. A turn is the messages between two user messages.
     private static func turnsWithCalls(_ messages: [Message]) -> Set<Int> {
         let turns = messages.indices.split { messages[$0].role == .user }
         return Set(turns.filter { turn in turn.contains { !messages[$0].toolCalls.isEmpty } }.joined())
@@ -42,7 +42,7 @@ struct OpenAIChatHistory {
         if let call = object["function_call"]?.object {
             object["function_call"] = .object(legal.mended(call, arguments: "arguments", isText: true))
         }
-        // The provider refuses an empty array.
+        // Providers reject an empty array.
         object["tool_calls"] = message.toolCalls.isEmpty ? nil : .array(calls(of: message))
         if message.role == .assistant {
             if let thinking, Self.reasoning(in: object) == nil { object["reasoning_content"] = .string(thinking) }
@@ -51,9 +51,9 @@ struct OpenAIChatHistory {
         return .object(object)
     }
 
-    /// DeepSeek requires the reasoning of turns with tool calls in every later request: each of their messages has the
-    /// member, even if it is empty. Other turns need none ("Thinking Mode" guide, api-docs.deepseek.com). Moonshot, Zhipu,
-    /// MiniMax, OpenRouter and vLLM require reasoning back unchanged ("Use Kimi K2
+    /// DeepSeek requires the reasoning of turns with tool calls in every later request: each message of such a turn has
+    /// the member, even if it is empty. Other turns do not need it ("Thinking Mode" guide, api-docs.deepseek.com).
+    /// Moonshot, Zhipu, MiniMax, OpenRouter and vLLM require that reasoning is sent back unchanged ("Use Kimi K2
     /// thinking", "Thinking Mode", "Interleaved thinking", "Preserving reasoning blocks").
     private func takeReasoning(of object: inout JSONObject, isInTurnWithCalls: Bool) {
         switch quirks.reasoningEcho {
@@ -63,14 +63,14 @@ struct OpenAIChatHistory {
         case .toolLoop where !isInTurnWithCalls && object["prefix"] != true:
             for name in Self.reasoningMembers { object[name] = nil }
         case .toolLoop:
-            // Other servers have other names for the member.
+            // The reasoning may be from a server that has another name for the member.
             let reasoning = Self.reasoning(in: object) ?? (isInTurnWithCalls && mayThink ? "" : nil)
             for name in Self.reasoningMembers { object[name] = nil }
             object["reasoning_content"] = reasoning.map { .string($0) }
         }
     }
 
-    /// The reasoning of a message in any of its members.
+    /// The reasoning of a message, from any of its members.
     private static func reasoning(in object: JSONObject) -> String? {
         let texts = reasoningMembers.compactMap { object[$0]?.string }
         if let text = texts.first(where: { !$0.isEmpty }) { return text }
@@ -79,7 +79,7 @@ struct OpenAIChatHistory {
         return pieces.isEmpty ? texts.first : pieces.joined()
     }
 
-    /// Removes the reasoning from the content if the provider has no such parts, and returns its text.
+    /// Removes reasoning parts from the content if the provider does not accept them, and returns their text.
     private func takeThinking(of parts: inout [Part]) -> String? {
         switch quirks.reasoningEcho {
         case .parts: return nil
@@ -98,12 +98,12 @@ struct OpenAIChatHistory {
         return text
     }
 
-    /// - Parameter parts: the parts of the message to send. Text that was beside reasoning becomes a string, because many
-    ///   servers require it.
+    /// - Parameter parts: the parts of the message to send. Text that remains without its reasoning becomes a string,
+    ///   because many servers require one.
     private func content(of message: Message, _ parts: [Part]) -> JSONValue {
         let texts = parts.compactMap { if case .text(let text, let extra) = $0, extra.isEmpty { text } else { nil } }
         if texts.count == parts.count {
-            // An array must not be empty ("[] is too short"), nor a text in it. With calls, null means no content.
+            // Neither the array ("[] is too short") nor a text in it may be empty. With calls, null means no content.
             if texts.allSatisfy(\.isEmpty) { return message.toolCalls.isEmpty ? "" : .null }
             if parts.count < message.parts.count { return .string(texts.joined()) }
         }
@@ -123,7 +123,7 @@ struct OpenAIChatHistory {
             })
     }
 
-    /// Calls in this format's form keep all members; some providers put signatures into them.
+    /// Calls already in this format keep all members, because some providers put signatures into them.
     private func calls(of message: Message) -> [JSONValue] {
         let raw = message.raw["tool_calls"]?.array ?? []
         return message.toolCalls.enumerated().map { index, call in

@@ -1,11 +1,9 @@
-// Capabilities of OpenAI models by their names, for Chat Completions and Responses. The provider has no other way to know
-// them before a request is refused.
+// Capabilities of OpenAI models by name, for Chat Completions and Responses. The API does not report them.
 
 internal import Chat
 
-/// Capabilities by names.
 enum OpenAIChatModel {
-    /// Models that never reason. They refuse `include = {"reasoning.encrypted_content"}` ("Encrypted content is not
+    /// Models that never reason. They reject `include = {"reasoning.encrypted_content"}` ("Encrypted content is not
     /// supported with this model") and reasoning items.
     private static let plain = ["gpt-4", "gpt-3", "chatgpt-", "gpt-5-chat"]
 
@@ -19,16 +17,16 @@ enum OpenAIChatModel {
         return isOfSeries(name) || reasoning.contains(where: name.hasPrefix) ? true : nil
     }
 
-    /// Gateways put a vendor before the name: "openai/gpt-5-mini".
+    /// The name in lower case, without the vendor that gateways prepend ("openai/gpt-5-mini").
     private static func base(_ model: String) -> Substring { model.lowercased().split(separator: "/").last ?? "" }
 
-    /// o1, o3, o4-mini.
+    /// Whether it is a model of the o series: o1, o3, o4-mini.
     private static func isOfSeries(_ name: Substring) -> Bool {
         name.count > 1 && name.hasPrefix("o") && name.dropFirst().first?.isNumber == true
     }
 
-    /// The effort for no thinking; nil for a model that never thinks. "none" is valid for GPT-5.1 and later and for models of
-    /// other providers; GPT-5 has "minimal".
+    /// The effort that turns thinking off, or the least one; nil for a model that never or always thinks. "none" is
+    /// valid for GPT-5.1 and later and for models of other providers; GPT-5 has "minimal".
     /// https://platform.openai.com/docs/api-reference/responses/create (`reasoning.effort`)
     /// - Throws: an `APIError` that names `thinking` if the model always thinks, unless the request is lenient.
     static func leastEffort(of model: String, context: RequestContext) throws(APIError) -> String? {

@@ -1,11 +1,11 @@
-// How reasoning came, so that it goes back the same way. Providers refuse, or think worse, when a conversation comes
-// back without it. Held by OpenAIChatDecoder; it shows nothing to anyone, it only shapes the assistant message.
+// Records the form in which reasoning arrived, so that the assistant message returns it in the same form. Without their
+// reasoning, providers reject a conversation or reason worse.
 
 internal import JSON
 
-/// Under which name reasoning came, and the opaque parts that came with it.
+/// The member in which reasoning arrived, and the opaque parts that arrived with it.
 struct OpenAIChatReasoningMemory: Equatable {
-    /// Where the reasoning stood.
+    /// The member that held the reasoning.
     enum Field {
         /// `reasoning_content` (DeepSeek, Qwen, Moonshot, ...).
         case reasoningContent
@@ -20,17 +20,17 @@ struct OpenAIChatReasoningMemory: Equatable {
     }
 
     var field: Field?
-    /// OpenRouter's blocks: text, summaries, signatures, encrypted reasoning.
+    /// OpenRouter's reasoning blocks: text, summaries, signatures, encrypted reasoning.
     private var details: [Detail] = []
 
     private struct Detail: Equatable {
         var fields: JSONObject
-        /// The streamed members, grown in place.
+        /// The streamed members, kept apart so that they grow in place.
         var text: String?
         var summary: String?
     }
 
-    /// Takes one chunk's `reasoning_details`. Pieces of one block are joined; all else is kept as it came.
+    /// Takes the `reasoning_details` of one chunk. Pieces of one block are joined; other blocks are kept as received.
     /// https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks
     mutating func take(details node: JSONNode) {
         node.forEachElement { if let piece = $0.value.object { take(piece) } }
@@ -51,7 +51,8 @@ struct OpenAIChatReasoningMemory: Equatable {
         }
     }
 
-    /// Text and summaries are streamed in pieces; encrypted blocks come whole. A block that is signed is complete.
+    /// Whether `b` continues the block `a`. Text and summaries are streamed in pieces; encrypted blocks arrive whole. A
+    /// signed block is complete.
     private static func areOneBlock(_ a: JSONObject, _ b: JSONObject) -> Bool {
         guard let type = a["type"], type == b["type"], type == "reasoning.text" || type == "reasoning.summary",
             a["index"] == b["index"], (a["signature"]?.string ?? "").isEmpty
@@ -60,7 +61,7 @@ struct OpenAIChatReasoningMemory: Equatable {
         return ids.count < 2 || ids[0] == ids[1]
     }
 
-    /// The message's content: text, or Mistral's parts where the reasoning came in them.
+    /// The content of the message: text, or Mistral's parts if the reasoning arrived in parts.
     func content(text: String, reasoning: String, hasCalls: Bool) -> JSONValue {
         if field == .parts, !reasoning.isEmpty {
             let thinking: JSONValue = [
@@ -71,7 +72,7 @@ struct OpenAIChatReasoningMemory: Equatable {
         return text.isEmpty && hasCalls ? .null : .string(text)
     }
 
-    /// The message's reasoning members.
+    /// Adds the members with reasoning to the message.
     func addFields(to message: inout JSONObject, reasoning: String) {
         switch field {
         case .reasoningContent where !reasoning.isEmpty: message["reasoning_content"] = .string(reasoning)

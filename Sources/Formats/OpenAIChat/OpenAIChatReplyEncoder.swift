@@ -79,6 +79,6 @@ struct OpenAIChatReplyEncoder: ReplyEncoder {
 }
 
 extension Usage {
-    /// Input and output together.
+    /// Sum of input and output tokens.
     var sum: Int64 { Int64(inputTokens ?? 0) + Int64(outputTokens ?? 0) }
 }

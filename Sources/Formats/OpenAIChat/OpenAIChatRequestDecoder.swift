@@ -5,7 +5,7 @@ internal import JSON
 
 struct OpenAIChatRequestDecoder: RequestDecoder {
     private static let roles = ["system", "developer", "user", "assistant", "tool", "function"]
-    /// Members with a place of their own in the decoded request. The last two belong to a continued reply.
+    /// Members that are decoded one by one; the others are copied. The last two mark a partial reply.
     private static let taken: Set<String> = [
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "tools",
         "tool_choice", "continue_final_message", "add_generation_prompt",

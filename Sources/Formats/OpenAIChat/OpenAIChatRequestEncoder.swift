@@ -1,5 +1,5 @@
 // Encodes Chat Completions requests. The common form of a request is this format's own, so most members are unchanged.
-// OpenAIChatHistory.swift has the differences of messages.
+// OpenAIChatHistory.swift encodes the messages.
 
 internal import Chat
 internal import HTTP
@@ -10,7 +10,7 @@ struct OpenAIChatRequestEncoder: RequestEncoder {
 
     func url() throws(APIError) -> String { try root().appending("/chat/completions") }
 
-    /// The base URL, or the one for continuations if that has the same origin.
+    /// The base URL. For a continuation, the provider's URL for continuations if it has the same origin.
     private func root() throws(APIError) -> BaseURL {
         let root = try BaseURL(endpoint.baseURL)
         guard request.continuing != nil, let other = endpoint.quirks.continuationBaseURL else { return root }
@@ -44,7 +44,7 @@ struct OpenAIChatRequestEncoder: RequestEncoder {
         }
     }
 
-    // MARK: Options with a form of their own
+    // MARK: Options that have another form in this format
 
     private static func choice(_ choice: ToolChoice) -> JSONValue {
         switch choice {
@@ -94,7 +94,7 @@ struct OpenAIChatRequestEncoder: RequestEncoder {
             if budget != nil, ![.flag, .reasoning, .type].contains(endpoint.quirks.thinking) {
                 try context.cannotExpress("thinking", because: "it takes no number of tokens, only reasoning_effort")
             }
-            // An effort without `thinking` is the provider's own option.
+            // `reasoning_effort` without `thinking` is sent unchanged.
             if value == nil, endpoint.quirks.thinking != .reasoning {
                 body["reasoning_effort"] = effort.map { .string($0) }
             } else {

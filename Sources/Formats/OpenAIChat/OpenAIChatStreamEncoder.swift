@@ -5,9 +5,9 @@ internal import JSON
 
 final class OpenAIChatStreamEncoder: StreamEncoder {
     private let head: ReplyHead
-    /// A chunk up to its choices.
+    /// The beginning of every chunk, up to its choices.
     private let opening: [UInt8]
-    /// A chunk up to the content of a choice's delta, for each choice.
+    /// The beginning of a chunk up to the members of the delta, by choice.
     private let deltas: [[UInt8]]
 
     init(_ head: ReplyHead) {

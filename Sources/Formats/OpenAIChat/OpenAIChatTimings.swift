@@ -1,5 +1,5 @@
-// Server-side times of Chat Completions servers. Called by OpenAIChatDecoder, and by OpenAIResponsesDecoder for
-// llama.cpp; a field goes where it means what Ollama's do.
+// Durations reported by Chat Completions servers. OpenAIResponsesDecoder uses them too, for llama.cpp. Each value is
+// stored in the field in which Ollama's value of the same meaning is.
 
 internal import Chat
 internal import JSON
@@ -8,14 +8,14 @@ extension ServerTimings {
     private static let llamaKeys = JSONKeys("prompt_ms", "predicted_ms")
     private static let secondsKeys = JSONKeys("queue_time", "prompt_time", "completion_time")
 
-    /// llama.cpp's `timings`, in milliseconds (tools/server/README.md, "Result JSON"); the last ones count.
+    /// From llama.cpp's `timings`, in milliseconds (tools/server/README.md, "Result JSON").
     init?(llama node: JSONNode) {
         let parts = node.pick(Self.llamaKeys)
         self.init(queue: nil, promptEval: Self.seconds(parts[0], per: 1e3), eval: Self.seconds(parts[1], per: 1e3))
     }
 
-    /// Seconds in Groq's `usage` (https://console.groq.com/docs/api-reference, `usage`) and in Cerebras' `time_info`
-    /// (https://inference-docs.cerebras.ai/api-reference/chat-completions).
+    /// From Groq's `usage` (https://console.groq.com/docs/api-reference, `usage`) or Cerebras' `time_info`
+    /// (https://inference-docs.cerebras.ai/api-reference/chat-completions), in seconds.
     init?(seconds node: JSONNode) {
         let parts = node.pick(Self.secondsKeys)
         self.init(

@@ -1,19 +1,19 @@
-// Reads the tool calls of Chat Completions deltas. Held by OpenAIChatDecoder, which hands it each delta's `tool_calls`; the
-// rules for pieces are in ToolCallAssembler.
+// Reads the tool calls of Chat Completions deltas. ToolCallAssembler assigns the pieces to calls.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// The tool calls of one reply, while they come.
+/// The tool calls of one reply, as they arrive.
 struct OpenAIChatToolCalls: Equatable {
     private static let callKeys = JSONKeys("index", "id", "function", "extra_content", "name", "arguments")
     private static let functionKeys = JSONKeys("name", "arguments")
 
     private var assembler = ToolCallAssembler()
 
-    /// Takes a delta's `tool_calls`: an array, or the one call that TGI sends in its place.
-    /// - Returns: whether they say anything that was not known: servers send empty pieces while they wait.
+    /// Takes the `tool_calls` of a delta: an array, or the single call that TGI sends instead.
+    /// - Returns: whether they hold a new name or id, or text of arguments. Some servers send empty pieces while they
+    ///   wait.
     mutating func take(_ calls: JSONNode) -> Bool {
         assembler.beginDelta()
         if calls.kind == .object {
@@ -35,7 +35,7 @@ struct OpenAIChatToolCalls: Equatable {
         if let extra = parts[3], !extra.isNull { assembler.set(extra: extra.value, at: place) }
     }
 
-    /// Takes a delta's legacy `function_call`: one call, without index and id.
+    /// Takes the legacy `function_call` of a delta: one call without index and id.
     /// - Returns: as above.
     mutating func take(functionCall call: JSONNode) -> Bool {
         assembler.beginDelta()
@@ -44,7 +44,7 @@ struct OpenAIChatToolCalls: Equatable {
         return assembler.hasGrown
     }
 
-    /// Some servers send the index as text.
+    /// Some servers send the index as a string.
     private static func index(_ node: JSONNode?) -> Int64? {
         node?.natural ?? node?.string.flatMap { WireNumber.count($0) }
     }
@@ -58,18 +58,18 @@ struct OpenAIChatToolCalls: Equatable {
         return arguments.string ?? JSONWriter.text(arguments.value)
     }
 
-    // MARK: What came of it
+    // MARK: Results
 
     /// Whether the arguments of some call end inside a value.
     var hasCutCall: Bool { assembler.hasCutCall }
 
-    /// Whether there are calls, each with whole arguments.
+    /// Whether there are calls, all with complete arguments.
     var areAllWhole: Bool { assembler.areAllWhole }
 
-    /// The calls so far, by index where they have one.
+    /// The calls so far, sorted by index if each has one.
     func calls(reader: JSONReader) -> [ToolCall] { assembler.calls(reader: reader) }
 
-    /// The calls as an assistant message carries them.
+    /// The calls in the form of an assistant message.
     var messageParts: [JSONValue] {
         assembler.inOrder.map { slot in
             let known = slot.arguments.text

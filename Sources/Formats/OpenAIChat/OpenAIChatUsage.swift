@@ -1,4 +1,4 @@
-// Token counts under all the names Chat Completions servers give them. Called by OpenAIChatDecoder.
+// Token counts, under all names that Chat Completions servers use.
 
 internal import Chat
 internal import JSON
@@ -9,7 +9,7 @@ extension Usage {
         "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "reasoning_tokens", "input_tokens",
         "output_tokens")
 
-    /// The counts of a `usage` object; nil where it holds none.
+    /// The counts of a `usage` object; nil if it has neither counts nor a cost.
     init?(openAI node: JSONNode) {
         guard node.kind == .object else { return nil }
         let parts = node.pick(Self.keys)

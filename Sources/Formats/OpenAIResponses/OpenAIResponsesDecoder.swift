@@ -1,11 +1,11 @@
-// Reads one Responses stream. This file tells events from errors and whole responses, and ends the stream; what the
-// events inside say is in ResponsesEvents.swift. Only OpenAIResponsesFormat makes one.
+// Decodes one Responses stream. This file handles whole documents: events, errors, complete responses, the end of the
+// stream. OpenAIResponsesEvents.swift decodes the events in between.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// The members of an event that matter.
+/// Members of an event that the decoder reads.
 enum OpenAIResponsesKey {
     static let table = JSONKeys(
         "type", "delta", "sequence_number", "output_index", "content_index", "summary_index", "item_id", "text",
@@ -39,37 +39,37 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
         "response.reasoning_summary_part.done", "response.reasoning_summary_text.delta",
         "response.reasoning_summary_text.done", "response.reasoning_text.delta", "response.reasoning_text.done",
     ]
-    /// `obfuscation` is padding that hides a piece's length from those who count encrypted bytes
+    /// `obfuscation` is padding that hides the length of a delta from observers of the encrypted stream
     /// (https://platform.openai.com/docs/api-reference/responses-streaming).
     static let templatePaths = TemplatePaths(
         sequence: JSONPath("sequence_number"), padding: [JSONPath("obfuscation")])
 
     let reader: JSONReader
     var strays = StrayLines()
-    /// What is known; its tool calls are kept in `items`.
+    /// Everything known except the tool calls, which are in `items`.
     var known = ReplySummary()
     var items = OpenAIResponsesItems()
     var order = OpenAIResponsesOrder()
-    /// By the kind's raw value.
+    /// The emitted text, by the raw value of its kind.
     var texts = [OpenAIResponsesText](repeating: OpenAIResponsesText(), count: OpenAIResponsesText.Kind.allCases.count)
-    /// The kind of the piece that was shown last.
+    /// The kind of the text that was emitted last.
     var lastKind = OpenAIResponsesText.Kind.output
-    /// The phase of the message whose text was shown last.
+    /// The phase of the message whose text was emitted last.
     var phase: String?
     var output = OutputProgress()
     private(set) var isDone = false
-    /// The provider says that it keeps nothing of the response, be that the request's wish or not.
+    /// The response has `store = false`: the provider keeps nothing of it, whether the request asked for that or not.
     private var isUnstored = false
     private var hasStarted = false
-    /// The name of the frame that is being read: the event's type, where its payload does not say it.
+    /// The SSE event name of the current frame. It is the type of an event whose payload has none.
     private var frameName = ""
 
     init(reader: JSONReader) { self.reader = reader }
 
-    /// `[DONE]`, which some gateways add, is no end: it says nothing of how the response ended.
+    /// `[DONE]`, which some gateways add, is not a clean end, because it does not say how the response ended.
     var hasCleanEnd: Bool { isDone }
 
-    /// Its status says how a response ended, and nothing of what is in it.
+    /// A final status does not count as content, unless the reason is a token limit or a content filter.
     var isBlank: Bool {
         guard !hasOutput, known.usage == nil, known.refusal == nil else { return false }
         return known.finishReason != .length && known.finishReason != .contentFilter
@@ -109,8 +109,8 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
         return .object(message)
     }
 
-    /// The items as they came, if they say what was delivered. Reasoning at the end of a response that was cut by its
-    /// token limit is left out: the provider takes none back without what it led to.
+    /// The items as received, if their text is the text that was delivered. Reasoning at the end of a response that
+    /// ended early is left out: the provider rejects reasoning without the item that followed it.
     private func native(_ reply: ReplyText) -> JSONObject? {
         guard isDone, reply.isWhole(.text), var output = items.whole else { return nil }
         while known.finishReason != .stop, output.last?["type"]?.string == "reasoning" { output.removeLast() }
@@ -138,7 +138,7 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
             if let piece = piece(kind, top) {
                 try show(piece, verdict, into: &events)
                 if let probabilities = top[OpenAIResponsesKey.logprobs], probabilities.first != nil {
-                    // Those of each piece are shown with it: such an event is more than its text.
+                    // Log probabilities belong to the piece of text, and are emitted with each one.
                     if verdict != .repeated { events.append(.native(name: "logprobs", probabilities.value)) }
                 }
             }
@@ -176,9 +176,9 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
         case "response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done":
             let ending = String(type.dropFirst("response.".count))
             let said = response?["status"]?.string ?? ""
-            // Some servers call every end completed, and say in the response how it ended.
+            // Some servers end every response with `response.completed`, and report in its status how it ended.
             let outweighs = ["incomplete", "failed", "cancelled"].contains(said)
-            // llama.cpp's server puts its `timings` beside the response, not into it.
+            // llama.cpp's server puts `timings` next to the response, not into it.
             if let timings = node["timings"].flatMap(ServerTimings.init(llama:)) { known.timings = timings }
             try end(
                 response, status: outweighs ? said : ending == "done" ? "completed" : ending,
@@ -203,8 +203,8 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
 
     // MARK: The end
 
-    /// The response has ended. It comes whole once more: what was missing is taken from it.
-    /// - Parameter error: what stands beside the response; one may stand in it as well, whatever its status.
+    /// Ends the response. The final event holds the whole response again; what was missing is taken from it.
+    /// - Parameter error: the error next to the response. The response may hold one too, whatever its status.
     private mutating func end(
         _ response: JSONNode?, status: String, error: JSONNode? = nil, into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -224,7 +224,7 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
             do throws(APIError) {
                 if let output = response?["output"] { try complete(with: output, into: &events) }
             } catch {
-                // That its text is damaged besides matters no more.
+                // The error of the response is more important than damage to its text.
             }
             throw APIError(ErrorReport(error.value))
         }
@@ -253,7 +253,7 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
 }
 
 extension FinishReason {
-    /// Why a response is incomplete: `incomplete_details.reason`.
+    /// From `incomplete_details.reason`: why a response is incomplete.
     fileprivate init(incomplete reason: String?) {
         self =
             switch reason {

@@ -1,11 +1,11 @@
-// What the events of a Responses stream say between its beginning and its end. An extension of OpenAIResponsesDecoder, which
-// calls it for each; nothing else does. Here is the hot path: a delta costs its String.
+// Decodes the events of a Responses stream between its beginning and its end. An extension of OpenAIResponsesDecoder.
+// This is the hot path: a text delta allocates only its String.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// A piece of text, and where it belongs.
+/// A piece of text and its position.
 struct OpenAIResponsesPiece {
     var kind: OpenAIResponsesText.Kind
     var item: Int64
@@ -17,7 +17,7 @@ struct OpenAIResponsesPiece {
 extension OpenAIResponsesDecoder {
     typealias Kind = OpenAIResponsesText.Kind
 
-    /// The kind of text that an event of this type brings a piece of; nil for all other types.
+    /// The kind of text in the most frequent delta events; nil for all other types.
     static func kind(ofDelta type: JSONNode?) -> Kind? {
         guard let type else { return nil }
         if type.isString("response.output_text.delta") { return .output }
@@ -55,7 +55,7 @@ extension OpenAIResponsesDecoder {
         }
     }
 
-    /// The usual ones come this way where their payload has no type; "reasoning" is what the others were called first.
+    /// The frequent types get here if the payload has no type. `reasoning` and `reasoning_summary` are older names.
     private static let rareDeltas: [String: Kind] = [
         "response.output_text.delta": .output, "response.refusal.delta": .refusal,
         "response.reasoning_text.delta": .rawReasoning, "response.reasoning_summary_text.delta": .summary,
@@ -64,7 +64,7 @@ extension OpenAIResponsesDecoder {
 
     // MARK: Pieces
 
-    /// The piece of text that an event holds; nil where it holds none.
+    /// The piece of text in an event; nil if it has none.
     mutating func piece(_ kind: Kind, _ top: JSONPicked) -> OpenAIResponsesPiece? {
         guard let node = top[OpenAIResponsesKey.delta], let text = node.string ?? node["text"]?.string, !text.isEmpty
         else {
@@ -75,12 +75,12 @@ extension OpenAIResponsesDecoder {
             text: text)
     }
 
-    /// Shows a piece of text. One that comes after its successors would stand in the wrong place. Which item it belongs
-    /// to is remembered when the item changes.
+    /// Emits a piece of text. Records that its item has text of this kind when the item changes.
+    /// - Throws: an `APIError` if a later piece was emitted before, because the text would be in the wrong order.
     mutating func show(
         _ piece: OpenAIResponsesPiece, _ verdict: OpenAIResponsesOrder.Verdict, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        // An empty piece begins no paragraph.
+        // An empty piece does not begin a paragraph.
         guard verdict != .repeated, !piece.text.isEmpty || piece.kind.separator.isEmpty else { return }
         let separator = texts[piece.kind.rawValue].separator(before: piece)
         switch texts[piece.kind.rawValue].add(piece, isLate: verdict == .late) {
@@ -97,7 +97,7 @@ extension OpenAIResponsesDecoder {
         emit(piece.text, piece.kind, into: &events)
     }
 
-    /// The text that follows belongs to that item.
+    /// Emits the phase of an item before its text, if the phase has changed.
     private mutating func show(phaseOf place: Int, into events: inout [DecodedEvent]) {
         guard items[place].phase != phase else { return }
         phase = items[place].phase
@@ -116,7 +116,7 @@ extension OpenAIResponsesDecoder {
         }
     }
 
-    /// A piece of a call's arguments. Late ones are left to the whole arguments that follow.
+    /// Appends a piece of a call's arguments. A late piece is skipped, because the complete arguments follow.
     private mutating func argumentsDelta(_ top: JSONPicked, _ verdict: OpenAIResponsesOrder.Verdict, isCustom: Bool) {
         guard verdict != .repeated, let piece = top[OpenAIResponsesKey.delta]?.string else { return }
         let place = placeOfCall(top)
@@ -145,7 +145,7 @@ extension OpenAIResponsesDecoder {
         items.placeOfCall(index: top[OpenAIResponsesKey.output]?.natural, id: top[OpenAIResponsesKey.itemID]?.string)
     }
 
-    /// The number of the item that an event speaks of.
+    /// The output index of the item that an event refers to.
     private mutating func item(_ top: JSONPicked) -> Int64 {
         top[OpenAIResponsesKey.output]?.natural ?? items[place(top)].index
     }
@@ -173,7 +173,7 @@ extension OpenAIResponsesDecoder {
         }
     }
 
-    /// A part of the text, whole.
+    /// Emits what the complete text of a part has beyond its pieces.
     private mutating func textDone(
         _ kind: Kind, _ node: JSONNode?, _ top: JSONPicked, into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -187,7 +187,7 @@ extension OpenAIResponsesDecoder {
         }
     }
 
-    /// All text of an item.
+    /// Emits what the complete text of an item has beyond its pieces.
     private mutating func itemDone(
         _ kind: Kind, _ whole: String, item: Int64, into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -200,7 +200,8 @@ extension OpenAIResponsesDecoder {
         }
     }
 
-    /// Text of which no piece came; unless it came under another number, or an item after it has been shown.
+    /// Emits a complete text of which no piece has arrived. Skips text that arrived under another index, and text of an
+    /// item that was followed by another one.
     private mutating func showNew(
         _ whole: String, _ kind: Kind, item: Int64, part: Int64, into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -210,15 +211,16 @@ extension OpenAIResponsesDecoder {
             shown.rest(of: whole, since: shown.itemStart) != .nothing
         else { return }
         if shown.item != item, known.hasShown(kind) { return }
-        // A server that streamed one kind of reasoning may repeat it as the other.
+        // A server that streamed one kind of reasoning may repeat it as the other kind.
         if kind == .summary, known.hasShown(.rawReasoning) { return }
         if kind == .rawReasoning, known.hasShown(.summary) { return }
         try show(
             OpenAIResponsesPiece(kind: kind, item: item, part: part, number: nil, text: whole), .inOrder, into: &events)
     }
 
-    /// Shows what a whole text has beyond its pieces. Servers may tidy a text up in the end, and then its pieces stand;
-    /// where events are missing as well, the text that was shown has a hole.
+    /// Emits what a complete text has beyond its pieces. Some servers clean up a text at the end; its pieces are kept
+    /// then.
+    /// - Throws: an `APIError` if the texts differ and events are missing, because the emitted text has a gap.
     private mutating func add(
         _ rest: OpenAIResponsesText.Rest, _ kind: Kind, into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -247,7 +249,7 @@ extension OpenAIResponsesDecoder {
         let known = items[place].said
         items.take(node, at: place)
         if items[place].isCall, items[place].said != known { output.note() }
-        // Some servers name the item again, or only now, inside its text.
+        // Some servers send the item again, or for the first time, in the middle of its text.
         if texts[Kind.output.rawValue].item == items[place].index { show(phaseOf: place, into: &events) }
     }
 
@@ -257,7 +259,7 @@ extension OpenAIResponsesDecoder {
         try settle(node, at: place, into: &events)
     }
 
-    /// An item is done, and comes whole.
+    /// Takes a complete item.
     private mutating func settle(_ node: JSONNode, at place: Int, into events: inout [DecodedEvent]) throws(APIError) {
         guard !items[place].isDone else { return }
         items.take(node, at: place)
@@ -278,7 +280,7 @@ extension OpenAIResponsesDecoder {
         }
     }
 
-    /// The text of that kind in an item's parts.
+    /// The text of one kind in the parts of an item.
     private static func joined(_ parts: JSONNode?, _ kind: Kind) -> String {
         var text = ""
         parts?.forEachElement { part in
@@ -301,7 +303,7 @@ extension OpenAIResponsesDecoder {
         show(native: node["type"]?.string ?? "annotation", node, into: &events)
     }
 
-    /// The annotations of a whole message that did not come by themselves.
+    /// Emits the annotations of a complete message that had no events of their own.
     private mutating func annotations(_ content: JSONNode?, at place: Int, into events: inout [DecodedEvent]) {
         var count = 0
         content?.forEachElement { part in
@@ -315,8 +317,7 @@ extension OpenAIResponsesDecoder {
 
     // MARK: The finished response
 
-    /// Takes from a finished response what never came: whole items, and what the text of all of them has beyond what
-    /// was shown.
+    /// Takes from the final response what has not arrived: whole items, and the end of each kind of text.
     mutating func complete(with output: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
         var wholes = InlineArray<4, String>(repeating: "")
         output.forEachElement { item in
@@ -341,7 +342,8 @@ extension OpenAIResponsesDecoder {
         }
     }
 
-    /// A call whose pieces came in the wrong order, and never whole.
+    /// - Throws: an `APIError` if pieces of a call's arguments arrived out of order, and the complete arguments never
+    ///   did.
     func checkCalls() throws(APIError) {
         guard let call = items.inOrder.first(where: \.isDisordered) else { return }
         throw Self.damaged("the arguments of \"\(call.name)\" came out of order")

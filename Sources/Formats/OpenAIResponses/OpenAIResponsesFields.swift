@@ -1,4 +1,4 @@
-// Paths of Responses events, as OpenAIResponsesDecoder reads them. FrameFieldsTests compares the two.
+// Paths of Responses events that OpenAIResponsesDecoder reads. FrameFieldsTests checks them against it.
 
 extension FrameFields {
     private static let ends =
@@ -89,7 +89,7 @@ extension FrameFields {
                     "{type=response.content_part.done}.part.(type|annotations|logprobs).**",
                     "{type=response.reasoning_summary_part.added}.part.**",
                     "{type=response.reasoning_summary_part.done}.part.type",
-                    // The finished response repeats the items; other events repeat the request.
+                    // The final response repeats the items; other events repeat the request.
                     "response.output[].**", "{type=response.created|response.in_progress|response.queued}.response.**",
                     "response.(instructions|tools|tool_choice|text|reasoning|metadata|truncation|object|created_at).**",
                     // The request's prompt template with its variables.

@@ -1,14 +1,14 @@
-// Encodes the conversation of a Responses request: a list of items, in which calls and results are beside messages.
+// Encodes the conversation of a Responses request: a list of items, in which calls and results are next to messages.
 
 internal import Chat
 internal import JSON
 
 struct OpenAIResponsesInput {
     let context: RequestContext
-    /// False if the request has `store = false`: the provider then knows no item by its id, and reasoning only by its
+    /// False if the request has `store = false`. The provider then knows no item by its id, so reasoning must have its
     /// content.
     let isStored: Bool
-    /// False for a model that refuses reasoning items.
+    /// False for a model that rejects reasoning items.
     let takesReasoning: Bool
 
     struct Conversation {
@@ -17,10 +17,10 @@ struct OpenAIResponsesInput {
         var hasReasoning = false
     }
 
-    /// The items of all messages but the system prompt, which has its own member.
+    /// The items of all messages except the system prompt, which has its own member.
     /// - Throws: an `APIError` of kind `invalidRequest` that names the invalid member.
     func conversation(of request: ChatRequest) throws(APIError) -> Conversation {
-        // Instructions alone are valid: a stored prompt or an earlier response may have the rest.
+        // Instructions alone are valid: the rest may be in a stored prompt or an earlier response.
         if request.messages.isEmpty, request.system != nil { return Conversation() }
         var rest = request
         rest.system = nil
@@ -58,8 +58,8 @@ struct OpenAIResponsesInput {
 
     // MARK: Native items
 
-    /// The native items of a message; nil if it has none, or if the text or the calls of a reply were changed. Messages of
-    /// other roles may have items too: results of the provider's own tools have no common form.
+    /// The native items of a message; nil if it has none, or if the text or the calls of a reply were changed. Messages
+    /// of other roles may have items too, because results of the provider's own tools have no common form.
     private func kept(of message: Message) -> [JSONValue]? {
         guard let output = message.native(for: WireFormat.openAIResponses.name)?["output"]?.array, !output.isEmpty
         else {
@@ -76,9 +76,9 @@ struct OpenAIResponsesInput {
 
     /// The items of a reply that the provider accepts. Reasoning without an item after it is left out ("reasoning was
     /// provided without its required following item"). With `store = false` the provider accepts only reasoning that is
-    /// encrypted or readable, and items are sent without ids, which would refer to items that are not stored
-    /// ("function_call was provided without its required reasoning item", "Items are not persisted when `store` is set to
-    /// false"), and Azure refuses them.
+    /// encrypted or readable. Items are then sent without ids, because ids refer to stored items ("function_call was
+    /// provided without its required reasoning item", "Items are not persisted when `store` is set to false") and Azure
+    /// rejects them.
     /// https://platform.openai.com/docs/guides/reasoning#encrypted-reasoning-items
     private func sendable(_ output: [JSONValue], of message: Message) -> [JSONValue] {
         let isStored = isStored && message.native?["store"] != false
@@ -105,18 +105,18 @@ struct OpenAIResponsesInput {
         return .object(object)
     }
 
-    /// A call with a valid name and an object as arguments; other items unchanged.
+    /// A call with its name and arguments repaired; other items unchanged.
     private static func mended(_ item: JSONValue, _ legal: LegalCalls) -> JSONValue {
         guard let object = item.object else { return item }
         switch object["type"]?.string {
         case "function_call": return .object(legal.mended(object, arguments: "arguments", isText: true))
-        // Its input is free text.
+        // The input of a custom tool is free text.
         case "custom_tool_call": return .object(legal.mended(object, arguments: nil))
         default: return item
         }
     }
 
-    /// Removes results in the provider's own form, which are parts of a message here and items there
+    /// Removes results in the provider's own form: parts of a message in the common form, items in this format
     /// (https://platform.openai.com/docs/api-reference/responses/create, `input`).
     private static func takeItems(from message: inout Message) -> [JSONValue] {
         var items: [JSONValue] = []
@@ -132,7 +132,7 @@ struct OpenAIResponsesInput {
         type.hasSuffix("_call_output") || type == "tool_search_output" || type == "mcp_approval_response"
     }
 
-    /// The calls among items in the common form.
+    /// The calls among the items, in the common form.
     private static func calls(in output: [JSONValue]) -> [JSONValue] {
         output.compactMap { item in
             let isCustom = item["type"]?.string == "custom_tool_call"
@@ -144,7 +144,7 @@ struct OpenAIResponsesInput {
         }
     }
 
-    /// The ids of calls whose results have another type.
+    /// The ids of custom tool calls, whose results have another type.
     private static func customCalls(in messages: [Message]) -> Set<String> {
         var ids: Set<String> = []
         for message in messages {
@@ -160,7 +160,8 @@ struct OpenAIResponsesInput {
 
     private func message(_ message: Message) throws(APIError) -> JSONValue {
         var item: JSONObject = ["type": "message", "role": .string(message.role.rawValue)]
-        // The provider requires it on each assistant message (https://platform.openai.com/docs/guides/latest-model, `phase`).
+        // The provider requires it on each assistant message
+        // (https://platform.openai.com/docs/guides/latest-model, `phase`).
         if message.role == .assistant, let phase = message.raw["phase"]?.string { item["phase"] = .string(phase) }
         item["content"] = try content(of: message)
         return .object(item)
@@ -191,7 +192,7 @@ struct OpenAIResponsesInput {
         return ["type": .string(type), "call_id": .string(id), "output": try content(of: message)]
     }
 
-    /// A string for plain text, else parts.
+    /// A string for plain text, otherwise parts.
     private func content(of message: Message) throws(APIError) -> JSONValue {
         if message.raw["content"]?.array == nil { return .string(message.text) }
         var parts: [JSONValue] = []

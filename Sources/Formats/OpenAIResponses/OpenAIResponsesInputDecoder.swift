@@ -1,13 +1,13 @@
-// Decodes the input of a Responses request: a list of items, in which calls and results stand beside the messages.
+// Decodes the input of a Responses request: a list of items, in which calls and results are next to messages.
 
 internal import JSON
 
 struct OpenAIResponsesInputDecoder {
     /// The conversation in the common form, oldest first.
     private(set) var messages: [JSONValue] = []
-    /// The ids of calls that have no result yet.
+    /// Ids of calls without a result so far.
     private var open: [String] = []
-    /// The items of a reply, which are one message in the common form.
+    /// The items of the current reply, which become one message in the common form.
     private var reply: [JSONValue] = []
 
     init(_ body: RequestBody) throws(ReplyError) {
@@ -91,7 +91,7 @@ struct OpenAIResponsesInputDecoder {
         }
     }
 
-    /// Content with the types of the common form.
+    /// The content with the part types of the common form.
     private static func content(_ content: JSONValue) -> JSONValue {
         guard let parts = content.array else { return content }
         return .array(
@@ -107,7 +107,7 @@ struct OpenAIResponsesInputDecoder {
 
     // MARK: Replies
 
-    /// Appends the message of the reply under way.
+    /// Appends the message of the current reply.
     private mutating func endReply() {
         guard !reply.isEmpty else { return }
         defer { reply = [] }
@@ -142,7 +142,7 @@ struct OpenAIResponsesInputDecoder {
 
     private static func checkReasoning(_ item: JSONValue, next: JSONValue?) throws(ReplyError) {
         let id = item["id"]?.string ?? ""
-        // The id may be left out.
+        // The id may be missing.
         if let content = item["encrypted_content"]?.string,
             !OpenAIResponsesEncryptedReasoning.isValid(content)
                 || !id.isEmpty && content != OpenAIResponsesEncryptedReasoning.content(itemID: id)

@@ -1,5 +1,5 @@
-// The items of a response's output: messages, reasoning, calls, and what the provider's own tools did. Owned by
-// OpenAIResponsesDecoder. It keeps the calls while they come, and every item that is done as it came, to be sent back.
+// The items of a response's output: messages, reasoning, calls, and the work of the provider's own tools. Collects
+// calls as they arrive, and keeps items that are done as received, to be sent back.
 
 internal import Base
 internal import Chat
@@ -9,7 +9,6 @@ internal import JSON
 struct OpenAIResponsesItems: Equatable {
     private static let keys = JSONKeys("type", "id", "call_id", "name", "arguments", "input", "phase")
 
-    /// One item.
     struct Item: Equatable {
         var index: Int64
         var id = ""
@@ -18,30 +17,31 @@ struct OpenAIResponsesItems: Equatable {
         var name = ""
         /// A function's arguments, or a custom tool's input.
         var arguments = ""
-        /// Pieces of the arguments came in the wrong order.
+        /// Pieces of the arguments arrived out of order.
         var isDisordered = false
-        /// The kinds of its text that were shown, as bits.
+        /// The kinds of text that were emitted, as bits.
         var shown: UInt8 = 0
         var annotations = 0
-        /// Of a message: "commentary" or "final_answer", where the model tells them apart.
+        /// Of a message: "commentary" or "final_answer", if the model distinguishes them.
         var phase: String?
         var isDone = false
-        /// The whole item, once it is done.
+        /// The complete item, once it is done.
         var value: JSONValue?
-        /// A call of the client's own kind as it began, for servers that never say that it is done.
+        /// A call in the provider's own form as received last, for servers that never send it as done.
         var announced: JSONValue?
 
         var isCustom: Bool { type == "custom_tool_call" }
         var isCall: Bool { type == "function_call" || isCustom }
-        /// For the client to answer if the provider has not.
+        /// Whether the client has to answer it, unless the provider has.
         var isClientCall: Bool {
-            // https://platform.openai.com/docs/guides/tools-tool-search: the provider runs it unless it says "client".
+            // The provider runs it unless `execution` is "client"
+            // (https://platform.openai.com/docs/guides/tools-tool-search).
             if type == "tool_search_call" { return (value ?? announced)?["execution"]?.string == "client" }
             return OpenAIResponsesItems.clientTypes.contains(type)
         }
         var mayBeCall: Bool { isCall || type.isEmpty }
 
-        /// What is known of a call.
+        /// The members of a call, to detect changes.
         var said: [String] { [id, callID, name, arguments] }
 
         func call(id: String, arguments value: JSONValue?) -> ToolCall {
@@ -51,34 +51,34 @@ struct OpenAIResponsesItems: Equatable {
         func hasShown(_ kind: OpenAIResponsesText.Kind) -> Bool { shown & (1 << UInt8(kind.rawValue)) != 0 }
     }
 
-    /// In the order in which they were first named. Places stay the same, so that each is found in constant time: a
-    /// response may hold hundreds of thousands.
+    /// In the order of arrival. Places do not change, so that each item is found in constant time: a response may hold
+    /// hundreds of thousands of items.
     private var all: [Item] = []
     private var placeOfIndex: [Int64: Int] = [:]
     private var lastOfID: [String: Int] = [:]
     private var lastOfCallID: [String: Int] = [:]
-    /// Items came under an index that another one has.
+    /// An item arrived under the index of another item.
     private var sharesIndexes = false
-    /// Places of items that are not done, or were not when they were put here.
+    /// Places of items that were not done when they were added.
     private var open: [Int] = []
     private var greatestIndex: Int64 = -1
     private var localIDs = LocalCallIDs(start: 0)
 
     subscript(place: Int) -> Item {
         get { all[place] }
-        // In place: a call's arguments grow by a few bytes at a time, and a copy of each would take quadratic time.
+        // In place: arguments grow by a few bytes at a time, and a copy for each piece would take quadratic time.
         _modify { yield &all[place] }
     }
 
-    /// In the order of the output.
+    /// All items in output order.
     var inOrder: [Item] { placesInOrder.map { all[$0] } }
 
     private var placesInOrder: [Int] {
         all.indices.sorted { (all[$0].index, $0) < (all[$1].index, $1) }
     }
 
-    /// The place of the item that an event speaks of: by its number in the output, else by its id, which some gateways
-    /// change from event to event. Without either it is the last item that is not done.
+    /// The place of the item that an event refers to: by output index, otherwise by id. Some gateways change ids from
+    /// event to event. Without an index and a known id it is the last item that is not done.
     mutating func place(index: Int64?, id: String?) -> Int {
         if let index { return place(index: index) }
         if let id, !id.isEmpty, let known = lastOfID[id] { return known }
@@ -86,8 +86,8 @@ struct OpenAIResponsesItems: Equatable {
         return open.last ?? place(index: nextIndex)
     }
 
-    /// The place of the call that a piece of arguments belongs to. Gateways number pieces wrongly, or change their ids: an
-    /// id that names a call counts, then a number that does, then the call begun last that is not done.
+    /// The place of the call that a piece of arguments belongs to. Gateways send wrong indexes or change ids. An id of
+    /// a known call counts first, then an index of a call, then the last call that is not done.
     mutating func placeOfCall(index: Int64?, id: String?) -> Int {
         let bound = index.flatMap { placeOfIndex[$0] }
         if let id, !id.isEmpty, bound.map({ all[$0].id != id }) ?? true, let known = lastOfID[id], all[known].mayBeCall
@@ -100,11 +100,11 @@ struct OpenAIResponsesItems: Equatable {
         return place(index: bound == nil ? index : nil, id: id)
     }
 
-    /// The place of the item under an index.
+    /// The place of the item with an index. It is added if it is new.
     mutating func newPlace(index: Int64) -> Int { place(index: index) }
 
-    /// The place of an item that begins, or is done. Gateways number all items alike: ids that name an item count, then
-    /// the index, unless its item is a call of another id, or no call where this is one.
+    /// The place of an item that was added, or is done. Some gateways send the same index for all items. Ids of a known
+    /// item count first, then the index, unless its item is a call with another id, or only one of the two is a call.
     mutating func place(of node: JSONNode, index: Int64?, begins: Bool) -> Int {
         let parts = node.pick(Self.keys)
         let named = Identity(
@@ -115,7 +115,7 @@ struct OpenAIResponsesItems: Equatable {
         }
         let bound = placeOfIndex[index]
         if let bound, named.matches(all[bound]) { return bound }
-        // What begins under an index of its own is an item of its own, whatever its id.
+        // An item that is added under an unused index is a new item, whatever its id.
         if bound != nil || !begins {
             for known in [lastOfCallID[named.callID], lastOfID[named.id]] {
                 if let known, named.matches(all[known]), bound != nil || !all[known].isDone { return known }
@@ -126,7 +126,7 @@ struct OpenAIResponsesItems: Equatable {
         return append(index: index)
     }
 
-    /// What an item is known by.
+    /// The members that identify an item.
     private struct Identity {
         var type: String
         var id: String
@@ -138,7 +138,8 @@ struct OpenAIResponsesItems: Equatable {
             return !id.isEmpty && item.id == id
         }
 
-        /// For an item that it does not match. Ids may change from a call's begin to its end, but not behind it.
+        /// Whether it is certainly another item than `item`, which it does not match. Ids of a call may change until
+        /// the call is done, not after that.
         func differs(from item: Item, begins: Bool) -> Bool {
             if item.type.isEmpty || type.isEmpty || (!callID.isEmpty && item.callID == callID) { return false }
             let isCall = Item(index: 0, type: type).isCall
@@ -149,7 +150,7 @@ struct OpenAIResponsesItems: Equatable {
         }
     }
 
-    /// Indexes from the wire are bounded, so that one more is always a number.
+    /// Indexes from the wire are bounded, so adding one cannot overflow.
     private var nextIndex: Int64 { greatestIndex + 1 }
 
     private mutating func place(index: Int64) -> Int {
@@ -166,14 +167,14 @@ struct OpenAIResponsesItems: Equatable {
         return place
     }
 
-    /// Finds the items of the finished response among those that came. Gateways change ids and leave items out, so one is
-    /// looked for by its ids, by its position, and by which one of its type it is; only an item that never came gets a
-    /// new place.
+    /// Finds the items of the final response among those that have arrived. Gateways change ids and leave items out, so
+    /// an item is looked up by its ids, by its position, and by its number among the items of its type. Only an item
+    /// that has not arrived gets a new place.
     struct Finder {
         fileprivate var byID: [[String]: Int] = [:]
         fileprivate var byCallID: [[String]: Int] = [:]
         fileprivate var ofType: [String: [Int]] = [:]
-        /// How many items of a type the response has had so far.
+        /// The number of items of each type in the response so far.
         fileprivate var seen: [String: Int] = [:]
     }
 
@@ -190,7 +191,7 @@ struct OpenAIResponsesItems: Equatable {
         return finder
     }
 
-    /// The place of the item that stands at `position` in the finished response.
+    /// The place of the item at `position` in the final response.
     mutating func place(inResponse position: Int64, _ node: JSONNode, _ finder: inout Finder) -> Int {
         let parts = node.pick(Self.keys)
         let type = parts[0]?.string ?? ""
@@ -207,7 +208,7 @@ struct OpenAIResponsesItems: Equatable {
         return place(index: atPosition == nil && !sharesIndexes ? position : nextIndex)
     }
 
-    /// Takes what an item says of itself. What it leaves empty stays as it was.
+    /// Takes the members of an item. Empty ones do not replace earlier values.
     mutating func take(_ node: JSONNode, at place: Int) {
         let parts = node.pick(Self.keys)
         if let type = parts[0]?.string, !type.isEmpty { all[place].type = type }
@@ -225,7 +226,7 @@ struct OpenAIResponsesItems: Equatable {
         if let phase = parts[6]?.string, !phase.isEmpty { all[place].phase = phase }
     }
 
-    /// Takes a call's whole arguments.
+    /// Takes the complete arguments of a call.
     mutating func take(arguments node: JSONNode?, at place: Int) {
         guard let node, !node.isNull else { return }
         let text = node.string ?? JSONWriter.text(node.value)
@@ -234,9 +235,9 @@ struct OpenAIResponsesItems: Equatable {
         all[place].isDisordered = false
     }
 
-    // MARK: What came of it
+    // MARK: Results
 
-    /// The calls, in the order of the output.
+    /// The calls in output order.
     func calls(reader: JSONReader) -> [ToolCall] {
         identified.map { item, id in
             item.call(
@@ -246,14 +247,14 @@ struct OpenAIResponsesItems: Equatable {
         }
     }
 
-    /// The calls as a message in the common form carries them.
+    /// The calls in the form of an assistant message in the common form.
     var messageParts: [JSONValue] {
         identified.map { item, id in
             Self.messagePart(id: id, name: item.name, arguments: item.arguments, isCustom: item.isCustom)
         }
     }
 
-    /// The calls in the order of the output. Each has an id of its own.
+    /// The calls in output order. Each has a unique id.
     private var identified: [(item: Item, id: String)] {
         var known: Set<String> = []
         return placesInOrder.lazy.filter { all[$0].isCall }.map { place in
@@ -263,26 +264,27 @@ struct OpenAIResponsesItems: Equatable {
         }
     }
 
-    /// One call. A custom tool's input is text; other providers know arguments with names alone.
+    /// One call in the common form. The text for a custom tool becomes the argument `input`, because other providers
+    /// accept only named arguments.
     static func messagePart(id: String, name: String, arguments: String, isCustom: Bool) -> JSONValue {
         let text = isCustom ? JSONWriter.text(["input": .string(arguments)]) : arguments
         return ToolCall(id: id, name: name, argumentsJSON: text, arguments: nil).messagePart
     }
 
-    /// Types of items that the client runs, or decides on, and answers with an item in the next request
+    /// Types of items that the client runs or approves, and answers with an item in the next request
     /// (https://platform.openai.com/docs/api-reference/responses/object, `output`).
     private static let clientTypes: Set<String> = [
         "mcp_approval_request", "computer_call", "local_shell_call", "shell_call", "apply_patch_call",
     ]
 
-    /// Whether an item is a call that the client is to answer, or may be.
+    /// Whether an item is a call that the client has to answer, or may have to.
     static func waitsForClient(_ item: JSONValue) -> Bool {
         guard let type = item["type"]?.string else { return false }
         return clientTypes.contains(type) || ["function_call", "custom_tool_call", "tool_search_call"].contains(type)
     }
 
-    /// The items that wait for the client, as they came, in the order of the output. Calls that the provider has run have
-    /// their outputs beside them.
+    /// The client's calls in the provider's own form, as received, in output order. Calls that the provider has run are
+    /// left out: their outputs are items too.
     var nativeCalls: [JSONValue] {
         guard all.contains(where: { $0.isClientCall }) else { return [] }
         var answered: Set<String> = []
@@ -295,13 +297,14 @@ struct OpenAIResponsesItems: Equatable {
         }.compactMap { $0.value ?? $0.announced }
     }
 
-    /// Every item, to be sent back; nil while one of them is not done.
+    /// All items, to be sent back; nil if there are none or one is not done.
     var whole: [JSONValue]? {
         let values = inOrder.compactMap(\.value)
         return values.count == all.count && !values.isEmpty ? values : nil
     }
 
-    /// Whether the messages among the items say that text, white space at its ends aside: servers trim it in the end.
+    /// Whether the messages among the items have this text. White space at its ends does not count, because servers
+    /// trim it at the end of the stream.
     static func say(_ text: String, _ items: [JSONValue]) -> Bool {
         let messages = items.filter { $0["type"]?.string == "message" }
         let parts = messages.flatMap { $0["content"]?.array ?? [] }.filter { $0["type"]?.string == "output_text" }

@@ -1,20 +1,19 @@
-// The numbers of a stream's events: which event has come before, and which is late. Owned by OpenAIResponsesDecoder. It
-// judges numbers alone; what a repeated or late event would do to the reply is for the decoder to say.
+// Tracks the sequence numbers of a stream's events, to detect repeated and late events.
 
-/// Watches `sequence_number`.
+/// Tracks `sequence_number`.
 ///
-/// Servers leave it out, and some send the same number, or a negative one, in every event: numbers count only once one
-/// of them has been higher than another.
+/// Some servers omit it, or send the same number or a negative one in every event. Numbers count only once one of them
+/// has been higher than an earlier one.
 struct OpenAIResponsesOrder: Equatable {
     enum Verdict {
         case inOrder
-        /// Its place was passed over before.
+        /// Its number was skipped before.
         case late
-        /// An event of this number has come.
+        /// An event with this number has arrived before.
         case repeated
     }
 
-    /// How many gaps are remembered. An event of a forgotten gap is taken for a repeated one.
+    /// Maximum remembered gaps. An event in a forgotten gap counts as repeated.
     private static let mostGaps = 16
 
     /// The highest number so far.
@@ -24,10 +23,10 @@ struct OpenAIResponsesOrder: Equatable {
 
     private var wasLate = false
 
-    /// True while numbers are missing before the last one, or once an event came late.
+    /// True while numbers below the last one are missing, or once an event was late.
     var isDisturbed: Bool { !gaps.isEmpty || wasLate }
 
-    /// Takes the number of the next event; nil where it has none. Counting begins at 0, or at 1.
+    /// Takes the number of the next event; nil if it has none. The first number is 0 or 1.
     mutating func take(_ number: Int64?) -> Verdict {
         guard let number, number >= 0 else { return .inOrder }
         guard number > last ?? -1 else {
@@ -44,7 +43,7 @@ struct OpenAIResponsesOrder: Equatable {
         return .inOrder
     }
 
-    /// Takes the numbers of the events behind the last one up to this, each of which has come.
+    /// Advances to the number of the last fast-forwarded event. All events before it have arrived.
     mutating func advance(to number: Int64?) {
         guard let number, let last, number > last else { return }
         isCounting = true

@@ -21,7 +21,7 @@ struct OpenAIResponsesReplyEncoder: ReplyEncoder {
 
     // MARK: The response
 
-    /// The response before it has output.
+    /// The response before any output.
     static func begun(_ head: ReplyHead) -> JSONValue { response(head, status: "in_progress", output: [], usage: nil) }
 
     static func status(_ ending: ReplyEnding) -> String {
@@ -93,7 +93,7 @@ struct OpenAIResponsesOutputItem {
     /// The text so far, or the call's arguments.
     var text = ""
 
-    /// The item that begins with a part.
+    /// An item that begins with this part.
     init(_ part: ReplyPart, index: Int, replyID: String) {
         kind = Kind(of: part)
         let prefix =
@@ -110,7 +110,7 @@ struct OpenAIResponsesOutputItem {
         }
     }
 
-    /// The whole item of a block.
+    /// The complete item of a block.
     init(_ block: ReplyBlock, index: Int, replyID: String) {
         switch block {
         case .reasoning(let text):
@@ -134,8 +134,8 @@ struct OpenAIResponsesOutputItem {
         }
     }
 
-    /// The whole item.
-    /// - Parameter isCut: whether the token limit cut it.
+    /// The complete item.
+    /// - Parameter isCut: whether the token limit truncated it.
     func done(isCut: Bool) -> JSONValue {
         let status = isCut ? "incomplete" : "completed"
         switch kind {
@@ -170,14 +170,14 @@ struct OpenAIResponsesOutputItem {
     }
 }
 
-/// The `encrypted_content` of reasoning items. It holds no reasoning, and is recognized when it comes back.
+/// The `encrypted_content` of reasoning items. It holds no reasoning, and is verified when it is sent back.
 enum OpenAIResponsesEncryptedReasoning {
     static func content(itemID: String) -> String {
         let content = seal(itemID)
         return "gAAAA\(content)-\(seal(content))=="
     }
 
-    /// Whether it is the content of any item, for items that come back without their ids.
+    /// Whether it is the content of any item. Items may be sent back without their ids.
     static func isValid(_ text: String) -> Bool {
         guard text.hasPrefix("gAAAA"), text.hasSuffix("==") else { return false }
         let parts = text.dropFirst("gAAAA".count).dropLast("==".count).split(separator: "-").map(String.init)

@@ -1,5 +1,5 @@
-// Decodes Responses requests. Refuses what OpenAI refuses: members of Chat Completions, calls without results and results
-// without calls, reasoning that was changed or that precedes nothing.
+// Decodes Responses requests. Rejects what OpenAI rejects: members of Chat Completions, calls without results and
+// results without calls, reasoning that was changed or has no item after it.
 
 internal import Chat
 internal import JSON
@@ -8,7 +8,7 @@ struct OpenAIResponsesRequestDecoder: RequestDecoder {
     private static let taken: Set<String> = [
         "model", "input", "instructions", "stream", "max_output_tokens", "tools", "tool_choice", "text", "reasoning",
     ]
-    /// Members of Chat Completions, with their places here.
+    /// Members of Chat Completions, with their names in this format.
     private static let moved = [
         (name: "messages", place: "input"), ("reasoning_effort", "reasoning.effort"),
         ("response_format", "text.format"),
@@ -36,7 +36,7 @@ struct OpenAIResponsesRequestDecoder: RequestDecoder {
         return request
     }
 
-    /// What a response repeats of its request, with the API's defaults for members that are missing.
+    /// The members of the request that a response repeats, with the API's defaults for missing ones.
     private static func echoed(_ body: RequestBody) -> JSONObject {
         var members: JSONObject = [
             "instructions": nil, "max_output_tokens": nil, "parallel_tool_calls": true, "tool_choice": "auto",
@@ -78,7 +78,7 @@ struct OpenAIResponsesRequestDecoder: RequestDecoder {
         return options.parameters
     }
 
-    /// A summary is what `thinking` asks for; other members of `reasoning` have no common form.
+    /// `summary` corresponds to `thinking`; other members of `reasoning` have no common form.
     private func addReasoning(_ body: RequestBody, to options: inout DecodedOptions) {
         guard let reasoning = body["reasoning"].object else { return }
         let effort = reasoning["effort"]?.string
@@ -110,7 +110,7 @@ struct OpenAIResponsesRequestDecoder: RequestDecoder {
             guard let type = tool["type"]?.string else {
                 throw OpenAIResponsesInputDecoder.missing("tools[\(index)].type")
             }
-            // Custom tools, and those of the provider's own, have no common form.
+            // Custom tools and the provider's own tools have no common form.
             guard type == "function" else {
                 tools.append(tool)
                 continue
@@ -120,7 +120,7 @@ struct OpenAIResponsesRequestDecoder: RequestDecoder {
             }
             var function = tool.object ?? [:]
             function["type"] = nil
-            // False here is the default of the common form.
+            // False is the default of the common form.
             if function["strict"] == false { function["strict"] = nil }
             tools.append(CommonForm.tool(function))
         }

@@ -1,4 +1,4 @@
-// Encodes Responses requests. The conversation is in OpenAIResponsesInput.swift.
+// Encodes Responses requests. OpenAIResponsesInput.swift encodes the conversation.
 
 internal import Chat
 internal import HTTP
@@ -37,8 +37,8 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
         let logprobs = options.take(.logprobs)
         try options.finish(into: &body)
         if logprobs == true { include("message.output_text.logprobs", in: &body) }
-        // Without storage the encrypted reasoning must be sent back. A model that does not reason refuses `include`, so it is
-        // sent to an unknown model only after it has reasoned. xAI and Azure document the same name.
+        // Without storage the encrypted reasoning must be sent back. A model that does not reason rejects `include`, so
+        // it is sent to an unknown model only after it has reasoned. xAI and Azure document the same name.
         let effort = body["reasoning"]?["effort"]
         let mayReason = reasons ?? (body["reasoning"] != nil || conversation.hasReasoning)
         if request.parameters["store"] == false, mayReason, effort != "none" {
@@ -47,7 +47,7 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
         return body
     }
 
-    /// `system` and `instructions` are one member.
+    /// `system` is sent as `instructions`, so only one of them may be set.
     private func checked(_ system: String) throws(APIError) -> String {
         if let other = request.parameters["instructions"], !other.isNull {
             throw context.invalid("instructions", "must not be set beside system, which is sent in its place")
@@ -55,7 +55,7 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
         return system
     }
 
-    /// Usage is always reported; the other members are sent.
+    /// Usage is always reported, so `include_usage` is left out.
     private func add(streamOptions: JSONValue?, to body: inout JSONObject) {
         guard var options = streamOptions?.object else { return }
         options["include_usage"] = nil
@@ -64,15 +64,15 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
 
     private func include(_ name: JSONValue, in body: inout JSONObject) {
         let given = body["include"] ?? .null
-        // An empty Lua table is an object. Other values are sent unchanged, for the provider to refuse.
+        // An empty Lua table is an object. Other values are sent unchanged, and the provider rejects them.
         guard given.isNull || given.array != nil || given.object?.isEmpty == true else { return }
         let names = given.array ?? []
         if !names.contains(name) { body["include"] = .array(names + [name]) }
     }
 
-    // MARK: Options with a form of their own
+    // MARK: Options that have another form in this format
 
-    /// `strict` is on by default here, which makes every argument required; in the common form it is off.
+    /// `strict` is on by default in this format, which makes every argument required; in the common form it is off.
     /// https://platform.openai.com/docs/guides/function-calling#strict-mode
     private static func tool(_ tool: Tool) -> JSONValue {
         switch tool {
@@ -97,7 +97,8 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
         }
     }
 
-    /// {type = "custom", custom = {name = ...}}, as in Chat Completions, without the inner object.
+    /// Merges the inner object of {type = "custom", custom = {name = ...}}, the form of Chat Completions, into the
+    /// outer one.
     private static func flattened(_ object: JSONObject) -> JSONObject {
         guard let type = object["type"]?.string, type != "type", let inner = object[type]?.object else { return object }
         var flat = object

@@ -9,18 +9,18 @@ final class OpenAIResponsesStreamEncoder: StreamEncoder {
     private var item: Item?
     private var output: [JSONValue] = []
 
-    /// The item under way.
+    /// The item in progress.
     private struct Item {
         var content: OpenAIResponsesOutputItem
-        /// The name of its deltas: "output_text".
+        /// The name of its delta events: "output_text".
         var name: String
-        /// The members of an event that refer to it.
+        /// The members by which an event refers to it.
         var place: JSONObject
-        /// A delta up to its sequence number, and from there to its text.
+        /// A delta event up to its sequence number, and from there up to its text.
         var opening: String
         var middle: String
 
-        /// The name of the events of its part; nil for calls, which have none.
+        /// The name of its part's events; nil for calls, which have no parts.
         var partName: String? {
             switch content.kind {
             case .reasoning: "reasoning_summary_part"
@@ -100,7 +100,7 @@ final class OpenAIResponsesStreamEncoder: StreamEncoder {
         if let part = item.partName { write("\(part).added", place.with("part", content.part("")), &frames) }
     }
 
-    /// Ends the item under way with its whole text.
+    /// Ends the item in progress with its complete text.
     private func close(isCut: Bool, _ frames: inout EncodedFrames) {
         guard let item else { return }
         self.item = nil
@@ -138,6 +138,7 @@ final class OpenAIResponsesStreamEncoder: StreamEncoder {
         if !head.isEndless { self.item?.content.text += text }
     }
 
-    /// OpenAI hides the length of each delta behind random letters. Fixed letters keep the bytes of a reply the same.
+    /// OpenAI hides the length of each delta behind random letters. Fixed letters make the bytes of a reply
+    /// reproducible.
     private static let padding = "q7ZpVx2LmR9sKd4T"
 }

@@ -1,25 +1,24 @@
-// How much of a reply's text has been shown, so that the whole text, which comes again when a part, an item and the
-// response are done, adds what was missing and nothing twice. Owned by OpenAIResponsesDecoder. It keeps a count and a hash in
-// place of the text: a reply's length does not matter to it.
+// Tracks the emitted text of a reply by length and hash. The complete text arrives again when a part, an item and the
+// response are done; only what was missing is emitted then.
 
 internal import Base
 
-/// The text of one kind that has been shown.
+/// The emitted text of one kind.
 struct OpenAIResponsesText: Equatable {
-    /// What kind of text: each is compared with its own wholes.
+    /// The kinds of text. Each is compared only with complete texts of its own kind.
     enum Kind: Int, CaseIterable {
         case output, refusal, summary, rawReasoning
 
-        /// What stands between two parts, and two items: the parts of a summary are paragraphs, each with a title, and
-        /// nothing that is sent says so.
+        /// The separator between two parts and between two items. The parts of a summary are paragraphs with titles,
+        /// and the stream has no separator for them.
         var separator: String { self == .summary ? "\n\n" : "" }
     }
 
-    /// How much of a text had been shown at some moment.
+    /// A position in the emitted text.
     struct Mark: Equatable {
         var count = 0
-        /// FNV-1a, 64 bits, of the text up to here. It goes on from any mark, so that a piece between two of
-        /// them can be told from its bytes.
+        /// FNV-1a, 64 bits, of the text up to here. It can be continued from any mark, to compare the text between two
+        /// marks.
         fileprivate var hash: UInt64 = 0xCBF2_9CE4_8422_2325
 
         fileprivate func advanced(by bytes: Span<UInt8>) -> Mark {
@@ -29,33 +28,33 @@ struct OpenAIResponsesText: Equatable {
         }
     }
 
-    /// What a whole text adds to what was shown of it.
+    /// The part of a complete text that was not emitted.
     enum Rest: Equatable {
         case nothing
         case text(String)
-        /// It is another text.
+        /// The texts differ.
         case differs
     }
 
-    /// All that was shown.
+    /// The end of the emitted text.
     private(set) var end = Mark()
-    /// Where the item that is being shown began.
+    /// The beginning of the current item.
     private(set) var itemStart = Mark()
-    /// Where the part that is being shown began.
+    /// The beginning of the current part.
     private(set) var partStart = Mark()
     private(set) var item: Int64?
     private(set) var part: Int64 = 0
-    /// The number of the last event that added to it.
+    /// The sequence number of the last event that added text.
     private(set) var lastNumber: Int64 = -1
 
-    /// What became of a piece.
+    /// The result of adding a piece.
     enum Addition {
         case toSameItem, toNewItem
-        /// A piece that belongs behind it has been shown.
+        /// A later piece has been emitted before it.
         case comesTooLate
     }
 
-    /// What is to be shown before that piece: it may be the first of its part.
+    /// The separator to emit before a piece; empty unless the piece begins a part.
     func separator(before piece: OpenAIResponsesPiece) -> String {
         end.count > 0 && (piece.item != item || piece.part != part) ? piece.kind.separator : ""
     }
@@ -73,7 +72,7 @@ struct OpenAIResponsesText: Equatable {
         return isSame ? .toSameItem : .toNewItem
     }
 
-    /// What follows belongs to that part.
+    /// Makes a part the current one.
     private mutating func open(item: Int64, part: Int64) {
         guard item != self.item || part != self.part else { return }
         if item != self.item { itemStart = end }
@@ -82,16 +81,16 @@ struct OpenAIResponsesText: Equatable {
         partStart = end
     }
 
-    /// Adds to the part that is being shown.
+    /// Adds text to the current part.
     mutating func add(_ text: String) { end = end.advanced(by: text.utf8.span) }
 
-    /// Adds pieces to the part that is being shown, in UTF-8; `lastNumber` is that of the last of them.
+    /// Adds pieces to the current part. `lastNumber` is the sequence number of the last piece.
     mutating func add(_ pieces: TextBatch, lastNumber: Int64?) {
         end = pieces.withBytes { bytes, _ in end.advanced(by: bytes) }
         if let lastNumber, lastNumber >= 0 { self.lastNumber = lastNumber }
     }
 
-    /// What `whole`, which began at `mark`, has beyond what was shown since.
+    /// The part of `whole`, which begins at `mark`, that was not emitted.
     func rest(of whole: String, since mark: Mark) -> Rest {
         let shown = end.count - mark.count
         let bytes = whole.utf8.span

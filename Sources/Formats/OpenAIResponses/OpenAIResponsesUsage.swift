@@ -1,4 +1,4 @@
-// Token counts of a response. Called by OpenAIResponsesDecoder.
+// Token counts of a response.
 
 internal import Chat
 internal import JSON
@@ -7,8 +7,8 @@ extension Usage {
     private static let responsesKeys = JSONKeys(
         "input_tokens", "output_tokens", "total_tokens", "input_tokens_details", "output_tokens_details")
 
-    /// The counts of a response's `usage`; nil where it holds none. Servers that only changed the address of their Chat
-    /// Completions send its names.
+    /// The counts of a response's `usage`; nil if it has none. Servers that only changed the URL of their Chat
+    /// Completions send the names of that format.
     init?(responses node: JSONNode) {
         guard node.kind == .object else { return nil }
         let parts = node.pick(Self.responsesKeys)

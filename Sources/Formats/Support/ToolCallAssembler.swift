@@ -1,32 +1,36 @@
-// Puts tool calls together from their pieces, for Chat Completions and Cohere. Servers number pieces wrongly, change ids
-// from piece to piece and repeat what they have sent; the rules for all of that are here.
+// Assembles tool calls from their pieces, for Chat Completions and Cohere. Servers number pieces wrongly, change ids
+// between pieces and repeat what they have sent; this file has the rules for all of that.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// The tool calls of one reply, while they come.
+/// The tool calls of one reply, as they arrive.
 ///
-/// A piece has an index, an id, a name and text of arguments, each of which may be missing. It goes on with a call, or
-/// begins one. "Fits" means that its text can stand behind the arguments so far: nothing fits behind whole ones but a
-/// repetition of them, and no `{` where no value may begin.
+/// A piece has an index, an id, a name and text of arguments, each of which may be missing. It continues a call or
+/// begins one. A call is finished once its arguments are complete. A piece fits a call if its text can follow the
+/// arguments so far: only a repetition of them can follow complete arguments, `{` can only follow where a value may
+/// begin, and a piece without text always fits.
 ///
-/// | piece                              | belongs to                                                            |
-/// |------------------------------------|-----------------------------------------------------------------------|
-/// | known id, same name                | the id's call, under whatever index, if it fits; else a new call      |
-/// | known id, other name               | a new call, unless it is a piece of the name, under the same index    |
-/// | known index, new id, same name     | the index's call until its arguments are whole; else a new call       |
-/// | known index, new id, other name    | a new call                                                            |
-/// | known index, no id, a name         | the index's call if name and arguments fit; else a new call           |
-/// | new index or none, a name          | a new call, unless its text can begin no arguments                    |
-/// | known id, no name                  | the id's call if it fits, else the index's, else the last open one    |
-/// | known index, no name               | the index's call, until its arguments are whole; else the last open one |
-/// | new index or none, no name         | the call begun last whose arguments are not whole                     |
+/// | piece                           | belongs to (the first row that matches counts)                                |
+/// |---------------------------------|-------------------------------------------------------------------------------|
+/// | known id, same name             | the id's call if it fits, or has this index and is unfinished; else a new one |
+/// | known id, other name            | a new call; the id's, as part of its name, if unfinished and of this index    |
+/// | known index, new id, same name  | the index's call if it is unfinished and fits; else a new one                 |
+/// | known index, new id, other name | a new call                                                                    |
+/// | known index, no id, a name      | the index's call if it is unfinished and fits, or is repeated; else a new one |
+/// | no index, a name                | as under the last call's index; if both have ids, as under a new index        |
+/// | new index, a name               | the last call if of this name and open, with no `{` in front; else a new one  |
+/// | known id, no name               | the id's call if it fits, else the index's, else the last unfinished one      |
+/// | known index, no name            | the index's call until it is finished, then the last unfinished one           |
+/// | no id, no name                  | the last unfinished call that fits; else the last call                        |
+/// | new id, no name                 | with text, the last unfinished call with a name that fits; else a new one     |
 ///
-/// Two pieces of one delta that both have a name are two calls, unless their ids are equal. Arguments may come as
-/// snapshots: each piece repeats all before it. A whole call that repeats one that came in pieces is that one.
+/// Two pieces of one delta that both have a name are two calls, unless their ids and names are equal. Arguments may
+/// arrive as snapshots: each piece repeats all before it. A complete call that repeats one that arrived in pieces is
+/// that call.
 struct ToolCallAssembler: Equatable {
-    /// What one delta says of one call.
+    /// The part of one call in one delta.
     struct Piece {
         var index: Int64?
         var id = ""
@@ -36,48 +40,49 @@ struct ToolCallAssembler: Equatable {
         fileprivate var isBlank: Bool { arguments.utf8.allSatisfy { $0 <= 0x20 } }
     }
 
-    /// One call.
+    /// A call as assembled so far.
     struct Slot: Equatable {
         fileprivate(set) var index: Int64?
         fileprivate(set) var id = ""
         fileprivate(set) var name = ""
         fileprivate(set) var arguments = ToolCallArguments()
-        /// Google's thought signatures: to be sent back untouched.
+        /// Google's thought signatures, sent back unchanged.
         var extra: JSONValue?
-        /// The index under which the arguments began.
+        /// The index of the piece that began the arguments.
         fileprivate var argumentsIndex: Int64?
-        /// The delta that touched it last.
+        /// The number of the last delta with a piece of the call.
         fileprivate var delta = 0
     }
 
-    /// Id and name that came once more for a call under an index. If arguments follow that do not belong to the call,
-    /// they were the begin of another.
+    /// An id and a name that arrived once more for a call, under an index. If arguments follow that do not fit the
+    /// call, these began another call.
     private struct RepeatedHead: Equatable {
         var id: String
         var name: String
     }
 
     private var slots: [Slot] = []
-    /// The last call of each index, and of each id: a stream may hold hundreds of thousands.
+    /// The last call of each index and of each id, found in constant time: a stream may hold hundreds of thousands of
+    /// calls.
     private var lastByIndex: [Int64: Int] = [:]
     private var lastByID: [String: Int] = [:]
     private var repeatedHeads: [Int64: RepeatedHead] = [:]
-    /// Calls whose arguments were not whole when they were put here.
+    /// Calls whose arguments were incomplete when they were added here, oldest first.
     private var open: [Int] = []
     private var delta = 0
     private var localIDs = LocalCallIDs(start: 0)
-    /// True if the last delta brought a call's name or id, or a piece of its arguments.
+    /// Whether the last delta held a new name or id of a call, or text of arguments.
     private(set) var hasGrown = false
 
     var isEmpty: Bool { slots.isEmpty }
 
-    /// Pieces that are added from here on came together.
+    /// Begins a delta. The pieces that follow arrived together.
     mutating func beginDelta() {
         delta += 1
         hasGrown = false
     }
 
-    /// - Returns: the place of the piece's call.
+    /// - Returns: the place of the piece's call, for `set(extra:at:)`.
     @discardableResult
     mutating func add(_ piece: Piece) -> Int {
         let isBlank = piece.isBlank
@@ -100,7 +105,7 @@ struct ToolCallAssembler: Equatable {
         return place
     }
 
-    /// Sets what goes back with the call untouched.
+    /// Sets the value that is sent back unchanged with the call.
     mutating func set(extra: JSONValue, at place: Int) { slots[place].extra = extra }
 
     private mutating func begin(_ piece: Piece) -> Int {
@@ -125,7 +130,7 @@ struct ToolCallAssembler: Equatable {
 
     // MARK: Pieces with a name
 
-    /// The call that a piece with a name goes on with; nil where it begins one.
+    /// The call that a piece with a name continues; nil if the piece begins a call.
     private mutating func placeOfNamed(_ piece: Piece, _ isBlank: Bool) -> Int? {
         let bound = piece.index.flatMap { lastByIndex[$0] }
         let place: Int
@@ -141,7 +146,7 @@ struct ToolCallAssembler: Equatable {
             if piece.index == nil, piece.id.isEmpty || slots[last].id.isEmpty {
                 guard continues(piece, isBlank, withCallOfItsIndex: place) else { return nil }
             } else {
-                // What begins with a brace may be a call of its own.
+                // Text that begins with a brace may be the arguments of another call.
                 let slot = slots[last]
                 guard piece.name == slot.name, slot.arguments.isOpen, !isBlank, !piece.beginsArguments else {
                     return nil
@@ -191,7 +196,7 @@ struct ToolCallAssembler: Equatable {
 
     // MARK: Pieces without a name
 
-    /// The call that a piece without a name goes on with; nil where it begins one.
+    /// The call that a piece without a name continues; nil if the piece begins a call.
     private mutating func placeOfTail(_ piece: Piece, _ isBlank: Bool) -> Int? {
         let bound = piece.index.flatMap { lastByIndex[$0] }
         guard piece.id.isEmpty else {
@@ -222,11 +227,11 @@ struct ToolCallAssembler: Equatable {
             return openCall(for: piece, isBlank) ?? bound
         }
         if piece.index == nil, let last = slots.indices.last, slots[last].id.isEmpty { return last }
-        // An id alone is a begin; the name comes in the next piece.
+        // An id alone begins a call; its name follows in the next piece.
         return isBlank ? nil : openCall(for: piece, isBlank).flatMap { slots[$0].name.isEmpty ? nil : $0 }
     }
 
-    /// Whether a piece of arguments belongs to a head that was taken for a repetition of the call's.
+    /// Whether arguments belong to a call whose id and name were taken for a repetition (see RepeatedHead).
     private func hasHead(for piece: Piece, _ isBlank: Bool, besides place: Int) -> Bool {
         guard !isBlank, let index = piece.index, repeatedHeads[index]?.name.isEmpty == false else { return false }
         let slot = slots[place]
@@ -234,10 +239,10 @@ struct ToolCallAssembler: Equatable {
         return !slot.arguments.fits(piece, isBlank) || (slot.argumentsIndex != index && piece.beginsArguments)
     }
 
-    /// How many open calls are looked at for a piece that may belong to any.
+    /// Maximum open calls that are searched for one piece.
     private static let mostLookedAt = 8
 
-    /// The call begun last whose arguments are not whole and that the piece fits.
+    /// The last unfinished call that the piece fits.
     private mutating func openCall(for piece: Piece, _ isBlank: Bool) -> Int? {
         while let last = open.last, slots[last].arguments.isWhole { open.removeLast() }
         return open.suffix(Self.mostLookedAt).last {
@@ -245,7 +250,7 @@ struct ToolCallAssembler: Equatable {
         }
     }
 
-    /// Names come whole, repeated, growing, or in pieces before the arguments.
+    /// Names arrive whole, repeatedly, as growing snapshots, or in pieces before the arguments.
     private mutating func join(name: String, to place: Int) {
         if name.isEmpty || name == slots[place].name { return }
         if name.hasPrefix(slots[place].name) {
@@ -258,15 +263,15 @@ struct ToolCallAssembler: Equatable {
         hasGrown = true
     }
 
-    // MARK: What came of it
+    // MARK: Results
 
-    /// Whether the text of some call's arguments ends inside a value.
+    /// Whether the arguments of some call end inside a value.
     var hasCutCall: Bool { slots.contains { $0.arguments.isOpen } }
 
-    /// Whether there are calls, and the arguments of each are a whole value.
+    /// Whether there are calls, all with complete arguments.
     var areAllWhole: Bool { !slots.isEmpty && slots.allSatisfy { $0.arguments.isWhole } }
 
-    /// The calls so far, by index where they have one. Each has an id of its own.
+    /// The calls so far, sorted by index if each has one. Each has a unique id.
     var inOrder: [Slot] {
         var known: Set<String> = []
         let hasNames = slots.contains { !$0.name.isEmpty }
@@ -283,7 +288,7 @@ struct ToolCallAssembler: Equatable {
             .map(\.element)
     }
 
-    /// The calls as scripts see them.
+    /// The calls, with their arguments decoded.
     func calls(reader: JSONReader) -> [ToolCall] {
         inOrder.map { slot in
             let text = slot.arguments.text
@@ -299,16 +304,16 @@ extension ToolCallAssembler.Slot {
 }
 
 extension ToolCallAssembler.Piece {
-    /// Whether the text begins as an object does. (Arguments of another kind are the model's mistake.)
+    /// Whether the text begins like an object. Arguments of other types are a mistake of the model.
     fileprivate var beginsArguments: Bool { arguments.utf8.first { $0 > 0x20 } == UInt8(ascii: "{") }
 }
 
-/// A call's arguments as they grow, scanned once.
+/// The arguments of a call as they arrive. Each byte is scanned once.
 struct ToolCallArguments: Equatable {
-    /// The pieces, one behind the other.
+    /// All pieces, concatenated.
     private var joined = ""
     private var boundary = JSONBoundary()
-    /// The last piece, while each one repeats all before it, and its end.
+    /// The last piece and the scan up to its end, while each piece repeats all before it.
     private var snapshot: Snapshot?
 
     private struct Snapshot: Equatable {
@@ -319,7 +324,8 @@ struct ToolCallArguments: Equatable {
     private var isDelta = false
     private var isNull = false
 
-    /// The text. Pieces that repeat each other are snapshots, unless they make a whole value one behind the other.
+    /// The text: the last piece if each piece repeats all before it, unless the concatenated pieces are one complete
+    /// value.
     var text: String {
         guard let snapshot, snapshot.boundary.isExact, !boundary.isExact else { return joined }
         return snapshot.text
@@ -327,16 +333,16 @@ struct ToolCallArguments: Equatable {
 
     var isBlank: Bool { boundary.isBlank }
 
-    /// Whether they are a whole value so far, by its brackets outside of strings.
+    /// Whether the arguments are complete, by the brackets outside strings.
     var isWhole: Bool { boundary.isWhole || isNull || snapshot?.boundary.isWhole == true }
 
-    /// Whether they end inside a value.
+    /// Whether the arguments end inside a value.
     var isOpen: Bool { !isWhole && boundary.isInside }
 
-    /// Whether they are an empty object: servers begin with one, and send the arguments then.
+    /// Whether the arguments are an empty object. Some servers send one first, and then the arguments.
     var isPlaceholder: Bool { joined == "{}" }
 
-    /// Whether pieces have repeated what came before them, and added to it.
+    /// Whether each piece has repeated all before it.
     var isCumulative: Bool { snapshot != nil }
 
     mutating func append(_ piece: String) {
@@ -364,13 +370,14 @@ struct ToolCallArguments: Equatable {
         snapshot = Snapshot(text: piece, boundary: boundary)
     }
 
-    /// Whether a piece is the whole value that came in several pieces: servers send a call once more in the end.
+    /// Whether a piece is the complete value that arrived in several pieces. Some servers send a call once more at the
+    /// end.
     func isRepeatedWhole(by piece: String) -> Bool {
         guard boundary.isWhole, isDelta || snapshot != nil else { return false }
         return piece.utf8.count == joined.utf8.count && piece.utf8.elementsEqual(joined.utf8)
     }
 
-    /// Whether a piece begins with all that has come.
+    /// Whether a piece begins with all arguments so far.
     func repeats(_ piece: String) -> Bool {
         if isRepeatedWhole(by: piece) { return true }
         guard !isDelta, !isBlank else { return false }
@@ -378,7 +385,7 @@ struct ToolCallArguments: Equatable {
         return piece.utf8.count >= known.utf8.count && piece.utf8.starts(with: known.utf8)
     }
 
-    /// Whether the piece can stand behind what has come.
+    /// Whether the piece can follow the arguments so far.
     fileprivate func fits(_ piece: ToolCallAssembler.Piece, _ isBlank: Bool) -> Bool {
         guard !isBlank, let first = piece.arguments.utf8.first(where: { $0 > 0x20 }) else { return true }
         if self.isBlank { return [0x7B, 0x5B, 0x22].contains(first) || piece.arguments.contains("null") }

@@ -1,11 +1,11 @@
-// Joins the parts of a tool call, for formats and bodies that have whole calls.
+// Joins the parts of a tool call, for formats and bodies that only have complete calls.
 
 internal import Chat
 internal import JSON
 
-/// Holds the call under way.
+/// Holds the call in progress.
 struct ToolCallJoiner {
-    /// A whole call, and how many parts it had.
+    /// A complete call, and its number of parts.
     struct Joined {
         var call: ToolCall
         var partCount: Int
@@ -34,9 +34,10 @@ struct ToolCallJoiner {
         }
     }
 
-    /// Ends the call under way.
-    /// - Parameter isCut: whether empty arguments are arguments that the token limit cut away.
-    /// - Returns: the call; its `arguments` are nil if they are not whole JSON.
+    /// Ends the call in progress.
+    /// - Parameter isCut: whether the token limit truncated the reply. Empty arguments are then missing, otherwise they
+    ///   are `{}`.
+    /// - Returns: the call; its `arguments` are nil if their text is not complete JSON.
     mutating func end(isCut: Bool) -> Joined? {
         guard var ended = joined else { return nil }
         joined = nil
@@ -49,7 +50,7 @@ struct ToolCallJoiner {
         do throws(JSONError) {
             return try JSONReader.strictValue([UInt8](text.utf8))
         } catch {
-            return nil  // Arguments cut by the token limit are not JSON.
+            return nil  // Arguments truncated by the token limit are not JSON.
         }
     }
 }

@@ -1,11 +1,11 @@
-// A call's arguments and ids, its place in a message, and counts, for every decoder.
+// Decoding of tool calls and token counts, shared by all decoders.
 
 internal import Base
 internal import Chat
 internal import JSON
 
 extension ToolCall {
-    /// Nothing, and the text `null`, mean no arguments. Nil where the text is not whole JSON.
+    /// The decoded arguments: `{}` for empty text and `null`, nil if the text is not complete JSON.
     static func arguments(_ text: String, reader: JSONReader) -> JSONValue? {
         let trimmed = Snippet.trimmed(text)
         if trimmed.isEmpty || trimmed == "null" { return [:] }
@@ -16,7 +16,7 @@ extension ToolCall {
         }
     }
 
-    /// The call as an assistant message of the common form carries it.
+    /// The call in the form of an assistant message in the common form.
     var messagePart: JSONValue {
         let text = Snippet.trimmed(argumentsJSON).isEmpty ? "{}" : argumentsJSON
         return [
@@ -27,8 +27,9 @@ extension ToolCall {
 }
 
 extension ReplySummary {
-    /// Takes the calls. With them a model waits for results, though servers end such replies with "stop" (Gemini, Ollama,
-    /// Chat Completions servers that were told which tool to call), or with an end marker and no reason.
+    /// Takes the calls. After a reply with calls the model waits for results, so the finish reason is `toolCalls`,
+    /// although servers end such replies with "stop" (Gemini, Ollama, Chat Completions servers with a forced tool
+    /// choice), or with an end marker and no reason.
     mutating func take(calls: [ToolCall]) {
         toolCalls = calls
         guard !calls.isEmpty else { return }
@@ -37,7 +38,7 @@ extension ReplySummary {
     }
 }
 
-/// The ids of calls that come whole: each is the provider's, or one made here where there is none, or none of its own.
+/// Ids of calls that arrive whole: the id of the provider, or a local one if the provider sends none or repeats one.
 struct WholeCallIDs: Equatable {
     private var known: Set<String> = []
     private var local: LocalCallIDs?
@@ -54,9 +55,9 @@ struct WholeCallIDs: Equatable {
 }
 
 extension Usage {
-    /// A count of tokens; nil for what is none.
+    /// A token count; nil if the value is not a valid one.
     static func count(_ node: JSONNode?) -> Int? { node?.natural.flatMap { Int(exactly: $0) } }
 
-    /// A count of tokens; nil for what is none.
+    /// A token count; nil if the value is not a valid one.
     static func count(_ value: Int64) -> Int? { WireNumber.count(value).flatMap { Int(exactly: $0) } }
 }
