@@ -23,9 +23,9 @@ struct CallIDRule: Sendable {
 /// Gives each call of a conversation an id, and each result the id of its call.
 ///
 /// A result belongs to the first unanswered call with its id, in the last turn that has one. A result without an id, or
-/// with an id that no call has, belongs to the first unanswered call of the last turn: a call of the result's name if it
-/// has one, and a call without id if the result has an id. An id that is missing, invalid or duplicate is replaced by a
-/// local one (`LocalCallIDs`), which is the same each time the conversation is sent.
+/// with an id that no call has, belongs to the first unanswered call of the last turn: a call of the result's name if
+/// it has one, and a call without id if the result has an id. An id that is missing, invalid or duplicate is replaced
+/// by a local one (`LocalCallIDs`), which is the same each time the conversation is sent.
 struct CallPairing {
     /// Indexes of calls in one turn, in order.
     private struct Queue {

@@ -14,14 +14,14 @@ struct FunctionNameRule {
     /// Maximum length in bytes; longer names are truncated.
     static let limit = 64
 
-    /// Letters, digits, `_` and `-` (OpenAI API reference, `tools[].function.name`: at most 64; Anthropic API reference,
-    /// `tools[].name`: `^[a-zA-Z0-9_-]{1,128}$`, formerly 64). Ollama's reference has no rule.
+    /// Letters, digits, `_` and `-` (OpenAI API reference, `tools[].function.name`: at most 64; Anthropic API
+    /// reference, `tools[].name`: `^[a-zA-Z0-9_-]{1,128}$`, formerly 64). Ollama's reference has no rule.
     static let common = FunctionNameRule(marks: [UInt8(ascii: "-")], beginsWithLetter: false)
-    /// "Must start with a letter or an underscore. Must be a-z, A-Z, 0-9, or contain underscores, dots and dashes, with a
-    /// maximum length of 64" (Vertex AI reference, FunctionDeclaration).
+    /// "Must start with a letter or an underscore. Must be a-z, A-Z, 0-9, or contain underscores, dots and dashes, with
+    /// a maximum length of 64" (Vertex AI reference, FunctionDeclaration).
     static let gemini = FunctionNameRule(marks: [UInt8(ascii: "-"), UInt8(ascii: ".")], beginsWithLetter: true)
-    /// "Valid names contain only the characters a-z, A-Z, 0-9, _ and must not begin with a digit" (Cohere API reference,
-    /// Tool).
+    /// "Valid names contain only the characters a-z, A-Z, 0-9, _ and must not begin with a digit" (Cohere API
+    /// reference, Tool).
     static let cohere = FunctionNameRule(marks: [], beginsWithLetter: true)
 
     func allows(_ name: String) -> Bool {
