@@ -6,12 +6,12 @@ internal import Chat
 internal import HTTP
 internal import JSON
 
-/// Decodes one stream. Most frames of a stream are the one before with another piece of text: such a frame is recognized by
-/// its bytes and not parsed.
+/// Decodes one stream. Most frames of a stream are equal to the previous one except for their text: such a frame is
+/// recognized by its bytes and not parsed.
 ///
-/// A frame that brought one piece of text is tried on two copies of the state. One decodes the frame with another text,
-/// counters one higher and other padding; the other only skips it. If both end in the same state and have emitted the same
-/// events, then frames of these bytes may be skipped, for as long as no other frame changes the state.
+/// A frame with one piece of text is tried on two copies of the state. One decodes the frame with another text,
+/// counters one higher and other padding; the other only skips it. If both end in the same state and have emitted the
+/// same events, frames of these bytes may be skipped until another frame changes the state.
 final class TemplateDecoder: StreamDecoder {
     /// A template and what its frames are known to do.
     private struct Learned {
@@ -23,20 +23,20 @@ final class TemplateDecoder: StreamDecoder {
         var isUsed = false
     }
 
-    /// Fewer pieces than this cost less as batches of one.
+    /// Batches with fewer pieces are delivered as single pieces, which costs less.
     private static let shortestBatch = 4
     /// Maximum string literals that are tried as the text of one frame.
     private static let mostCandidates = 4
 
     private var decoder: any DocumentDecoder
-    /// The decoder's progress after the last frame that it decoded. Frames that are skipped do not change it. Kept here,
-    /// as to read a member of the decoder's is to copy its state.
+    /// The decoder's progress after the last frame that it decoded. Frames that are skipped do not change it. Cached,
+    /// because reading a member of an existential copies the decoder's state.
     private var progress: DecoderProgress
     private var learned: Learned?
-    /// The last frame was one of the template's, so nothing has changed the state.
+    /// Whether the last frame matched the template, so that nothing has changed the state since.
     private var isArmed = false
-    /// How many more templates may be tried. One that is used gives its trial back: some servers put a random string or the
-    /// time where no decoder expects it.
+    /// How many more templates may be tried. A template that is used does not count: some servers put a random string
+    /// or the time where no decoder expects it.
     private var trialsLeft = 8
 
     init(_ decoder: any DocumentDecoder) {
