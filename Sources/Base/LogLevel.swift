@@ -1,4 +1,4 @@
-// How severe a log line is.
+// Severity of log lines.
 
 /// Severity of a log line. `off` is above all levels of log lines.
 package enum LogLevel: Int, Sendable, Comparable {

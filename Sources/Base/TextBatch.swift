@@ -2,7 +2,7 @@
 
 /// Pieces of text of one kind, in order. No piece is empty.
 public struct TextBatch: Sendable {
-    /// What the text is.
+    /// The kind of the text.
     public enum Kind: String, Sendable, Codable {
         /// The reply's text.
         case text
@@ -94,7 +94,8 @@ public struct TextBatch: Sendable {
         }
     }
 
-    /// Whether the bytes of all pieces together are valid UTF-8.
+    /// Whether the bytes of all pieces together are valid UTF-8. Then each piece that does not begin inside a character
+    /// is valid, too.
     package var isUTF8: Bool { withBytes { bytes, _ in bytes.isUTF8 } }
 
     /// The bytes of several pieces; nil for a single piece, which is held as a String.

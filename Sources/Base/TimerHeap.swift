@@ -35,7 +35,7 @@ package struct TimerHeap<Payload> {
     /// The earliest entry, without removing it.
     package var next: (deadline: Double, payload: Payload)? { entries.min.map { ($0.deadline, $0.payload) } }
 
-    /// Adds an entry, in O(log n). A deadline of NaN counts as now.
+    /// Adds an entry, in O(log n). A deadline of NaN is due at once.
     package mutating func push(_ payload: Payload, at deadline: Double) {
         let deadline = deadline.isNaN ? -.infinity : deadline
         entries.insert(Entry(deadline: deadline, order: nextOrder, payload: payload))

@@ -25,7 +25,7 @@ struct ThinkTagSplitter: Sendable {
     private static let close = Array("</think>".utf8)
 
     private var state: State
-    /// Bytes of a possible tag, and white space before it.
+    /// White space and the beginning of a possible tag at the end of the input.
     private var held: [UInt8] = []
 
     /// - Parameter isOpen: the text begins inside the reasoning, and `</think>` ends it.

@@ -59,8 +59,7 @@ package struct SSEParser: Sendable {
     private var knownName = ""
     /// The event ID of an event that has not been dispatched.
     private var pendingID = ""
-    /// The shape of the last event whose data were in one chunk; nil if a later line set the event ID or the
-    /// reconnection time.
+    /// The shape of the last event whose data were in one chunk; nil if an `id` or `retry` line followed it.
     private var shape: FrameShape?
 
     /// A parser at the start of a stream.

@@ -35,8 +35,8 @@ struct LocalCallIDs: Sendable, Equatable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Whether an id is local. A provider's id has this form in at most 1 of 240,000 cases; it is then left out if the
-    /// format needs no ids.
+    /// Whether an id is local. A random provider id of nine letters and digits has this form in 1 of 238,000 cases; it
+    /// is then left out if the format needs no ids.
     static func made(_ id: String) -> Bool {
         let text = Array(id.utf8)
         guard text.count == prefix.count + digits + 1, text.starts(with: prefix) else { return false }

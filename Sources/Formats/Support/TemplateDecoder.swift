@@ -1,5 +1,5 @@
-// Fast-forwards over frames that differ from the one before only in their text. Knows no format: what a frame does is
-// learned by decoding one twice.
+// Fast-forwards over frames that differ from the previous one only in their text. Independent of the format: the effect
+// of a frame is learned by decoding one twice.
 
 internal import Base
 internal import Chat
@@ -13,7 +13,7 @@ internal import JSON
 /// counters one higher and other padding; the other only skips it. If both end in the same state and have emitted the
 /// same events, frames of these bytes may be skipped until another frame changes the state.
 final class TemplateDecoder: StreamDecoder {
-    /// A template and what its frames are known to do.
+    /// A template, with the state of the frames that match it.
     private struct Learned {
         var template: TextTemplate
         /// The event name of its frames.
@@ -66,7 +66,7 @@ final class TemplateDecoder: StreamDecoder {
             let run = self.learned?.template.read(chunk, from: start, shape, learned.counters)
         else { return nil }
         guard let batch = run.batch else {
-            // Broken bytes are repaired frame by frame. Whoever sends some may send more.
+            // Invalid UTF-8 is repaired frame by frame. A server that sends some may send more: drops the template.
             (self.learned, isArmed) = (nil, false)
             return nil
         }
@@ -74,7 +74,7 @@ final class TemplateDecoder: StreamDecoder {
         return run.end
     }
 
-    /// Takes a frame of the template's.
+    /// Skips a frame that matches the template. Returns false for other frames.
     private func skip(_ document: Span<UInt8>, name: String, into events: inout [DecodedEvent]) -> Bool {
         guard let learned, learned.name == name, let run = learned.template.read(document, learned.counters),
             let batch = run.batch
@@ -99,7 +99,7 @@ final class TemplateDecoder: StreamDecoder {
 
     // MARK: Learning
 
-    /// Makes a template of a frame that was parsed, if it brought one piece of text and may be skipped.
+    /// Makes a template of a decoded frame, if it has exactly one piece of text and may be skipped.
     private func learn(_ document: Span<UInt8>, name: String, from events: ArraySlice<DecodedEvent>) {
         guard document.count <= TextTemplate.longest, let piece = Self.onlyText(events), !decoder.progress().isDone
         else { return }
@@ -125,7 +125,7 @@ final class TemplateDecoder: StreamDecoder {
         return found
     }
 
-    /// Whether decoding the trial's document does what skipping it does.
+    /// Whether decoding the trial's document has the same effect as skipping it.
     private func maySkip(_ trial: TextTemplate.Trial, name: String) -> Bool {
         var (decoded, skipped) = (decoder, decoder)
         let before = decoder.progress()
