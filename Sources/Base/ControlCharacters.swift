@@ -1,13 +1,13 @@
-// Makes control characters visible: untrusted text cannot drive a terminal or forge a log line.
+// Makes control characters visible, so that untrusted text cannot control a terminal or forge a log line.
 
-/// Escapes C0, DEL and C1 controls (ISO 6429) as `\x1b`, C1 also in its UTF-8 form (U+0080 to U+009F). Tabs stay. A
-/// value escapes a UTF-8 stream whose pieces may end inside a character.
+/// Escapes C0, DEL and C1 controls (ISO 6429) as `\x1b`, including C1 controls in UTF-8 (U+0080 to U+009F). Tabs are
+/// kept. A value escapes one UTF-8 stream, whose pieces may end inside a character.
 package struct ControlCharacters: Sendable {
     /// Treatment of line breaks.
     package enum Lines: Sendable {
-        /// Newlines stay.
+        /// Newlines are kept.
         case kept
-        /// Newlines stay; lines after the first are indented by two spaces, so that none looks like a new message.
+        /// Newlines are kept; lines after the first are indented by two spaces, so that none looks like a new message.
         case indented
         /// Newlines, U+2028 and U+2029 are escaped: the result is one line.
         case escaped
@@ -20,8 +20,8 @@ package struct ControlCharacters: Sendable {
     /// An escaper at the start of a text.
     package init() {}
 
-    /// Escapes controls; newlines and tabs stay. A final 0xC2, the first half of a character, is held back
-    /// until the next piece. At the end of UTF-8 none is left.
+    /// Escapes controls; newlines and tabs are kept. A final 0xC2, the first byte of a character, is held until the
+    /// next piece. After complete UTF-8 nothing is held.
     package mutating func escape(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.underestimatedCount)
@@ -50,7 +50,7 @@ package struct ControlCharacters: Sendable {
             missing = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : byte >= 0xC0 ? 1 : 0
             result.append(byte)
         default:
-            // C0, DEL, or a C1 control as a single byte, which is not UTF-8.
+            // C0, DEL, or a C1 control as a single byte, which is invalid UTF-8.
             missing = 0
             Self.append(byte, to: &result)
         }

@@ -1,6 +1,6 @@
 // 64-bit FNV-1a hash, the same on every run and machine.
 
-/// A hash that depends on the bytes added and on nothing else.
+/// A hash that depends only on the bytes added.
 package struct Fingerprint: Sendable {
     package private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 

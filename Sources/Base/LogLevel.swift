@@ -1,6 +1,6 @@
-// How severe a log line is.
+// Severity of log lines.
 
-/// Severity of a log line. `off` is below all.
+/// Severity of a log line. `off` is above all levels of log lines.
 package enum LogLevel: Int, Sendable, Comparable {
     case trace, debug, info, warning, error, off
 

@@ -1,9 +1,9 @@
-// "Did you mean ...?" for names that users type.
+// Suggests names for "Did you mean ...?" messages.
 
-/// Finds the known name nearest to an unknown one.
+/// Finds the known name that is most similar to an unknown one.
 package enum NearestName {
-    /// The nearest candidate, if at most a third of the letters differ (two letters of a short name), ignoring case.
-    /// The first of equally near ones.
+    /// The most similar candidate, ignoring case, if at most a third of its letters differ (two letters for short
+    /// names) but not all. The first one of several with the same distance.
     package static func suggestion(for name: String, among candidates: some Sequence<String>) -> String? {
         let wanted = Array(name.lowercased().unicodeScalars)
         guard !wanted.isEmpty, wanted.count <= 64 else { return nil }

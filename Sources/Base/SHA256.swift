@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4). Fingerprints of requests; not for passwords or signatures of secrets.
+// SHA-256 (FIPS 180-4). For fingerprints of requests; not for passwords or signatures.
 
 /// SHA-256 of a byte array.
 package enum SHA256 {
@@ -26,7 +26,7 @@ package enum SHA256 {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The last block or two: the rest of the message, a 1 bit, zeros, and the length in bits (section 5.1.1).
+    /// The last one or two blocks: the rest of the message, a 1 bit, zeros, and the length in bits (section 5.1.1).
     private static func padded(_ rest: ArraySlice<UInt8>, total: Int) -> [UInt8] {
         var tail = Array(rest)
         tail.append(0x80)
@@ -36,7 +36,7 @@ package enum SHA256 {
         return tail
     }
 
-    /// One block (section 6.2.2).
+    /// Processes one block (section 6.2.2).
     private static func compress(_ block: Span<UInt8>, _ words: inout [UInt32], into state: inout [UInt32]) {
         for index in 0..<16 {
             var word: UInt32 = 0
@@ -72,7 +72,7 @@ package enum SHA256 {
 
     private static func rotated(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
 
-    /// Section 4.2.2.
+    /// The round constants (section 4.2.2).
     private static let constants: [UInt32] = [
         0x428A_2F98, 0x7137_4491, 0xB5C0_FBCF, 0xE9B5_DBA5, 0x3956_C25B, 0x59F1_11F1, 0x923F_82A4, 0xAB1C_5ED5,
         0xD807_AA98, 0x1283_5B01, 0x2431_85BE, 0x550C_7DC3, 0x72BE_5D74, 0x80DE_B1FE, 0x9BDC_06A7, 0xC19B_F174,

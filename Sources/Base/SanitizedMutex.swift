@@ -1,11 +1,11 @@
-// A mutex for sanitizer builds. Synchronization's `Mutex` waits by a futex in a library that is not instrumented, so
-// the thread sanitizer reports false races.
+// A mutex for sanitizer builds. The thread sanitizer does not see the futex calls of Synchronization's `Mutex`, which
+// is not instrumented, and reports false races.
 
 #if SANITIZED
     internal import Dispatch
 
-    /// Shadows Synchronization's `Mutex`.
-    final class Mutex<Value>: @unchecked Sendable {  // every access to `value` lies between wait and signal
+    /// Replaces Synchronization's `Mutex` by the same name.
+    final class Mutex<Value>: @unchecked Sendable {  // every access to `value` is between wait and signal
         private let turn = DispatchSemaphore(value: 1)
         private var value: Value
 

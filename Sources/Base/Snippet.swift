@@ -1,18 +1,19 @@
-// Short quotations of untrusted bytes for error messages: bounded, one line, no control characters.
+// Short quotations of untrusted bytes for error messages: limited in length, one line, no control characters.
 
 /// Quotes the beginning of a text.
 package enum Snippet {
-    /// Quoted bytes of a broken payload.
+    /// Default maximum bytes of a quotation.
     package static let limit = 200
 
-    /// The first `limit` bytes as one line. "..." marks a cut: the engine removes a key that the cut has shortened.
+    /// The first `limit` bytes as one line. "..." marks truncation, so that the engine also removes a truncated key
+    /// before it.
     package static func of(_ bytes: Span<UInt8>, limit: Int = limit) -> String {
         let count = min(bytes.count, limit)
         var head: [UInt8] = []
         head.reserveCapacity(count)
         for index in 0..<count { head.append(bytes[index]) }
         let isCut = count < bytes.count
-        // Drops a character that the limit cuts.
+        // Drops a character that the limit divides.
         if isCut, bytes[count] & 0xC0 == 0x80 {
             while let last = head.last, last & 0xC0 == 0x80 { head.removeLast() }
             if let last = head.last, last >= 0xC0 { head.removeLast() }
@@ -41,8 +42,8 @@ package enum Snippet {
         return ""
     }
 
-    /// Whether the bytes begin an HTML or XHTML page: a document type, an element that only begins such a page, or a
-    /// comment. A byte order mark, white space, an XML declaration and comments may precede it
+    /// Whether the bytes begin an HTML or XHTML page: a document type, an element that only such a page begins with, or
+    /// a comment. A byte order mark, white space, an XML declaration and comments may precede it
     /// (https://html.spec.whatwg.org/multipage/syntax.html#writing, XML 1.0 section 2.8).
     package static func isHTML(_ bytes: Span<UInt8>) -> Bool {
         guard let start = bytes.indices.first(where: { !isBlank(bytes[$0]) }), bytes[start] == UInt8(ascii: "<") else {
@@ -72,11 +73,11 @@ package enum Snippet {
             return starts(head, at, with: "html")
         }
         let roots: [StaticString] = ["<html", "<head", "<body", "<title"]
-        // An XML declaration alone does not make a page.
+        // An XML declaration and a comment alone do not make a page.
         return (sawComment && !sawDeclaration) || roots.contains { starts(head, at, with: $0) }
     }
 
-    /// Bytes of a body that are searched for the beginning of a page.
+    /// Maximum bytes of a body that are searched for the beginning of a page.
     private static let prologueLimit = 16_384
 
     /// White space and byte order marks.
@@ -86,7 +87,7 @@ package enum Snippet {
 
     private static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
 
-    /// Whether `word` (lower case) is at this place, ignoring case.
+    /// Whether `word` (lower case) is at index `at`, ignoring case.
     private static func starts(_ bytes: Span<UInt8>, _ at: Int, with word: StaticString) -> Bool {
         word.withUTF8Buffer { word in
             word.count <= bytes.count - at && word.indices.allSatisfy { lowercased(bytes[at + $0]) == word[$0] }
@@ -97,7 +98,7 @@ package enum Snippet {
         (start..<max(start, bytes.count)).first { starts(bytes, $0, with: word) }.map { $0 + word.utf8CodeUnitCount }
     }
 
-    /// Trims white space and control characters.
+    /// The text without white space and control characters at its ends.
     package static func trimmed(_ text: String) -> String {
         let isBlank: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace || $0.value < 0x20 || $0 == "\u{FEFF}" }
         let scalars = text.unicodeScalars

@@ -1,7 +1,7 @@
-// Queries on borrowed payload bytes.
+// Queries on bytes of payloads.
 
 extension Span<UInt8> {
-    /// Range without white space at either end.
+    /// The range without white space and control characters at either end.
     package var trimmed: Range<Int> {
         var start = 0
         var end = count

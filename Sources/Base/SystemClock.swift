@@ -1,4 +1,4 @@
-// The clocks of the system.
+// The clocks of the operating system.
 
 internal import Glibc
 

@@ -1,8 +1,8 @@
-// Pieces of a reply's text that arrived together. A single piece costs one String; many cost one buffer.
+// Pieces of a reply's text that arrived together. A single piece is held as one String, several in one buffer.
 
-/// Pieces of text of one kind, in order, none of them empty.
+/// Pieces of text of one kind, in order. No piece is empty.
 public struct TextBatch: Sendable {
-    /// What the text is.
+    /// The kind of the text.
     public enum Kind: String, Sendable, Codable {
         /// The reply's text.
         case text
@@ -13,8 +13,8 @@ public struct TextBatch: Sendable {
     private enum Storage: Sendable {
         case text(String)
         case reasoning(String)
-        /// The pieces, one behind the other in UTF-8, and where in `bytes` each of them ends. Boxed, so that an event with a
-        /// batch is no larger than one with a String.
+        /// The UTF-8 of all pieces in order, and the end of each piece in `bytes`. Boxed, so that an event with a batch
+        /// is no larger than one with a String.
         indirect case many(Kind, bytes: [UInt8], ends: [UInt32])
     }
 
@@ -40,13 +40,13 @@ public struct TextBatch: Sendable {
         self.init(bytes: bytes, ends: ends, kind)
     }
 
-    /// A batch of pieces that stand one behind the other in `bytes`, each UTF-8.
-    /// - Parameter ends: where in `bytes` each piece ends, ascending; the last is the end of `bytes`.
+    /// A batch of the pieces in `bytes`, each of them UTF-8.
+    /// - Parameter ends: the end of each piece in `bytes`, ascending; the last one is the end of `bytes`.
     package init(bytes: [UInt8], ends: [UInt32], _ kind: Kind = .text) {
         storage = .many(kind, bytes: bytes, ends: ends)
     }
 
-    /// What all pieces are.
+    /// The kind of all pieces.
     public var kind: Kind {
         switch storage {
         case .text: .text
@@ -82,7 +82,7 @@ public struct TextBatch: Sendable {
         }
     }
 
-    /// Lends the pieces as bytes, and where each of them ends.
+    /// Calls `body` with the bytes of all pieces and the end of each piece.
     package func withBytes<Result, Failure: Error>(
         _ body: (Span<UInt8>, Span<UInt32>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -94,10 +94,11 @@ public struct TextBatch: Sendable {
         }
     }
 
-    /// Whether all of it is UTF-8, and so each piece that does not begin inside a character.
+    /// Whether the bytes of all pieces together are valid UTF-8. Then each piece that does not begin inside a character
+    /// is valid, too.
     package var isUTF8: Bool { withBytes { bytes, _ in bytes.isUTF8 } }
 
-    /// The bytes, where they are held as such.
+    /// The bytes of several pieces; nil for a single piece, which is held as a String.
     internal var buffer: [UInt8]? {
         if case .many(_, let bytes, _) = storage { bytes } else { nil }
     }
@@ -128,7 +129,7 @@ extension TextBatch: RandomAccessCollection {
 }
 
 extension TextBatch: Hashable {
-    /// Batches are equal if their kinds and pieces are, however the pieces are held.
+    /// Batches are equal if their kinds and pieces are equal, however the pieces are stored.
     public static func == (a: TextBatch, b: TextBatch) -> Bool {
         guard a.kind == b.kind else { return false }
         if case .many(_, let bytes, let ends) = a.storage, case .many(_, let others, let otherEnds) = b.storage {
@@ -137,7 +138,7 @@ extension TextBatch: Hashable {
         return a.elementsEqual(b)
     }
 
-    /// Independent of the storage, as equality is.
+    /// Independent of the storage, like equality.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(kind)
         hasher.combine(count)
@@ -148,14 +149,14 @@ extension TextBatch: Hashable {
 extension TextBatch: Codable {
     private enum CodingKeys: String, CodingKey { case kind, pieces }
 
-    /// The form that `encode(to:)` writes.
+    /// Reads the form that `encode(to:)` writes.
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
             pieces: try fields.decode([String].self, forKey: .pieces), try fields.decode(Kind.self, forKey: .kind))
     }
 
-    /// An object of the kind and the array of pieces.
+    /// Writes an object of the kind and the array of pieces.
     public func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(kind, forKey: .kind)

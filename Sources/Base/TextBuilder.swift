@@ -1,25 +1,25 @@
-// A text that comes in pieces and is wanted whole in the end, if at all: a reply, a part of one. Kept by whoever gathers
-// pieces. A piece costs no more than its bytes, and what came as a batch is not even copied: it is held beside the event
-// that shows it, and all of it is put together once.
+// Accumulates text that arrives in pieces and is needed whole at most once, at the end. A piece costs only its bytes.
+// Large batches are not copied: they share their buffer with the event that delivers them. The text is joined when it
+// is read.
 
 /// Text that grows at its end.
 package struct TextBuilder: Sendable, Equatable {
-    /// Bytes that are held together before a piece of the list is made of them.
+    /// Minimum bytes that are collected before they become a chunk of the list.
     private static let chunk = 4096
-    /// The shortest batch that is held as it came, in bytes: each costs an entry of the list.
+    /// Minimum bytes of a batch that is held without a copy: each one costs an entry of the list.
     private static let shortestBatch = 256
 
-    /// What is whole, each of it UTF-8 by itself.
+    /// Finished chunks, each of them valid UTF-8 by itself.
     private var chunks: [[UInt8]] = []
-    /// What comes behind it.
+    /// The bytes after the last chunk.
     private var tail: [UInt8] = []
-    /// How many bytes that is in UTF-8.
+    /// Length of the text in UTF-8 bytes.
     package private(set) var count = 0
 
     /// No text.
     package init() {}
 
-    /// A text to begin with.
+    /// A builder that begins with a text.
     package init(_ text: String) { append(text) }
 
     /// True without text.
@@ -51,7 +51,7 @@ package struct TextBuilder: Sendable, Equatable {
         tail = []
     }
 
-    /// All of it.
+    /// The whole text.
     package var text: String {
         guard !chunks.isEmpty else { return String(decoding: tail.span) }
         var text = ""
@@ -61,7 +61,7 @@ package struct TextBuilder: Sendable, Equatable {
         return text
     }
 
-    /// All of it, UTF-8.
+    /// The whole text in UTF-8.
     package var bytes: [UInt8] {
         guard !chunks.isEmpty else { return tail }
         var bytes: [UInt8] = []
@@ -71,7 +71,7 @@ package struct TextBuilder: Sendable, Equatable {
         return bytes
     }
 
-    /// Takes bytes away from its end.
+    /// Removes bytes from the end.
     package mutating func removeLast(_ dropped: Int) {
         var rest = bytes
         rest.removeLast(min(max(0, dropped), rest.count))
@@ -79,7 +79,7 @@ package struct TextBuilder: Sendable, Equatable {
         (tail, count) = (rest, rest.count)
     }
 
-    /// How many bytes it has in common with the beginning of `other`.
+    /// Number of bytes at the beginning that are equal to those of `other`.
     package func commonCount(with other: Span<UInt8>) -> Int {
         var common = 0
         for chunk in chunks + [tail] {

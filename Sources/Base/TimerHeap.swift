@@ -1,9 +1,9 @@
-// A heap of deadlines, for the engine's requests and the script's sleeping tasks. It reads no clock.
+// A heap of deadlines, for the engine's requests and the script's sleeping tasks. Reads no clock.
 
 internal import HeapModule
 
-/// Entries ordered by deadline; entries of one deadline come out in the order they went in. There is no removal from the
-/// middle: an owner recognises a stale entry when it comes out, and ignores it.
+/// Entries ordered by deadline. Entries with the same deadline are removed in the order of insertion. Single entries
+/// cannot be removed: the owner recognizes a stale entry when it is removed, and ignores it.
 package struct TimerHeap<Payload> {
     private struct Entry: Comparable {
         var deadline: Double
@@ -20,7 +20,7 @@ package struct TimerHeap<Payload> {
     private var entries = Heap<Entry>()
     private var nextOrder: UInt64 = 0
 
-    /// The earliest deadline. Kept beside the heap, as every turn of a loop asks for it.
+    /// The earliest deadline. Cached, because every iteration of a loop reads it.
     package private(set) var nextDeadline: Double?
 
     /// An empty heap.
@@ -29,13 +29,13 @@ package struct TimerHeap<Payload> {
     /// The number of entries, stale ones included.
     package var count: Int { entries.count }
 
-    /// True when there is none.
+    /// True without entries.
     package var isEmpty: Bool { entries.isEmpty }
 
-    /// The earliest entry, left in place.
+    /// The earliest entry, without removing it.
     package var next: (deadline: Double, payload: Payload)? { entries.min.map { ($0.deadline, $0.payload) } }
 
-    /// Adds an entry, in O(log n). A deadline of NaN counts as now.
+    /// Adds an entry, in O(log n). A deadline of NaN is due at once.
     package mutating func push(_ payload: Payload, at deadline: Double) {
         let deadline = deadline.isNaN ? -.infinity : deadline
         entries.insert(Entry(deadline: deadline, order: nextOrder, payload: payload))
@@ -50,7 +50,7 @@ package struct TimerHeap<Payload> {
         return (first.deadline, first.payload)
     }
 
-    /// Removes every entry for which `isStale` is true, in O(n). For owners whose stale entries pile up.
+    /// Removes every entry for which `isStale` is true, in O(n). For owners whose stale entries accumulate.
     package mutating func removeAll(where isStale: (_ deadline: Double, _ payload: Payload) -> Bool) {
         entries = Heap(entries.unordered.filter { !isStale($0.deadline, $0.payload) })
         nextDeadline = entries.min?.deadline

@@ -1,4 +1,4 @@
-// Decodes bytes that may not be UTF-8, and counts the invalid ones.
+// Decodes bytes that may not be valid UTF-8, and counts the invalid ones.
 
 /// Text with U+FFFD for each maximal invalid subsequence (Unicode 3.9, "U+FFFD Substitution of Maximal Subparts";
 /// WHATWG Encoding, "UTF-8 decode without BOM").

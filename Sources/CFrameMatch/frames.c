@@ -1,4 +1,4 @@
-// The loops behind CFrameMatch.h. JSON's grammar is RFC 8259's: section 6 for numbers, section 7 for strings.
+// The loops of CFrameMatch.h. The JSON grammar is that of RFC 8259: section 6 for numbers, section 7 for strings.
 
 #include "CFrameMatch.h"
 
@@ -8,7 +8,8 @@
 
 static const size_t none = SIZE_MAX;
 
-// The closing quote of the string that begins before `at`; none where it has none, or a control character.
+// Index of the closing quote of the string whose content begins at `at`; `none` if it has none or contains a control
+// character.
 static inline size_t string_end(const uint8_t *bytes, size_t length, size_t at, bool *has_escapes) {
     while (at < length) {
         if (length - at >= step) {
@@ -32,7 +33,7 @@ static inline size_t digits_end(const uint8_t *bytes, size_t length, size_t at) 
     return at;
 }
 
-// A natural number of at most 18 digits, the most that cannot overflow; what more there is does not belong to it.
+// End of a natural number. Reads at most 18 digits, which cannot overflow; further digits do not belong to it.
 static inline size_t natural_end(const uint8_t *bytes, size_t length, size_t at, int64_t *value) {
     size_t end = at, limit = length - at > 18 ? at + 18 : length;
     int64_t sum = 0;
@@ -58,7 +59,8 @@ static __attribute__((noinline)) size_t any_number_end(const uint8_t *bytes, siz
     return end == exponent ? none : end;
 }
 
-// As above, of one look. What is no number, is as long as a step or has an exponent is looked at again.
+// As above, in one step. A text that is not a number, fills the whole step or has an exponent is read again by
+// `any_number_end`.
 static inline size_t number_end(const uint8_t *bytes, size_t length, size_t at) {
     if (length - at > step) {
         const uint8_t *number = bytes + at;
@@ -83,11 +85,11 @@ static int hex_value(uint8_t digit) {
     return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
-// How many bytes an escape stands for at most.
+// Maximum bytes that `unescape` writes.
 enum { MOST_UNESCAPED = 3 };
 
-// The character that the escape at `*at`, behind its backslash, stands for, in UTF-8. Returns how many bytes that is; 0
-// where the escape is none, or stands for half of a character.
+// Decodes the escape whose backslash is before `*at` to UTF-8. Returns the number of bytes; 0 if the escape is invalid
+// or half of a surrogate pair.
 static size_t unescape(const uint8_t *bytes, size_t end, size_t *at, uint8_t *out) {
     if (*at == end) return 0;
     switch (bytes[(*at)++]) {
@@ -118,7 +120,7 @@ static size_t unescape(const uint8_t *bytes, size_t end, size_t *at, uint8_t *ou
     return 3;
 }
 
-// The end of a string of which only this is asked: whether it is one.
+// End of a string whose value is not needed; `none` if it is invalid.
 static __attribute__((noinline)) size_t any_sound_string_end(const uint8_t *bytes, size_t length, size_t at) {
     bool has_escapes = false;
     size_t end = string_end(bytes, length, at, &has_escapes);
@@ -132,7 +134,7 @@ static __attribute__((noinline)) size_t any_sound_string_end(const uint8_t *byte
     return end;
 }
 
-// As above. One without escapes that ends before the last step of all is passed over without a call.
+// As above. Handles strings without escapes, except near the end of the input, without a call.
 static inline size_t sound_string_end(const uint8_t *bytes, size_t length, size_t at) {
     for (size_t place = at; length - place >= step;) {
         size_t run = plain(bytes + place);
@@ -156,7 +158,7 @@ ptrdiff_t cfm_number_end(const uint8_t *bytes, size_t length, size_t at) {
     return at > length ? -1 : (ptrdiff_t)number_end(bytes, length, at);
 }
 
-// Between two gaps stand a dozen bytes, as a rule: too few for a call. Steps may overlap.
+// Usually there are about a dozen bytes between two gaps: too few for a call of memcmp. Steps may overlap.
 static inline bool is_same(const uint8_t *bytes, size_t length, size_t at, const uint8_t *other, size_t count) {
     if (count > length - at) return false;
     bytes += at;
@@ -183,20 +185,20 @@ static inline size_t skip_padding(const uint8_t *bytes, size_t length, size_t at
     return at;
 }
 
-// A pattern, cut at its gaps. Nothing that is written while frames are read can change it, which the compiler sees.
+// A pattern divided at its gaps. A local copy, so that the compiler knows that writes during the loop do not change it.
 struct cut {
     struct {
-        // What stands before the gap, behind the one before it.
+        // The bytes between the previous gap and this one.
         const uint8_t *bytes;
         size_t count;
         unsigned filling, index;
     } gaps[CFM_MOST_GAPS];
     size_t gap_count;
-    // What stands behind the last gap.
+    // The bytes after the last gap.
     const uint8_t *rest;
     size_t rest_count;
-    // The same, zeros behind it, where it is short enough for one look; else its length is 0. Padding may stand behind
-    // so many of its bytes.
+    // The same bytes followed by zeros, if they fit into one step; otherwise the count is 0. Padding may follow each of
+    // the first `ending_padded` bytes.
     uint8_t ending[2 * step];
     size_t ending_count, ending_padded;
 };
@@ -223,8 +225,8 @@ static inline struct cut cut(const cfm_pattern *pattern) {
     return cut;
 }
 
-// The end of a frame from the last gap on, if it is short. None where it is not the pattern's, or where that is not told
-// by looking at whole steps.
+// End of a frame from the last gap on, if its ending is short. `none` if it does not match, or if whole steps cannot
+// decide it.
 static inline size_t short_end(const struct cut *cut, const uint8_t *bytes, size_t length, size_t at) {
     size_t compared = 0;
     while (length - at >= step) {
@@ -240,7 +242,7 @@ static inline size_t short_end(const struct cut *cut, const uint8_t *bytes, size
     return none;
 }
 
-// The same for any. Padding is looked for.
+// The same for every ending, with padding.
 static __attribute__((noinline)) size_t padded_end(
     const cfm_pattern *pattern, const uint8_t *bytes, size_t length, size_t at, size_t compared
 ) {
@@ -264,19 +266,19 @@ __attribute__((always_inline)) static inline size_t frame_end(
     return padded_end(pattern, bytes, length, at, pattern->length - cut->rest_count);
 }
 
-// Where the text of a frame goes: `length` bytes of it, in a `room` of so many.
+// Buffer for the text of a frame: `length` bytes of it are used, of at most `room`.
 struct text {
     uint8_t *bytes;
     size_t room, length;
 };
 
-// As string_end, and copies what the string stands for. None, too, where there is no room, or where an escape is none or
-// stands for half of a character.
+// Like string_end, and copies the decoded string. Also returns `none` if there is no room, or if an escape is invalid
+// or half of a surrogate pair.
 static inline size_t copy_string(const uint8_t *bytes, size_t length, size_t at, struct text *text) {
     uint8_t *out = text->bytes, *const most = out + text->room;
     while (at < length) {
         if (length - at >= step && most - out >= step) {
-            // What the copy takes too much is written over by what comes next.
+            // Bytes copied beyond the run are overwritten later, or are beyond the final length.
             memcpy(out, bytes + at, step);
             size_t run = plain(bytes + at);
             at += run;
@@ -300,7 +302,7 @@ static inline size_t copy_string(const uint8_t *bytes, size_t length, size_t at,
     return none;
 }
 
-// What a frame holds: where its text begins, the counters (-1 where the pattern has none), where it ends.
+// The content of a frame: start of its text, counters (-1 for a missing one), end of the frame.
 struct match {
     size_t text;
     int64_t counts[CFM_MOST_COUNTS];

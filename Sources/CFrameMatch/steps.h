@@ -1,5 +1,4 @@
-// Bytes looked at a step at a time: sixteen where the processor has SSE2 (every x86-64 has), else eight. For frames.c,
-// whose loops these are part of.
+// Tests of several bytes at once: sixteen with SSE2 (on every x86-64), otherwise eight. Used in the loops of frames.c.
 #ifndef CFRAMEMATCH_STEPS_H
 #define CFRAMEMATCH_STEPS_H
 
@@ -23,11 +22,11 @@ static inline uint32_t half_at(const uint8_t *bytes) {
     return half;
 }
 
-// A step: how many bytes are looked at together.
+// Number of bytes that are tested at once.
 #if defined(__SSE2__)
 enum { step = 16 };
 
-// How many of a step's bytes come before the first that cannot stand for itself in a string: a quote, a backslash, a
+// Number of bytes of a step before the first one that ends plain text in a JSON string: a quote, a backslash or a
 // control character.
 static inline size_t plain(const uint8_t *bytes) {
     __m128i word = _mm_loadu_si128((const __m128i *)bytes);
@@ -37,19 +36,19 @@ static inline size_t plain(const uint8_t *bytes) {
     return special == 0 ? step : (size_t)__builtin_ctz((unsigned)special);
 }
 
-// Which of a step's bytes are no digits: a bit each, the first byte's the lowest. Those above the step are set.
+// Bit mask of the bytes of a step that are not digits; bit 0 is the first byte. Bits above the step are set.
 static inline unsigned others(const uint8_t *bytes) {
     __m128i value = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)bytes), _mm_set1_epi8('0'));
     return ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(value, _mm_set1_epi8(9)), value));
 }
 
-// How many of a step's bytes come before the first that is no blank.
+// Number of spaces at the beginning of a step.
 static inline size_t blanks(const uint8_t *bytes) {
     int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)bytes), _mm_set1_epi8(' ')));
     return (size_t)__builtin_ctz(~(unsigned)mask);
 }
 
-// How many of a step's bytes come before the first that is another.
+// Number of bytes at the beginning of a step that are equal to those of `other`.
 static inline size_t same(const uint8_t *bytes, const uint8_t *other) {
     __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)bytes), _mm_loadu_si128((const __m128i *)other));
     return (size_t)__builtin_ctz(~(unsigned)_mm_movemask_epi8(same));
@@ -59,8 +58,8 @@ static inline bool is_same_step(const uint8_t *bytes, const uint8_t *other) { re
 #else
 enum { step = 8 };
 
-// As above. A byte's top bit is set where the byte is less than the one that is taken from it. The borrow out of such a
-// byte spoils only those above it, and the lowest counts. Bytes of 0x80 and more are none of these.
+// As above. The top bit of a byte is set where a subtraction borrows. A borrow can set wrong bits only in higher bytes,
+// and only the lowest set bit is used. Bytes of 0x80 and above are never special.
 static inline size_t plain(const uint8_t *bytes) {
     const uint64_t ones = 0x0101010101010101u;
     uint64_t word = word_at(bytes);

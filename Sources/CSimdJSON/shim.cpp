@@ -1,4 +1,4 @@
-// Owns a simdjson parser, its document and its padded input buffer. No policy; no exception leaves this file.
+// Holds a simdjson parser, its document and its padded input buffer. Throws no exceptions.
 
 #include "CSimdJSON.h"
 
@@ -85,7 +85,7 @@ struct csj_parser {
     size_t capacity = 0;
     slot *owned = nullptr;
 
-    /// Makes room for a document of `length` bytes, and frees what only a large one needed.
+    /// Allocates for a document of `length` bytes, and frees buffers that only a larger document needed.
     simdjson::error_code reserve(size_t length) noexcept {
         size_t room = room_for(length);
         bool shrinks = capacity > kept && room <= kept;
@@ -138,7 +138,7 @@ extern "C" int csj_parse(csj_parser *parser, const uint8_t *bytes, size_t length
     if (error) return error;
     owned.face.tape = parser->document.tape.get();
     owned.face.strings = parser->document.string_buf.get();
-    // The first tape word is the document; its root value follows.
+    // Tape word 0 is the document; its root value is at index 1.
     *root = csj_node{&owned.face, 1, owned.face.generation};
     return simdjson::SUCCESS;
 }
@@ -159,7 +159,7 @@ bool is_filled(const uint64_t *tape, uint32_t index) noexcept {
     return (type == '{' || type == '[') && (uint32_t)tape[index] != index + 2;
 }
 
-/// Index of the key that equals a member's name; `count` if none does.
+/// Index of the key that equals a member's name; `count` if there is none.
 uint32_t key_of(const csj_key *keys, uint32_t count, uint64_t marks, const uint8_t *text) noexcept {
     uint32_t length;
     std::memcpy(&length, text, sizeof length);

@@ -1,4 +1,4 @@
-// Removes secrets from messages, chunks and log lines that leave the engine. Providers echo keys in error bodies,
+// Removes secrets from messages, chunks and log lines that leave the engine. Providers echo keys in error bodies;
 // proxies quote whole requests. Text of replies is not changed.
 
 internal import HTTP
@@ -12,12 +12,12 @@ final class Secrets {
     func scrub(_ text: String) -> String { scrubber.scrub(text) }
     func scrub(_ bytes: [UInt8]) -> [UInt8] { scrubber.scrub(bytes) }
 
-    /// The beginning of a server's text for a message: scrubbed first, then shortened.
+    /// The beginning of a server's text for a message: scrubbed first, then truncated.
     func excerpt(_ text: some Sequence<UInt8>, limit: Int = 200) -> String {
         let clean = scrubber.scrub([UInt8](text))
         guard clean.count > limit else { return String(decoding: clean, as: UTF8.self) }
         var end = limit
-        // Drops a character that the limit cuts.
+        // Drops a character that the limit divides.
         while end > 0, clean[end] & 0xC0 == 0x80 { end -= 1 }
         return String(decoding: clean[..<end], as: UTF8.self) + "..."
     }
@@ -34,9 +34,10 @@ final class Secrets {
 }
 
 extension Secrets {
-    /// The message of a reply without secrets, except in its text: parts for the provider (`native`, OpenRouter's
+    /// The message of a reply without secrets, except in its text. Provider-specific members (`native`, OpenRouter's
     /// `reasoning_details`, Google's `extra_content`) may quote the request.
-    /// - Parameter words: text and reasoning of the reply. A string that is part of them stays.
+    /// - Parameter words: text and reasoning of the reply. Members `text` and `thinking` that are part of them are not
+    ///   changed.
     func scrub(message: JSONValue, words: [String]) -> JSONValue {
         guard case .object(let object) = message else { return message }
         var result = JSONObject()
@@ -52,11 +53,11 @@ extension Secrets {
         return .object(result)
     }
 
-    /// - Parameter name: the member with the value.
+    /// - Parameter name: the name of the member that has the value.
     private func scrub(_ value: JSONValue, of name: String, keeping words: [String]) -> JSONValue {
         switch value {
         case .string(let text):
-            // Usually the text itself, which needs no search.
+            // Usually equal to the whole text, which needs no search.
             if name == "text" || name == "thinking", words.contains(where: { $0 == text || $0.contains(text) }) {
                 return value
             }
@@ -73,15 +74,16 @@ extension Secrets {
     }
 }
 
-/// Replaces known secrets by "[key]" in each form in which they travel: as they are, in either case, with JSON,
+/// Replaces known secrets by "[key]" in every form in which they are sent: plain, in upper or lower case, with JSON,
 /// percent or HTML escapes for any character, and in base64.
 ///
-/// A text may have been cut before it arrives here: at its end, and before "...", the beginning of a secret is
-/// removed too.
+/// A text may have been truncated before it is scrubbed: at its end and before "...", a prefix of a secret is removed
+/// too.
 package struct KeyScrubber: Sendable {
-    /// Shorter values are placeholders ("none", "test"); removing them would garble messages.
+    /// Minimum length of a secret. Shorter values are placeholders ("none", "test"), and their removal would garble
+    /// messages.
     static let shortestKey = 6
-    /// Minimum prefix of a secret that is removed at a cut; shorter ones reveal nothing ("sk-proj").
+    /// Minimum prefix of a secret that is removed where a text is truncated. Shorter ones reveal nothing ("sk-proj").
     private static let shortestBeginning = 8
 
     private static let mark = Array("[key]".utf8)
@@ -92,9 +94,9 @@ package struct KeyScrubber: Sendable {
     /// One form of a secret.
     private struct Form: Equatable, Sendable {
         var bytes: [UInt8]
-        /// Base64 has no escapes and one case.
+        /// Whether this is a base64 form, which has no escapes and is case-sensitive.
         var isEncoded: Bool
-        /// Bytes of it that are removed at a cut.
+        /// Minimum bytes of the form that are removed where a text is truncated.
         var beginning: Int { min(KeyScrubber.shortestBeginning, (bytes.count + 1) / 2) }
     }
 
@@ -111,7 +113,7 @@ package struct KeyScrubber: Sendable {
                 add(Form(bytes: Self.base64(Array(key.utf8), offset: offset, alphabet: alphabet), isEncoded: true))
             }
         }
-        // Longest first, so that a form that contains another is removed whole.
+        // Longest first, so that a form that contains another one is removed whole.
         forms.sort { $0.bytes.count > $1.bytes.count }
     }
 
@@ -146,7 +148,7 @@ package struct KeyScrubber: Sendable {
     /// The bytes without secrets.
     func scrub(_ bytes: [UInt8]) -> [UInt8] { scrubbed(bytes) ?? bytes }
 
-    /// Nil if nothing was removed.
+    /// The bytes without secrets; nil if there are none.
     private func scrubbed(_ bytes: [UInt8]) -> [UInt8]? {
         guard !forms.isEmpty else { return nil }
         var result: [UInt8]?
@@ -166,7 +168,7 @@ package struct KeyScrubber: Sendable {
         return result
     }
 
-    /// End of the secret that begins at `index`; nil if none does. A whole one is preferred to a prefix.
+    /// End of the secret that begins at `index`; nil if there is none. A whole secret has priority over a prefix.
     private func match(_ bytes: [UInt8], at index: Int) -> Int? {
         var beginning: Int?
         for form in forms {
@@ -178,8 +180,8 @@ package struct KeyScrubber: Sendable {
         return beginning
     }
 
-    /// Compares text and form.
-    /// - Returns: the end of the match, and the bytes of the form that it covers.
+    /// Compares the text at `start` with a form.
+    /// - Returns: the end of the match, and the number of bytes of the form that matched.
     private static func compare(_ bytes: [UInt8], at start: Int, _ form: Form) -> (end: Int, matched: Int) {
         var end = start
         for (index, wanted) in form.bytes.enumerated() {
@@ -194,7 +196,7 @@ package struct KeyScrubber: Sendable {
         return (end, form.bytes.count)
     }
 
-    /// Index behind a character that is an encoding of `wanted`.
+    /// Index after a character that is an encoding of `wanted`; nil if there is none.
     private static func step(_ bytes: [UInt8], at start: Int, _ wanted: UInt8) -> Int? {
         if isLetter(wanted), bytes[start] == wanted ^ 0x20 { return start + 1 }
         if wanted == 0x20 {
@@ -218,7 +220,7 @@ package struct KeyScrubber: Sendable {
         }
     }
 
-    /// A JSON escape, possibly escaped several times.
+    /// Index after a JSON escape of `wanted`, which may be escaped several times.
     private static func unescaped(_ bytes: [UInt8], at start: Int, _ wanted: UInt8) -> Int? {
         if wanted == UInt8(ascii: "\\") {
             return start + 1 < bytes.count && bytes[start + 1] == wanted ? start + 2 : start + 1
@@ -249,13 +251,14 @@ package struct KeyScrubber: Sendable {
         return value == wanted ? end + 1 : nil
     }
 
-    /// The number there; nil for none below 256.
+    /// The number in this range; nil if it is not a number below 256.
     private static func number(_ bytes: [UInt8], _ range: Range<Int>, radix: Int) -> UInt8? {
         guard range.upperBound <= bytes.count, !range.isEmpty else { return nil }
         return UInt8(String(decoding: bytes[range], as: UTF8.self), radix: radix)
     }
 
-    /// End of the rest of a secret if the text is cut there, possibly inside an escape.
+    /// End of the text after a matched prefix, if the text is truncated there, possibly inside an escape; otherwise
+    /// nil.
     private static func cut(_ bytes: [UInt8], at index: Int) -> Int? {
         var end = index
         while end < bytes.count, end - index < 6, bytes[end] != UInt8(ascii: "."), bytes[end] != 0xE2,
@@ -272,7 +275,7 @@ package struct KeyScrubber: Sendable {
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
-    /// Messages are folded to one line: several blanks may have become one.
+    /// The key with each run of white space as one space, because messages are reduced to one line.
     private static func withSingleBlanks(_ key: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         for byte in key {
@@ -288,8 +291,8 @@ package struct KeyScrubber: Sendable {
     private static let base64URLAlphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-    /// Base64 characters that depend on the key alone if `offset` (modulo 3) bytes precede it: "user:key" in a Basic
-    /// header shifts the key by any offset. Characters shared with a neighbor are left out.
+    /// The base64 characters that depend only on the key if `offset` (modulo 3) bytes precede it: "user:key" in a Basic
+    /// header shifts the key by any offset. Characters that also depend on an adjacent byte are left out.
     private static func base64(_ key: [UInt8], offset: Int, alphabet: [UInt8]) -> [UInt8] {
         var form: [UInt8] = []
         let bits = (offset * 8)..<(offset * 8 + key.count * 8)

@@ -1,10 +1,10 @@
-// Trims the overlap where a continued reply meets its first part: some providers repeat the last words.
+// Trims the overlap of a continued reply with its first part: some providers repeat the last words.
 
 /// Drops the beginning of a continuation that repeats the end of the text before it. Holds text back only while it
 /// may still be a repetition. Text that was never sent to the provider is always dropped, even below the minimum
 /// overlap.
 struct OverlapTrimmer: Sendable {
-    /// Minimum overlap in UTF-8 bytes; shorter repetitions are speech: "ha" + "ha".
+    /// Minimum overlap in UTF-8 bytes. Shorter repetitions can be intended text: "ha" + "ha".
     static let shortest = 12
     /// Bytes of the earlier text that are compared.
     static let window = 8192
@@ -20,17 +20,19 @@ struct OverlapTrimmer: Sendable {
         unsent = Array(text.utf8.dropFirst(sent.utf8.count))
     }
 
-    /// Reads the next piece of the continuation and returns what is decided; empty while undecided.
+    /// Reads the next piece of the continuation and returns the text that is known not to be a repetition; empty while
+    /// undecided.
     mutating func push(_ piece: String) -> String {
         guard !isDone else { return piece }
         held += piece.utf8
         return mayRepeat ? "" : release()
     }
 
-    /// End of the stream: returns the held text.
+    /// Returns the held text at the end of the stream.
     mutating func finish() -> String { isDone ? "" : release() }
 
-    /// Whether `held` is inside the tail without reaching its end.
+    /// Whether the held text may still be part of a repetition: it is a prefix of the unsent text, or occurs in the
+    /// tail before its end.
     private var mayRepeat: Bool {
         if held.count < unsent.count, Self.same(unsent, 0, held, held.count) { return true }
         guard held.count < tail.count else { return false }

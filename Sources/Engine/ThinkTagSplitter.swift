@@ -1,5 +1,5 @@
-// Separates reasoning that a model writes as `<think>...</think>` into its text (R1 and its distills, Qwen; servers
-// that do not separate it themselves). Pieces may be cut anywhere.
+// Separates reasoning that a model writes as `<think>...</think>` into its text (R1 and its distills, Qwen), for
+// servers that do not separate it themselves. Pieces may end anywhere in a tag.
 
 internal import Base
 internal import Chat
@@ -13,10 +13,10 @@ struct ThinkTagSplitter: Sendable {
         /// The same for a reply that begins inside the reasoning: the opening tag is in the prompt, and may be
         /// repeated.
         case openingInside
-        /// After the opening tag, before the first word.
+        /// After the opening tag, before the first character that is not white space.
         case beforeReasoning
         case reasoning
-        /// After the closing tag, before the first word.
+        /// After the closing tag, before the first character that is not white space.
         case beforeText
         case text
     }
@@ -25,7 +25,7 @@ struct ThinkTagSplitter: Sendable {
     private static let close = Array("</think>".utf8)
 
     private var state: State
-    /// Bytes of a possible tag, or white space before one.
+    /// White space and the beginning of a possible tag at the end of the input.
     private var held: [UInt8] = []
 
     /// - Parameter isOpen: the text begins inside the reasoning, and `</think>` ends it.
@@ -37,7 +37,7 @@ struct ThinkTagSplitter: Sendable {
         self.init(isOpen: mode == .open)
     }
 
-    /// True once all that follows is text.
+    /// True once all further output is text.
     var isDone: Bool { state == .text }
 
     /// Reads the next piece of the model's output.
@@ -49,14 +49,14 @@ struct ThinkTagSplitter: Sendable {
         return pieces
     }
 
-    /// Reasoning arrived in its own member: tags in the text are text.
+    /// Called when reasoning arrives in a member of its own: tags in the text are then plain text.
     mutating func reasoningCameApart() -> [TextBatch] {
         guard state == .opening || state == .openingInside else { return [] }
         state = .opening
         return finish()
     }
 
-    /// End of the reply: returns the held bytes.
+    /// Returns the held bytes at the end of the reply.
     mutating func finish() -> [TextBatch] {
         let rest = take(held.count)
         defer { state = .text }
@@ -117,7 +117,7 @@ struct ThinkTagSplitter: Sendable {
         return true
     }
 
-    /// Removes bytes from the front. Pieces end at character boundaries and tags are ASCII, so none is cut.
+    /// Removes bytes from the front. Pieces end at character boundaries and tags are ASCII, so no character is divided.
     private mutating func take(_ count: Int) -> String {
         let text = String(decoding: held.prefix(count), as: UTF8.self)
         held.removeFirst(count)

@@ -1,23 +1,23 @@
-// What has been received of one reply, over all its attempts, and how it becomes a `Reply`. Keeps the text in step with
-// delivery: a stopped reply holds what its reader saw, no more.
+// Accumulates the text of one reply over all its attempts, and estimates its token counts. The text of a stopped reply
+// is truncated to what its reader has received.
 
 internal import Base
 internal import Chat
 internal import Formats
 internal import JSON
 
-/// Text and reasoning of a reply as they grow.
+/// Text and reasoning received so far.
 struct Transcript {
     private var spoken = TextBuilder()
     private var thought = TextBuilder()
-    /// Output tokens of earlier attempts that this one continues, estimated.
+    /// Estimated output tokens of earlier attempts that this attempt continues.
     private var carriedTokens = 0
-    /// Which block of the last attempt's message the text belongs to.
+    /// The block of the last attempt's message for each piece of text.
     private var blocks = TextBlocks()
-    /// How many bytes at the ends of both the reader does not have.
+    /// Bytes removed from the ends of text and reasoning because the reader did not receive them.
     private var textCut = 0
     private var reasoningCut = 0
-    /// The output that a `reset` has voided, for as long as the reader may not have seen that `reset`.
+    /// The output discarded by a `reset`, kept while the reader may not have received the `reset`.
     private var voided: (spoken: TextBuilder, thought: TextBuilder)?
 
     var text: String { spoken.text }
@@ -25,7 +25,7 @@ struct Transcript {
     var hasText: Bool { !spoken.isEmpty }
     var hasReasoning: Bool { !thought.isEmpty }
 
-    /// The reply's text, for the decoder of the last attempt.
+    /// The reply's text for the decoder of the last attempt.
     var reply: ReplyText {
         blocks.reply(text: text, reasoning: reasoning, textCut: textCut, reasoningCut: reasoningCut)
     }
@@ -33,10 +33,10 @@ struct Transcript {
     /// The text that follows belongs to that block.
     mutating func begin(block: Int) { blocks.begin(block) }
 
-    /// Takes note of text as the decoder emits it.
+    /// Records text when the decoder emits it.
     mutating func receive(_ batch: TextBatch) { blocks.add(batch) }
 
-    /// Adds text as the reader gets it.
+    /// Adds text as it is queued for the reader: without overlap, and with reasoning separated.
     mutating func append(_ batch: TextBatch) {
         switch batch.kind {
         case .text: spoken.append(batch)
@@ -44,7 +44,7 @@ struct Transcript {
         }
     }
 
-    /// Begins anew; nobody has seen what there was.
+    /// Discards all text and starts again. Used if none of it was delivered.
     mutating func clear() {
         spoken = TextBuilder()
         thought = TextBuilder()
@@ -52,16 +52,16 @@ struct Transcript {
         blocks = TextBlocks()
     }
 
-    /// Begins anew; a `reset` tells the reader.
+    /// Discards all text and starts again. The reader is informed by a `reset`.
     mutating func void() {
         if voided == nil { voided = (spoken, thought) }
         clear()
     }
 
-    /// The reader has taken something after the `reset`.
+    /// Drops the discarded output. Called when the reader has taken the `reset` and takes later events.
     mutating func forgetVoided() { voided = nil }
 
-    /// An attempt was cut; the next one goes on from here.
+    /// Keeps the text of a truncated attempt, which the next attempt continues.
     mutating func carry() {
         carriedTokens = guessedTokens
         blocks = TextBlocks()
@@ -71,11 +71,11 @@ struct Transcript {
         Int(estimatedTokens(in: spoken.bytes).rounded(.up)) + Int(estimatedTokens(in: thought.bytes).rounded(.up))
     }
 
-    /// Keeps what the reader has seen.
+    /// Truncates the text to what the reader has received.
     /// - Parameters:
-    ///   - unseen: output taken by the reader and not shown.
-    ///   - waiting: output not taken.
-    ///   - isResetWaiting: whether a `reset` was not taken.
+    ///   - unseen: output that the reader has taken and not shown.
+    ///   - waiting: output that the reader has not taken.
+    ///   - isResetWaiting: whether the reader has not taken a `reset`.
     mutating func cut(unseen: Undelivered, waiting: Undelivered, isResetWaiting: Bool) {
         var textBytes = unseen.textBytes
         var reasoningBytes = unseen.reasoningBytes
@@ -91,7 +91,8 @@ struct Transcript {
         thought.removeLast(reasoningBytes)
     }
 
-    /// Token counts of a whole reply: the provider's, plus what earlier attempts of a continued one must have cost.
+    /// Token counts of a whole reply: the provider's counts plus the estimated output tokens of earlier attempts that
+    /// it continues.
     func usage(reported: Usage?) -> Usage? {
         guard carriedTokens > 0, var usage = reported else { return reported }
         usage.outputTokens = usage.outputTokens.map { WireNumber.sum($0, carriedTokens) }
@@ -100,8 +101,8 @@ struct Transcript {
         return usage
     }
 
-    /// Token counts of a cut reply. The provider's last word counts where it covers what came; some report one output
-    /// token at the beginning and the truth at the end.
+    /// Token counts of a truncated reply. The provider's output count is used if it is at least half the estimate; some
+    /// providers report one output token at the beginning and the real count at the end.
     func partialUsage(reported: Usage?) -> Usage? {
         let estimate = guessedTokens
         var usage = reported ?? Usage()

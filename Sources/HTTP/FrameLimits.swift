@@ -1,10 +1,10 @@
-// Errors that the framers share.
+// Errors that the stream parsers share.
 
-/// A frame is longer than the limit of its framer.
+/// A frame is longer than the parser's limit.
 package struct FrameTooLong: Error, Sendable, Equatable, CustomStringConvertible {
     /// The limit, in bytes.
     package var limit: Int
-    /// Start of the line that exceeds it, in bytes from the start of the stream.
+    /// Start of the line, or of the array element, that exceeds the limit, in bytes from the start of the stream.
     package var position: Int
 
     /// An error with the given parts.
@@ -13,13 +13,13 @@ package struct FrameTooLong: Error, Sendable, Equatable, CustomStringConvertible
         self.position = position
     }
 
-    /// One sentence without content of the frame.
+    /// One sentence, without any content of the frame.
     package var description: String {
         "a frame is longer than \(limit) bytes (its last line begins at byte \(position) of the stream)"
     }
 }
 
-/// Why a framer stopped. The rest of the chunk is lost.
+/// Why a parser stopped. The rest of the chunk is discarded.
 package enum FramingError<Consumer: Error>: Error {
     /// A frame exceeded the limit.
     case tooLong(FrameTooLong)
@@ -31,6 +31,6 @@ extension FramingError: Sendable where Consumer: Sendable {}
 extension FramingError: Equatable where Consumer: Equatable {}
 
 extension [UInt8] {
-    /// Empties a framer's buffer, and frees large storage: thousands of framers are idle.
+    /// Empties a parser's buffer, and frees storage above 512 bytes: thousands of parsers are idle at once.
     package mutating func drain() { removeAll(keepingCapacity: capacity <= 512) }
 }

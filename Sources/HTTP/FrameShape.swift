@@ -1,15 +1,16 @@
-// How the frames of a stream are written around their payloads.
+// The bytes of a frame around its payload.
 
 internal import Base
 
-/// The bytes around the payload of a frame. Streams repeat them, so that the frames that follow one can be recognized by
-/// their bytes. A class: a parser passes the same object for as long as the shape does not change.
+/// The bytes around the payload of a frame. They are the same for most frames of a stream, so later frames can be
+/// recognized by comparing bytes. A class, so that shapes are compared by identity: a parser passes the same object
+/// until the shape changes.
 package final class FrameShape: Sendable {
-    /// The name of the SSE event; empty for the default ("message"), and for lines.
+    /// The name of the SSE event; empty for the default ("message") and for NDJSON lines.
     package let name: String
-    /// What comes before the payload: the lines before it, and the name of its field.
+    /// Bytes before the payload: earlier lines of the frame and the field name.
     package let before: [UInt8]
-    /// What comes behind it: the end of its line, and the blank line.
+    /// Bytes after the payload: the line end and the blank line.
     package let after: [UInt8]
     /// Maximum length of a line, in bytes. The parser rejects longer ones.
     package let limit: Int
@@ -24,8 +25,8 @@ package final class FrameShape: Sendable {
 
     /// The shape of a frame in a chunk.
     /// - Parameters:
-    ///   - frame: where all of it is.
-    ///   - payload: where its payload is: one line without its end.
+    ///   - frame: range of the frame.
+    ///   - payload: range of its payload, which is one line without its line end.
     package convenience init(of frame: Range<Int>, payload: Range<Int>, in chunk: Span<UInt8>, name: String, limit: Int)
     {
         var (before, after): ([UInt8], [UInt8]) = ([], [])
@@ -34,7 +35,7 @@ package final class FrameShape: Sendable {
         self.init(name: name, before: before, after: after, limit: limit)
     }
 
-    /// Whether a frame has this shape: see ``init(of:payload:in:name:limit:)``.
+    /// Whether a frame has this shape. For the parameters see ``init(of:payload:in:name:limit:)``.
     package func fits(_ frame: Range<Int>, payload: Range<Int>, in chunk: Span<UInt8>, name: String) -> Bool {
         let (before, after) = (before, after)
         return self.name == name && chunk.extracting(frame.lowerBound..<payload.lowerBound).equals(before.span)

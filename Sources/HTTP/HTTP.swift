@@ -21,7 +21,7 @@ public struct HTTPHeaders: Hashable, Sendable, Sequence, ExpressibleByDictionary
         fields = elements.map { Field(name: $0.0, value: $0.1) }
     }
 
-    /// The first value of the field `name`. Setting replaces each line of that name; nil removes them.
+    /// The first value of the field `name`. Setting replaces all lines of that name by one; nil removes them.
     public subscript(name: String) -> String? {
         get { fields.first { Self.same($0.name, name) }?.value }
         set {
@@ -40,15 +40,15 @@ public struct HTTPHeaders: Hashable, Sendable, Sequence, ExpressibleByDictionary
         }
     }
 
-    /// Appends a line; an existing one of that name stays.
+    /// Appends a line; existing lines of that name are kept.
     public mutating func add(_ name: String, _ value: String) { fields.append(Field(name: name, value: value)) }
 
     /// Iterates over the lines in order.
     public func makeIterator() -> IndexingIterator<[Field]> { fields.makeIterator() }
 
-    /// The problem of a field line from outside, or nil: a name that is not a token (RFC 9110 section 5.6.2), or a
-    /// value with CR, LF or NUL (section 5.5), which could add a second field. The text names the field and never its
-    /// value, which may be a secret.
+    /// Checks a field line from an untrusted source. Returns the problem, or nil: a name that is not a token (RFC 9110
+    /// section 5.6.2), or a value with CR, LF or NUL (section 5.5), which could inject a second field. The text
+    /// contains the name but never the value, which may be a secret.
     public static func validate(name: String, value: String) -> String? {
         if name.isEmpty { return "a header field without a name" }
         guard name.utf8.allSatisfy(isTokenByte) else {
@@ -101,7 +101,7 @@ package struct HTTPRequest: Sendable, Equatable {
 package struct HTTPResponseHead: Sendable, Equatable {
     /// The status code: 200, 429, ...
     package var status: Int
-    /// Header fields, in order of arrival.
+    /// Header fields in the order received.
     package var headers: HTTPHeaders
     /// "1.1" or "2".
     package var version: String

@@ -2,8 +2,8 @@
 
 /// Reads HTTP dates (RFC 9110 section 5.6.7): the current form and the two obsolete ones that recipients must accept.
 package enum HTTPDate {
-    /// Seconds since 1970 of "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT" or "Sun Nov  6
-    /// 08:49:37 1994"; nil otherwise. `now` decides the century of a two-digit year.
+    /// Seconds since 1970 of "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT" or "Sun Nov  6 08:49:37
+    /// 1994"; nil for any other text. `now` decides the century of a two-digit year.
     package static func parse(_ text: String, now: UnixTime) -> UnixTime? {
         let words = text.split { $0 == " " || $0 == "," || $0 == "\t" }
         guard words.count >= 4, words.count <= 6 else { return nil }
@@ -25,7 +25,7 @@ package enum HTTPDate {
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
-    /// A year more than 50 years ahead is the past one with the same last digits.
+    /// A two-digit year that would be more than 50 years in the future is in the past century (RFC 9110 section 5.6.7).
     private static func century(_ short: Int, now: UnixTime) -> Int {
         let thisYear = 1970 + Int(now / 31_556_952)
         let year = thisYear / 100 * 100 + short
@@ -44,7 +44,8 @@ package enum HTTPDate {
         return Double(days * 86_400 + time[0] * 3_600 + time[1] * 60 + time[2])
     }
 
-    /// Days in the proleptic Gregorian calendar, by eras of 400 years that begin in March: the leap day comes last.
+    /// Days in the proleptic Gregorian calendar. Computed in eras of 400 years that begin in March, so that the leap
+    /// day is the last day of a year.
     /// - Returns: nil for a year outside 1601...9999, or an invalid month or day.
     package static func daysSince1970(year: Int, month: Int, day: Int) -> Int? {
         guard (1601...9999).contains(year), (1...12).contains(month), (1...31).contains(day) else { return nil }
@@ -56,7 +57,7 @@ package enum HTTPDate {
         return era * 146_097 + dayOfEra - 719_468
     }
 
-    /// The fixed form of seconds since 1970: "Sun, 06 Nov 1994 08:49:37 GMT".
+    /// The current form of a date: "Sun, 06 Nov 1994 08:49:37 GMT".
     package static func text(_ seconds: Int) -> String {
         let moment = Moment(seconds)
         let weekday = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][((moment.days % 7) + 11) % 7]
@@ -80,7 +81,7 @@ package enum HTTPDate {
             days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
             let time = seconds - days * 86_400
             clock = "\(two(time / 3_600)):\(two(time / 60 % 60)):\(two(time % 60))"
-            // Eras of 400 years that begin in March, so that the leap day comes last.
+            // Eras of 400 years that begin in March, so that the leap day is the last day of a year.
             let shifted = days + 719_468
             let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
             let dayOfEra = shifted - era * 146_097

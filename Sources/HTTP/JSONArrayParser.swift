@@ -1,8 +1,8 @@
-// Splits a streamed JSON array into elements as they complete. Looks at brackets and strings only.
+// Divides a streamed JSON array into its elements. Tracks only brackets, strings and separators.
 
 internal import Base
 
-/// An incremental parser of a top-level JSON array (RFC 8259 section 5). Bytes after the array are ignored.
+/// An incremental parser of a top-level JSON array (RFC 8259 section 5). Bytes before and after the array are ignored.
 package struct JSONArrayParser: Sendable {
     private enum State: Sendable { case before, between, element, scalar, over }
 
@@ -14,18 +14,19 @@ package struct JSONArrayParser: Sendable {
     private var isEscaped = false
     /// Bytes of earlier chunks.
     private var offset = 0
-    /// The beginning of an incomplete element.
+    /// The beginning of an element whose end has not been received.
     private var held: [UInt8] = []
 
     /// A parser at the start of a body.
-    /// - Parameter maxElementBytes: limit of an element, in bytes.
+    /// - Parameter maxElementBytes: maximum length of an element, in bytes.
     package init(maxElementBytes: Int = 16 * 1024 * 1024) { limit = maxElementBytes }
 
     /// True after the closing bracket of the array.
     package var isOver: Bool { state == .over }
 
-    /// Reads the next bytes, cut anywhere, and emits each completed element in order.
-    /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
+    /// Reads the next chunk, which may begin and end anywhere, and emits each completed element in order.
+    /// - Throws: `FramingError.tooLong` for an element longer than the limit; `FramingError.consumer` with the error
+    ///   that `emit` threw.
     package mutating func feed<E: Error>(
         _ bytes: Span<UInt8>, _ emit: (Span<UInt8>) throws(E) -> Void
     ) throws(FramingError<E>) {

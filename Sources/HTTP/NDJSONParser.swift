@@ -1,33 +1,33 @@
-// Cuts a stream of bytes into lines that hold one JSON value each. The engine feeds it what the transport brings and
-// hands the lines to a dialect. It does not look at the JSON.
+// Divides a stream of bytes into lines of newline-delimited JSON. Does not parse the JSON.
 
 internal import Base
 
-/// An incremental parser of newline-delimited JSON (https://github.com/ndjson/ndjson-spec): lines end in LF or CR LF,
-/// and lines of nothing but white space do not count.
+/// An incremental parser of newline-delimited JSON (https://github.com/ndjson/ndjson-spec): lines end in LF or CR LF.
+/// Lines of only white space are skipped.
 package struct NDJSONParser: Sendable {
     private let limit: Int
-    /// Lines that end in LF, and those that end in CR LF.
+    /// Shapes of lines that end in LF and in CR LF.
     private let shape: FrameShape
     private let returnShape: FrameShape
-    /// Bytes fed before the present chunk.
+    /// Bytes of earlier chunks.
     private var offset = 0
-    /// The beginning of a line whose end has not come.
+    /// The beginning of a line whose end has not been received.
     private var tail: [UInt8] = []
 
     /// A parser at the start of a stream.
-    /// - Parameter maxLineBytes: the bound on a line, in bytes.
+    /// - Parameter maxLineBytes: maximum length of a line, in bytes.
     package init(maxLineBytes: Int = 16 * 1024 * 1024) {
         limit = maxLineBytes
         shape = FrameShape(after: [0x0A], limit: limit)
         returnShape = FrameShape(after: [0x0D, 0x0A], limit: limit)
     }
 
-    /// Takes the next bytes of the stream, cut anywhere, and hands out each line they complete, in order.
-    /// - Parameter fastForward: called behind a line with the chunk, the place where the next line begins, and the shape of
-    ///   lines. May read the lines from there on that have the shape. Returns the end of the last one that it has read; the
-    ///   place itself for none.
-    /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
+    /// Reads the next chunk, which may begin and end anywhere, and emits each completed line in order.
+    /// - Parameter fastForward: called after each line with the chunk, the start of the next line and the shape of
+    ///   lines. It may consume lines of that shape from there on. Returns the end of the last line consumed, or the
+    ///   start it was given if there is none.
+    /// - Throws: `FramingError.tooLong` for a line longer than the limit; `FramingError.consumer` with the error that
+    ///   `emit` threw.
     package mutating func feed<E: Error>(
         _ bytes: Span<UInt8>, _ emit: (Span<UInt8>) throws(E) -> Void,
         fastForward: (Span<UInt8>, Int, FrameShape) -> Int = { _, start, _ in start }
@@ -50,9 +50,9 @@ package struct NDJSONParser: Sendable {
         offset += bytes.count
     }
 
-    /// Hands out the last line of a stream that ended without its LF. For the end of a complete body alone: a body that
-    /// was cut ends in half a value.
-    /// - Throws: `FramingError.consumer` with what `emit` threw.
+    /// Emits the last line of a stream that ended without LF. Call it only at the end of a complete body: a truncated
+    /// body ends inside a JSON value.
+    /// - Throws: `FramingError.consumer` with the error that `emit` threw.
     package mutating func finish<E: Error>(_ emit: (Span<UInt8>) throws(E) -> Void) throws(FramingError<E>) {
         var held: [UInt8] = []
         swap(&held, &tail)
@@ -70,7 +70,7 @@ package struct NDJSONParser: Sendable {
         do throws(E) { try emit(line.extracting(0..<end)) } catch { throw .consumer(error) }
     }
 
-    /// How a line passes the bound, if it does.
+    /// The error for a line longer than the limit; nil if it fits.
     private func excess(_ length: Int, at place: Int) -> FrameTooLong? {
         let length = tail.count + length
         return length > limit ? FrameTooLong(limit: limit, position: offset + place - tail.count) : nil

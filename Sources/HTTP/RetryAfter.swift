@@ -1,4 +1,4 @@
-// The delay that a provider requests in its headers. Invalid values are ignored: the engine then backs off as usual.
+// The delay that a provider requests in its headers. Invalid values are ignored; the engine then uses its own backoff.
 
 internal import JSON
 
@@ -6,9 +6,9 @@ internal import JSON
 package enum RetryAfter {
     /// Seconds to wait, 0 or more; nil without a valid header.
     ///
-    /// `retry-after-ms` is finer and wins, unless it is 0 beside a `Retry-After` (Azure sends "retry-after: 1,
-    /// retry-after-ms: 0"). A date is relative to the `Date` of the response, because the local clock may be wrong,
-    /// or to `now` without one. A past date is 0.
+    /// `retry-after-ms` is more precise and has priority, unless it is 0 beside a `Retry-After` (Azure sends
+    /// "retry-after: 1, retry-after-ms: 0"). A date is relative to the `Date` header of the response, because the local
+    /// clock may be wrong; without that header, to `now`. A past date is 0.
     package static func seconds(_ headers: HTTPHeaders, now: UnixTime) -> Double? {
         let milliseconds = single("retry-after-ms", in: headers).flatMap(number).flatMap { WireNumber.delay($0 / 1000) }
         if let milliseconds, milliseconds > 0 { return milliseconds }
@@ -23,7 +23,7 @@ package enum RetryAfter {
         return WireNumber.delay(max(0, date - (sent ?? now)))
     }
 
-    /// The value of a header that occurs once: two values contradict each other.
+    /// The value of a header; nil if it is missing, or if it is repeated with different values.
     private static func single(_ name: String, in headers: HTTPHeaders) -> String? {
         var found: String?
         for field in headers where field.name.lowercased() == name {

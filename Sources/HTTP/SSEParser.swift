@@ -1,82 +1,82 @@
-// Cuts a stream of bytes into Server-Sent Events. The engine feeds it what the transport brings and hands the frames
-// to a dialect. It looks at bytes only (never at characters, to which CR LF is one), and knows no JSON.
+// Divides a stream of bytes into Server-Sent Events. Works on bytes, because Swift treats CR LF as one character. Does
+// not parse the payloads.
 
 internal import Base
 
-/// What stands beside a frame's payload.
+/// Metadata of a frame.
 package struct SSEFrame: Sendable, Equatable {
-    /// What sort of frame it is.
+    /// The kind of a frame.
     package enum Kind: Sendable {
         /// A dispatched event; the payload is its data.
         case event
         /// A comment; the payload is what follows the colon and at most one space.
         case comment
         /// A line whose field name is none of event, data, id and retry; the payload is the whole line. The standard
-        /// ignores it; some gateways put their errors there.
+        /// ignores such lines; some gateways send errors in them.
         case stray
     }
 
-    /// What sort of frame it is.
+    /// The kind of the frame.
     package var kind: Kind
-    /// The event's type; empty for the default ("message"), and for what is no event.
+    /// The event's type; empty for the default ("message"), and for comments and stray lines.
     package var name: String
-    /// The last event ID as of this event; empty when there is none, and for what is no event.
+    /// The last event ID at this event; empty if there is none, and for comments and stray lines.
     package var lastEventID: String
 }
 
-/// An incremental parser of event streams, to the letter of WHATWG HTML section 9.2.6, "Interpreting an event stream":
+/// An incremental parser of event streams, as specified in WHATWG HTML section 9.2.6, "Interpreting an event stream":
 /// https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 ///
-/// An event goes out as soon as the byte that ends its blank line is in: after a CR it does not wait to see whether an
-/// LF follows. An event whose only data line lies inside the chunk is lent out without a copy. Payloads are bytes as
-/// sent; `String(decoding:)` replaces what is no UTF-8, as the standard's decoder would have done before.
+/// An event is emitted as soon as the byte that ends its blank line is read: after a CR the parser does not wait for a
+/// possible LF. An event whose only data line is inside the chunk is emitted without a copy. Payloads are the bytes
+/// received; `String(decoding:)` replaces invalid UTF-8 as the standard's decoder would.
 package struct SSEParser: Sendable {
-    /// The greatest reconnection time taken over, in milliseconds (about 11 days); greater ones count as this.
+    /// Maximum reconnection time in milliseconds (about 11 days). Greater values are reduced to this.
     package static let longestRetry = 1_000_000_000
 
     /// The last event ID to send when reconnecting (section 9.2.2); empty when there is none.
     package private(set) var lastEventID = ""
-    /// The reconnection time the stream asked for, in milliseconds. It counts from its own line on, not from the
-    /// blank line, and may be 0: callers keep a floor of their own.
+    /// The reconnection time that the stream requested, in milliseconds. Set when its line is read, before the blank
+    /// line. May be 0: callers must apply their own minimum.
     package private(set) var retry: Int?
 
     private let limit: Int
-    /// Bytes fed before the present chunk.
+    /// Bytes of earlier chunks.
     private var offset = 0
-    /// How many bytes of a leading byte order mark have been seen; 3 once that question is settled.
+    /// Number of bytes of a leading byte order mark read so far; 3 once the mark is complete or known to be absent.
     private var markBytes = 0
-    /// The last line ended in CR with nothing behind it: an LF that comes next belongs to it.
+    /// The last chunk ended in the CR of a line end: an LF at the start of the next chunk belongs to it.
     private var skipsLineFeed = false
-    /// The beginning of a line whose end has not come.
+    /// The beginning of a line whose end has not been received.
     private var tail: [UInt8] = []
-    /// The event's data lines, joined; unused while `direct` holds the only one.
+    /// The event's data lines, joined by LF; unused while `direct` is the only one.
     private var data: [UInt8] = []
-    /// The place in the present chunk of the event's only data line.
+    /// Range in the current chunk of the event's only data line.
     private var direct: Range<Int>?
     private var hasData = false
     private var name = ""
-    /// The last name that was made into a String: streams repeat theirs.
+    /// The last event name decoded to a String. Streams repeat names.
     private var knownName = ""
-    /// The event ID of a block that has not been dispatched.
+    /// The event ID of an event that has not been dispatched.
     private var pendingID = ""
-    /// The shape of the last event whose data were in one chunk, unless a line since then has set the event ID or the
-    /// reconnection time.
+    /// The shape of the last event whose data were in one chunk; nil if an `id` or `retry` line followed it.
     private var shape: FrameShape?
 
     /// A parser at the start of a stream.
-    /// - Parameter maxEventBytes: the bound on a line, and on the joined data of an event, in bytes.
+    /// - Parameter maxEventBytes: maximum length of a line, and of the joined data of an event, in bytes.
     package init(maxEventBytes: Int = 16 * 1024 * 1024) { limit = maxEventBytes }
 
-    /// Takes the next bytes of the stream, cut anywhere, and hands out each frame they complete, in order.
-    /// - Parameter fastForward: called behind an event with the chunk, the place where the next frame begins, and the shape of
-    ///   events of that name. May read the frames from there on that have the shape and a payload without line ends.
-    ///   Returns the end of the last frame that it has read; the place itself for none.
-    /// - Throws: `FramingError.tooLong` past the bound; `FramingError.consumer` with what `emit` threw.
+    /// Reads the next chunk, which may begin and end anywhere, and emits each completed frame in order.
+    /// - Parameter fastForward: called after an event with the chunk, the start of the next frame and the shape of
+    ///   events of that name. It may consume frames from there on that have this shape and a payload of one line.
+    ///   Returns the end of the last frame consumed, or the start it was given if there is none.
+    /// - Throws: `FramingError.tooLong` for a line or an event longer than the limit; `FramingError.consumer` with the
+    ///   error that `emit` threw.
     package mutating func feed<E: Error>(
         _ bytes: Span<UInt8>, _ emit: (SSEFrame, Span<UInt8>) throws(E) -> Void,
         fastForward: (Span<UInt8>, Int, FrameShape) -> Int = { _, start, _ in start }
     ) throws(FramingError<E>) {
-        // This function alone is generic: all that looks at bytes is compiled once, without knowing E.
+        // Only this function is generic. The functions that read bytes do not depend on E and are compiled once.
         var cursor = Cursor(start: begin(bytes), isBetweenEvents: isBetweenEvents)
         var excess: FrameTooLong?
         do throws(E) {
@@ -95,7 +95,8 @@ package struct SSEParser: Sendable {
                     try emit(frame, whole.span)
                     whole.drain()
                     swap(&whole, &data)
-                    // An event that began in an earlier chunk. Those behind it look as the ones before it did.
+                    // The event began in an earlier chunk, so its own shape is unknown: tries the shape of the events
+                    // before it.
                     if let shape, shape.name == frame.name, cursor.start < bytes.count, cursor.ends.areLineFeeds {
                         cursor.start = fastForward(bytes, cursor.start, shape)
                     }
@@ -117,8 +118,8 @@ package struct SSEParser: Sendable {
         if let excess { throw .tooLong(excess) }
     }
 
-    /// The event that a stream ended in the middle of: its type, and its data, a last line without its end included.
-    /// Nil when there is no data. The standard discards it; a dialect may know better.
+    /// The type and data of an event that the end of the stream truncated, including a last line without its line end.
+    /// Nil without data. The standard discards such an event; the caller may accept it.
     package var pending: (name: String, data: [UInt8])? {
         let last = Field(tail.span)
         guard last.kind == .data else { return hasData ? (name, data) : nil }
@@ -128,17 +129,17 @@ package struct SSEParser: Sendable {
         return (name, all)
     }
 
-    /// A last line without its end, where it is no field: a JSON body sent as an event stream shows here.
+    /// A last line without its line end, if it is a stray line. A JSON body sent as an event stream ends in one.
     package var pendingStray: [UInt8]? { !tail.isEmpty && Field(tail.span).kind == .stray ? tail : nil }
 
     // MARK: Lines
 
-    /// Where the walk over a chunk stands.
+    /// The current position in a chunk.
     private struct Cursor {
         var start: Int
         var ends = LineEnds()
-        /// Where the event begins of which this is a part: nil where not all of it is in the chunk, or what it holds has
-        /// gone out already.
+        /// Start of the current event in the chunk; nil if it began in an earlier chunk, or if a comment or stray line
+        /// inside it has been emitted.
         var event: Int?
 
         init(start: Int, isBetweenEvents: Bool) {
@@ -147,21 +148,21 @@ package struct SSEParser: Sendable {
         }
     }
 
-    /// What the next line, or the next few, came to.
+    /// The result of reading lines up to the next frame.
     private enum Step {
-        /// An event whose data lie in the chunk.
+        /// An event whose data are in the chunk.
         case event(SSEFrame, Range<Int>)
         /// An event whose data are in `data`.
         case joined(SSEFrame)
         /// A comment or a stray line in the chunk.
         case line(SSEFrame.Kind, Range<Int>)
-        /// A comment or a stray line that began in an earlier chunk, and where its payload begins.
+        /// A comment or a stray line that began in an earlier chunk, and the start of its payload.
         case held(SSEFrame.Kind, [UInt8], Int)
         case tooLong(FrameTooLong)
         case end
     }
 
-    /// Nothing of an event is held.
+    /// Whether no part of an event is held.
     private var isBetweenEvents: Bool { !hasData && tail.isEmpty && name.isEmpty && pendingID == lastEventID }
 
     private mutating func begin(_ bytes: Span<UInt8>) -> Int {
@@ -174,7 +175,7 @@ package struct SSEParser: Sendable {
         return start
     }
 
-    /// Reads lines until one of them makes a frame.
+    /// Reads lines until one of them completes a frame.
     private mutating func step(_ bytes: Span<UInt8>, _ cursor: inout Cursor) -> Step {
         while let end = cursor.ends.next(in: bytes, from: cursor.start) {
             let start = cursor.start
@@ -195,7 +196,7 @@ package struct SSEParser: Sendable {
         return .end
     }
 
-    /// A line that lies in the chunk.
+    /// Reads a line that is entirely in the chunk.
     private mutating func line(_ chunk: Span<UInt8>, _ place: Range<Int>) -> Step? {
         if place.isEmpty { return dispatch() }
         let line = chunk.extracting(place)
@@ -211,7 +212,7 @@ package struct SSEParser: Sendable {
         }
     }
 
-    /// A line that began in an earlier chunk.
+    /// Reads a line that began in an earlier chunk.
     private mutating func heldLine(_ chunk: Span<UInt8>, _ rest: Range<Int>) -> Step? {
         var held: [UInt8] = []
         swap(&held, &tail)
@@ -309,13 +310,13 @@ package struct SSEParser: Sendable {
         offset += chunk.count
     }
 
-    /// How a line passes the bound, if it does.
+    /// The error for a line longer than the limit; nil if it fits.
     private func excess(_ length: Int, at place: Int) -> FrameTooLong? {
         let length = tail.count + length
         return length > limit ? FrameTooLong(limit: limit, position: offset + place - tail.count) : nil
     }
 
-    /// Section 9.2.5: one leading byte order mark is no part of the stream.
+    /// Skips one leading byte order mark (section 9.2.5).
     private mutating func skipByteOrderMark(_ bytes: Span<UInt8>) -> Int {
         let mark: [3 of UInt8] = [0xEF, 0xBB, 0xBF]
         var index = 0
@@ -332,7 +333,7 @@ package struct SSEParser: Sendable {
     }
 }
 
-/// A line's field: which, and where its value begins.
+/// The field of a line and the start of its value.
 private struct Field {
     enum Kind { case data, event, id, retry, comment, stray }
 
@@ -341,7 +342,7 @@ private struct Field {
 
     init(_ line: Span<UInt8>) {
         let colon: Int
-        // Nearly every line is one of these two, and none of them is shorter than a word.
+        // Fast path: most lines begin with one of these two names and have at least 8 bytes.
         let head = line.firstWord
         if head & 0xFF_FFFF_FFFF == 0x3A_6174_6164 {  // "data:"
             (kind, colon) = (.data, 4)
@@ -363,13 +364,13 @@ private struct Field {
     }
 }
 
-/// Finds the ends of lines. Where the next LF and the next CR stand is remembered, so that a chunk with none of the
-/// one kind is searched for it once, and not once a line.
+/// Finds the ends of lines. Caches the positions of the next LF and the next CR, so that a chunk without CR is searched
+/// for CR once, not once per line.
 private struct LineEnds {
     private var lineFeed = -1
     private var carriageReturn = -1
 
-    /// Whether no CR stands in what is left of the chunk.
+    /// Whether the rest of the chunk has no CR.
     var areLineFeeds: Bool { carriageReturn == .max }
 
     mutating func next(in bytes: Span<UInt8>, from start: Int) -> Int? {

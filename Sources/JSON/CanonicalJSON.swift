@@ -1,10 +1,10 @@
-// JSON in one spelling for each value (RFC 8785, JSON Canonicalization Scheme), for digests.
+// Canonical JSON, which has one representation for each value (RFC 8785, JSON Canonicalization Scheme). For digests.
 
 /// Writes JSON so that equal values have equal bytes.
 ///
-/// Members are sorted by the UTF-16 code units of their names. Numbers are written as ECMAScript writes them, so 1 and
-/// 1.0 are the same. One deviation from RFC 8785: a `JSONValue.int` beyond 2^53 keeps all its digits, where ECMAScript
-/// would round it. Numbers that JSON cannot hold become null, as in `JSONWriter`.
+/// Members are sorted by the UTF-16 code units of their names. Numbers are written as in ECMAScript, so 1 and 1.0 are
+/// the same. One deviation from RFC 8785: a `JSONValue.int` beyond 2^53 keeps all its digits, where ECMAScript would
+/// round it. NaN and infinities become null, as in `JSONWriter`.
 package enum CanonicalJSON {
     /// The document's bytes.
     package static func bytes(_ value: JSONValue) -> [UInt8] {
@@ -37,7 +37,7 @@ package enum CanonicalJSON {
         }
     }
 
-    /// The number as ECMAScript's Number::toString spells it (ECMA-262 section 6.1.6.1.20).
+    /// The number as written by ECMAScript's Number::toString (ECMA-262 section 6.1.6.1.20).
     package static func text(_ number: Double) -> String {
         guard number.isFinite else { return "null" }
         if number == 0 { return "0" }
@@ -45,7 +45,7 @@ package enum CanonicalJSON {
         return (number < 0 ? "-" : "") + spelled(digits, exponent)
     }
 
-    /// The shortest digits that identify the number, and the power of ten of the point before them: 0.digits * 10^exponent.
+    /// The shortest digits that identify the number, and its exponent: the number is 0.digits * 10^exponent.
     private static func decimal(_ magnitude: Double) -> (digits: [UInt8], exponent: Int) {
         let parts = magnitude.description.utf8.split(separator: UInt8(ascii: "e"))
         let mantissa = parts[0].split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

@@ -1,4 +1,4 @@
-// Finds the end of a JSON text that arrives in pieces. Scans brackets and strings only.
+// Finds the end of a JSON text that arrives in pieces. Tracks only brackets and strings.
 
 /// The end of a JSON object or array whose text arrives in pieces. Each byte is scanned once.
 package struct JSONBoundary: Sendable, Equatable {
@@ -34,7 +34,7 @@ package struct JSONBoundary: Sendable, Equatable {
             let hasEnded = hasClosed && depth == 0
             switch byte {
             case 0x20, 0x09, 0x0A, 0x0D: continue
-            // A quote outside brackets is prose, not a string.
+            // A quote outside brackets does not begin a string.
             case UInt8(ascii: "\""): inString = depth > 0
             case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
@@ -50,16 +50,16 @@ package struct JSONBoundary: Sendable, Equatable {
     /// True while only white space has arrived.
     package var isBlank: Bool { last == 0 }
 
-    /// True inside an object or array: a text that ends here is cut.
+    /// True inside an object or array: a text that ends here is truncated.
     package var isInside: Bool { depth > 0 }
 
     /// True once an object or array has ended.
     package var isWhole: Bool { hasClosed && depth == 0 }
 
-    /// True if exactly one object or array has arrived, followed by white space at most.
+    /// True if exactly one object or array has arrived, followed at most by white space.
     package var isExact: Bool { isWhole && !hasMore }
 
-    /// Whether an object may begin here: inside a string, before anything else, or in the place of a value.
+    /// Whether an object may begin here: inside a string, before any other byte, or at the position of a value.
     package var mayBeginObject: Bool {
         if inString || last == 0 { return true }
         return depth > 0 && [UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: ",")].contains(last)

@@ -1,5 +1,5 @@
-// One value inside a parsed document; decoders read stream frames through it. Copies nothing until a String or
-// JSONValue is requested. Pointers stay inside one expression; see JSONReader.swift.
+// One value inside a parsed document, for decoders of stream frames. Copies nothing until a String or JSONValue is
+// requested. Pointers are not used outside single expressions; see JSONReader.swift.
 
 internal import Base
 internal import CSimdJSON
@@ -66,7 +66,7 @@ package struct JSONNode {
         }
     }
 
-    /// The member `key` of an object. The last of equal names counts.
+    /// The member `key` of an object. If the name is repeated, the last member counts.
     package subscript(key: StaticString) -> JSONNode? {
         guard kind == .object else { return nil }
         return key.withUTF8Buffer { bytes in
@@ -76,8 +76,8 @@ package struct JSONNode {
         }
     }
 
-    /// Finds several members in one walk, without allocation. Finds none if this is not an object; the last of equal
-    /// names counts.
+    /// Finds several members in one walk, without allocation. Finds none if this is not an object. If a name is
+    /// repeated, the last member counts.
     package func pick(_ keys: JSONKeys) -> JSONPicked {
         var picked = JSONPicked(found: 0, places: InlineArray(repeating: 0), object: place)
         var places = picked.places.mutableSpan
@@ -178,7 +178,8 @@ package struct JSONNode {
         string.withUTF8Buffer { csj_equals(place, $0.baseAddress, $0.count) }
     }
 
-    /// A deep copy that outlives the reader. The last of equal names counts and keeps the place of the first.
+    /// A deep copy that outlives the reader. If a name is repeated, the value of the last member is used at the
+    /// position of the first.
     package var value: JSONValue {
         switch kind {
         case .null: return .null
@@ -194,8 +195,8 @@ package struct JSONNode {
         }
     }
 
-    /// Names are compared by bytes: Swift's `==` equates "é" with "e" + accent. A table avoids quadratic time for
-    /// documents with many equal names.
+    /// Names are compared by bytes: Swift's `==` treats "é" and "e" + accent as equal. A table avoids quadratic time
+    /// for documents with many members.
     private var objectValue: JSONObject {
         var members: [(key: String, node: JSONNode)] = []
         forEachMember { members.append(($0, $1)) }

@@ -1,12 +1,12 @@
-// Parses bytes into JSON values: decoders read stream frames through JSONNode without copies; other callers take a
-// whole JSONValue. The tape that simdjson writes is C memory: each pointer stays inside one expression, and a node
-// that outlives its document reads as null instead of freed memory (see csj_document in CSimdJSON.h).
+// Parses bytes into JSON values. Decoders read stream frames through JSONNode without copies; other callers request a
+// JSONValue. The tape of simdjson is C memory: pointers are not used outside single expressions, and a node that
+// outlives its document reads as null (see csj_document in CSimdJSON.h).
 
 internal import CSimdJSON
 
-/// Why bytes are not JSON.
+/// The error for bytes that are not JSON.
 package struct JSONError: Error, Sendable, Equatable {
-    /// The problem, in English; never contains a part of the document.
+    /// The problem, in English. Never contains a part of the document.
     package var message: String
     /// Byte offset of the problem, if known.
     package var offset: Int?
@@ -21,19 +21,19 @@ package struct JSONError: Error, Sendable, Equatable {
 /// Parses JSON documents (RFC 8259) with simdjson. Reuse a reader: after the first few documents a parse allocates
 /// nothing. One thread at a time.
 ///
-/// Providers send JSON that a strict parser rejects. After a strict parse has failed, the reader repairs what has one
-/// meaning: see `JSONRepair`. Nesting deeper than 1,024 is an error.
+/// Providers send JSON that a strict parser rejects. If a strict parse fails, the reader repairs documents whose
+/// meaning is clear: see `JSONRepair`. Nesting deeper than 1,024 is an error.
 package final class JSONReader {
     private let parser: OpaquePointer?
 
-    /// A reader without buffers; the first document allocates them.
+    /// A reader without buffers. The first parse allocates them.
     package init() { parser = csj_parser_create() }
 
     deinit { csj_parser_free(parser) }
 
     /// Parses one document. The node, and every node reached from it, is valid until the next parse or the end of the
-    /// reader, and reads as null afterwards. So keep the reader in a property: `JSONReader().parse(bytes).value`
-    /// reads a node whose reader is gone.
+    /// reader, and reads as null afterwards. Keep the reader in a property: `JSONReader().parse(bytes).value` reads a
+    /// node whose reader has been freed.
     /// - Throws: `JSONError` for bytes that are not JSON after repair, and for an empty document.
     package func parse(_ bytes: Span<UInt8>) throws(JSONError) -> JSONNode {
         if let node = strict(bytes).node { return node }
@@ -84,7 +84,7 @@ extension JSONReader: Equatable {
     package static func == (a: JSONReader, b: JSONReader) -> Bool { a === b }
 }
 
-/// A node belongs to its reader's thread.
+/// A node must be used on its reader's thread.
 @available(*, unavailable)
 extension JSONReader: Sendable {}
 
@@ -111,8 +111,8 @@ package struct JSONPicked {
     internal var places: InlineArray<16, UInt32>
     internal let object: csj_node
 
-    /// Whether the object has further members whose values are non-empty arrays or objects: additions of a server.
-    /// See ``JSONNode/forEachOther(than:_:)``.
+    /// Whether the object has further members whose values are non-empty arrays or objects: extensions of a server. See
+    /// ``JSONNode/forEachOther(than:_:)``.
     package var hasOthers: Bool { found & UInt32(CSJ_OTHERS) != 0 }
 
     /// The member of key `index`, or nil.

@@ -1,9 +1,9 @@
-// Repairs JSON that a strict parser rejects although its meaning is clear. JSONReader calls it only after a strict
-// parse has failed, so speed does not matter. It also locates errors.
+// Repairs JSON that a strict parser rejects although its meaning is clear. Used only after a strict parse has failed,
+// so it is not optimized for speed. Also locates errors.
 
 internal import Base
 
-/// Rewrites a document into strict JSON, or reports where that is impossible.
+/// Rewrites a document into strict JSON, or reports the position at which that is impossible.
 ///
 /// Repairs: a byte order mark at either end; invalid UTF-8 in strings (U+FFFD for each maximal subpart, as in the
 /// WHATWG Encoding standard); escapes of lone surrogates (U+FFFD); integers beyond 64 bits (doubles); floats beyond
@@ -208,8 +208,8 @@ extension JSONRepair {
         throw problem("the document ends inside a string")
     }
 
-    /// Decoding replaces invalid UTF-8. A quote or backslash is never part of an invalid sequence, so each run
-    /// between two of them is decoded alone.
+    /// Decoding replaces invalid UTF-8. A quote or backslash is never part of an invalid sequence, so each run between
+    /// two of them is decoded separately.
     private mutating func flush(from start: Int) throws(JSONError) {
         if isStrict, let offset = UTF8Repair(Array(input[start..<position])).firstInvalidOffset {
             throw JSONError(message: "not UTF-8", offset: start + offset)

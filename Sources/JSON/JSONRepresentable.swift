@@ -1,10 +1,10 @@
-// Types that JSONValueEncoder and JSONValueDecoder map to JSON themselves, without the type's own Codable conformance.
+// Types that JSONValueEncoder and JSONValueDecoder convert directly, without the type's own Codable conformance.
 
-/// A type with a JSON form of its own.
+/// A type with a direct JSON form.
 protocol JSONRepresentable {
     /// The value as JSON.
     var json: JSONValue { get }
-    /// Nil where `json` is no value of the type.
+    /// Nil if `json` is not a value of the type.
     init?(json: JSONValue)
 }
 
@@ -38,7 +38,7 @@ extension String: JSONRepresentable {
 }
 
 extension BinaryFloatingPoint where Self: LosslessStringConvertible {
-    /// JSON has no infinities and no NaN: they are the strings "inf", "-inf" and "nan".
+    /// JSON has no infinities and no NaN: they are encoded as the strings "inf", "-inf" and "nan".
     var json: JSONValue { isFinite ? .double(Double(self)) : .string(description) }
     init?(json: JSONValue) {
         switch json {
@@ -54,7 +54,7 @@ extension Double: JSONRepresentable {}
 extension Float: JSONRepresentable {}
 
 extension FixedWidthInteger {
-    /// A number beyond 64 bits with sign is a string of its decimal digits.
+    /// An integer outside the range of Int64 is encoded as a string of its decimal digits.
     var json: JSONValue { Int64(exactly: self).map(JSONValue.int) ?? .string(description) }
     init?(json: JSONValue) {
         if let text = json.string {

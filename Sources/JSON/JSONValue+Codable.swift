@@ -1,7 +1,8 @@
-// JSONValue and JSONObject for any encoder and decoder. Our own pass them through without these.
+// JSONValue and JSONObject for any encoder and decoder. JSONValueEncoder and JSONValueDecoder do not use these
+// conformances.
 
 extension JSONValue: Codable {
-    /// Reads the value. Foundation's decoder gives no order of members, and reads 1.0 as an integer.
+    /// Reads the value. With Foundation's decoder the order of members is lost, and 1.0 becomes an integer.
     public init(from decoder: any Decoder) throws {
         if let scalar = Self.scalar(in: decoder) {
             self = scalar
@@ -24,9 +25,9 @@ extension JSONValue: Codable {
         return nil
     }
 
-    /// The result; nil for a value of another type, of which the next type is tried.
+    /// The result; nil if the value has another type, so that the next type is tried.
     private static func unlessMismatched<Result>(_ read: () throws -> Result) -> Result? {
-        // The error only says that the type is another one.
+        // The error only reports the different type.
         try? read()
     }
 
@@ -51,7 +52,7 @@ extension JSONValue: Codable {
 }
 
 extension JSONObject: Codable {
-    /// Any member's name.
+    /// The name of any member.
     private struct Name: CodingKey {
         let stringValue: String
         var intValue: Int? { nil }

@@ -1,6 +1,6 @@
-// A JSON document as a value.
+// A JSON document as a Swift value.
 
-/// Any JSON value (RFC 8259). Integers that fit 64 bits stay integers; all other numbers are doubles.
+/// Any JSON value (RFC 8259). Integers in the range of Int64 are integers; all other numbers are doubles.
 public enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
@@ -11,8 +11,8 @@ public enum JSONValue: Sendable, Hashable {
     case object(JSONObject)
 }
 
-/// A JSON object that keeps the order of its members. A later duplicate replaces the value of an earlier one and
-/// keeps its place (RFC 8259 section 4 leaves this open; provider SDKs do the same).
+/// A JSON object that keeps the order of its members. A later duplicate replaces the value of the earlier member, which
+/// keeps its position (RFC 8259 section 4 leaves this open; provider SDKs do the same).
 public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryLiteral {
     /// The members, in order.
     public private(set) var members: [Member] = []
@@ -47,7 +47,7 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
         }
     }
 
-    /// Appends a member without a search for a duplicate: for readers whose keys differ.
+    /// Appends a member without searching for a duplicate. For callers whose keys are known to be different.
     public mutating func append(uncheckedKey key: String, _ value: JSONValue) {
         members.append(Member(key: key, value: value))
     }
@@ -57,7 +57,7 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
         guard let index = members.firstIndex(where: { $0.key == key }) else {
             return members.append(Member(key: key, value: value))
         }
-        // Taken out while it grows: a second owner would force a copy for each piece.
+        // Removed from the object while it grows: a second owner would force a copy for each piece.
         if case .string(var text) = members[index].value, case .string(let more) = value {
             members[index].value = .null
             text += more

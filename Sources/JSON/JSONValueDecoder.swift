@@ -1,11 +1,11 @@
-// JSONValue to Decodable values. Stands in for Foundation's JSONDecoder, which this project does not link.
+// Decodes Decodable values from JSONValue. Replaces Foundation's JSONDecoder, which this project does not link.
 
-/// Decodes what `JSONValueEncoder` has encoded.
+/// Decodes values that `JSONValueEncoder` has encoded.
 package struct JSONValueDecoder {
     /// A decoder without options.
     package init() {}
 
-    /// The value in `json`.
+    /// Decodes the value in `json`.
     /// - Throws: `DecodingError` with the path of the member that is missing or of another type.
     package func decode<Value: Decodable>(_ type: Value.Type, from json: JSONValue) throws -> Value {
         try ValueDecoder(json: json, codingPath: []).decode(type)
@@ -58,7 +58,7 @@ private struct ObjectContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
         try inside(key).decode(type)
     }
 
-    /// A member that is null is absent, unless the value is JSON itself.
+    /// A null member counts as missing, unless the type is JSONValue.
     func decodeIfPresent<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value? {
         guard let json = object[key.stringValue], !json.isNull || type == JSONValue.self else { return nil }
         return try decode(type, forKey: key)

@@ -1,19 +1,19 @@
-// Encodable values to JSONValue. Stands in for Foundation's JSONEncoder, which this project does not link.
+// Encodes Encodable values to JSONValue. Replaces Foundation's JSONEncoder, which this project does not link.
 
 /// Encodes values as JSON.
 ///
-/// A `JSONValue` inside the value passes through unchanged. Doubles stay doubles and integers integers. What JSON has no
-/// number for is a string: "inf", "-inf", "nan", and integers beyond 64 bits with sign.
+/// A `JSONValue` inside the value is copied unchanged. Doubles remain doubles, and integers integers. Numbers that JSON
+/// or Int64 cannot represent become strings: "inf", "-inf", "nan", and integers outside the range of Int64.
 package struct JSONValueEncoder {
     /// An encoder without options.
     package init() {}
 
     /// The value as JSON.
-    /// - Throws: what `encode(to:)` of the value throws; `EncodingError.invalidValue` where it encodes nothing.
+    /// - Throws: the error that `encode(to:)` of the value throws. A value that encodes nothing is an empty object.
     package func encode(_ value: some Encodable) throws -> JSONValue { try Slot.filled(with: value, at: []).json }
 }
 
-/// The place of one value in the document that is written.
+/// The output of one value, filled by its encoder.
 private final class Slot {
     private enum Content {
         case nothing

@@ -5,10 +5,10 @@ internal import Base
 /// Writes JSON (RFC 8259) as UTF-8.
 ///
 /// Integers are written exactly. Doubles are written with the fewest digits that read back as the same double, and
-/// always as doubles ("1.0"). NaN and infinities become null; callers to whom that matters check first. In strings,
+/// always as doubles ("1.0"). NaN and infinities become null; callers that must not lose them check first. In strings,
 /// quotes, backslashes and the controls below U+0020 are escaped.
 package enum JSONWriter {
-    /// The bytes of the document; indented by two spaces a level if `pretty`.
+    /// The bytes of the document; with `pretty`, indented by two spaces per level.
     package static func bytes(_ value: JSONValue, pretty: Bool = false) -> [UInt8] {
         var out: [UInt8] = []
         if pretty {

@@ -1,4 +1,4 @@
-// Bounds for numbers from a server: counts, indexes, delays. With them no later sum or product can overflow.
+// Limits for numbers from a server: counts, indexes, delays. They prevent overflow in later sums and products.
 
 /// Limits of counts, costs and delays. Values beyond them are rejected.
 package enum WireNumber {

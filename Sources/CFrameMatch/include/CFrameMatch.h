@@ -1,5 +1,5 @@
-// Recognizes frames by their bytes that differ only in a few JSON literals: the innermost loop of reading a stream.
-// Allocates nothing.
+// Matches frames by their bytes that differ only in a few JSON literals. This is the innermost loop of reading a
+// stream. Allocates no memory.
 #ifndef CFRAMEMATCH_H
 #define CFRAMEMATCH_H
 
@@ -14,60 +14,58 @@ extern "C" {
 /// Maximum counters and gaps per pattern. A pattern with more matches nothing.
 enum { CFM_MOST_COUNTS = 4, CFM_MOST_GAPS = 8 };
 
-/// What fills a gap: the text; a counter (a natural number); a string or a number whose value is ignored.
+/// The content of a gap: the text; a counter (a natural number); a string or a number whose value is ignored.
 enum { CFM_TEXT, CFM_COUNT, CFM_STRING, CFM_NUMBER };
 
-/// A literal that is left open; of a string, what stands between its quotes.
+/// A literal that is left open; of a string, the content between its quotes.
 typedef struct cfm_gap {
-    /// How many bytes of the pattern are before it.
+    /// Offset of the gap in the pattern's bytes, relative to `shift`.
     uint32_t place;
     /// One of the four above.
     uint16_t filling;
-    /// Of a counter: which.
+    /// Index of the counter, for CFM_COUNT.
     uint16_t count;
 } cfm_gap;
 
-/// A frame without what fills its gaps.
+/// The bytes of a frame without the content of its gaps.
 typedef struct cfm_pattern {
     const uint8_t *bytes;
     size_t length;
-    /// The gaps in their order. All places count from `shift` on.
+    /// The gaps in order. Their offsets are relative to `shift`.
     const cfm_gap *gaps;
     size_t gap_count;
     size_t shift;
-    /// Where, in `bytes`, the document ends and what follows it begins.
+    /// Offset in `bytes` of the end of the document; the rest ends the frame.
     size_t document_end;
-    /// Behind the last gap the document has only a quote and brackets; spaces and tabs may stand behind each of them.
+    /// After the last gap the document has only a quote and brackets; spaces and tabs may follow each of them.
     bool is_padded;
-    /// Line ends may stand there, too.
+    /// Line ends may follow them, too.
     bool spans_lines;
 } cfm_pattern;
 
-/// Pieces of text, one behind the other, and where each ends.
+/// Texts in order, and the end of each text in `bytes`. `room` is the size of `bytes`, `most` the size of `ends`.
 typedef struct cfm_run {
     uint8_t *bytes;
     size_t room, length;
     uint32_t *ends;
     size_t most, count;
-    /// The counters of the frame before the first one; afterwards those of the last. -1 where the pattern has none.
+    /// The counters of the frame before the first one; after the call, those of the last one. -1 for a missing counter.
     int64_t counts[CFM_MOST_COUNTS];
-    /// The counter that must go up by one from frame to frame; -1 for none.
+    /// Index of the counter that must increase by one from frame to frame; -1 for none.
     int counting;
 } cfm_run;
 
-/// Where the string whose literal begins before `at` ends, its closing quote; -1 where it has no end, or a control
-/// character stands in it. `has_escapes` is set where it has some.
+/// Index of the closing quote of the string whose content begins at `at`; -1 if it has no end or contains a control
+/// character. Sets `has_escapes` if the string has escapes.
 ptrdiff_t cfm_string_end(const uint8_t *bytes, size_t length, size_t at, bool *has_escapes);
-/// Where the natural number at `at` ends; -1 where none begins. Of more than 18 digits, the most that cannot overflow,
-/// the rest is left over.
+/// End of the natural number at `at`; -1 if there is none. Reads at most 18 digits, which cannot overflow.
 ptrdiff_t cfm_natural_end(const uint8_t *bytes, size_t length, size_t at, int64_t *value);
-/// Where the number at `at` ends; -1 where none begins.
+/// End of the JSON number at `at`; -1 if there is none.
 ptrdiff_t cfm_number_end(const uint8_t *bytes, size_t length, size_t at);
 
-/// Reads the frames at `at`, one behind the other, as long as they match the pattern, are no longer than `longest` bytes, and
-/// have a text that is not empty and whose escapes stand for whole characters. Behind the pattern's document stands what
-/// ends a frame. The texts are not checked to be UTF-8; none begins with a continuation byte.
-/// Returns where the last one ends.
+/// Reads consecutive frames from `at` on, as long as they match the pattern, are at most `longest` bytes long, and have
+/// a text that is not empty and whose escapes are whole characters. The texts are not checked to be UTF-8, but none
+/// begins with a continuation byte. Returns the end of the last frame, or `at` if there is none.
 size_t cfm_read(
     const cfm_pattern *pattern, const uint8_t *bytes, size_t length, size_t at, size_t longest, cfm_run *run);
 

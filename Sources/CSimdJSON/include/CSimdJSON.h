@@ -1,8 +1,7 @@
-// C interface to simdjson: parse bytes, walk the tape of its DOM parser, validate UTF-8. No policy; no exception
-// leaves it. Used by Base and JSON.
+// C interface to simdjson: parses bytes, walks the tape of its DOM parser, validates UTF-8. Throws no exceptions.
 //
-// The walk is `static inline` on purpose: Swift's compiler sees through it, so that reading a value costs
-// no call. The layout of the tape is simdjson's documented one (doc/tape.md of its source, version 3).
+// The functions that walk the tape are `static inline`, so that Swift's compiler can inline them. The layout of the
+// tape is documented by simdjson (doc/tape.md of its source, version 3).
 
 #pragma once
 
@@ -15,23 +14,23 @@
 extern "C" {
 #endif
 
-/// The document that a parser has parsed last. The structure is never freed (the next parser reuses that of a
-/// destroyed one), so a node can always check whether its document is still current.
+/// The last document of a parser. This structure is never freed (the next parser reuses that of a destroyed one), so a
+/// node can always check whether its document is still current.
 typedef struct csj_document {
     const uint64_t *tape;
     const uint8_t *strings;
     uint32_t generation;
 } csj_document;
 
-/// One value: a place on the tape of a document. Reads as null after its document has been replaced.
+/// One value: an index on the tape of a document. Reads as null after its document has been replaced.
 typedef struct csj_node {
     const csj_document *document;
     uint32_t index;
     uint32_t generation;
 } csj_node;
 
-/// A key to find: address of its UTF-8 bytes (which must outlive every use), the first eight as one word
-/// (zero-padded), and the count.
+/// A key to find: the address of its UTF-8 bytes (which must outlive every use), its first eight bytes as one word
+/// (zero-padded), and its length.
 typedef struct csj_key {
     uintptr_t text;
     uint64_t head;
@@ -54,7 +53,7 @@ static inline csj_key csj_key_make(const uint8_t *text, uint32_t length) {
 /// Maximum keys of `csj_pick`.
 enum { CSJ_MAX_KEYS = 16 };
 
-/// The bit of `csj_pick`'s result for members without a key.
+/// The bit in the result of `csj_pick` that reports members without a key.
 enum { CSJ_OTHERS = 1 << CSJ_MAX_KEYS };
 
 /// Maximum nesting of arrays and objects.
@@ -91,7 +90,7 @@ static inline uint64_t csj_bits(csj_node node) {
     return node.document->generation == node.generation ? node.document->tape[node.index + 1] : 0;
 }
 
-/// The bytes of a string (type "), with their count. They may hold NUL.
+/// The bytes of a string (type "), with their count. They may contain NUL.
 static inline const uint8_t *csj_string(csj_node node, uint32_t *length) {
     const uint8_t *start = node.document->strings + (csj_word(node) & 0x00FFFFFFFFFFFFFFu);
     memcpy(length, start, sizeof *length);
@@ -119,7 +118,7 @@ static inline uint32_t csj_after(csj_node node) { return csj_after_word(csj_word
 /// Tape index of the first child of a container (the first key of an object).
 static inline uint32_t csj_begin(csj_node node) { return node.index + 1; }
 
-/// Tape index of the closing bracket of a container; for other values, where a walk would begin.
+/// Tape index of the closing bracket of a container; for other values, the index at which a walk would begin.
 static inline uint32_t csj_end(csj_node node) {
     uint64_t word = csj_word(node);
     uint64_t type = word >> 56;
@@ -132,7 +131,7 @@ static inline csj_node csj_at(csj_node node, uint32_t index) {
     return node;
 }
 
-/// Whether a string node holds exactly these bytes.
+/// Whether a string node consists of exactly these bytes.
 static inline bool csj_equals(csj_node node, const uint8_t *text, size_t length) {
     uint32_t own = 0;
     if (csj_type(node) != '"') return false;
@@ -140,12 +139,13 @@ static inline bool csj_equals(csj_node node, const uint8_t *text, size_t length)
     return own == length && memcmp(bytes, text, length) == 0;
 }
 
-/// Walks an object once and notes the value of each key. The last of equal names counts. Returns a mask with bit k
-/// set if key k was found; only those entries of `out` are written. CSJ_OTHERS is set if a member without a key holds
-/// a non-empty array or object.
+/// Walks an object once and stores the tape index of the value of each key. If a name is repeated, the last one counts.
+/// Returns a mask with bit k set if key k was found; only those entries of `out` are written. CSJ_OTHERS is set if a
+/// member without a key has a non-empty array or object as value.
 uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t count, uint32_t *out);
 
-/// Tape index of the name of the next such member, at or after `from`; 0 if there is none.
+/// Tape index of the name of the next member without a key whose value is a non-empty array or object, at or after
+/// `from`; 0 if there is none.
 uint32_t csj_other(csj_node object, const csj_key *keys, uint32_t count, uint32_t from);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-// Reads one stream of Cohere's, of either version: v2's typed events here, v1's lines in CohereLegacy.swift. Only
-// CohereFormat makes one.
+// Decodes one Cohere chat stream of either version: the typed events of version 2 here, the lines of version 1 in
+// CohereLegacy.swift.
 
 internal import Base
 internal import Chat
@@ -22,7 +22,7 @@ struct CohereDecoder: DocumentDecoder {
     var isDone = false
     var known = ReplySummary()
     var tools = ToolCallAssembler()
-    /// What the model means to do with its tools; it goes back with the calls.
+    /// The model's plan for its tool calls (`tool_plan`). It is sent back with the calls.
     var plan = ""
     private var hasStarted = false
     var natives = NativeFields()
@@ -49,7 +49,7 @@ struct CohereDecoder: DocumentDecoder {
 
     // MARK: Documents
 
-    /// `[DONE]` follows `message-end`; before it, it says nothing.
+    /// `[DONE]` follows `message-end`; before that it is ignored.
     mutating func markDone() { isDone = hasCleanEnd }
     mutating func finish() { isDone = hasCleanEnd }
 
@@ -67,7 +67,7 @@ struct CohereDecoder: DocumentDecoder {
         if let type = parts[4]?.string {
             try legacy(type, node, into: &events)
         } else if parts[0]?.isString("content-delta") == true {
-            // The usual event first: a piece of text.
+            // The most frequent event is tested first: a piece of text.
             contentDelta(parts[1]?["message"]?["content"], into: &events)
         } else if let type = parts[0]?.string, type != "error" {
             try event(type, node, parts, into: &events)
@@ -79,7 +79,8 @@ struct CohereDecoder: DocumentDecoder {
             takeUsage(node["usage"] ?? node["meta"], into: &events)
             throw APIError(ErrorReport(node.value))
         }
-        // Of the tokens of this event, or of all (https://docs.cohere.com/v2/reference/chat-stream, `logprobs`).
+        // Log probabilities of this event's tokens or of all tokens (https://docs.cohere.com/v2/reference/chat-stream,
+        // `logprobs`).
         NativeFields.showEach("logprobs", parts[7], into: &events)
         if events.count == before { Self.beat(&events) }
     }
@@ -121,7 +122,7 @@ struct CohereDecoder: DocumentDecoder {
         }
     }
 
-    /// The reply is named; once is enough.
+    /// Takes the id of the reply, and appends a `start` event. Does so once.
     mutating func start(_ id: JSONNode?, into events: inout [DecodedEvent]) {
         guard !hasStarted else { return }
         hasStarted = true
@@ -139,7 +140,7 @@ struct CohereDecoder: DocumentDecoder {
         }
     }
 
-    /// An answer that was not streamed.
+    /// Decodes a reply that was not streamed.
     private mutating func whole(_ node: JSONNode, _ message: JSONNode, into events: inout [DecodedEvent])
         throws(APIError)
     {
@@ -165,9 +166,9 @@ struct CohereDecoder: DocumentDecoder {
     // MARK: The end
 
     mutating func takeUsage(_ node: JSONNode?, into events: inout [DecodedEvent]) {
-        // What is billed (search units, classifications), and warnings of the first version's `meta`.
+        // Billed units (search units, classifications), and warnings in `meta` of version 1.
         natives.show("usage", node, beyond: ["tokens", "cached_tokens", "api_version"], into: &events)
-        // What was read and written; what is billed leaves out the provider's own preamble.
+        // The tokens that the model read and wrote. The billed ones exclude the provider's own preamble.
         let tokens = node?["tokens"] ?? node?["billed_units"]
         var usage = Usage()
         usage.inputTokens = Usage.count(tokens?["input_tokens"])
@@ -181,8 +182,9 @@ struct CohereDecoder: DocumentDecoder {
         events.append(.usage(usage))
     }
 
-    /// Some reasons are failures in disguise: the reply was cut, and is no success. So is one with an error beside it,
-    /// whatever the reason (https://docs.cohere.com/v2/reference/chat-stream, `message-end`).
+    /// Sets the finish reason.
+    /// - Throws: an `APIError` for a reason that means failure, because the reply is then truncated, and for an error
+    ///   next to any reason (https://docs.cohere.com/v2/reference/chat-stream, `message-end`).
     mutating func finish(_ raw: String?, error: JSONNode?) throws(APIError) {
         known.finishReasonRaw = raw
         let error = error.flatMap { ErrorShape.says($0) ? ErrorReport($0.value) : nil }

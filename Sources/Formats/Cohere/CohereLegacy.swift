@@ -1,12 +1,11 @@
-// Cohere's first version of the chat stream: JSON lines with an `event_type`. An extension of CohereDecoder, which calls
-// it for such lines; nothing else does.
+// Decodes version 1 of Cohere's chat stream: JSON lines with an `event_type`. CohereDecoder calls it for such lines.
 
 internal import Base
 internal import Chat
 internal import JSON
 
 extension CohereDecoder {
-    /// What a reply with documents or a search rests on.
+    /// The sources of a reply with documents or a search.
     private static let legacyMembers: [StaticString] = ["documents", "search_results"]
 
     mutating func legacy(_ type: String, _ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
@@ -24,7 +23,7 @@ extension CohereDecoder {
             events.append(.native(name: type, node.value))
         case "stream-end":
             let response = node["response"]
-            // The reply's own id; the one at the beginning names the generation.
+            // The id of the reply. The one in `stream-start` is the id of the generation.
             if let id = response?["response_id"]?.string { known.id = id }
             if tools.isEmpty { legacyCalls(response?["tool_calls"]) }
             let raw = node["finish_reason"]?.string ?? response?["finish_reason"]?.string
@@ -37,7 +36,7 @@ extension CohereDecoder {
         }
     }
 
-    /// An answer that was not streamed.
+    /// Decodes a reply that was not streamed.
     mutating func legacyWhole(_ node: JSONNode, into events: inout [DecodedEvent]) throws(APIError) {
         start(node["response_id"] ?? node["generation_id"], into: &events)
         if let text = node["text"]?.string, !text.isEmpty {
@@ -51,9 +50,9 @@ extension CohereDecoder {
         try finish(node["finish_reason"]?.string ?? "COMPLETE", error: node["error"])
     }
 
-    /// Calls come whole, without ids, their arguments as an object.
+    /// Adds calls. They arrive whole and without ids, with their arguments as an object.
     private mutating func legacyCalls(_ calls: JSONNode?) {
-        // Each event has all of them.
+        // Each event has all calls.
         if calls?.first != nil { tools = ToolCallAssembler() }
         var index: Int64 = 0
         calls?.forEachElement { call in

@@ -44,7 +44,7 @@ struct CohereReplyEncoder: ReplyEncoder {
 
     // MARK: Parts of messages
 
-    /// Ids have the form of a UUID.
+    /// An id in the form of a UUID.
     static func id(_ hex: String) -> String {
         "\(hex.prefix(8))-\(hex.dropFirst(8).prefix(4))-4000-8000-00000000\(hex.suffix(4))"
     }

@@ -1,4 +1,4 @@
-// Decodes Cohere chat requests. Refuses what Cohere refuses: unknown roles, results without calls.
+// Decodes Cohere chat requests. Rejects what Cohere rejects: unknown roles, results without calls.
 
 internal import Chat
 internal import JSON
@@ -9,7 +9,7 @@ struct CohereRequestDecoder: RequestDecoder {
         "response_format",
     ]
 
-    /// Base URLs are often configured with a /v1 at their end.
+    /// Base URLs are often configured with /v1 at the end.
     func route(_ target: RequestTarget, models: [String]) -> ServerRoute? {
         ["/v2/chat", "/v1/v2/chat"].contains(target.path) ? .reply(.serverSentEvents) : nil
     }
@@ -143,7 +143,7 @@ struct CohereRequestDecoder: RequestDecoder {
         }
     }
 
-    /// A reply with its text as content. Thinking and the plan before tools are kept in `native`.
+    /// A reply with its text as content. Thinking and the plan for tool calls are kept in `native`.
     private static func reply(_ message: JSONValue) -> JSONValue {
         guard var object = message.object else { return message }
         var native: JSONObject = [:]

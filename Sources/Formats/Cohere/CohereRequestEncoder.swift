@@ -1,4 +1,4 @@
-// Encodes Cohere chat requests: messages and tools of Chat Completions, other names for sampling.
+// Encodes Cohere chat requests: messages and tools as in Chat Completions, other names for sampling options.
 
 internal import Chat
 internal import HTTP
@@ -12,7 +12,7 @@ struct CohereRequestEncoder: RequestEncoder {
 
     let input: EncoderInput
 
-    /// The base URL may have a version, as all URLs in Cohere's documentation do.
+    /// The base URL may end in a version, like the URLs in Cohere's documentation.
     func url() throws(APIError) -> String {
         try BaseURL(endpoint.baseURL).without(["/v2", "/v1"]).appending("/v2/chat")
     }
@@ -25,7 +25,7 @@ struct CohereRequestEncoder: RequestEncoder {
         var messages: [JSONValue] = []
         for message in read {
             let form = try written(message, legal)
-            // A message without content is refused.
+            // A message without content is rejected.
             if message.role == .assistant, message.toolCalls.isEmpty, Message.isBlank(message.text) { continue }
             messages.append(form)
         }
@@ -95,7 +95,7 @@ struct CohereRequestEncoder: RequestEncoder {
         }
     }
 
-    /// A plain string if the message is text alone.
+    /// A plain string if the message has only text, otherwise an array of parts.
     private func content(_ message: Message) throws(APIError) -> JSONValue {
         let isText = message.parts.allSatisfy { if case .text = $0 { true } else { false } }
         if isText { return .string(message.text) }

@@ -6,15 +6,15 @@ internal import JSON
 final class CohereStreamEncoder: StreamEncoder {
     private let head: ReplyHead
     private var section: Section?
-    /// The index of the next content; calls have indexes of their own.
+    /// The index of the next content block. Calls have separate indexes.
     private var contentIndex = 0
 
     /// Consecutive parts of one kind.
     private struct Section {
         var kind: Kind
-        /// The index in its events.
+        /// The index in its events; not sent for a plan.
         var index: Int
-        /// A delta up to its text, and what follows the text.
+        /// The parts of a delta event before and after its text.
         var opening: String
         var closing: String
 
@@ -65,7 +65,7 @@ final class CohereStreamEncoder: StreamEncoder {
         frames.writeEvent("message-end", ["delta": .object(delta)])
     }
 
-    /// An error ends the reply with a reason of its own.
+    /// An error ends the reply with the finish reason ERROR.
     func fail(_ error: ReplyError, into frames: inout EncodedFrames) {
         frames.writeEvent(
             "message-end",
@@ -74,7 +74,7 @@ final class CohereStreamEncoder: StreamEncoder {
 
     // MARK: Sections
 
-    /// The reasoning of a model that does not reason is its plan before tool calls.
+    /// The reasoning of a model that does not reason is its plan for tool calls.
     private func kind(of part: ReplyPart) -> Section.Kind {
         switch part {
         case .reasoning: head.showsReasoning ? .thinking : .plan

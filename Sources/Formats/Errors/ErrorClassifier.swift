@@ -1,9 +1,9 @@
-// Classifies errors of providers: statuses, error bodies and errors inside streams, for all formats. No other code reads
+// Classifies errors of providers for all formats: statuses, error bodies and errors inside streams. No other code reads
 // provider error codes.
 
 package import Chat
 
-/// Assigns a kind to a provider's error, and whether the same request may succeed later.
+/// Assigns a kind to a provider's error, and decides whether it is retryable.
 package enum ErrorClassifier {
     /// A classified error.
     package struct Verdict: Sendable, Equatable {
@@ -17,13 +17,13 @@ package enum ErrorClassifier {
         }
     }
 
-    /// Classifies by status and by the provider's codes. A code that is more specific than the status wins: a used-up quota
-    /// with 429 is not retryable, an unknown key with 400 is not a malformed request.
+    /// Classifies by status and by the provider's codes. A code that is more specific than the status has priority: an
+    /// exhausted quota with status 429 is not retryable, and an unknown key with status 400 is not a malformed request.
     /// - Parameters:
     ///   - status: the HTTP status, or the one in the error of a stream; nil if neither is known.
     ///   - words: the provider's code and type strings, as sent.
-    ///   - message: the provider's message, for errors that some providers have no code for.
-    ///   - isLongQuota: whether the body reports that a quota of a day or more is used up.
+    ///   - message: the provider's message, for errors that some providers send without a code.
+    ///   - isLongQuota: whether the body reports that a quota of a day or more is exhausted.
     package static func classify(
         status: Int?, words: [String], message: String, isLongQuota: Bool = false
     ) -> Verdict {
@@ -69,8 +69,8 @@ package enum ErrorClassifier {
         "insufficient balance", "insufficient quota", "insufficient credits", "credit balance is too low",
         "out of credits", "used all available credits", "exceeded your current quota", "billing hard limit",
     ]
-    // Limits that no wait overcomes: OpenRouter "free-models-per-day", OpenAI and Groq "requests per day (RPD)",
-    // Cohere "1000 API calls / month". With 429, or in a stream.
+    // Limits that are not overcome by waiting: OpenRouter "free-models-per-day", OpenAI and Groq "requests per day
+    // (RPD)", Cohere "1000 API calls / month". Applied with status 429, or to a rate limit error in a stream.
     private static let longQuotaProse = [
         "per day", "per-day", "per_day", "/day", "/ day", "(rpd)", "(tpd)", "daily limit", "daily quota",
         "daily request",
@@ -83,11 +83,11 @@ package enum ErrorClassifier {
     private static let keyProse = [
         "incorrect api key", "invalid api key", "api key not valid", "invalid x-api-key", "no api key",
     ]
-    // Ollama has no code for it.
+    // Ollama has no code for overload.
     private static let overloadProse = ["overloaded", "server busy", "server is busy"]
 
     private static func byProse(_ message: String, status: Int?, words: [String]) -> Verdict? {
-        // Google calls each per-minute limit an exceeded quota and sends a RetryInfo; those are retryable.
+        // Google reports every per-minute limit as an exceeded quota, with a RetryInfo; those are retryable.
         let isGoogleLimit = words.contains("resource_exhausted")
         if !isGoogleLimit, status.map({ [400, 402, 403, 429].contains($0) }) ?? true,
             quotaProse.contains(where: message.contains)
@@ -99,7 +99,7 @@ package enum ErrorClassifier {
         {
             return Verdict(.quota)
         }
-        // xAI answers a wrong key with 400 and code "invalid-argument".
+        // xAI responds to a wrong key with status 400 and code "invalid-argument".
         if status == 400 || status == nil, keyProse.contains(where: message.contains) { return Verdict(.auth) }
         if status.map({ $0 >= 500 }) ?? true, overloadProse.contains(where: message.contains) {
             return Verdict(.overloaded, isRetryable: true)
@@ -149,7 +149,7 @@ package enum ErrorClassifier {
         }
     }
 
-    /// "InvalidApiKey" and "invalid-argument" as "invalid_api_key" and "invalid_argument".
+    /// Converts "InvalidApiKey" and "invalid-argument" to "invalid_api_key" and "invalid_argument".
     private static func normalised(_ word: String) -> String {
         var out: [UInt8] = []
         var previousIsLower = false
@@ -167,8 +167,8 @@ package enum ErrorClassifier {
 }
 
 extension APIError {
-    /// True for a limit of concurrent requests: 503 and 529, and a 429 with such words (Mistral, Z.ai
-    /// "concurrency"; Anthropic "concurrent connections").
+    /// True for a limit of concurrent requests: kind `overloaded` (503 and 529), or a message or code that mentions
+    /// concurrency (Mistral and Z.ai "concurrency", Anthropic "concurrent connections"; sent with 429).
     package var isAboutConcurrency: Bool {
         if kind == .overloaded { return true }
         let words = (message + " " + (code ?? "")).lowercased()

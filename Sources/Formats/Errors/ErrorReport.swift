@@ -1,4 +1,4 @@
-// The members of an error document of any shape, from an error body or a stream. ErrorClassifier classifies it.
+// The members of an error document of any shape, from an error body or a stream.
 
 internal import Base
 internal import HTTP
@@ -12,21 +12,22 @@ struct ErrorReport: Equatable {
     var code: String?
     /// `type`, or Google's `status` word.
     var type: String?
-    /// An HTTP status named inside the document.
+    /// An HTTP status inside the document.
     var status: Int?
-    /// The provider's id of the request.
+    /// The provider's request id.
     var requestID: String?
     /// Seconds to wait (Google's RetryInfo).
     var retryAfter: Double?
     /// Rate headers in the body: OpenRouter "Limits", `error.metadata.headers`.
     var rateHeaders = HTTPHeaders()
-    /// A quota of a day or more is used up: Google's `QuotaFailure` (google.rpc, "Rate limits" of the Gemini API).
+    /// Whether a quota of a day or more is exhausted: Google's `QuotaFailure` (google.rpc, "Rate limits" of the Gemini
+    /// API).
     var isLongQuota = false
 
     /// Decodes a document. A value of unknown shape gives an empty report.
     init(_ value: JSONValue) { read(value, depth: 0) }
 
-    /// An error that is text alone.
+    /// An error that consists of text only.
     init(text: String) { message = Self.trimmed(text) }
 
     private mutating func read(_ value: JSONValue, depth: Int) {
@@ -39,7 +40,7 @@ struct ErrorReport: Equatable {
         }
     }
 
-    /// The innermost error wins; missing members are taken from the objects around it.
+    /// The innermost error has priority; missing members are taken from the enclosing objects.
     private mutating func read(_ object: JSONObject, depth: Int) {
         for key in ["error", "errors"] {
             if let inner = object[key], inner.array != nil || inner.object != nil || inner.string != nil {
@@ -67,7 +68,7 @@ struct ErrorReport: Equatable {
                 read(value, depth: depth + 1)
             }
         }
-        // OpenRouter's message is "Provider returned error"; the cause is in another member.
+        // OpenRouter's message is "Provider returned error"; the cause is in `metadata.raw`.
         if let metadata = object["metadata"]?.object, let raw = Self.text(metadata["raw"]) {
             let provider = Self.text(metadata["provider_name"]).map { "\($0): " } ?? ""
             message = "\(message ?? "the upstream provider failed") (\(provider)\(Snippet.of(raw, limit: 500)))"
@@ -95,7 +96,8 @@ struct ErrorReport: Equatable {
         }
     }
 
-    /// `violations[].quotaId` is "GenerateRequestsPerDayPerProjectPerModel-FreeTier"; ErrorInfo has it as `quota_limit`.
+    /// Reads `violations[].quotaId`, such as "GenerateRequestsPerDayPerProjectPerModel-FreeTier". ErrorInfo has the
+    /// same id as `quota_limit`.
     private mutating func readQuotaFailure(_ details: [JSONValue]) {
         for detail in details {
             var names = (detail["violations"]?.array ?? []).flatMap { [$0["quotaId"], $0["quotaMetric"]] }
@@ -107,7 +109,7 @@ struct ErrorReport: Equatable {
         }
     }
 
-    /// One line of a validation report: {"loc": ["body", "n"], "msg": "..."} or a plain string.
+    /// The text of one problem in a validation report: {"loc": ["body", "n"], "msg": "..."} or a plain string.
     private static func problem(_ value: JSONValue) -> String? {
         if let text = value.string { return text }
         guard let words = text(value["msg"]) ?? text(value["message"]) else { return nil }

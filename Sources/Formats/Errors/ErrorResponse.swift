@@ -1,4 +1,4 @@
-// Error responses decoded to APIError, the same for every format.
+// Decodes error responses to APIError, for every format.
 
 internal import Base
 package import Chat
@@ -6,13 +6,13 @@ package import HTTP
 internal import JSON
 
 extension APIError {
-    /// - Parameter status: the HTTP status of the response. The status in the report counts if that is not an error.
+    /// - Parameter status: the HTTP status of the response. If it is below 300, the status in the report has priority.
     init(_ report: ErrorReport, status: Int? = nil) {
         let status = status.flatMap { $0 < 300 ? nil : $0 } ?? report.status ?? status
         let verdict = ErrorClassifier.classify(
             status: status, words: [report.code, report.type].compactMap(\.self), message: report.message ?? "",
             isLongQuota: report.isLongQuota)
-        // The type is more specific than a code that repeats the status.
+        // The type is more specific than a code that only repeats the status.
         let code = report.code == status.map(String.init) ? report.type ?? report.code : report.code ?? report.type
         let fallback = report.code.map { "the provider reported the error \"\($0)\"" }
         self.init(
@@ -26,7 +26,8 @@ extension APIError {
 
 /// Decodes error responses of every format.
 package enum ErrorResponse {
-    /// Decodes an error response of any known shape: JSON in all its variants, HTML by its title, plain text, nothing.
+    /// Decodes an error response of any known shape: JSON in all its variants, the title of an HTML page, plain text,
+    /// or an empty body.
     package static func error(head: HTTPResponseHead, body: [UInt8], now: UnixTime) -> APIError {
         var report = Self.report(body)
         if report.message == nil { report.message = describe(head, body: body) }
@@ -41,7 +42,8 @@ package enum ErrorResponse {
         return error
     }
 
-    /// The report of a body: JSON wherever it begins (some gateways write a word before it), the title of HTML, else text.
+    /// The report of a body: JSON, even after other text (some gateways write a word before it), the title of an HTML
+    /// page, or text.
     static func report(_ body: [UInt8]) -> ErrorReport {
         if let report = json(body) { return report }
         if let title = Snippet.htmlTitle(body.span) {
@@ -76,7 +78,7 @@ package enum ErrorResponse {
         return "HTTP \(head.status)\(phrase): \(Snippet.of(body.span))"
     }
 
-    /// The first header with an id of the request.
+    /// The first header that has a request id.
     static func requestID(_ headers: HTTPHeaders) -> String? {
         let names = [
             "x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id",
@@ -93,7 +95,7 @@ package enum ErrorResponse {
         }
     }
 
-    /// RFC 9110 section 15, and two that providers added.
+    /// Status phrases of RFC 9110 section 15, and two that providers added.
     private static let phrases: [Int: String] = [
         301: "Moved Permanently", 302: "Found", 303: "See Other", 307: "Temporary Redirect",
         308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required",

@@ -1,9 +1,9 @@
-// The arguments of a call that come in pieces, each with its place as a JSON path. Held by GeminiParts while the call is
-// open. A member is found in constant time, so that arguments of many pieces take linear time.
+// Arguments of a tool call that arrive in pieces, each with its JSON path. Members are found in constant time, so that
+// arguments of many pieces take linear time.
 
 internal import JSON
 
-/// A value that grows in place.
+/// A JSON value that is built in place.
 struct GeminiArguments: Equatable {
     private enum Content: Equatable {
         case value(JSONValue)
@@ -11,21 +11,21 @@ struct GeminiArguments: Equatable {
         case array
     }
 
-    /// How deep a path may go: as deep as JSON that is read may be (CSJ_MAX_DEPTH).
+    /// Maximum steps of a path: the maximum nesting of JSON that is parsed (CSJ_MAX_DEPTH).
     private static let mostSteps = 1024
 
-    /// How long an array may grow by one path: an index from outside must not cost memory.
+    /// Maximum elements of an array: an index from the provider must not allocate unlimited memory.
     private static let mostElements = 10_000
 
     private var content = Content.object
     private var names: [String] = []
     private var places: [String: Int] = [:]
-    /// The members' values, or the elements.
+    /// The values of the members, or the elements.
     private var children: [GeminiArguments] = []
 
     init(_ value: JSONValue) { become(value) }
 
-    /// What came of the pieces so far.
+    /// The value built from the pieces so far.
     var value: JSONValue {
         switch content {
         case .value(let value): return value
@@ -37,7 +37,7 @@ struct GeminiArguments: Equatable {
         }
     }
 
-    /// Sets the value, and makes the objects and arrays on the way to it.
+    /// Sets the value at a path, and creates the objects and arrays on the path. Ignores paths beyond the limits.
     /// - Parameter path: `$.a.b[0]['c d']` (RFC 9535, its normalized and dotted forms).
     mutating func set(_ value: JSONValue, at path: String) {
         let steps = Self.steps(path)
@@ -70,7 +70,7 @@ struct GeminiArguments: Equatable {
         }
     }
 
-    /// The place of a member among the children.
+    /// Index of a member among the children. Creates the member if it is missing.
     private mutating func member(_ name: String) -> Int {
         if case .object = content {} else { become([:]) }
         if let place = places[name] { return place }
@@ -80,7 +80,7 @@ struct GeminiArguments: Equatable {
         return children.count - 1
     }
 
-    /// The place of an element among the children.
+    /// Index of an element among the children. Creates the elements up to it if they are missing.
     private mutating func element(_ index: Int) -> Int {
         if case .array = content {} else { become([]) }
         while children.count <= index { children.append(GeminiArguments(.null)) }
@@ -116,7 +116,7 @@ struct GeminiArguments: Equatable {
 }
 
 extension Substring {
-    /// Without one pair of quotes around it.
+    /// The text without one pair of quotes around it.
     fileprivate var trimmingQuotes: String {
         guard count >= 2, let first, first == last, first == "'" || first == "\"" else { return String(self) }
         return String(dropFirst().dropLast())

@@ -1,5 +1,5 @@
-// Reads one stream of Gemini's: chunks that each look like a whole answer. This file sorts chunks and ends; what a part
-// says is in GeminiParts.swift. Only GeminiFormat makes one.
+// Decodes one generateContent stream. Each chunk has the form of a whole response. The parts of a candidate are decoded
+// by GeminiParts.
 
 internal import Base
 internal import Chat
@@ -21,8 +21,8 @@ struct GeminiDecoder: DocumentDecoder {
         "content", "index", "finishReason", "finishMessage", "groundingMetadata", "citationMetadata",
         "urlContextMetadata", "safetyRatings", "logprobsResult", "avgLogprobs", "groundingAttributions",
         "urlRetrievalMetadata")
-    /// Those that are shown as they come (https://ai.google.dev/api/generate-content, `Candidate`; Vertex AI's
-    /// `GenerateContentResponse`).
+    /// Members of a candidate that become `native` events unchanged (https://ai.google.dev/api/generate-content,
+    /// `Candidate`; Vertex AI, `GenerateContentResponse`).
     private static let nativeMembers: [(key: Int, name: String)] = [
         (3, "finishMessage"), (4, "groundingMetadata"), (5, "citationMetadata"), (6, "urlContextMetadata"),
         (7, "safetyRatings"), (8, "logprobsResult"), (9, "avgLogprobs"), (10, "groundingAttributions"),
@@ -34,7 +34,7 @@ struct GeminiDecoder: DocumentDecoder {
     var parts = GeminiParts()
     private(set) var known = ReplySummary()
     private var hasStarted = false
-    /// More has come behind a chunk that named a finish reason: the reply ends with the next one that does.
+    /// A part arrived after a chunk with a finish reason: the reply ends with the next finish reason.
     private var continues = false
     private var natives = NativeFields()
 
@@ -42,7 +42,7 @@ struct GeminiDecoder: DocumentDecoder {
 
     var output: OutputProgress { parts.output }
     var hasCleanEnd: Bool { known.finishReason != nil && !continues }
-    /// Text may follow a chunk that names a finish reason: only the body's end ends the stream.
+    /// Text may follow a chunk with a finish reason: only the end of the body ends the stream.
     var isDone: Bool { false }
 
     var summary: ReplySummary {
@@ -62,14 +62,15 @@ struct GeminiDecoder: DocumentDecoder {
     func assistantMessage(_ reply: ReplyText) -> JSONValue {
         var message: JSONObject = ["role": "assistant", "content": .string(reply.text)]
         if !parts.calls.isEmpty { message["tool_calls"] = .array(parts.calls.map(\.messagePart)) }
-        // Of a reply that was stopped or cut the parts would say more than was read.
+        // The parts cannot be sent back for a reply that was stopped or truncated: they may hold more text than was
+        // delivered.
         if let native = parts.native(reply) { message["native"] = ["dialect": "gemini", "parts": native] }
         return .object(message)
     }
 
     // MARK: Documents
 
-    /// A proxy's mark: it adds nothing to a stream that has ended, and ends none that has not.
+    /// A proxy may send `[DONE]`. It neither ends a stream nor completes one.
     mutating func markDone() {}
     mutating func finish() {}
 
@@ -101,7 +102,7 @@ struct GeminiDecoder: DocumentDecoder {
         if let feedback = top[5] {
             natives.show("promptFeedback", feedback, into: &events)
             if feedback["blockReason"]?.isNull == false {
-                // A prompt that was refused has no candidates, and no finish reason. Vertex AI says more of it.
+                // A rejected prompt has no candidates and no finish reason. Vertex AI adds a message.
                 known.finishReason = .contentFilter
                 take(finishMessage: feedback["blockReasonMessage"])
             }
@@ -111,7 +112,8 @@ struct GeminiDecoder: DocumentDecoder {
         if events.count == before { Self.beat(&events) }
     }
 
-    /// One candidate. Only the one with index 0 is the reply; where no index is sent, the place in the array is it.
+    /// Decodes one candidate. Only the candidate with index 0 is the reply; without an index the position in the array
+    /// counts.
     private mutating func take(
         _ candidate: JSONNode, position: Int64, into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -127,7 +129,7 @@ struct GeminiDecoder: DocumentDecoder {
         if let reason = members[2], !reason.isNull { try take(finishReason: reason) }
     }
 
-    /// Counts are cumulative, and the last report wins as a whole.
+    /// Updates the token counts. Counts are cumulative; the last ones replace all earlier ones.
     private mutating func take(_ usage: Usage, into events: inout [DecodedEvent]) {
         guard usage != Usage(), usage != known.usage else { return }
         known.usage = usage
@@ -141,8 +143,9 @@ struct GeminiDecoder: DocumentDecoder {
         known.finishMessage = words
     }
 
-    /// The last reason sent counts. Some servers send the enum's number in place of its name.
-    /// - Throws: an `APIError` for a reply that is said to be whole, and ends inside a call.
+    /// Sets the finish reason. The last one sent counts. Some servers send the number of the enum value instead of its
+    /// name.
+    /// - Throws: an `APIError` if the reason is STOP and the arguments of a call are incomplete.
     private mutating func take(finishReason node: JSONNode) throws(APIError) {
         guard let raw = node.string ?? node.int.map(String.init), !raw.isEmpty, raw != "0" else { return }
         guard raw != "FINISH_REASON_UNSPECIFIED" else { return }
@@ -168,7 +171,7 @@ extension Usage {
     private static let geminiKeys = JSONKeys(
         "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "totalTokenCount")
 
-    /// What `usageMetadata` says. Gemini counts thoughts apart from the candidates.
+    /// The counts in `usageMetadata`. Gemini counts thoughts separately from the candidates.
     init(gemini node: JSONNode) {
         self.init()
         let counts = node.pick(Self.geminiKeys)

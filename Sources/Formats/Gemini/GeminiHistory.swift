@@ -1,4 +1,4 @@
-// Encodes the contents of a generateContent request: roles, parts, calls and their results.
+// Encodes the contents of a generateContent request: roles, parts, tool calls and their results.
 
 internal import Chat
 internal import JSON
@@ -8,8 +8,8 @@ struct GeminiHistory {
     let context: RequestContext
     let legal: LegalCalls
 
-    /// The conversation without its system messages. Consecutive messages of one role are one content, which Gemini
-    /// requires for results of parallel calls.
+    /// The conversation without its system messages. Consecutive messages with the same role become one content, as
+    /// Gemini requires for the results of parallel calls.
     func contents(_ messages: [Message]) throws(APIError) -> [JSONValue] {
         var contents: [(role: String, parts: [JSONValue])] = []
         for message in messages {
@@ -20,7 +20,7 @@ struct GeminiHistory {
             case .user: (role, parts) = ("user", try self.parts(of: message))
             case .assistant:
                 (role, parts) = ("model", try reply(message))
-                // A content without parts is refused.
+                // A content without parts is rejected.
                 if parts.isEmpty { continue }
             case .tool, .function: (role, parts) = ("user", [try result(message)])
             }
@@ -56,7 +56,7 @@ struct GeminiHistory {
         }
     }
 
-    /// By the ending of the URL; the service detects the type otherwise.
+    /// The media type by the file name extension in the URL; nil for others, whose type the service detects.
     private static func mediaType(of url: String) -> String? {
         let path = url.prefix { $0 != "?" && $0 != "#" }.lowercased()
         let endings = [
@@ -68,8 +68,8 @@ struct GeminiHistory {
 
     // MARK: Replies and results
 
-    /// The native parts of a reply, signatures included, if their text and calls are unchanged; else parts of the common
-    /// members.
+    /// The native parts of a reply with their signatures, if their text and calls are unchanged; otherwise parts made
+    /// from the common members.
     private func reply(_ message: Message) throws(APIError) -> [JSONValue] {
         if let parts = message.native(for: "gemini")?["parts"]?.array, !parts.isEmpty, Self.say(parts, message) {
             return Self.withIDs(of: message, parts).compactMap(mended)
@@ -79,7 +79,7 @@ struct GeminiHistory {
             var function: JSONObject = ["name": .string(call.name), "args": call.arguments ?? [:]]
             if !LocalCallIDs.made(call.id) { function["id"] = .string(call.id) }
             var part: JSONObject = ["functionCall": .object(function)]
-            // Gemini 3 refuses a call without its signature; this is the documented value for calls of other models
+            // Gemini 3 rejects a call without its signature. This is the documented value for calls of other models
             // (https://ai.google.dev/gemini-api/docs/thought-signatures).
             if index == 0, GeminiModel.version(of: model).map({ $0 >= (3, 0) }) == true {
                 part["thoughtSignature"] = "skip_thought_signature_validator"
@@ -96,7 +96,7 @@ struct GeminiHistory {
         return zip(message.toolCalls, calls).allSatisfy { $0.agrees(name: $1["name"], arguments: $1["args"]) }
     }
 
-    /// Parts whose calls have the ids of their results.
+    /// The parts, with the ids of the message's calls, which are those of their results.
     private static func withIDs(of message: Message, _ parts: [JSONValue]) -> [JSONValue] {
         var ids = message.toolCalls.map { LocalCallIDs.made($0.id) ? nil : $0.id }[...]
         return parts.map { part in
@@ -109,8 +109,8 @@ struct GeminiHistory {
         }
     }
 
-    /// A part in its valid form. Nil for empty text, which Gemini refuses ("empty text parameter"), unless the part has a
-    /// signature.
+    /// A part in its valid form. Nil for empty text, which Gemini rejects ("empty text parameter"), unless the part has
+    /// other members such as a signature.
     private func mended(_ part: JSONValue) -> JSONValue? {
         if part["text"] == "", part.object?.contains(where: { $0.key != "text" && $0.key != "thought" }) != true {
             return nil
@@ -120,8 +120,8 @@ struct GeminiHistory {
         return .object(object)
     }
 
-    /// A result names its function. Calls of Gemini before 3 have no ids, and results are in their order
-    /// (https://ai.google.dev/gemini-api/docs/function-calling).
+    /// A function response, which needs the name of its function. Calls of Gemini before version 3 have no ids; results
+    /// are in the order of the calls (https://ai.google.dev/gemini-api/docs/function-calling).
     private func result(_ message: Message) throws(APIError) -> JSONValue {
         guard let name = message.name ?? message.answered?.name else {
             throw context.invalid("\(message.place).tool_call_id", "names no call of the message before it")
@@ -133,7 +133,7 @@ struct GeminiHistory {
         return ["functionResponse": .object(response)]
     }
 
-    /// A result is an object; other text is put into one, as in the documentation.
+    /// A result as an object. Other text becomes a member of one, as in the documentation.
     private func value(of message: Message) -> JSONObject {
         let text = message.text
         if message.isError { return ["error": .string(text)] }

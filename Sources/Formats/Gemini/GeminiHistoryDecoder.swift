@@ -1,4 +1,4 @@
-// Decodes the contents of a generateContent request. Refuses what Google refuses: unknown roles, empty parts, calls
+// Decodes the contents of a generateContent request. Rejects what Google rejects: unknown roles, empty parts, calls
 // without results, changed signatures.
 
 internal import JSON
@@ -9,9 +9,9 @@ struct GeminiHistoryDecoder {
     private let model: String
     /// Calls that have no result yet.
     private var open: [(id: String?, name: String)] = []
-    /// The signature of the model's text since the last signature.
+    /// The signature of the model's text since the last signed text or user content.
     private var said = GeminiSignature()
-    /// Whether the model has called since the last user content.
+    /// Whether the model has made a call since the last user content.
     private var hasCalled = false
 
     init(model: String) { self.model = model }
@@ -51,7 +51,7 @@ struct GeminiHistoryDecoder {
 
     private func check(_ part: JSONValue, _ place: String) throws(ReplyError) {
         guard let kind = Self.kinds.first(where: { part[$0] != nil }) else {
-            // A signature may stand alone.
+            // A part may consist of a signature only.
             if part["thoughtSignature"] != nil { return }
             throw RequestBody.refused("a part must have one of \(Self.kinds.joined(separator: ", "))", "\(place).parts")
         }
@@ -72,7 +72,7 @@ struct GeminiHistoryDecoder {
     private mutating func readUser(_ parts: [JSONValue], _ place: String) throws(ReplyError) {
         for response in parts.compactMap({ $0["functionResponse"] }) {
             let (id, name) = (response["id"]?.string, response["name"]?.string ?? "")
-            // Calls may have no ids: then a result belongs to the first call of its name.
+            // If the result or the call has no id, the result belongs to the first open call of its name.
             let call = open.firstIndex { $0.name == name && (id == nil || $0.id == nil || $0.id == id) }
             guard let call else {
                 throw RequestBody.refused("the function response '\(name)' answers no call before it", place)
@@ -104,7 +104,7 @@ struct GeminiHistoryDecoder {
         return part
     }
 
-    /// Clients put a result that is not an object into one.
+    /// The text of a result. Clients wrap a result that is not an object in an object with one member.
     private static func text(result: JSONValue) -> String {
         for name in ["result", "output", "error"] {
             if let text = result[name]?.string, result.object?.count == 1 { return text }
@@ -121,7 +121,7 @@ struct GeminiHistoryDecoder {
 
     // MARK: Model contents
 
-    /// Consecutive model contents are one message: Google's own client keeps each chunk.
+    /// Reads a model content. Consecutive ones are one message: Google's own client stores each chunk as a content.
     private mutating func readReply(
         _ parts: [JSONValue], isOfThisTurn: Bool, _ place: String
     ) throws(ReplyError) {
@@ -162,14 +162,14 @@ struct GeminiHistoryDecoder {
         let isPlain = parts.allSatisfy { $0.object?.count == 1 && ($0["text"] != nil || $0["functionCall"] != nil) }
         let native = message["native"]?["parts"]?.array
         if !isPlain || native != nil {
-            // The parts of contents before this one have the common form alone.
+            // If earlier contents of this message have text but no native parts, the message gets no native parts.
             let earlier = native ?? (message["content"] == .string(text) ? [] : nil)
             if let earlier { message["native"] = ["dialect": "gemini", "parts": .array(earlier + parts)] }
         }
         messages.append(.object(message))
     }
 
-    /// Gemini 3 requires the signature of the first call of each step of this turn.
+    /// Checks a signature. Gemini 3 requires one on the first call of each step of the current turn.
     private func check(
         _ signature: String?, against expected: GeminiSignature, isRequired: Bool, _ place: String
     ) throws(ReplyError) {

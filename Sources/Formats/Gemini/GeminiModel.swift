@@ -1,8 +1,10 @@
-// Versions of Gemini models by their names. generateContent has no other way to know them before a request is refused.
+// Versions of Gemini models by their names. generateContent offers no other way to find out a version before it rejects
+// a request.
 
-/// Versions by names.
+/// Reads versions from names of models.
 enum GeminiModel {
-    /// The version: "models/gemini-2.5-flash" is (2, 5). Nil for other models, and names without one ("gemini-flash-latest").
+    /// The version: (2, 5) for "models/gemini-2.5-flash". Nil for other models, and for names without a version
+    /// ("gemini-flash-latest").
     static func version(of model: String) -> (Int, Int)? {
         let words = model.lowercased().split { !$0.isLetter && !$0.isNumber && $0 != "." }
         guard let gemini = words.firstIndex(of: "gemini"), gemini + 1 < words.count else { return nil }

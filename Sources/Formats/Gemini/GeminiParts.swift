@@ -1,38 +1,38 @@
-// The parts of a Gemini reply: text, thoughts, calls, and what the provider's own tools send. Held by GeminiDecoder; it
-// also keeps the parts as they are to go back, with their signatures.
+// Decodes the parts of a Gemini reply: text, thoughts, tool calls, and output of the provider's own tools. Also keeps
+// the parts to send back with their signatures.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// What the parts so far amount to.
+/// The state of the parts received so far.
 struct GeminiParts: Equatable {
     private static let keys = JSONKeys("text", "thought", "thoughtSignature", "functionCall", "inlineData")
     private static let callKeys = JSONKeys("id", "name", "args", "partialArgs", "willContinue")
 
     private(set) var calls: [ToolCall] = []
     private var callIDs = WholeCallIDs()
-    /// The calls that came with an id.
+    /// Indexes of the calls that have an id.
     private var callPlaces: [String: Int] = [:]
     private(set) var output = OutputProgress()
     /// The parts to send back, without their text.
     private var kept: [Kept] = []
-    /// The part that the last text belonged to, by its place in `kept`.
+    /// Index in `kept` of the part of the last text.
     private var textPart = 0
-    /// A call whose arguments come in pieces.
+    /// A call whose arguments arrive in pieces.
     private var open: OpenCall?
-    /// The name of a call that has not ended; it is no call yet.
+    /// The name of a call whose arguments are incomplete. It is not in `calls` yet.
     var unfinishedCall: String? { open?.name }
 
     private struct Kept: Equatable {
         var fields: JSONObject
-        /// Whether it has text, and which.
+        /// The kind of its text; nil for a part without text.
         var text: TextBatch.Kind?
-        /// A signed part goes back as it came: no text is joined with it.
+        /// A signed part is sent back unchanged: no text is joined with it.
         var isSigned = false
     }
 
-    /// A string that goes on in the next piece.
+    /// A string value that continues in the next piece.
     private struct Unfinished: Equatable {
         var path: String
         var text: String
@@ -43,17 +43,17 @@ struct GeminiParts: Equatable {
         var name: String
         var arguments: GeminiArguments
         var signature: JSONValue?
-        /// A string that goes on in the next piece, and its place: it is put there once it is whole, since each change of
-        /// the arguments is a way through them.
+        /// A string that continues in the next piece, with its path. It is set once it is complete, because each change
+        /// of the arguments walks the whole path.
         var unfinished: Unfinished?
 
-        /// Puts the string that was going on into its place.
+        /// Sets the string that was continued, at its path.
         mutating func settle() {
             guard let string = unfinished.take() else { return }
             arguments.set(.string(string.text), at: string.path)
         }
 
-        /// Puts a value into its place.
+        /// Sets a value at a path.
         mutating func set(_ value: JSONValue, at path: String) {
             settle()
             arguments.set(value, at: path)
@@ -67,7 +67,7 @@ struct GeminiParts: Equatable {
         } else if let call = members[3], call.kind == .object {
             take(call: call, part: part, signature: members[2])
         } else {
-            // Code and its results, files, images: passed on, and kept to go back.
+            // Code and its results, files, images: emitted as native events, and kept to be sent back.
             let value = part.value
             guard let object = value.object, let name = object.first(where: { $0.key != "thoughtSignature" })?.key
             else { return }
@@ -117,8 +117,8 @@ struct GeminiParts: Equatable {
         if !continues { close() }
     }
 
-    /// Whether a piece with a name goes on with the open call: the name of a call that goes on is repeated by some
-    /// servers, with its id or without.
+    /// Whether a piece with a name continues the open call. Some servers repeat the name of an open call, with or
+    /// without its id.
     private func isRepeated(id: String, name: String, hasPieces: Bool) -> Bool {
         guard hasPieces, let open, open.name == name else { return false }
         return id.isEmpty || id == open.id
@@ -128,7 +128,7 @@ struct GeminiParts: Equatable {
         let arguments = members[2]?.value ?? [:]
         let id = members[0]?.string ?? ""
         let text = JSONWriter.text(arguments)
-        // Servers that repeat what they have sent repeat the id.
+        // Servers that repeat calls repeat their ids.
         if !id.isEmpty, let place = callPlaces.updateValue(calls.count, forKey: id) {
             if calls[place].name == name, calls[place].argumentsJSON == text {
                 callPlaces[id] = place
@@ -139,7 +139,7 @@ struct GeminiParts: Equatable {
         if let fields = part.value.object { kept.append(Kept(fields: fields)) }
     }
 
-    /// A piece of an argument: the place by JSON path, and a value or more of a string.
+    /// Adds a piece of the arguments: a JSON path, and a value or the next part of a string.
     private mutating func takePiece(_ piece: JSONNode) {
         guard let path = piece["jsonPath"]?.string, open != nil else { return }
         if let text = piece["stringValue"]?.string {
@@ -175,9 +175,9 @@ struct GeminiParts: Equatable {
         kept.append(Kept(fields: fields))
     }
 
-    // MARK: Back
+    // MARK: Parts to send back
 
-    /// The parts to send back; nil where there are none, or where their text is not the reply's.
+    /// The parts to send back; nil if there are none, or if their text is not the text delivered.
     func native(_ reply: ReplyText) -> JSONValue? {
         guard !kept.isEmpty, reply.isWhole(.text), reply.isWhole(.reasoning) else { return nil }
         return .array(

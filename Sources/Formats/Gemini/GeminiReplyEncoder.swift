@@ -1,4 +1,4 @@
-// Encodes generateContent bodies and errors, as the Gemini API and Vertex AI write them. Source: Google's API reference
+// Encodes generateContent bodies and errors in the form of the Gemini API and Vertex AI. Source: Google's API reference
 // (generate-content, streamGenerateContent, error codes).
 
 internal import Base
@@ -6,12 +6,12 @@ internal import Chat
 internal import JSON
 
 struct GeminiReplyEncoder: ReplyEncoder {
-    /// Whether chunks come in one array, as without `alt=sse`.
+    /// Whether the chunks are elements of one array, as without `alt=sse`.
     var isArray = false
 
     var streamType: String { isArray ? "application/json; charset=UTF-8" : "text/event-stream" }
 
-    /// An array has room for white space alone.
+    /// White space is the only keep-alive that an array allows.
     var keepAlive: [UInt8] { Array((isArray ? "\r\n" : ": keep-alive\r\n\r\n").utf8) }
 
     func stream(_ head: ReplyHead) -> any StreamEncoder { GeminiStreamEncoder(head, isArray: isArray) }
@@ -57,7 +57,7 @@ struct GeminiReplyEncoder: ReplyEncoder {
         ]
     }
 
-    /// A call; nil if its arguments were cut. Only the first call of a turn is signed.
+    /// A call; nil if its arguments are incomplete. Only the first call of a turn is signed.
     static func part(_ call: ToolCall, isSigned: Bool) -> JSONObject? {
         guard let arguments = call.arguments else { return nil }
         let form: JSONValue = ["id": .string(call.id), "name": .string(call.name), "args": arguments]
@@ -66,7 +66,7 @@ struct GeminiReplyEncoder: ReplyEncoder {
         return part
     }
 
-    /// The reason of a reply that waits for the results of calls is STOP too.
+    /// A reply with tool calls also has the reason STOP.
     static func reason(_ reason: FinishReason) -> String {
         switch reason {
         case .length: "MAX_TOKENS"
@@ -77,7 +77,7 @@ struct GeminiReplyEncoder: ReplyEncoder {
 
     // MARK: Errors
 
-    /// The error of a stream in an array is in an array too.
+    /// An error is the element of an array if the stream is an array.
     func errorBody(_ error: ReplyError) -> [UInt8] {
         let value = Self.error(error)
         return JSONWriter.bytes(isArray ? [value] : value)
@@ -85,7 +85,7 @@ struct GeminiReplyEncoder: ReplyEncoder {
 
     static func error(_ error: ReplyError) -> JSONValue {
         let place = error.parameter.map { "* GenerateContentRequest.\($0): " } ?? ""
-        // Google has no 529.
+        // Google has no status 529.
         let code = error.status == 529 ? 503 : error.status
         var object: JSONObject = [
             "code": .int(Int64(code)), "message": .string(place + error.message), "status": .string(status(code)),
@@ -113,7 +113,7 @@ struct GeminiReplyEncoder: ReplyEncoder {
     }
 }
 
-/// Token counts as Gemini reports them: thoughts apart from the text.
+/// Token counts as Gemini reports them: thoughts separately from the text.
 struct GeminiTokenCounts {
     var thoughts = 0
     var text = 0
@@ -126,17 +126,17 @@ struct GeminiTokenCounts {
     }
 }
 
-/// A thought signature. A request that returns changed content is refused.
+/// A thought signature of the mock. A request that sends back changed content is rejected.
 struct GeminiSignature {
     private var fingerprint: Fingerprint
 
-    /// The signature that Google documents for calls that another model made.
+    /// The signature that Google documents for calls of other models.
     static let foreign = "skip_thought_signature_validator"
 
-    /// The signature of text, before any was added.
+    /// The signature of empty text.
     init() { fingerprint = Fingerprint(seed: 7) }
 
-    /// The signature of a call. The order of its arguments does not count, nor how their numbers are written.
+    /// The signature of a call. Independent of the order of its arguments and of the notation of their numbers.
     init(call name: String, _ arguments: JSONValue) {
         fingerprint = Fingerprint(seed: 8)
         fingerprint.add(name.utf8)
@@ -145,8 +145,8 @@ struct GeminiSignature {
 
     mutating func add(_ text: String) { fingerprint.add(text.utf8) }
 
-    /// Twenty characters that are in both alphabets of base64 (RFC 4648): clients decode a signature, and encode it in
-    /// either.
+    /// Twenty characters that are in both alphabets of base64 (RFC 4648): clients decode a signature, and encode it
+    /// with either alphabet.
     var text: String { "rill" + fingerprint.hex }
 
     private static func normalized(_ value: JSONValue) -> JSONValue {

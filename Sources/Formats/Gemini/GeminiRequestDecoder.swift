@@ -1,4 +1,4 @@
-// Decodes generateContent requests. GeminiHistoryDecoder has the conversation.
+// Decodes generateContent requests. The conversation is decoded by GeminiHistoryDecoder.
 
 internal import Base
 internal import Chat
@@ -52,7 +52,8 @@ struct GeminiRequestDecoder: RequestDecoder {
         return request
     }
 
-    /// JSON of protocol buffers has its names in camel case or as they were declared; Google's own client sends both.
+    /// Converts the names of members to camel case. JSON of protocol buffers has either form of the names; Google's own
+    /// client sends both.
     private static func camelCased(_ value: JSONValue) -> JSONValue {
         switch value {
         case .array(let elements): return .array(elements.map(camelCased))
@@ -70,7 +71,7 @@ struct GeminiRequestDecoder: RequestDecoder {
         }
     }
 
-    /// Members whose own members have names of the user's.
+    /// Members whose value has names that the user chose.
     private static let payloads: Set<String> = [
         "args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema",
     ]
@@ -108,7 +109,7 @@ struct GeminiRequestDecoder: RequestDecoder {
     private func thinks(_ config: RequestBody) throws(ReplyError) -> Bool? {
         let thinking = try config.part("thinkingConfig", place: "generation_config.thinking_config")
         if thinking["thinkingBudget"].int == 0 { return false }
-        // Thoughts that are not included are not made here.
+        // Thoughts are generated only if they are included in the reply.
         return thinking["includeThoughts"].bool
     }
 
@@ -164,7 +165,7 @@ struct GeminiRequestDecoder: RequestDecoder {
         return tools
     }
 
-    /// Google's own form of a schema has types in capitals.
+    /// The schema with its types in lower case: Google's own form of a schema has them in capitals.
     private static func withSmallTypes(_ schema: JSONValue) -> JSONValue {
         switch schema {
         case .array(let elements): return .array(elements.map(withSmallTypes))

@@ -1,4 +1,4 @@
-// Encodes generateContent requests. The conversation is in GeminiHistory.swift.
+// Encodes generateContent requests. The conversation is encoded by GeminiHistory.
 
 internal import Chat
 internal import HTTP
@@ -6,7 +6,7 @@ internal import JSON
 
 struct GeminiRequestEncoder: RequestEncoder {
     static let keyField = Quirks.KeyField.header("x-goog-api-key")
-    /// Options of `generationConfig`.
+    /// Options that are members of `generationConfig`.
     static let optionNames: OptionNames = [
         (.temperature, "temperature"), (.topP, "topP"), (.topK, "topK"), (.seed, "seed"),
         (.presencePenalty, "presencePenalty"), (.frequencyPenalty, "frequencyPenalty"), (.n, "candidateCount"),
@@ -51,7 +51,7 @@ struct GeminiRequestEncoder: RequestEncoder {
 
     // MARK: Tools
 
-    /// All functions in one group, then the provider's own tools.
+    /// All functions in one group, followed by the provider's own tools.
     private static func tools(_ tools: [Tool]) -> [JSONValue] {
         var functions: [JSONValue] = []
         var own: [JSONValue] = []

@@ -1,4 +1,4 @@
-// Encodes the chunks of one streamGenerateContent: a part each, and the counts so far.
+// Encodes the chunks of one streamGenerateContent reply: one part per chunk, with the token counts so far.
 
 internal import Chat
 internal import JSON
@@ -56,7 +56,7 @@ final class GeminiStreamEncoder: StreamEncoder {
         guard ending.hasEndMarker else { return }
         counts = GeminiTokenCounts(ending.usage)
         var last: JSONObject = ["text": ""]
-        // Only models that reason sign. In a turn with calls the first call is signed.
+        // Only models that reason sign their output. In a turn with calls the first call is signed.
         if head.showsReasoning, !hasCall { last["thoughtSignature"] = .string(signature.text) }
         var candidate: JSONObject = ["content": GeminiReplyEncoder.content([last])]
         candidate["finishReason"] = ending.reason.map { .string(GeminiReplyEncoder.reason($0)) }

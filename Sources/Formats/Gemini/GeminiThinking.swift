@@ -1,5 +1,5 @@
-// Encodes the option `thinking` for generateContent: models before Gemini 3 take a number of tokens, later models a level,
-// and each refuses the other.
+// Encodes the option `thinking` for generateContent. Models before Gemini 3 take a number of tokens, later models take
+// a level; each rejects the other form.
 
 internal import Chat
 internal import JSON
@@ -7,7 +7,7 @@ internal import JSON
 /// The option `thinking`.
 /// https://ai.google.dev/gemini-api/docs/thinking
 struct GeminiThinking {
-    /// The levels in tokens, as in Google's own Chat Completions API.
+    /// The levels as numbers of tokens, as in Google's own Chat Completions API.
     /// https://ai.google.dev/gemini-api/docs/openai#thinking
     private static let budgets: [String: Int64] = ["minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576]
 
@@ -43,7 +43,7 @@ struct GeminiThinking {
 
     private func off() throws(APIError) -> JSONObject? {
         guard let version = GeminiModel.version(of: model) else { return ["thinkingBudget": 0] }
-        // Models before 2.5 never think, and refuse the option.
+        // Models before 2.5 never think, and reject the option.
         guard version >= (2, 5) else { return nil }
         if model.lowercased().contains("-pro") {
             try context.cannotExpress("thinking", because: "\(model) always thinks; reasoning_effort says how hard")

@@ -1,5 +1,5 @@
-// Reads one stream of Ollama's: a line a piece, the last one with `done` and the numbers. `/api/generate` differs in the
-// name of its text and is read too. Only OllamaFormat makes one.
+// Decodes one stream of Ollama: one line per piece, the last one with `done` and the token counts. Also decodes
+// `/api/generate`, which has its text in another member.
 
 internal import Base
 internal import Chat
@@ -15,7 +15,8 @@ struct OllamaDecoder: DocumentDecoder {
         "message", "response", "thinking", "done", "error", "model", "done_reason", "prompt_eval_count", "eval_count",
         "load_duration", "prompt_eval_duration", "eval_duration", "logprobs", "context", "remote_model", "remote_host")
     private static let messageKeys = JSONKeys("content", "thinking", "tool_calls", "images")
-    /// Members that are shown as they come (https://docs.ollama.com/api/chat, https://docs.ollama.com/api/generate).
+    /// Members that become `native` events unchanged (https://docs.ollama.com/api/chat,
+    /// https://docs.ollama.com/api/generate).
     private static let nativeMembers: [(key: Int, name: String)] = [
         (13, "context"), (14, "remote_model"), (15, "remote_host"),
     ]
@@ -28,7 +29,7 @@ struct OllamaDecoder: DocumentDecoder {
     private var hasStarted = false
     private var calls: [ToolCall] = []
     private var callIDs = WholeCallIDs()
-    /// The calls that came with an id or an index: proxies repeat calls in later lines.
+    /// Indexes of the calls that have an id or an index: proxies repeat calls in later lines.
     private var callPlaces: [String: Int] = [:]
     private var natives = NativeFields()
 
@@ -36,7 +37,7 @@ struct OllamaDecoder: DocumentDecoder {
 
     var hasCleanEnd: Bool { isDone }
 
-    /// A proxy may leave out `done` behind a `done_reason`.
+    /// Some proxies omit `done` after a `done_reason`.
     mutating func bodyEnded() {
         if known.finishReasonRaw != nil { isDone = true }
     }
@@ -58,7 +59,7 @@ struct OllamaDecoder: DocumentDecoder {
 
     // MARK: Documents
 
-    /// A stray `[DONE]` of a proxy ends nothing: the line with `done` does.
+    /// A `[DONE]` of a proxy does not end the stream; the line with `done` does.
     mutating func markDone() {}
     mutating func finish() {}
 
@@ -109,8 +110,8 @@ struct OllamaDecoder: DocumentDecoder {
         }
     }
 
-    /// A call comes whole, its arguments as an object. One with the id or the index of an earlier call is that call, if
-    /// it says the same.
+    /// Adds a call. Calls arrive whole, with their arguments as an object. A call with the id or index of an earlier
+    /// one is a repetition if its name and arguments are the same.
     private mutating func take(call: JSONNode) {
         guard let function = call["function"], let name = function["name"]?.string else { return }
         if !name.isEmpty { output.note() }
@@ -162,6 +163,6 @@ struct OllamaDecoder: DocumentDecoder {
         }
     }
 
-    /// Times are nanoseconds on the wire.
+    /// A duration in seconds. On the wire it is in nanoseconds.
     private static func seconds(_ node: JSONNode?) -> Double? { node?.double.flatMap { WireNumber.delay($0 / 1e9) } }
 }

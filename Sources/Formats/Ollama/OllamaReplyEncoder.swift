@@ -6,7 +6,7 @@ internal import JSON
 
 struct OllamaReplyEncoder: ReplyEncoder {
     let streamType = "application/x-ndjson"
-    /// Lines have no comments; an empty line has no content.
+    /// NDJSON has no comments; an empty line is ignored.
     let keepAlive = Array("\n".utf8)
 
     func stream(_ head: ReplyHead) -> any StreamEncoder { OllamaStreamEncoder(head) }
@@ -29,20 +29,20 @@ struct OllamaReplyEncoder: ReplyEncoder {
 
     // MARK: Parts of lines
 
-    /// A call; nil if its arguments were cut.
+    /// A call; nil if its arguments are incomplete.
     static func call(_ call: ToolCall) -> JSONValue? {
         guard let arguments = call.arguments else { return nil }
         return ["id": .string(call.id), "function": ["name": .string(call.name), "arguments": arguments]]
     }
 
-    /// RFC 3339, each line a nanosecond after the one before.
+    /// The time of a line (RFC 3339). Each line is a nanosecond later than the previous one.
     static func time(_ head: ReplyHead, line: Int) -> String {
         let nanoseconds = String(line % 1_000_000_000)
         return "\(HTTPDate.timestamp(head.created)).\(String(repeating: "0", count: 9 - nanoseconds.count))"
             + "\(nanoseconds)Z"
     }
 
-    /// The line that ends a reply. Its times are nanoseconds, computed from the counts.
+    /// The last line of a reply. Its durations are in nanoseconds, computed from the token counts.
     static func last(_ head: ReplyHead, _ ending: ReplyEnding, _ message: JSONObject, line: Int) -> JSONValue {
         let (input, output) = (Int64(ending.usage.inputTokens ?? 0), Int64(ending.usage.outputTokens ?? 0))
         var object: JSONObject = [

@@ -41,7 +41,7 @@ struct OllamaRequestDecoder: RequestDecoder {
 
     private func options(_ body: RequestBody, _ sampling: RequestBody) throws(ReplyError) -> JSONObject {
         var options = DecodedOptions()
-        // -1 and -2 mean: no limit.
+        // -1 and -2 mean that there is no limit.
         if sampling["num_predict"].int.map({ $0 >= 0 }) ?? true {
             options.add(.maxTokens, try sampling.positive("num_predict"))
         }

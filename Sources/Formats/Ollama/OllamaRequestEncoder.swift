@@ -1,4 +1,5 @@
-// Encodes requests to Ollama's /api/chat: sampling in `options`, images as base64, tool results by the tool's name.
+// Encodes requests to Ollama's /api/chat: sampling options in `options`, images in base64, tool results with the tool's
+// name.
 
 internal import Chat
 internal import HTTP
@@ -6,7 +7,7 @@ internal import JSON
 
 struct OllamaRequestEncoder: RequestEncoder {
     static let accept = "application/x-ndjson"
-    /// Members of `options`.
+    /// Options that are members of `options`.
     static let samplingNames: OptionNames = [
         (.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k"), (.minP, "min_p"), (.seed, "seed"),
         (.presencePenalty, "presence_penalty"), (.frequencyPenalty, "frequency_penalty"),
@@ -15,7 +16,7 @@ struct OllamaRequestEncoder: RequestEncoder {
 
     let input: EncoderInput
 
-    /// The base URL may be that of the OpenAI-compatible endpoint, or that of the API's folder.
+    /// The base URL may be that of the OpenAI-compatible endpoint or of the API root.
     func url() throws(APIError) -> String {
         try BaseURL(endpoint.baseURL).without(["/api/chat", "/api", "/v1"]).appending("/api/chat")
     }

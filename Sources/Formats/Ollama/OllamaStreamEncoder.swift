@@ -5,7 +5,7 @@ internal import JSON
 
 final class OllamaStreamEncoder: StreamEncoder {
     private let head: ReplyHead
-    /// A line up to its time.
+    /// The beginning of a line, up to the value of `created_at`.
     private let opening: String
     private var joiner = ToolCallJoiner()
     private var line = 0

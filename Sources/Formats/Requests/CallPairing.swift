@@ -1,19 +1,19 @@
-// Assigns results to calls. A conversation may have calls without ids, ids shared by several calls, and results without
-// ids or in another order than their calls. Used by MessageReader.
+// Assigns tool results to calls. A conversation may have calls without ids, ids shared by several calls, and results
+// without ids or in another order than their calls.
 
 internal import Chat
 
-/// The rules of a format for the ids of calls.
+/// The rules of a format for call ids.
 struct CallIDRule: Sendable {
     /// Whether ids must be unique in the whole conversation. Otherwise they are unique in one message.
     var isConversationWide = true
     /// Whether results must be in the order of their calls, because the format has no ids.
     var ordersResults = false
-    /// The id in a valid form; nil if there is none.
+    /// A valid form of an id; nil if there is none.
     var legal: @Sendable (_ id: String, _ message: Message) -> String? = { id, _ in id }
 
-    /// Chat Completions: results follow the message with their calls. Ids are sent back unchanged, because templates of
-    /// some models show them to the model (Kimi K2: `functions.NAME:NUMBER`).
+    /// Chat Completions: results follow the message with their calls. Ids are sent back unchanged, because the
+    /// templates of some models include them in the prompt (Kimi K2: `functions.NAME:NUMBER`).
     static let chatCompletions = CallIDRule(isConversationWide: false)
 
     /// Gemini before 3 and Ollama have no ids: results are in the order of the calls.
@@ -23,11 +23,11 @@ struct CallIDRule: Sendable {
 /// Gives each call of a conversation an id, and each result the id of its call.
 ///
 /// A result belongs to the first unanswered call with its id, in the last turn that has one. A result without an id, or
-/// with an id that no call has, belongs to the first unanswered call of the last turn: a call of the result's name if it
-/// has one, and a call without id if the result has an id. An id that is missing, invalid or duplicate is replaced by a
-/// local one (`LocalCallIDs`), which is the same each time the conversation is sent.
+/// with an id that no call has, belongs to the first unanswered call of the last turn: a call of the result's name if
+/// it has one, and a call without id if the result has an id. An id that is missing, invalid or duplicate is replaced
+/// by a local one (`LocalCallIDs`), which is the same each time the conversation is sent.
 struct CallPairing {
-    /// Calls of one turn by their numbers, in order.
+    /// Indexes of calls in one turn, in order.
     private struct Queue {
         var calls: [Int] = []
         private var next = 0
@@ -39,7 +39,7 @@ struct CallPairing {
         }
     }
 
-    /// The last message with calls, and which of them are answered.
+    /// The last message with calls, and which of its calls have results.
     private struct Turn {
         var place = 0
         var isAnswered: [Bool] = []
@@ -55,7 +55,7 @@ struct CallPairing {
     private var localCount = 0
     private var taken: Set<String> = []
     private var turn = Turn()
-    /// The last turn that has a call of that id, and its calls.
+    /// For each call id, the last turn with such calls and their indexes.
     private var byID: [String: (turn: Int, calls: Queue)] = [:]
 
     private init(_ rule: CallIDRule) { self.rule = rule }
@@ -118,7 +118,7 @@ struct CallPairing {
         messages[place].answered = Message.AnsweredCall(turn: owner, number: number, name: call.name)
     }
 
-    /// A call may have several results.
+    /// Finds the call for a result with a known id. A call may have several results.
     private mutating func call(withID id: String, _ name: String?, _ messages: [Message]) -> (Int, Int)? {
         guard let known = byID[id], let last = known.calls.calls.last else { return nil }
         guard known.turn == turn.place, known.calls.calls.count > 1 else { return (known.turn, last) }
@@ -136,7 +136,7 @@ struct CallPairing {
         return number.map { (turn.place, $0) }
     }
 
-    /// Sorts consecutive results by their calls.
+    /// Sorts consecutive results of a turn by the order of their calls.
     private static func order(_ messages: inout [Message]) {
         var start = 0
         while start < messages.count {

@@ -1,10 +1,10 @@
-// The options that have one meaning in all formats. An encoder takes each option that its format has; options that are
-// left cannot be expressed. All other parameters are sent unchanged.
+// The options that have the same meaning in all formats. An encoder takes each option that its format supports; options
+// that are left cannot be expressed. All other parameters are sent unchanged.
 
 internal import Chat
 internal import JSON
 
-/// A common option by its name in scripts.
+/// A common option. The raw value is its name in scripts.
 package enum CommonOption: String, Sendable, CaseIterable {
     case maxTokens = "max_tokens"
     /// The newer name of `max_tokens` in Chat Completions.
@@ -51,7 +51,7 @@ struct RequestOptions {
     /// Removes an option and returns its value.
     mutating func take(_ option: CommonOption) -> JSONValue? { common.removeValue(forKey: option) }
 
-    /// Moves options into the body or a part of it, unchanged but for their names.
+    /// Moves options into the body or a part of it. Only their names change.
     mutating func move(_ names: OptionNames, to body: inout JSONObject) {
         for (option, name) in names {
             if let value = take(option) { body[name] = value }

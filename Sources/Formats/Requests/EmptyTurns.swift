@@ -1,14 +1,14 @@
-// Detects assistant messages without output: reasoning alone, a filtered or malformed reply, blank text. MessageReader
-// removes them, because providers refuse empty turns (Messages: "text content blocks must be non-empty"; Gemini: "empty text parameter"; Moonshot: "must
-// not be empty") and turns of reasoning alone (Messages: "the final block in an assistant message cannot be `thinking`";
-// Responses: "reasoning was provided without its required following item").
+// Detects assistant messages without output: only reasoning, a filtered or malformed reply, blank text. MessageReader
+// removes them, because providers reject empty turns (Messages: "text content blocks must be non-empty"; Gemini: "empty
+// text parameter"; Moonshot: "must not be empty") and turns of only reasoning (Messages: "the final block in an
+// assistant message cannot be `thinking`"; Responses: "reasoning was provided without its required following item").
 
 internal import JSON
 
 extension Message {
-    /// True for an assistant message without output that the format can express: text, call, image, audio or use of the
-    /// provider's own tools. Only Chat Completions has members for audio and images, and `prefix` or `partial`, which make
-    /// the last message a prefill.
+    /// True for an assistant message without output that the format can express: text, call, image, audio, or a call of
+    /// the provider's own tools. Only Chat Completions has members for audio and images, and `prefix` or `partial`,
+    /// which make the last message a prefill.
     func isEmptyTurn(for dialect: String, isLast: Bool) -> Bool {
         guard role == .assistant, toolCalls.isEmpty else { return false }
         if dialect == "openai" {

@@ -1,8 +1,8 @@
-// Media types of images by their bytes, and base64. Used by MessageReader, and by Script for files.
+// Detects media types of images by their bytes, and encodes base64.
 
 /// Detects types of images and encodes them.
 package enum ImageData {
-    /// The media types that providers take (RFC 2046; https://www.iana.org/assignments/media-types).
+    /// The media types that providers accept (RFC 2046; https://www.iana.org/assignments/media-types).
     static let mediaTypes = ["image/png", "image/jpeg", "image/gif", "image/webp"]
     /// The types for error messages.
     package static let knownTypes = "PNG, JPEG, GIF or WebP"
@@ -41,7 +41,7 @@ package enum ImageData {
         return String(decoding: out, as: UTF8.self)
     }
 
-    /// The first bytes of base64 text, up to a character outside the alphabet.
+    /// Decodes the beginning of a base64 text, up to a character outside the alphabet.
     private static func decode(prefix text: some Collection<UInt8>) -> [UInt8] {
         var out: [UInt8] = []
         var word: UInt32 = 0

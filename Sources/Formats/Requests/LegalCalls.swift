@@ -1,6 +1,6 @@
-// Tool calls in a form that the provider accepts. A model may call a function by an invalid name, or with arguments that
-// were cut or are not an object; such a call in the history would make every later request fail. Names and arguments are
-// repaired in requests alone; replies keep what the model sent.
+// Repairs tool calls in the history of a request. A model may call a function by an invalid name, or with arguments
+// that are incomplete or not an object; such a call would make every later request fail. Only requests are repaired;
+// replies keep what the model sent.
 
 internal import Chat
 internal import JSON
@@ -11,17 +11,17 @@ struct FunctionNameRule {
     let marks: Set<UInt8>
     /// Whether the first character must be a letter or `_`.
     let beginsWithLetter: Bool
-    /// Maximum length in bytes; longer names are cut.
+    /// Maximum length in bytes; longer names are truncated.
     static let limit = 64
 
-    /// Letters, digits, `_` and `-` (OpenAI API reference, `tools[].function.name`: at most 64; Anthropic API reference,
-    /// `tools[].name`: `^[a-zA-Z0-9_-]{1,128}$`, formerly 64). Ollama's reference has no rule.
+    /// Letters, digits, `_` and `-` (OpenAI API reference, `tools[].function.name`: at most 64; Anthropic API
+    /// reference, `tools[].name`: `^[a-zA-Z0-9_-]{1,128}$`, formerly 64). Ollama's reference has no rule.
     static let common = FunctionNameRule(marks: [UInt8(ascii: "-")], beginsWithLetter: false)
-    /// "Must start with a letter or an underscore. Must be a-z, A-Z, 0-9, or contain underscores, dots and dashes, with a
-    /// maximum length of 64" (Vertex AI reference, FunctionDeclaration).
+    /// "Must start with a letter or an underscore. Must be a-z, A-Z, 0-9, or contain underscores, dots and dashes, with
+    /// a maximum length of 64" (Vertex AI reference, FunctionDeclaration).
     static let gemini = FunctionNameRule(marks: [UInt8(ascii: "-"), UInt8(ascii: ".")], beginsWithLetter: true)
-    /// "Valid names contain only the characters a-z, A-Z, 0-9, _ and must not begin with a digit" (Cohere API reference,
-    /// Tool).
+    /// "Valid names contain only the characters a-z, A-Z, 0-9, _ and must not begin with a digit" (Cohere API
+    /// reference, Tool).
     static let cohere = FunctionNameRule(marks: [], beginsWithLetter: true)
 
     func allows(_ name: String) -> Bool {
@@ -52,7 +52,7 @@ struct FunctionNameRule {
     }
 }
 
-/// The calls of one request in their valid form.
+/// The calls of one request in valid form.
 struct LegalCalls {
     private let rule: FunctionNameRule
     /// Replacements of invalid names.
@@ -68,7 +68,7 @@ struct LegalCalls {
         let illegal = used.filter { !taken.contains($0) && !rule.allows($0) }
         for name in taken { names[name] = name }
         taken.formUnion(used.filter(rule.allows))
-        // The number after the last name of each form: a history may have very many.
+        // The last number appended to each repaired name: a history may have very many calls.
         var numbers: [String: Int] = [:]
         for name in illegal where names[name] == nil {
             let mended = rule.mended(name)
@@ -105,7 +105,8 @@ struct LegalCalls {
     }
 
     /// An object with a name and arguments, both repaired. A valid object is returned unchanged, byte for byte.
-    /// - Parameter arguments: the member with the arguments: JSON text, or the object itself. Nil for a call without them.
+    /// - Parameter arguments: the name of the member with the arguments, which are JSON text or an object. Nil for a
+    ///   call without arguments.
     func mended(_ object: JSONObject, arguments member: String?, isText: Bool = false) -> JSONObject {
         var mended = object
         let name = object["name"]?.string
@@ -130,8 +131,8 @@ struct LegalCalls {
 
     // MARK: Arguments
 
-    /// The arguments as an object: the object itself, one that is encoded in a JSON text, or an empty one. The result of
-    /// the call has the error about other arguments.
+    /// The arguments as an object: the object itself, one that is encoded in a JSON text, or an empty one. For invalid
+    /// arguments the result of the call holds the error.
     private static func object(_ value: JSONValue) -> JSONObject {
         if let object = value.object { return object }
         // Some models encode their arguments twice.
@@ -144,7 +145,7 @@ struct LegalCalls {
         do throws(JSONError) {
             return try JSONReader.value(text)
         } catch {
-            // The text is not JSON.
+            // Not JSON.
             return nil
         }
     }
@@ -153,10 +154,10 @@ struct LegalCalls {
     private static func text(_ text: String, _ arguments: JSONObject) -> String {
         let written = JSONWriter.text(.object(arguments))
         let bytes = [UInt8](text.utf8)
-        // JSONReader skips a byte order mark, which strict parsers refuse (RFC 8259 section 8.1).
+        // JSONReader skips a byte order mark, which strict parsers reject (RFC 8259 section 8.1).
         let blank: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
         guard bytes.first(where: { !blank.contains($0) }) == UInt8(ascii: "{") else { return written }
-        // JSONReader reads the escape of a lone surrogate as U+FFFD; strict parsers refuse it.
+        // JSONReader decodes the escape of a lone surrogate as U+FFFD; strict parsers reject it.
         guard !written.contains("\u{FFFD}") || text.contains("\u{FFFD}") else { return written }
         do throws(JSONError) {
             _ = try JSONReader.strictValue(bytes)

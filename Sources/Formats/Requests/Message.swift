@@ -1,4 +1,4 @@
-// Messages of a conversation, as MessageReader decodes them from the common form and request encoders write them.
+// Messages of a conversation, decoded from the common form by MessageReader, for request encoders.
 
 internal import Chat
 internal import JSON
@@ -8,14 +8,14 @@ struct Message {
 
     /// A call that has a result.
     struct AnsweredCall {
-        /// The index of the message with the call, and of the call in it.
+        /// The index of the message with the call, and of the call in that message.
         var turn: Int
         var number: Int
         var name: String
     }
 
     var role: Role
-    /// The content. One text for a plain string.
+    /// The content. A plain string is one text part.
     var parts: [Part]
     /// The calls of an assistant message.
     var toolCalls: [ToolCall] = []
@@ -23,15 +23,15 @@ struct Message {
     var toolCallID: String?
     /// In a tool message: its call, if it was found.
     var answered: AnsweredCall?
-    /// The name of the speaker or the tool.
+    /// The name of the participant or of the tool.
     var name: String?
     /// In a tool message: whether the tool failed.
     var isError = false
-    /// Parts that the format named in `native.dialect` needs back unchanged.
+    /// Data that the format named in `native.dialect` requires back unchanged.
     var native: JSONObject?
     /// The message as the script wrote it.
     var raw: JSONObject
-    /// Its place in error messages: "messages[2]".
+    /// The message's place in error messages: "messages[2]".
     var place: String
 
     /// The texts of its parts, joined.
@@ -42,7 +42,7 @@ struct Message {
     /// Whether it is the result of a call.
     var isResult: Bool { role == .tool || role == .function }
 
-    /// `native` if it is of this format, else nil.
+    /// `native` if it belongs to this format, otherwise nil.
     func native(for dialect: String) -> JSONObject? {
         native?["dialect"]?.string == dialect ? native : nil
     }
@@ -50,7 +50,7 @@ struct Message {
 
 /// A part of a message's content.
 enum Part {
-    /// Text, with members that only some providers know (`cache_control`).
+    /// Text, with members that only some providers accept (`cache_control`).
     case text(String, extra: JSONObject = [:])
     case image(Image)
     /// A part of another type, as the script wrote it.
@@ -59,14 +59,14 @@ enum Part {
 
 struct Image: Equatable {
     enum Source: Equatable {
-        /// The provider fetches it.
+        /// A URL that the provider fetches.
         case url(String)
         /// Bytes in base64 (RFC 4648 section 4).
         case data(mediaType: String, base64: String)
     }
 
     var source: Source
-    /// The resolution for the model ("low", "high", "auto"), if the provider has the option.
+    /// The resolution for the model ("low", "high", "auto"), for providers that have this option.
     var detail: String?
 
     /// The image as a URL: its own, or a `data:` URL (RFC 2397).

@@ -1,5 +1,5 @@
-// Decodes the messages of a request from the common form, in which scripts write them. It accepts the spelling of Chat
-// Completions too. Used by request encoders.
+// Decodes the messages of a request from the common form, which scripts write, and from the form of Chat Completions.
+// For request encoders.
 
 internal import Base
 internal import Chat
@@ -7,7 +7,7 @@ internal import JSON
 
 struct MessageReader {
     let context: RequestContext
-    /// Whether the format has names of speakers.
+    /// Whether the format has names of participants.
     var takesNames = false
     var callIDs = CallIDRule()
 
@@ -29,7 +29,7 @@ struct MessageReader {
             throw context.invalid("messages", "has nothing to send: the assistant's messages in it are empty")
         }
         for message in messages where message.name != nil && !takesNames {
-            // The name of a tool message is the tool's.
+            // The name in a tool message is the name of the tool.
             guard message.role != .tool, message.role != .function else { continue }
             try context.cannotExpress("\(message.place).name", because: "its messages have no names")
         }
@@ -60,9 +60,9 @@ struct MessageReader {
         return message
     }
 
-    /// Removes reasoning from the content of a reply: its form is that of the provider that sent it (Mistral API reference,
-    /// `ThinkChunk`). Of the other formats only Messages has such blocks, with text and a signature. For Chat Completions
-    /// OpenAIChatHistory decides.
+    /// Removes reasoning from the content of a reply: its form depends on the provider that sent it (Mistral API
+    /// reference, `ThinkChunk`). Of the other formats only Messages has such blocks, with text and a signature.
+    /// OpenAIChatHistory handles reasoning for Chat Completions.
     private func dropReasoning(of message: inout Message) {
         guard message.role == .assistant, context.dialect != "openai" else { return }
         message.parts.removeAll { part in
@@ -76,8 +76,8 @@ struct MessageReader {
         }
     }
 
-    /// Moves a refusal that is apart from the content into it: only OpenAI has the member. Native parts of the reply have
-    /// the refusal already.
+    /// Moves a refusal in a separate member into the content: only OpenAI has this member. Native parts of the reply
+    /// already include the refusal.
     private func takeRefusal(of message: inout Message) {
         guard message.role == .assistant, let refusal = message.raw["refusal"]?.string, !Message.isBlank(refusal),
             Message.isBlank(message.text), message.toolCalls.isEmpty, message.native(for: context.dialect) == nil,
@@ -194,7 +194,7 @@ struct MessageReader {
                 let arguments = Snippet.trimmed(text).isEmpty ? [:] : try JSONReader.value([UInt8](text.utf8))
                 return ToolCall(id: id, name: name, argumentsJSON: text, arguments: arguments)
             } catch {
-                // A call that was cut. Formats whose arguments are text send it unchanged.
+                // The arguments are incomplete. Formats with arguments as text send them unchanged.
                 return ToolCall(id: id, name: name, argumentsJSON: text, arguments: nil)
             }
         case .some(let arguments):

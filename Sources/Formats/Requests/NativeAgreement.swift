@@ -1,16 +1,16 @@
-// Compares the native parts of a reply with its message. A script may have changed either.
+// Compares the native parts of a reply with its message. A script may have changed either of them.
 
 internal import Chat
 internal import JSON
 
 extension Message {
-    /// The ids of the calls in the script. CallPairing may have changed those in `toolCalls`.
+    /// The call ids as the script wrote them. CallPairing may have changed those in `toolCalls`.
     var writtenCallIDs: [String] { (raw["tool_calls"]?.array ?? []).map { $0["id"]?.string ?? "" } }
 }
 
 extension ToolCall {
-    /// Whether a native part calls the same function with the same arguments. All malformed arguments are equal: they are
-    /// sent back as `{}`.
+    /// Whether a native part calls the same function with the same arguments. All malformed arguments are equal,
+    /// because they are sent back as `{}`.
     func agrees(name: JSONValue?, arguments: JSONValue?) -> Bool {
         guard name?.string ?? "" == self.name else { return false }
         let own = arguments?.isNull == false ? arguments ?? [:] : [:]
@@ -22,8 +22,8 @@ extension ToolCall {
 }
 
 extension JSONValue {
-    /// Equality after a Lua table or a file: `1` equals `1.0`, members have no order, and an empty table is an array or an
-    /// object.
+    /// Equality after a conversion to a Lua table or a file: `1` equals `1.0`, members have no order, and an empty
+    /// table is an array or an object.
     fileprivate func isEquivalent(to other: JSONValue) -> Bool {
         switch (self, other) {
         case (.int(let a), .double(let b)), (.double(let b), .int(let a)): return Double(a) == b

@@ -1,10 +1,10 @@
-// The limit of a reply's tokens under all its names.
+// Lowers the output token limit of a request, under all names of the limit.
 
 package import Chat
 internal import JSON
 
 extension ChatRequest {
-    /// Places of the limit: the common names, and names of single formats (Responses, Gemini, Ollama, llama.cpp, Text
+    /// Paths of the limit: the common names, and names of single formats (Responses, Gemini, Ollama, llama.cpp, Text
     /// Generation Inference).
     private static let names = [
         ["max_tokens"], ["max_completion_tokens"], ["max_output_tokens"], ["maxOutputTokens"], ["max_new_tokens"],
@@ -12,8 +12,8 @@ extension ChatRequest {
         ["generation_config", "max_output_tokens"], ["parameters", "max_new_tokens"],
     ]
 
-    /// Lowers the limit, to 1 at least, for a request that continues a reply with so many tokens. A limit that is not a
-    /// positive integer is not changed.
+    /// Lowers the limit by the tokens already received, to at least 1, for a request that continues a reply. A limit
+    /// that is not a positive integer is not changed.
     package mutating func lowerOutputLimit(by arrived: Int64) {
         guard arrived > 0 else { return }
         arrivedTokens = arrived

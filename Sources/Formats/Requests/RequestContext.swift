@@ -1,4 +1,4 @@
-// Errors of requests: for which provider, and how strict.
+// Creates errors of requests. They name the provider; lenient requests leave out what cannot be expressed.
 
 internal import Chat
 internal import JSON
@@ -31,7 +31,7 @@ struct RequestContext {
                 + "leave it out, or set lenient = true to send the request without it")
     }
 
-    /// Checks a message that may hold text alone.
+    /// Rejects images in a message that may have only text.
     /// - Throws: an error that names the first image, unless the request is lenient and is sent without it.
     func refuseImages(in message: Message, because reason: String) throws(APIError) {
         for (index, part) in message.parts.enumerated() {
@@ -40,7 +40,7 @@ struct RequestContext {
         }
     }
 
-    /// Refuses NaN and infinities, which JSON lacks and JSONWriter writes as null.
+    /// Rejects NaN and infinities, which JSON lacks and JSONWriter writes as null.
     func checkFinite(_ value: JSONValue, at path: String) throws(APIError) {
         switch value {
         case .double(let number):

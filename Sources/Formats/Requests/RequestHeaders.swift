@@ -1,14 +1,15 @@
-// Header fields of requests, with checks of user values. Error messages name the variable of a key, never the key.
+// Header fields of requests, with checks of user-defined values. Error messages name the variable of a key, never the
+// key.
 
 internal import Base
 internal import Chat
 internal import HTTP
 
 enum RequestHeaders {
-    /// The fields of a JSON request. Fields of the endpoint replace them.
+    /// The fields of a JSON request. Fields of the endpoint replace those of the same name.
     /// - Parameters:
-    ///   - accept: the media type asked for.
-    ///   - keyField: the field that carries the key; a quirk of the endpoint overrides it.
+    ///   - accept: the requested media type.
+    ///   - keyField: the field that carries the key, unless a quirk of the endpoint overrides it.
     /// - Throws: an `APIError` of kind `config` that names the variable or the field.
     static func make(
         for endpoint: Endpoint, key: String?, accept: String = "text/event-stream",
@@ -34,7 +35,7 @@ enum RequestHeaders {
         return headers
     }
 
-    /// A key is printable ASCII without spaces. A common mistake is a line break at the end.
+    /// Checks that a key is printable ASCII without spaces. A common mistake is a line break at the end.
     private static func check(key: String, endpoint: Endpoint) throws(APIError) {
         let name = endpoint.keyVariable.map { "the environment variable \($0)" } ?? "the API key"
         guard !key.isEmpty else { throw APIError(kind: .config, message: "\(name) is empty") }

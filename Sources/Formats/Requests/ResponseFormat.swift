@@ -1,5 +1,5 @@
-// The options `response_format` and `thinking` in their forms: {type = "json_schema", schema = {...}} or that of Chat
-// Completions.
+// Decodes the options `response_format` and `thinking`, in the short form ({type = "json_schema", schema = {...}}) or
+// in the form of Chat Completions.
 
 internal import Chat
 internal import JSON
@@ -9,7 +9,7 @@ enum ResponseFormat: Equatable {
     case text
     case jsonObject
     case jsonSchema(JSONSchemaFormat)
-    /// A form of the provider's own, unchanged.
+    /// A format of the provider's own, unchanged.
     case native(JSONObject)
 
     /// - Throws: an `APIError` that names the invalid member.
@@ -54,14 +54,14 @@ struct JSONSchemaFormat: Equatable {
     }
 }
 
-/// Whether and how much the model thinks before it answers.
+/// Whether and how much the model reasons before it replies.
 enum Thinking: Equatable {
     /// The provider's default.
     case unsaid
     case off
-    /// On, with a maximum of tokens or an effort ("low", "medium", "high", ...).
+    /// On, with a maximum number of tokens or an effort ("low", "medium", "high", ...).
     case on(budget: Int64?, effort: String?)
-    /// A form of the provider's own, unchanged.
+    /// A value of the provider's own, unchanged.
     case native(JSONObject, effort: String?)
 
     /// - Parameters:

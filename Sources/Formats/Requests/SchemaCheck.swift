@@ -1,5 +1,5 @@
-// Checks the JSON schemas of tools and replies before a request is sent: the shape of the well-known keywords (JSON Schema
-// draft 2020-12), not whether the provider supports them.
+// Checks the JSON schemas of tools and replies before a request is sent: the form of the well-known keywords (JSON
+// Schema draft 2020-12), not whether the provider supports them.
 
 internal import Base
 internal import Chat
@@ -8,7 +8,7 @@ internal import JSON
 struct SchemaCheck {
     let context: RequestContext
     private static let types = ["object", "array", "string", "number", "integer", "boolean", "null"]
-    /// A schema has at least one of these.
+    /// A schema that is not empty has at least one of these.
     private static let keywords: Set = [
         "$defs", "$id", "$ref", "$schema", "additionalProperties", "allOf", "anyOf", "const", "contains", "default",
         "definitions", "description", "enum", "format", "if", "items", "maximum", "maxLength", "minimum", "minLength",
@@ -18,7 +18,7 @@ struct SchemaCheck {
 
     init(context: RequestContext) { self.context = context }
 
-    /// The schema of a tool's arguments; none if it is missing.
+    /// The schema of a tool's arguments; an object without properties if it is missing.
     /// - Throws: an `APIError` that names the place in the schema.
     func parameters(_ value: JSONValue?, place: String) throws(APIError) -> JSONObject {
         guard let value, !value.isNull else { return ["type": "object", "properties": [:]] }
@@ -33,7 +33,7 @@ struct SchemaCheck {
         return schema
     }
 
-    /// A schema in which empty Lua tables have the required type.
+    /// The schema, with empty Lua tables converted to the array or object that their keyword requires.
     /// - Throws: an `APIError` that names the place in the schema.
     func schema(_ value: JSONValue, place: String) throws(APIError) -> JSONObject {
         guard let object = value.object else { throw context.invalid(place, "must be a JSON Schema, an object") }
@@ -95,7 +95,7 @@ struct SchemaCheck {
         return .object(object)
     }
 
-    /// A schema or a boolean.
+    /// Checks a schema or a boolean.
     private func subschema(_ value: JSONValue, place: String, depth: Int) throws(APIError) -> JSONValue {
         if value.bool != nil { return value }
         if value.array?.isEmpty == true { return [:] }
@@ -114,7 +114,7 @@ struct SchemaCheck {
         return .array(result)
     }
 
-    /// `required`: names, each of a declared property if there are properties.
+    /// Checks `required`: an array of names. In an object schema with properties each must be one of them.
     private func names(_ value: JSONValue, of schema: JSONObject, place: String) throws(APIError) -> JSONValue {
         if value.object?.isEmpty == true { return [] }
         guard let elements = value.array, elements.allSatisfy({ $0.string != nil }) else {

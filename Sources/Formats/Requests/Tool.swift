@@ -1,4 +1,4 @@
-// Tools and the choice among them, in the short form or that of Chat Completions.
+// Decodes tools and the tool choice, in the short form or in the form of Chat Completions.
 
 internal import Base
 internal import Chat
@@ -11,7 +11,7 @@ enum Tool {
 }
 
 extension Tool {
-    /// The form of Chat Completions and formats derived from it.
+    /// The tool in the form of Chat Completions and of formats derived from it.
     var chatCompletionsForm: JSONValue {
         switch self {
         case .native(let object): return .object(object)
@@ -35,7 +35,7 @@ struct FunctionTool: Equatable {
     var parameters: JSONObject
     /// Whether the provider enforces the schema.
     var strict: Bool?
-    /// Members that only some providers know (`cache_control`, `defer_loading`), unchanged.
+    /// Members that only some providers accept (`cache_control`, `defer_loading`), unchanged.
     var extra: JSONObject = [:]
 }
 
@@ -43,11 +43,11 @@ struct FunctionTool: Equatable {
 enum ToolChoice: Equatable {
     case auto, none, required
     case function(String)
-    /// A form of the provider's own, unchanged.
+    /// A choice of the provider's own, unchanged.
     case native(JSONObject)
 }
 
-/// Decodes tools and the choice among them.
+/// Decodes tools and the tool choice.
 struct ToolReader {
     private static let members = ["type", "function", "name", "description", "parameters", "input_schema", "strict"]
 
@@ -98,7 +98,7 @@ struct ToolReader {
                 strict: function["strict"]?.bool, extra: extra))
     }
 
-    /// Unknown members are sent to the provider. Those that are nearly a known name are errors.
+    /// Unknown members are sent to the provider, but a name that is similar to a known one is an error.
     private func checkNames(of tool: JSONObject, _ place: String) throws(APIError) {
         for member in tool where !Self.members.contains(member.key) {
             guard let near = NearestName.suggestion(for: member.key, among: Self.members), tool[near] == nil else {
@@ -108,7 +108,7 @@ struct ToolReader {
         }
     }
 
-    /// Names that are valid in every format.
+    /// Whether a tool may have this name: 1 to 64 letters, digits, `_` and `-`, whatever the format.
     private static func isName(_ name: String) -> Bool {
         (1...64).contains(name.utf8.count)
             && name.utf8.allSatisfy {

@@ -1,49 +1,51 @@
-// From frames to JSON documents, the same for every format: what a payload, a stray line and a whole body may be. A
-// format's decoder conforms, and decodes the documents.
+// Turns frames into JSON documents in the same way for every format: SSE data, stray lines and whole bodies. The
+// decoder of a format conforms, and decodes the documents.
 
 internal import Base
 internal import Chat
 internal import JSON
 
-/// The state of one stream whose frames hold JSON documents: a value, so that ``TemplateDecoder`` can try a frame on a
-/// copy. It holds no text of the reply.
+/// The state of one stream whose frames hold JSON documents. A value type, so that ``TemplateDecoder`` can decode a
+/// frame on a copy. Holds no text of the reply.
 protocol DocumentDecoder: Equatable {
-    /// Reads the documents.
+    /// Parses the documents.
     var reader: JSONReader { get }
-    /// Lines that were no fields, while they may be a document spread over several.
+    /// Stray lines received so far that may be one JSON document over several lines.
     var strays: StrayLines { get set }
-    /// What is known beside the tool calls.
+    /// The summary of the reply without its tool calls.
     var known: ReplySummary { get }
     /// Whether output has arrived.
     var output: OutputProgress { get }
-    /// What a whole reply is called in errors: "chat completion".
+    /// The name of a whole reply in error messages: "chat completion".
     static var replyName: String { get }
-    /// Names under which events of this format come, beside none and "message": broken JSON under them is an error.
+    /// Names of this format's SSE events other than "" and "message". Broken JSON in an event with one of these names
+    /// is an error.
     static var eventNames: Set<String> { get }
-    /// What may differ between frames that hold a piece of text and nothing else.
+    /// The members that may differ between frames that hold only a piece of text.
     static var templatePaths: TemplatePaths { get }
 
-    /// Decodes one frame and appends what it says to `events`.
+    /// Decodes one frame and appends its events to `events`.
     /// - Parameter text: the payload without white space at either end.
     mutating func decode(
         _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError)
 
-    /// Takes over frames that are the frame decoded last but for their text and what the template leaves open: does to
-    /// the state what `decode` would have done, and appends what it would have appended behind the text.
+    /// Applies frames that are equal to the last decoded one except for the text and the literals that the template
+    /// leaves open. Changes the state as `decode` would, and appends the events that `decode` would append after the
+    /// text.
     mutating func skip(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent])
 
-    /// Takes one document: an event, a whole reply, or an error.
-    /// - Parameter isError: whether the frame's name says that it is an error.
+    /// Decodes one document: an event, a whole reply, or an error.
+    /// - Parameter isError: whether the SSE event name is "error".
     mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError)
 
-    /// Whether a body that stands where a stream was asked for is a whole reply, or an error.
+    /// Whether a JSON body received in place of a stream is a whole reply or an error.
     func isReplyOrError(_ node: JSONNode) -> Bool
 
-    /// `[DONE]` has come.
+    /// Called for `[DONE]`.
     mutating func markDone()
 
-    /// The end of a whole body has come.
+    /// Called at the end of a whole body.
     mutating func finish()
 
     // As in StreamDecoder.
@@ -55,15 +57,15 @@ protocol DocumentDecoder: Equatable {
     func assistantMessage(_ reply: ReplyText) -> JSONValue
 }
 
-/// Lines that are no field of an event.
+/// Lines that are not SSE fields.
 struct StrayLines: Equatable {
-    /// How many bytes of them are held while they may be a JSON document spread over several.
+    /// Maximum bytes held while the lines may be one JSON document.
     static let limit = 65_536
 
     fileprivate var bytes: [UInt8] = []
 }
 
-/// How far a decoder has come: the same members as ``StreamDecoder``'s.
+/// The progress of a decoder, with the same members as ``StreamDecoder``.
 struct DecoderProgress: Equatable {
     let hasCleanEnd: Bool
     let isDone: Bool
@@ -73,7 +75,7 @@ struct DecoderProgress: Equatable {
 }
 
 extension DocumentDecoder {
-    /// `mutating` so that the state is read in place; otherwise a caller that does not know the type copies it.
+    /// `mutating` so that the state is read in place; otherwise a caller with an existential copies it.
     mutating func progress() -> DecoderProgress {
         DecoderProgress(
             hasCleanEnd: hasCleanEnd, isDone: isDone, isBlank: isBlank, hasOutput: output.hasOutput,
@@ -95,7 +97,7 @@ extension DocumentDecoder {
 
     func isEqual(to other: any DocumentDecoder) -> Bool { (other as? Self) == self }
 
-    /// Sorts one frame, and hands on the documents in it.
+    /// Handles one frame by its kind, and decodes the documents in it.
     /// - Parameter text: the payload without white space at either end.
     mutating func sort(
         _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
@@ -108,13 +110,13 @@ extension DocumentDecoder {
         }
     }
 
-    /// Something came, and there is nothing to show.
+    /// Appends a heartbeat, unless the last event is one.
     static func beat(_ events: inout [DecodedEvent]) {
         if case .heartbeat? = events.last { return }
         events.append(.heartbeat)
     }
 
-    /// The document, if the bytes are one.
+    /// Parses the bytes; nil if they are not JSON.
     func parsed(_ text: Span<UInt8>) -> JSONNode? {
         do throws(JSONError) { return try reader.parse(text) } catch { return nil }
     }
@@ -133,7 +135,7 @@ extension DocumentDecoder {
         try documents(node, isError: name == "error", into: &events)
     }
 
-    /// A document, or several in an array.
+    /// Decodes one document, or each document of an array.
     private mutating func documents(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError)
     {
         guard node.kind == .array else { return try document(node, isError: isError, into: &events) }
@@ -142,7 +144,7 @@ extension DocumentDecoder {
         }
     }
 
-    /// A payload that is no JSON. Under an unknown event name it is none of ours; after the end it harms nobody.
+    /// Handles data that are not JSON. Ignored if the event name is not one of this format, or after the clean end.
     private mutating func unreadable(
         _ text: Span<UInt8>, name: String, why: JSONError, into events: inout [DecodedEvent]
     ) throws(APIError) {
@@ -156,7 +158,7 @@ extension DocumentDecoder {
         name.isEmpty || name == "message" || Self.eventNames.contains(name)
     }
 
-    /// Several payloads in one event: some servers leave out the blank lines between theirs.
+    /// Decodes an event with one document per line: some servers leave out the blank lines between events.
     private mutating func lines(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
         var start = 0
         for index in 0...text.count where index == text.count || text[index] == 0x0A {
@@ -174,9 +176,10 @@ extension DocumentDecoder {
         }
     }
 
-    // MARK: What is no event
+    // MARK: Other frames
 
-    /// A line that is no field: an error behind `error:`, a `data:` line with a space before it, JSON by itself.
+    /// Handles a line that is not an SSE field: an error after `error:`, a `data:` line with a space before it, or bare
+    /// JSON.
     private mutating func stray(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
         if text.hasPrefix("data:") {
             let rest = text.extracting(5..<text.count)
@@ -193,7 +196,8 @@ extension DocumentDecoder {
         try gather(text, into: &events)
     }
 
-    /// JSON sent as an event stream comes line by line; it is read as soon as the lines make a document.
+    /// Collects lines of a JSON document that is sent as an event stream, and decodes it as soon as the lines are a
+    /// document.
     private mutating func gather(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
         guard strays.bytes.count + text.count < StrayLines.limit else {
             strays.bytes = []
@@ -210,7 +214,7 @@ extension DocumentDecoder {
         try documents(node, isError: false, into: &events)
     }
 
-    /// A whole body where a stream was asked for: a reply, an error, or something else altogether.
+    /// Handles a whole body received in place of a stream: a reply, an error, or something else.
     private mutating func body(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
         if text.isEmpty { throw APIError(kind: .protocol, message: "the response body is empty", isRetryable: true) }
         if Snippet.isHTML(text) { throw Self.html(text) }
@@ -237,11 +241,11 @@ extension DocumentDecoder {
     }
 }
 
-/// How errors look that come where a reply's documents do.
+/// The shapes of error documents that arrive in place of a reply's documents.
 enum ErrorShape {
     private static let keys = JSONKeys("object", "type", "detail", "errors", "message", "code")
 
-    /// Whether a document that is none of the format's own is an error.
+    /// Whether a document that is not one of the format's own is an error.
     static func isError(_ node: JSONNode) -> Bool {
         guard node.kind == .object else { return false }
         let shape = node.pick(keys)
@@ -250,7 +254,7 @@ enum ErrorShape {
         return shape[4]?.string != nil && (shape[5]?.isNull == false || shape[1] != nil)
     }
 
-    /// Whether an `error` member says anything: beside a reply an empty one does not.
+    /// Whether an `error` member has content. Some servers send an empty one with a reply.
     static func says(_ error: JSONNode) -> Bool {
         switch error.kind {
         case .string: error.string?.isEmpty == false

@@ -1,4 +1,4 @@
-// Encoded frames with their boundaries. Written by stream encoders; a server sends the bytes as they are.
+// Encoded frames with their boundaries. Stream encoders append frames; a server sends the bytes unchanged.
 
 internal import JSON
 
@@ -6,9 +6,9 @@ internal import JSON
 package struct EncodedFrames: Sendable {
     /// One frame.
     package struct Frame: Equatable, Sendable {
-        /// The end of its bytes; it begins where the frame before it ends.
+        /// The end of its bytes. It begins at the end of the previous frame.
         package var end: Int
-        /// Whether it carries a delta of the reply. The others frame deltas and may be sent with the next one.
+        /// Whether it carries a delta of the reply. A frame without a delta may be sent together with the next one.
         package var isDelta: Bool
     }
 

@@ -1,12 +1,12 @@
-// Where values and string literals stand in the bytes of a document.
+// Finds values and string literals in the bytes of a JSON document.
 
 internal import Base
 
-/// The way from a document's root to a value in it.
+/// The path from a document's root to a value.
 struct JSONPath: Sendable {
-    /// One step of it.
+    /// One step of a path.
     enum Step: Sendable, ExpressibleByStringLiteral {
-        /// To an object's member; of equal ones, to the last.
+        /// To an object's member; to the last one if the name is repeated.
         case member(StaticString)
         /// To an array's first element.
         case first
@@ -17,11 +17,11 @@ struct JSONPath: Sendable {
 
     private let steps: [Step]
 
-    /// The way that takes these steps.
+    /// The path of these steps.
     init(_ steps: Step...) { self.steps = steps }
 
-    /// Where the value's bytes stand, brackets and quotes included. Names are compared as they are written, so that one
-    /// with escapes is not found, and nothing is checked that a parser checks.
+    /// The range of the value, including its brackets or quotes. Names are compared as bytes, so a name with escapes is
+    /// not found. Does not validate the JSON.
     func place(in document: Span<UInt8>) -> Range<Int>? {
         Self.place(of: steps[...], in: document, from: document.endOfBlanks(from: 0))
     }
@@ -44,14 +44,14 @@ struct JSONPath: Sendable {
 }
 
 extension Span<UInt8> {
-    /// The first place at or after `start` that holds no white space (RFC 8259, section 2).
+    /// Index of the first byte at or after `start` that is not white space (RFC 8259 section 2).
     fileprivate func endOfBlanks(from start: Int) -> Int {
         var place = start
         while place < count, self[place].isBlank { place += 1 }
         return place
     }
 
-    /// Where the value of a member begins; of equal members the last one's.
+    /// Start of the value of a member; of the last one if the name is repeated.
     fileprivate func member(_ name: StaticString, ofObjectAt start: Int) -> Int? {
         var found: Int?
         var place = endOfBlanks(from: start + 1)
@@ -68,7 +68,7 @@ extension Span<UInt8> {
         return found
     }
 
-    /// Where the value that begins at `start` ends.
+    /// End of the value that begins at `start`.
     fileprivate func endOfValue(from start: Int) -> Int? {
         var place = start
         var depth = 0
@@ -80,7 +80,7 @@ extension Span<UInt8> {
             case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
             default:
-                // A word or a number: all of it, so that depth alone decides below.
+                // Skips all of a literal name or number, so that depth alone decides below.
                 while place + 1 < count, self[place + 1].isOfScalar { place += 1 }
             }
             place += 1
@@ -91,10 +91,10 @@ extension Span<UInt8> {
 }
 
 extension UInt8 {
-    /// White space between JSON's tokens (RFC 8259 section 2).
+    /// White space between JSON tokens (RFC 8259 section 2).
     var isBlank: Bool { self == 0x20 || self == 0x09 || self == 0x0A || self == 0x0D }
 
-    /// What numbers, `true`, `false` and `null` are written with.
+    /// The characters of numbers, `true`, `false` and `null`.
     fileprivate var isOfScalar: Bool {
         switch self {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
@@ -107,8 +107,8 @@ extension UInt8 {
 }
 
 extension Span<UInt8> {
-    /// Where the string literals stand that may read `text`, without their quotes; names of members are not among them.
-    /// Those with escapes are, whatever they read.
+    /// Ranges, without quotes, of up to `most` string literals that may decode to `text`. Includes every literal with
+    /// escapes; excludes names of members.
     func literals(of text: String, upTo most: Int) -> [Range<Int>] {
         var found: [Range<Int>] = []
         var place = 0

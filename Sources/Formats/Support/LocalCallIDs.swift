@@ -2,14 +2,14 @@
 
 /// Local ids for the calls of one reply or conversation.
 ///
-/// An id is "mr", six base-62 digits and a check digit. Nine letters and digits are valid in every format: Mistral requires
-/// `[a-zA-Z0-9]{9}`, OpenAI at most 40 characters, Anthropic `^[a-zA-Z0-9_-]+$`. Local ids are recognized by their form,
-/// in saved conversations and in messages that scripts write by hand too.
+/// An id is "mr", six base-62 digits and a check digit. Nine letters and digits are valid in every format: Mistral
+/// requires `[a-zA-Z0-9]{9}`, OpenAI at most 40 characters, Anthropic `^[a-zA-Z0-9_-]+$`. Local ids are recognized by
+/// their form, also in saved conversations and in messages that scripts write.
 struct LocalCallIDs: Sendable, Equatable {
     private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     private static let prefix = Array("mr".utf8)
     private static let digits = 6
-    /// 62^6. A reply begins at a random number below, so that two replies of a conversation have different ids.
+    /// 62^6. A reply begins at a random number below this, so that two replies of a conversation have different ids.
     private static let range: UInt64 = 56_800_235_584
 
     /// The first number of each reply, for tests that compare replies.
@@ -20,7 +20,7 @@ struct LocalCallIDs: Sendable, Equatable {
     /// Ids of one reply.
     init() { start = Self.fixedStart ?? UInt64.random(in: 0..<Self.range) }
 
-    /// The same ids each time.
+    /// Ids that are the same each time.
     init(start: UInt64) { self.start = start }
 
     /// The id of a call by its number. Numbers below `range` have different ids.
@@ -35,8 +35,8 @@ struct LocalCallIDs: Sendable, Equatable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Whether an id is local. An id of a provider has this form in 1 of 240,000 cases at most, and is then left out if the
-    /// format needs no ids.
+    /// Whether an id is local. A random provider id of nine letters and digits has this form in 1 of 238,000 cases; it
+    /// is then left out if the format needs no ids.
     static func made(_ id: String) -> Bool {
         let text = Array(id.utf8)
         guard text.count == prefix.count + digits + 1, text.starts(with: prefix) else { return false }

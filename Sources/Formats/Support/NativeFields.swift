@@ -1,12 +1,12 @@
-// Members of frames that only their provider has, as `native` events. Held by decoders, which name the members.
+// Members of frames that only their provider has, emitted as `native` events. The decoder chooses the members.
 
 internal import JSON
 
-/// Shows such members once, and again when they have changed: servers repeat them in every frame, and send them empty.
+/// Emits such members once, and again if they change: servers repeat them in every frame, and send them empty.
 struct NativeFields: Equatable {
     private var last: [String: JSONValue] = [:]
 
-    /// Shows a member under its name.
+    /// Emits a member under its name.
     mutating func show(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
         guard let node, !node.isNull else { return }
         show(name, node.value, into: &events)
@@ -18,13 +18,13 @@ struct NativeFields: Equatable {
         events.append(.native(name: name, value))
     }
 
-    /// Shows a member that belongs to the text of its frame, equal or not to the one before.
+    /// Emits a member that belongs to the text of its frame, even if it is equal to the previous one.
     static func showEach(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
         guard let node, node.isFilled else { return }
         events.append(.native(name: name, node.value))
     }
 
-    /// Shows the whole object if it has more to say than the members in `known`.
+    /// Emits the whole object if it has members that are not empty and not in `known`.
     mutating func show(
         _ name: String, _ node: JSONNode?, beyond known: Set<String>, into events: inout [DecodedEvent]
     ) {
@@ -34,7 +34,7 @@ struct NativeFields: Equatable {
         show(name, .object(object), into: &events)
     }
 
-    /// Null, zero, false, empty, or nothing but such values.
+    /// Null, zero, false, empty, or a container of only such values.
     private static func isHollow(_ value: JSONValue) -> Bool {
         switch value {
         case .null: true

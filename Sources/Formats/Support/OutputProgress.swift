@@ -1,16 +1,16 @@
-// Whether output of a reply has arrived, for decoders.
+// Tracks for a decoder whether output of a reply has arrived.
 
-/// What a decoder has seen of output.
+/// The output that a decoder has seen.
 struct OutputProgress: Equatable {
     /// Whether text, reasoning, a refusal or a piece of a call has arrived.
     private(set) var hasOutput = false
     /// Changes with each piece of output that is not text or reasoning.
     private(set) var count = 0
 
-    /// Text or reasoning has arrived, which is an event of its own.
+    /// Notes text or reasoning, which also has an event of its own.
     mutating func noteText() { hasOutput = true }
 
-    /// Other output has arrived.
+    /// Notes other output.
     mutating func note() {
         hasOutput = true
         count &+= 1

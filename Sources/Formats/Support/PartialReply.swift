@@ -1,10 +1,10 @@
-// The assistant message of a partial reply, which was stopped or failed.
+// The assistant message of a partial reply: one that was stopped or failed.
 
 package import JSON
 
 extension StreamDecoder {
-    /// The assistant message of a partial reply, without calls: nothing runs them, and every format refuses a call without
-    /// its result.
+    /// The assistant message of a partial reply, without tool calls. They are not run, and every format rejects a call
+    /// without its result.
     package func partialMessage(_ reply: ReplyText) -> JSONValue {
         let whole = assistantMessage(reply)
         guard var message = whole.object else { return whole }
@@ -21,7 +21,7 @@ private enum PartialReply {
     static func withoutCalls(_ native: JSONObject) -> JSONObject? {
         var native = native
         if let blocks = native["content"]?.array {
-            // A use of the provider's own tools is valid only with its result.
+            // A call of a provider's own tool is valid only with its result.
             let answered = Set(blocks.compactMap { $0["tool_use_id"]?.string })
             let kept = blocks.filter { block in
                 guard let type = block["type"]?.string, type.hasSuffix("tool_use") else { return true }
@@ -35,7 +35,7 @@ private enum PartialReply {
             guard !kept.isEmpty else { return nil }
             native["parts"] = .array(kept)
         }
-        // Items refer to each other: reasoning is refused without the call that followed it.
+        // Items refer to each other: reasoning is rejected without the call that followed it.
         if native["output"]?.array?.contains(where: OpenAIResponsesItems.waitsForClient) == true { return nil }
         return native
     }

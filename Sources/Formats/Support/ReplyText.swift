@@ -1,14 +1,15 @@
-// The text of a reply by block. Decoders keep no text: the engine does, and hands it back for the assistant message.
+// The text of a reply by block. Decoders hold no text; the engine holds it, and passes it to the decoder for the
+// assistant message.
 
 package import Base
 
-/// The text and the reasoning of a reply as its reader has them.
+/// The text and the reasoning of a reply as delivered to its reader.
 package struct ReplyText: Sendable {
     /// The text of one block.
     package struct Block: Sendable {
-        /// The text that the reader has.
+        /// The text delivered.
         package fileprivate(set) var text = ""
-        /// Whether that is all that arrived.
+        /// Whether that is all text received for the block.
         package fileprivate(set) var isWhole = true
     }
 
@@ -16,8 +17,8 @@ package struct ReplyText: Sendable {
     package let text: String
     /// The reasoning.
     package let reasoning: String
-    /// By the decoder's numbers; nil where the reader's text is not what the decoder emitted (reasoning cut out of the
-    /// text, several attempts).
+    /// The blocks by the decoder's numbers. Nil if the delivered text is not what the decoder emitted (reasoning
+    /// separated from the text, several attempts).
     private let blocks: [Int: Block]?
     private let wholeKinds: Set<TextBatch.Kind>
 
@@ -31,16 +32,16 @@ package struct ReplyText: Sendable {
     /// Whether the blocks are known.
     package var hasBlocks: Bool { blocks != nil }
 
-    /// The text of a block; empty for one without text, nil where the blocks are not known.
+    /// The text of a block: empty for a block without text, nil if the blocks are not known.
     package func block(_ number: Int) -> Block? { blocks.map { $0[number] ?? Block() } }
 
-    /// Whether the reader has all text of that kind that the decoder emitted, and no other.
+    /// Whether the delivered text of that kind is exactly what the decoder emitted.
     package func isWhole(_ kind: TextBatch.Kind) -> Bool { wholeKinds.contains(kind) }
 }
 
-/// Which block each byte of a reply's text belongs to.
+/// Records which block each byte of a reply's text belongs to.
 package struct TextBlocks: Sendable {
-    /// Text of one kind: how much the decoder emitted, and where each block begins.
+    /// Text of one kind: the number of bytes emitted, and the start of each block.
     private struct Track: Sendable {
         var count = 0
         var starts: [(block: Int, start: Int)] = []
@@ -50,13 +51,13 @@ package struct TextBlocks: Sendable {
             count += length
         }
 
-        /// Adds what each block has of `text`.
+        /// Adds to each block its part of `text`.
         func split(_ text: String, into blocks: inout [Int: ReplyText.Block]) {
             let bytes = text.utf8
             for (index, (block, start)) in starts.enumerated() {
                 let end = index + 1 < starts.count ? starts[index + 1].start : count
                 let range = min(start, bytes.count)..<min(end, bytes.count)
-                // One that is all of the text shares its String.
+                // A block that is all of the text shares its String.
                 let piece =
                     range.count == bytes.count
                     ? text
@@ -91,8 +92,10 @@ package struct TextBlocks: Sendable {
 
     /// The reply's text by block.
     /// - Parameters:
-    ///   - text: what the reader has.
-    ///   - textCut: how many bytes at its end the reader does not have.
+    ///   - text: the text delivered.
+    ///   - reasoning: the reasoning delivered.
+    ///   - textCut: bytes at the end of the text that were not delivered.
+    ///   - reasoningCut: the same for the reasoning.
     package func reply(
         text: String, reasoning: String, textCut: Int = 0, reasoningCut: Int = 0
     ) -> ReplyText {

@@ -1,9 +1,10 @@
-// The members of a request's body that formats have in common, with the refusals that providers send for them.
+// Reads the members of request bodies that several formats share. Throws the errors (status 400) that providers send
+// for invalid ones.
 
 internal import Chat
 internal import JSON
 
-/// The body of a request, member by member.
+/// The body of a request.
 struct RequestBody {
     let object: JSONObject
 
@@ -13,7 +14,7 @@ struct RequestBody {
     }
 
     /// The object in a member; empty if the member is missing or null.
-    /// - Parameter place: its name in the refusal.
+    /// - Parameter place: its name in the error.
     func part(_ name: String, place: String? = nil) throws(ReplyError) -> RequestBody {
         let value = self[name]
         guard value.isNull || value.object != nil else { throw refused("must be an object", place ?? name) }
@@ -43,7 +44,7 @@ struct RequestBody {
         return flag
     }
 
-    /// The value of an optional whole number from 1.
+    /// The value of an optional whole number of at least 1.
     func positive(_ name: String) throws(ReplyError) -> Int? {
         if self[name].isNull { return nil }
         guard let number = self[name].int.flatMap({ Int(exactly: $0) }), number >= 1 else {
@@ -52,7 +53,7 @@ struct RequestBody {
         return number
     }
 
-    /// A string, or several; without empty ones.
+    /// A string or an array of strings, without empty ones. Empty if the member is missing.
     func strings(_ name: String) throws(ReplyError) -> [String] {
         switch self[name] {
         case .null: return []
@@ -63,14 +64,14 @@ struct RequestBody {
         }
     }
 
-    /// An optional array.
+    /// The value of an optional array; empty if it is missing.
     func array(_ name: String) throws(ReplyError) -> [JSONValue] {
         if self[name].isNull { return [] }
         guard let array = self[name].array else { throw refused("'\(name)' must be an array", name) }
         return array
     }
 
-    /// Tools in the form of Chat Completions.
+    /// Tools in the form of Chat Completions. Each must have a function name.
     func functionTools() throws(ReplyError) -> [JSONValue] {
         let tools = try array("tools")
         for (index, tool) in tools.enumerated() where tool["function"]?["name"]?.string?.isEmpty != false {
@@ -79,7 +80,7 @@ struct RequestBody {
         return tools
     }
 
-    /// A choice in the form of Chat Completions: this function, which must be among the tools.
+    /// The tool choice for one function in the form of Chat Completions. The function must be among the tools.
     func choice(of name: String, among tools: [JSONValue]) throws(ReplyError) -> JSONValue {
         guard tools.contains(where: { $0["function"]?["name"]?.string == name }) else {
             throw refused("'tool_choice' names '\(name)', which is not among 'tools'", "tool_choice")
@@ -96,11 +97,11 @@ struct RequestBody {
     }
 }
 
-/// Options of a request on their way into the common form.
+/// Collects options of a decoded request in the common form.
 struct DecodedOptions {
     private(set) var parameters = JSONObject()
 
-    /// Adds an option; nil and null are left out.
+    /// Adds an option; does nothing for nil and null.
     mutating func add(_ option: CommonOption, _ value: JSONValue?) {
         guard let value, !value.isNull else { return }
         parameters[option.rawValue] = value
@@ -116,23 +117,23 @@ struct DecodedOptions {
         if !tools.isEmpty { add(.tools, .array(tools)) }
     }
 
-    /// Adds the format of a reply that is JSON of this schema.
+    /// Adds the response format for JSON of this schema.
     mutating func add(schema: JSONValue, name: String = "answer") {
         add(
             .responseFormat,
             ["type": "json_schema", "json_schema": ["name": .string(name), "schema": schema]])
     }
 
-    /// Adds options that the format has under another name.
+    /// Adds options that have another name in this format.
     mutating func move(_ names: OptionNames, from body: RequestBody) {
         for (option, name) in names { add(option, body[name]) }
     }
 
-    /// Adds all other members as they are.
+    /// Adds all other members unchanged.
     /// - Parameters:
+    ///   - part: the name of the member of the request body that `body` is; nil for the request body itself.
     ///   - names: options that were moved.
     ///   - taken: members that were decoded.
-    ///   - part: the name of the body's part that they are in; nil for the body itself.
     mutating func addOthers(
         of body: RequestBody, in part: String? = nil, except names: OptionNames = [], _ taken: Set<String>
     ) {
@@ -148,7 +149,7 @@ struct DecodedOptions {
     }
 }
 
-/// Options whose value is the same in a format, with their names there. Used in both directions.
+/// Options that have the same value in a format, with their names in that format. Used in both directions.
 typealias OptionNames = [(option: CommonOption, name: String)]
 
 /// Parts of messages in the common form.
@@ -161,7 +162,7 @@ enum CommonForm {
         image(url: "data:\(mediaType);base64,\(base64)")
     }
 
-    /// A string for one plain text, else the parts.
+    /// A string for one plain text, otherwise the parts.
     static func content(_ parts: [JSONValue]) -> JSONValue {
         parts.count == 1 && parts[0].object?.count == 2 ? parts[0]["text"] ?? .array(parts) : .array(parts)
     }
@@ -176,7 +177,7 @@ enum CommonForm {
         return .object(call)
     }
 
-    /// Text of a message's content: a string, or the texts of its parts.
+    /// The text of a message's content: the string, or the joined texts of its parts.
     static func text(of content: JSONValue) -> String {
         content.string ?? (content.array ?? []).compactMap { $0["text"]?.string }.joined()
     }
@@ -192,7 +193,7 @@ extension DecodedRequest {
         chat.messages.removeFirst()
     }
 
-    /// Moves a last message of the assistant without calls to `continuing`: the reply so far.
+    /// Moves a last assistant message without tool calls to `continuing`: it is the partial reply to continue.
     mutating func takePartialReply() {
         guard let last = chat.messages.last, last["role"] == "assistant", last["tool_calls"] == nil else { return }
         chat.continuing = CommonForm.text(of: last["content"] ?? nil)

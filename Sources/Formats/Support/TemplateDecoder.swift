@@ -1,19 +1,19 @@
-// Fast-forwards over frames that differ from the one before only in their text. Knows no format: what a frame does is
-// learned by decoding one twice.
+// Fast-forwards over frames that differ from the previous one only in their text. Independent of the format: the effect
+// of a frame is learned by decoding one twice.
 
 internal import Base
 internal import Chat
 internal import HTTP
 internal import JSON
 
-/// Decodes one stream. Most frames of a stream are the one before with another piece of text: such a frame is recognized by
-/// its bytes and not parsed.
+/// Decodes one stream. Most frames of a stream are equal to the previous one except for their text: such a frame is
+/// recognized by its bytes and not parsed.
 ///
-/// A frame that brought one piece of text is tried on two copies of the state. One decodes the frame with another text,
-/// counters one higher and other padding; the other only skips it. If both end in the same state and have emitted the same
-/// events, then frames of these bytes may be skipped, for as long as no other frame changes the state.
+/// A frame with one piece of text is tried on two copies of the state. One decodes the frame with another text,
+/// counters one higher and other padding; the other only skips it. If both end in the same state and have emitted the
+/// same events, frames of these bytes may be skipped until another frame changes the state.
 final class TemplateDecoder: StreamDecoder {
-    /// A template and what its frames are known to do.
+    /// A template, with the state of the frames that match it.
     private struct Learned {
         var template: TextTemplate
         /// The event name of its frames.
@@ -23,20 +23,20 @@ final class TemplateDecoder: StreamDecoder {
         var isUsed = false
     }
 
-    /// Fewer pieces than this cost less as batches of one.
+    /// Batches with fewer pieces are delivered as single pieces, which costs less.
     private static let shortestBatch = 4
     /// Maximum string literals that are tried as the text of one frame.
     private static let mostCandidates = 4
 
     private var decoder: any DocumentDecoder
-    /// The decoder's progress after the last frame that it decoded. Frames that are skipped do not change it. Kept here,
-    /// as to read a member of the decoder's is to copy its state.
+    /// The decoder's progress after the last frame that it decoded. Frames that are skipped do not change it. Cached,
+    /// because reading a member of an existential copies the decoder's state.
     private var progress: DecoderProgress
     private var learned: Learned?
-    /// The last frame was one of the template's, so nothing has changed the state.
+    /// Whether the last frame matched the template, so that nothing has changed the state since.
     private var isArmed = false
-    /// How many more templates may be tried. One that is used gives its trial back: some servers put a random string or the
-    /// time where no decoder expects it.
+    /// How many more templates may be tried. A template that is used does not count: some servers put a random string
+    /// or the time where no decoder expects it.
     private var trialsLeft = 8
 
     init(_ decoder: any DocumentDecoder) {
@@ -66,7 +66,7 @@ final class TemplateDecoder: StreamDecoder {
             let run = self.learned?.template.read(chunk, from: start, shape, learned.counters)
         else { return nil }
         guard let batch = run.batch else {
-            // Broken bytes are repaired frame by frame. Whoever sends some may send more.
+            // Invalid UTF-8 is repaired frame by frame. A server that sends some may send more: drops the template.
             (self.learned, isArmed) = (nil, false)
             return nil
         }
@@ -74,7 +74,7 @@ final class TemplateDecoder: StreamDecoder {
         return run.end
     }
 
-    /// Takes a frame of the template's.
+    /// Skips a frame that matches the template. Returns false for other frames.
     private func skip(_ document: Span<UInt8>, name: String, into events: inout [DecodedEvent]) -> Bool {
         guard let learned, learned.name == name, let run = learned.template.read(document, learned.counters),
             let batch = run.batch
@@ -99,7 +99,7 @@ final class TemplateDecoder: StreamDecoder {
 
     // MARK: Learning
 
-    /// Makes a template of a frame that was parsed, if it brought one piece of text and may be skipped.
+    /// Makes a template of a decoded frame, if it has exactly one piece of text and may be skipped.
     private func learn(_ document: Span<UInt8>, name: String, from events: ArraySlice<DecodedEvent>) {
         guard document.count <= TextTemplate.longest, let piece = Self.onlyText(events), !decoder.progress().isDone
         else { return }
@@ -125,7 +125,7 @@ final class TemplateDecoder: StreamDecoder {
         return found
     }
 
-    /// Whether decoding the trial's document does what skipping it does.
+    /// Whether decoding the trial's document has the same effect as skipping it.
     private func maySkip(_ trial: TextTemplate.Trial, name: String) -> Bool {
         var (decoded, skipped) = (decoder, decoder)
         let before = decoder.progress()

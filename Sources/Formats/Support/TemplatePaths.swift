@@ -1,8 +1,8 @@
-// Which members of a format's frames may differ from one piece of text to the next.
+// The members of a format's frames that may differ between frames of text.
 
-/// Literals that a template leaves open beside the text.
+/// Literals that a template leaves open in addition to the text.
 struct TemplatePaths: Sendable {
-    /// A natural number that goes up by one from frame to frame.
+    /// A natural number that increases by one from frame to frame.
     let sequence: JSONPath?
     /// Natural numbers that the decoder reads.
     let counters: [JSONPath]
@@ -16,14 +16,14 @@ struct TemplatePaths: Sendable {
     }
 }
 
-/// The values of a frame's counters, by their place in ``TemplatePaths/counters``.
+/// The values of a frame's counters, indexed like ``TemplatePaths/counters``.
 struct TemplateCounters: Sendable {
     /// Maximum counters per template.
     static let limit = 4
 
-    /// -1 for none.
+    /// -1 for a missing counter.
     var values = InlineArray<4, Int64>(repeating: -1)
 
-    /// The value; nil where the frame has no such member.
+    /// The value; nil if the frame has no such member.
     subscript(index: Int) -> Int64? { values[index] < 0 ? nil : values[index] }
 }

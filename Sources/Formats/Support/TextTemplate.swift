@@ -1,43 +1,43 @@
-// JSON documents that are alike but for a text, counters and padding, recognized by their bytes. The bridge to CFrameMatch:
-// a pattern and bytes go down as pointers, each inside one expression; texts and counters come up.
+// Recognizes JSON documents by their bytes that differ only in a text, counters and padding. Calls CFrameMatch: the
+// pattern and the bytes are passed as pointers that do not outlive the call.
 
 internal import Base
 internal import CFrameMatch
 internal import HTTP
 
-/// A JSON document with a few of its literals left open. A document of the same bytes around other literals of the same
-/// kinds has the same tokens but for these, so the parser would find them in the same places.
+/// A JSON document with some of its literals left open. A document with the same bytes around other literals of the
+/// same kinds has the same tokens except for these, so a parser would find them in the same places.
 struct TextTemplate: Sendable {
-    /// Documents longer than this, in bytes, make no template: thousands of streams hold one each.
+    /// Maximum length of a template's document, in bytes: thousands of streams hold one each.
     static let longest = 2048
-    /// Maximum bytes of text in one run, and maximum pieces.
+    /// Maximum bytes of text, and maximum texts, in one run.
     private static let mostBytes = 32 << 10
     private static let mostPieces = 4096
 
-    /// What frames hold that were read one behind the other.
+    /// The content of consecutive frames.
     struct Run {
-        /// Their texts; nil if they are no UTF-8.
+        /// The texts; nil for several texts that are not valid UTF-8. A single text is repaired.
         let batch: TextBatch?
-        /// The counters of the last one.
+        /// The counters of the last frame.
         let counters: TemplateCounters
-        /// Where the last one ends.
+        /// The end of the last frame.
         let end: Int
     }
 
-    /// The document without what fills its gaps.
+    /// The document without the content of its gaps.
     private let frame: [UInt8]
     private let gaps: [cfm_gap]
-    /// Whether nothing but the closing quote and brackets stands behind the last gap. White space among those is open:
-    /// some servers pad each document with it.
+    /// Whether only the closing quote and brackets follow the last gap. White space among those is ignored: some
+    /// servers pad each document with it.
     private let endsInBrackets: Bool
-    /// Whether the first counter must go up by one.
+    /// Whether the first counter must increase by one from frame to frame.
     private let hasSequence: Bool
     private let kind: TextBatch.Kind
-    /// The last shape, and the document in it.
+    /// The last shape, and the document in that shape.
     private var whole: (shape: FrameShape, bytes: [UInt8])?
 
-    /// What the document holds in its gaps, if it is one of the template's and its text is not empty.
-    /// - Parameter counters: those of the document before.
+    /// The content of the gaps, if the document matches the template and its text is not empty.
+    /// - Parameter counters: those of the previous document.
     func read(_ document: Span<UInt8>, _ counters: TemplateCounters) -> Run? {
         let run = read(
             document, from: 0, frame: frame.span, head: 0, tail: 0, isDocument: true, limit: document.count,
@@ -45,11 +45,12 @@ struct TextTemplate: Sendable {
         return run?.end == document.count ? run : nil
     }
 
-    /// Reads the frames from `start` on that are the template's document in that shape, byte for byte in all but the gaps.
+    /// Reads the frames from `start` on that are the template's document in that shape, equal in all bytes except for
+    /// the gaps.
     /// - Parameters:
     ///   - chunk: bytes in which a payload ends in LF, or in CR LF where frames are lines.
-    ///   - counters: those of the frame before.
-    /// - Returns: what they hold; nil if there is none.
+    ///   - counters: those of the previous frame.
+    /// - Returns: the content of the frames; nil if there is none.
     mutating func read(
         _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, _ counters: TemplateCounters
     ) -> Run? {
@@ -67,7 +68,7 @@ struct TextTemplate: Sendable {
     ) -> Run? {
         let left = bytes.count - start
         let most = isDocument ? 1 : min(Self.mostPieces, left / frame.count + 1)
-        // Texts are copied in steps of 16 bytes.
+        // The buffer has 16 extra bytes, because texts are copied in steps of 16 bytes.
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: min(left, Self.mostBytes) + 16) { texts in
             withUnsafeTemporaryAllocation(of: UInt32.self, capacity: most) { ends in
                 var run = cfm_run()
@@ -105,21 +106,21 @@ struct TextTemplate: Sendable {
 }
 
 extension TextTemplate {
-    /// The template of a document, and a document of it with other literals in the gaps.
+    /// A template of a document, and a second document that matches it, for a trial.
     struct Trial {
         let template: TextTemplate
         /// The counters of the document.
         private(set) var counters = TemplateCounters()
         /// The document with a longer text, counters one higher and other padding.
         private(set) var document: [UInt8] = []
-        /// The text and the counters of that.
+        /// The text and the counters of that longer document.
         let batch: TextBatch
         private(set) var nextCounters = TemplateCounters()
 
-        /// Nil where the document is too long, a counter is no natural number, or too much is open.
+        /// Nil if the document is too long, a counter is not a natural number, or there are too many gaps.
         /// - Parameters:
         ///   - piece: the document's text.
-        ///   - literal: where that stands, without its quotes.
+        ///   - literal: the range of the text, without its quotes.
         init?(_ original: Span<UInt8>, _ piece: TextBatch, at literal: Range<Int>, open paths: TemplatePaths) {
             guard original.count <= TextTemplate.longest, let gaps = Gap.all(in: original, text: literal, open: paths),
                 gaps.count <= CFM_MOST_GAPS
@@ -166,12 +167,13 @@ extension TextTemplate {
     /// A literal that is left open.
     private struct Gap {
         let filling: Int
-        /// Of a string, what stands between its quotes.
+        /// The range of the literal; of a string, without its quotes.
         let range: Range<Int>
         var counter = 0
         var value: Int64 = 0
 
-        /// All in their order. A path that leads nowhere, or to no such literal, leaves nothing open.
+        /// All gaps in order. A path to a missing value, or to padding that is not a string or number, makes no gap.
+        /// Nil if a counter is not a natural number, or there are too many counters.
         static func all(in document: Span<UInt8>, text: Range<Int>, open paths: TemplatePaths) -> [Gap]? {
             guard paths.counters.count <= TemplateCounters.limit else { return nil }
             var gaps = [Gap(filling: Int(CFM_TEXT), range: text)]
@@ -196,23 +198,23 @@ extension TextTemplate {
 }
 
 extension Span<UInt8> {
-    /// Where the JSON string that begins at `start` ends, its closing quote, and whether escapes stand in it. Nil where
-    /// it has no end, or a control character stands in it (RFC 8259, section 7).
+    /// The closing quote of the JSON string whose content begins at `start`, and whether the string has escapes. Nil if
+    /// it has no end, or contains a control character (RFC 8259 section 7).
     func endOfString(from start: Int) -> (quote: Int, hasEscapes: Bool)? {
         var hasEscapes = false
         let end = withUnsafeBufferPointer { cfm_string_end($0.baseAddress, $0.count, start, &hasEscapes) }
         return end < 0 ? nil : (end, hasEscapes)
     }
 
-    /// The natural number that begins at `start`, written as JSON writes it, and where it ends. Of more than 18 digits,
-    /// the most that cannot overflow, the rest is left over.
+    /// The natural number in JSON notation that begins at `start`, and its end. Reads at most 18 digits, which cannot
+    /// overflow.
     func natural(from start: Int) -> (value: Int64, end: Int)? {
         var value: Int64 = 0
         let end = withUnsafeBufferPointer { cfm_natural_end($0.baseAddress, $0.count, start, &value) }
         return end < 0 ? nil : (value, end)
     }
 
-    /// Where the JSON number that begins at `start` ends (RFC 8259, section 6).
+    /// The end of the JSON number that begins at `start` (RFC 8259 section 6).
     func endOfNumber(from start: Int) -> Int? {
         let end = withUnsafeBufferPointer { cfm_number_end($0.baseAddress, $0.count, start) }
         return end < 0 ? nil : end

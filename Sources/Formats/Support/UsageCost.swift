@@ -1,4 +1,4 @@
-// The cost of a reply in a `usage` object, for all formats.
+// Reads the cost of a reply from a `usage` object, for all formats.
 
 internal import Chat
 internal import JSON
@@ -8,10 +8,10 @@ extension Usage {
         "cost", "cost_in_usd_ticks", "estimated_cost", "is_byok", "cost_details")
 
     /// The cost in US dollars; nil if the `usage` object has none.
-    /// - `cost`: a number (OpenRouter's usage accounting, in credits, of which one is a dollar; Vercel's AI Gateway) or an
-    ///   object with `total_cost` (Perplexity). With a key for the upstream provider OpenRouter charges its fee; the
-    ///   charge of the upstream provider is added.
-    /// - `cost_in_usd_ticks`: 10,000,000,000 are a dollar (xAI, "Cost Tracking").
+    /// - `cost`: a number (OpenRouter usage accounting, in credits of one dollar; Vercel AI Gateway) or an object with
+    ///   `total_cost` (Perplexity). If the user has a key for the upstream provider (`is_byok`), OpenRouter charges
+    ///   only its fee; the charge of the upstream provider is added.
+    /// - `cost_in_usd_ticks`: 10,000,000,000 ticks are one dollar (xAI, "Cost Tracking").
     /// - `estimated_cost` (DeepInfra).
     static func cost(_ usage: JSONNode) -> Double? {
         let parts = usage.pick(costKeys)
@@ -25,7 +25,7 @@ extension Usage {
         return dollars(parts[2])
     }
 
-    /// A number in units of `unit` dollars.
+    /// A number in units of `unit` dollars, as dollars.
     static func dollars(_ node: JSONNode?, each unit: Double = 1) -> Double? {
         node?.double.flatMap { WireNumber.cost($0 * unit) }
     }

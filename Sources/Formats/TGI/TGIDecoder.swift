@@ -1,4 +1,4 @@
-// Reads one stream of TGI's: a token a frame, the last one with the whole text. Only TGIFormat makes one.
+// Decodes one stream of TGI: one token per frame. The last frame also has the whole text.
 
 internal import Base
 internal import Chat
@@ -8,7 +8,7 @@ internal import JSON
 struct TGIDecoder: DocumentDecoder {
     static let replyName = "generated text"
     static let eventNames: Set<String> = []
-    /// Every token has a number, an id and a probability of its own.
+    /// Every token has its own index, id and log probability.
     static let templatePaths = TemplatePaths(
         padding: [JSONPath("index"), JSONPath("token", "id"), JSONPath("token", "logprob")])
 
@@ -28,7 +28,7 @@ struct TGIDecoder: DocumentDecoder {
 
     var hasCleanEnd: Bool { isDone }
     var summary: ReplySummary { known }
-    /// A special token ends a text that is empty.
+    /// A reply of a special token only is a valid empty text.
     var isBlank: Bool { !hasOutput && !endsWithSpecial && known.saysNothing }
 
     func assistantMessage(_ reply: ReplyText) -> JSONValue {
@@ -37,7 +37,7 @@ struct TGIDecoder: DocumentDecoder {
 
     // MARK: Documents
 
-    /// A proxy's `[DONE]` ends nothing: the frame with the whole text does.
+    /// A `[DONE]` of a proxy does not end the stream; the frame with the whole text does.
     mutating func markDone() {}
     mutating func finish() {}
 
@@ -59,21 +59,21 @@ struct TGIDecoder: DocumentDecoder {
             events.append(.start)
         }
         if let token = parts[0]?.pick(Self.tokenKeys) {
-            // Special tokens (`</s>`) steer the model; they are not text.
+            // Special tokens (`</s>`) are control tokens, not text.
             endsWithSpecial = token[1]?.bool == true
             if !endsWithSpecial, let text = token[0]?.string, !text.isEmpty {
                 output.noteText()
                 events.append(.text(TextBatch(text)))
             }
         }
-        // The other choices for the token (https://huggingface.co/docs/text-generation-inference, `StreamResponse`).
+        // The alternatives to the token (https://huggingface.co/docs/text-generation-inference, `StreamResponse`).
         NativeFields.showEach("top_tokens", parts[4], into: &events)
         if let whole = parts[1]?.string { finish(whole, details: parts[2], into: &events) }
         if events.count == before { Self.beat(&events) }
     }
 
-    /// The whole text comes once more at the end, with the prompt before it where `return_full_text` was set. It is the
-    /// reply only where no token came before it: in an answer that was not streamed.
+    /// Handles the whole text in the last frame. It has the prompt before it if `return_full_text` was set. It is the
+    /// reply only if no token preceded it: in a response that was not streamed.
     private mutating func finish(_ whole: String, details: JSONNode?, into events: inout [DecodedEvent]) {
         isDone = true
         if !hasOutput, !endsWithSpecial, !whole.isEmpty {

@@ -11,7 +11,7 @@ struct TGIReplyEncoder: ReplyEncoder {
     func stream(_ head: ReplyHead) -> any StreamEncoder { TGIStreamEncoder(head) }
 
     func body(_ reply: WholeReply) -> [UInt8] {
-        // The format has text alone: no reasoning, no tools.
+        // The format has only text: no reasoning, no tools.
         let texts = reply.blocks.map { if case .text(let text) = $0 { text } else { "" } }
         var object: JSONObject = ["generated_text": .string(texts.joined())]
         if reply.head.includesUsage, let reason = reply.ending.reason {
@@ -23,7 +23,7 @@ struct TGIReplyEncoder: ReplyEncoder {
         return JSONWriter.bytes(.object(object))
     }
 
-    /// What `details` asks for. The token that ends a text is counted.
+    /// The value of `details`. The token that ends a text is counted.
     static func details(_ reason: FinishReason, _ usage: Usage) -> JSONObject {
         let isCut = reason == .length
         return [
@@ -37,7 +37,8 @@ struct TGIReplyEncoder: ReplyEncoder {
 
     func errorBody(_ error: ReplyError) -> [UInt8] { JSONWriter.bytes(Self.error(error)) }
 
-    /// The server has types for its own errors. Those of the gateway before it (keys, limits) have none.
+    /// The error object. The server has types for its own errors; those of the gateway in front of it (keys, limits)
+    /// have no type.
     static func error(_ error: ReplyError) -> JSONValue {
         let type: String? =
             switch error.status {

@@ -1,4 +1,5 @@
-// Decodes requests to TGI's own endpoints: one prompt, in which a conversation may be written out, and `parameters`.
+// Decodes requests to TGI's own endpoints: `inputs` is one prompt, which may be a written conversation, and
+// `parameters` has the options.
 
 internal import Chat
 internal import JSON
@@ -6,7 +7,7 @@ internal import JSON
 struct TGIRequestDecoder: RequestDecoder {
     private static let taken: Set<String> = ["max_new_tokens", "stop", "details", "grammar"]
 
-    /// Servers behind a gateway have a /v1 before the path.
+    /// Servers behind a gateway have /v1 before the path.
     func route(_ target: RequestTarget, models: [String]) -> ServerRoute? {
         ["/generate_stream", "/generate", "/v1/generate_stream", "/v1/generate"].contains(target.path)
             ? .reply(.serverSentEvents) : nil
@@ -17,7 +18,7 @@ struct TGIRequestDecoder: RequestDecoder {
         guard let inputs = body["inputs"].string else { throw body.refused("must be a string", "inputs") }
         guard !inputs.isEmpty else { throw body.refused("cannot be empty", "inputs") }
         let parameters = try body.part("parameters")
-        // A server has one model, which requests do not name. It does not reason.
+        // A server has one model, which requests do not name and which does not reason.
         var request = DecodedRequest(model: "", messages: Self.messages(inputs))
         request.takeSystem()
         request.takePartialReply()
@@ -58,8 +59,8 @@ struct TGIRequestDecoder: RequestDecoder {
 
     // MARK: The prompt
 
-    /// A dialogue of lines that begin "User: " and "Assistant:" is decoded as a conversation, with the text before it as
-    /// system prompt. Any other prompt is one user message.
+    /// A dialogue of lines that begin with "User: " and "Assistant:" is decoded as a conversation. The text before it
+    /// is the system prompt. Any other prompt is one user message.
     private static func messages(_ inputs: String) -> [JSONValue] {
         var messages: [(role: String, text: String)] = []
         for line in inputs.split(separator: "\n", omittingEmptySubsequences: false) {

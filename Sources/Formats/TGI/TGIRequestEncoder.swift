@@ -1,12 +1,12 @@
 // Encodes requests to TGI's own endpoint: one prompt, and `parameters`. The endpoint applies no chat template, so a
-// conversation is written as a plain dialogue. The server's Chat Completions endpoint has the template.
+// conversation is written as a plain dialogue. The server's Chat Completions endpoint applies the template.
 
 internal import Chat
 internal import HTTP
 internal import JSON
 
 struct TGIRequestEncoder: RequestEncoder {
-    /// Members of `parameters`.
+    /// Options that are members of `parameters`.
     static let optionNames: OptionNames = [
         (.temperature, "temperature"), (.topP, "top_p"), (.topK, "top_k"), (.seed, "seed"),
         (.frequencyPenalty, "frequency_penalty"),
@@ -41,8 +41,8 @@ struct TGIRequestEncoder: RequestEncoder {
 
     // MARK: The prompt
 
-    /// A single user message is the prompt, as for a base model. Several messages are written as a dialogue that ends with
-    /// the assistant's turn.
+    /// A single user message is the prompt, as for a base model. Several messages are written as a dialogue that ends
+    /// with the beginning of the assistant's turn.
     private func prompt() throws(APIError) -> String {
         let messages = try MessageReader(context: context).messages(of: request)
         let continuing = request.continuing ?? ""

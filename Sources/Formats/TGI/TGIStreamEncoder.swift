@@ -1,5 +1,5 @@
-// Encodes the tokens of one /generate_stream. The last token's frame has the whole text: it is `</s>`, or the last token
-// of a text that the token limit cut.
+// Encodes the tokens of one /generate_stream reply. The last frame has the whole text. Its token is `</s>`, or the last
+// token of a text that the token limit truncated.
 
 internal import Base
 internal import Chat
@@ -16,7 +16,7 @@ final class TGIStreamEncoder: StreamEncoder {
 
     func begin(into frames: inout EncodedFrames) {}
 
-    /// The format has text alone: no reasoning, no tools.
+    /// The format has only text: no reasoning, no tools.
     func encode(_ part: ReplyPart, choice: Int, into frames: inout EncodedFrames) {
         guard case .text(let token) = part else { return }
         if let held { write(held, isDelta: true, &frames) }
