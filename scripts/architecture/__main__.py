@@ -1,4 +1,4 @@
-"""Runs the rules over a checkout: `python3 scripts/architecture ROOT`, or `--self-test`."""
+"""Checks the rules on a checkout: `python3 scripts/architecture ROOT`; `--self-test` tests the rules."""
 
 import sys
 from pathlib import Path

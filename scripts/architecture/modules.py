@@ -1,6 +1,6 @@
-"""The plan of the modules: what each target may import, and where C and pointers are allowed. Data only.
+"""The modules: what each target may import, and where C and pointers are allowed. Data only.
 
-Every exception has its reason here, so that a new one is reviewed beside the code that needs it.
+Every exception is listed with its reason, so that a new one is visible in a review.
 """
 
 # Target -> the targets that it may import. ARCHITECTURE.md has the same list; rule `diagram` compares them.
@@ -39,7 +39,7 @@ PACKAGES = {
     "MoonrillCommand": ["ArgumentParser", "Logging"],
 }
 
-# Modules that every target may import: argument-parser links it in any case.
+# Modules that every target may import. FoundationEssentials is linked in any case, by argument-parser.
 ANYWHERE = ["FoundationEssentials"]
 
 # System modules: module -> {target or file: reason}. Nothing imports full Foundation: with ICU a static binary has 61 MB
@@ -57,20 +57,20 @@ SYSTEM = {
         "MoonrillCommand": "exit codes, signals, isatty, reading the script's file",
     },
     "Synchronization": {
-        "Engine": "the mailbox: the only Sendable surface below the library",
-        "Sources/Transport/NameCheck.swift": "the answer of a resolver's thread",
+        "Engine": "the mailbox, the only Sendable type below the library",
+        "Sources/Transport/NameCheck.swift": "the result of the resolver thread",
         "Moonrill": "the bridge from async callers to the one thread",
-        "Sources/MoonrillCommand/StandardError.swift": "what standard error shows, written by whoever logs",
+        "Sources/MoonrillCommand/StandardError.swift": "the state of standard error, which several threads write to",
         "ProviderSimulator": "counters shared by NIO's threads",
     },
     "Dispatch": {
-        "Moonrill": "a queue of its own is ChatClient's thread: threads without Foundation or pointers",
-        "Sources/Base/SanitizedMutex.swift": "a lock that the thread sanitizer can see, in its builds alone",
+        "Moonrill": "the thread of ChatClient is a dispatch queue: no Foundation, no pointers",
+        "Sources/Base/SanitizedMutex.swift": "a lock that the thread sanitizer recognizes, only in its builds",
     },
     "Foundation": {},
 }
 
-# What tests may import besides their own target and all that it depends on.
+# Modules that tests may import besides their own target and its dependencies.
 TEST_MODULES = ["Testing", "Support", "Foundation", "Glibc", "Synchronization"]
 # Test target -> further modules.
 TEST_EXTRAS = {
@@ -87,7 +87,7 @@ TEST_EXTRAS = {
     "Support": ["JSON", "Formats"],
 }
 
-# C headers: prefix of the #include -> the targets whose C sources may include it.
+# C headers: prefix of the #include -> the targets whose C sources may include them.
 HEADERS = {
     "lua": ["CLua", "CLuaShim", "CModules"],
     "lauxlib": ["CLua", "CLuaShim", "CModules"],
@@ -95,7 +95,7 @@ HEADERS = {
     "simdjson": ["CSimdJSON"],
 }
 
-# Names of C interfaces: pattern -> (the targets that may use them, what they are).
+# Names of C interfaces: (pattern, the targets that may use them, description).
 C_NAMES = [
     # CModules: Lua modules in C that tests load.
     (r"\b(?:lua|luaL)_\w+|\bluaopen_\w+", ["CModules", "CLua", "CLuaShim", "LuaVM"], "the Lua C API"),
@@ -105,13 +105,14 @@ C_NAMES = [
     (r"\bsimdjson::", ["CSimdJSON"], "simdjson"),
 ]
 
-# Targets with public declarations of their own. In the others only types that EXPORTS names are public.
+# Targets with public declarations. In the other targets, only types that EXPORTS names are public.
 PUBLIC_TARGETS = ["Moonrill", "EmbedExample"]
 EXPORTS = "Sources/Moonrill/Exports.swift"
 
-# Targets whose Swift may use pointers. They are built with strict memory safety, which marks each unsafe line.
+# Targets whose Swift code may use pointers. They are built with strict memory safety, which requires `unsafe` at each
+# use.
 POINTER_TARGETS = ["LuaVM", "Transport"]
-# Single files elsewhere that may: path -> reason.
+# Other files that may use pointers: path -> reason.
 POINTER_FILES = {
     "Sources/JSON/JSONReader.swift": "owns the parser of the simdjson shim",
     "Sources/JSON/JSONNode.swift": "walks the result of the simdjson shim, each pointer inside one expression",

@@ -1,4 +1,4 @@
-"""The rules of the architecture. Each takes a tree and a plan (modules.py), and yields the failures that it finds."""
+"""The rules of the architecture. A rule is a function of a tree and a plan (modules.py) that yields its failures."""
 
 import json
 import re
@@ -11,7 +11,7 @@ PLAN = "scripts/architecture/modules.py"
 
 @dataclass(frozen=True)
 class Failure:
-    """One broken rule at one place, and how to fix it."""
+    """A violation of a rule at one place, with its fix."""
 
     place: str
     rule: str
@@ -28,7 +28,7 @@ IMPORT = re.compile(
 
 
 def reach(plan, target: str) -> set[str]:
-    """Every target that `target` depends on, directly or not, itself included."""
+    """Returns all targets that `target` depends on, directly or indirectly, and `target` itself."""
     found, waiting = set(), [target]
     while waiting:
         name = waiting.pop()
@@ -49,7 +49,7 @@ def may_import(plan, file, module: str) -> bool:
 
 
 def imports(tree, plan):
-    """Swift imports and C includes are those of the plan."""
+    """Swift imports and C includes are allowed by the plan."""
     for file in tree.sources:
         if not file.in_tests and file.target not in plan.ARROWS:
             yield Failure(file.name, "imports", f"target {file.target} is not in the plan",
@@ -69,7 +69,7 @@ def imports(tree, plan):
 
 
 def c_names(tree, plan):
-    """Names of a C library stay inside the targets that wrap it."""
+    """Names of a C library are used only in the targets that wrap it."""
     for file in tree.sources:
         for pattern, targets, what in plan.C_NAMES:
             if file.target.removesuffix("Tests") in targets:
@@ -112,20 +112,20 @@ def pointers(tree, plan):
                           f"move it there or into a C shim, or list the file with its reason in POINTER_FILES of {PLAN}")
 
 
-# Allowed with a comment that gives the reason.
+# Allowed with a comment that has the reason.
 EXCUSED = r"@unchecked Sendable|nonisolated\(unsafe\)|\btry\?"
 
 
 def traps(tree, plan):
-    """Nothing in Sources ends the process, or hides an error without a reason. Swift-format finds `try!` and `!`."""
+    """Sources do not end the process, and hide no error without a reason. Swift-format finds `try!` and `!`."""
     for file in tree.sources:
         if file.in_tests or not file.is_swift:
             continue
         for number, _ in file.find(r"\bfatalError\("):
             yield Failure(f"{file.name}:{number}", "traps", "fatalError in Sources",
-                          "throw an error; a script's mistake must never end the host")
+                          "throw an error; an error in a script must never end the host")
         for number, match in file.find(EXCUSED):
-            # An unavailable conformance forbids.
+            # A conformance that is marked unavailable forbids Sendable.
             forbids = number > 1 and "unavailable" in file.code_lines[number - 2]
             if not forbids and not file.has_comment_beside(number):
                 yield Failure(f"{file.name}:{number}", "traps", f"{match.group()} without its reason",
@@ -166,10 +166,10 @@ def tracked(tree, plan):
 
 
 def manifest(tree, plan):
-    """Package.swift gives each target no dependencies but those of the plan."""
+    """The dependencies of each target in Package.swift are allowed by the plan."""
     if "Package.swift" not in tree.names:
         return
-    # A folder of its own, because a build that is running locks .build.
+    # A separate scratch folder, because a running build locks .build.
     command = ["swift", "package", "--package-path", str(tree.root), "--scratch-path", str(tree.root / ".build-check"),
                "dump-package"]
     dump = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -24,7 +24,7 @@ PLAN = SimpleNamespace(
     PUBLIC_TARGETS=["Library"], EXPORTS="Sources/Library/Exports.swift",
 )
 
-# Comments and strings name forbidden things and must not be taken for code.
+# Comments and strings contain forbidden names. They must not be read as code.
 CLEAN = {
     "Sources/Wire/Frame.swift": "internal import CSimdJSON\nimport FoundationEssentials\n",
     "Sources/Wire/Reply.swift": "public import CSimdJSON\npublic struct Reply {\n    public var a = 1\n}\n"
@@ -101,7 +101,7 @@ def run() -> int:
         if not any(each.rule == rule and expected in str(each) for each in found):
             problems.append(f"[{rule}] did not find '{expected}' planted in {path}; found {found}")
     if blank('a("\\(f("//"))") // b\n"""\n x\n"""\nc' + ' #"a"b"# d').split() != ["a(", "f(", ")", ")", "c", "d"]:
-        problems.append("strings and comments are not blanked as they should be")
+        problems.append("strings and comments are not blanked correctly")
     for problem in problems:
         print(f"scripts/architecture/self_test.py: {problem}", file=sys.stderr)
     if not problems:

@@ -1,4 +1,4 @@
-"""Reads a checkout for the rules: Swift and C sources with comments and string contents blanked, lines kept."""
+"""Reads a checkout for the rules: Swift and C sources, with comments and string contents replaced by spaces."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ INTERPOLATION = re.compile(rf"\\#*\(({NESTED}*)\)")
 
 
 def blank(text: str) -> str:
-    """`text` with comments and string contents replaced by spaces; interpolated code stays."""
+    """Returns `text` with comments and string contents replaced by spaces. Interpolated code stays."""
     return HIDDEN.sub(_hide, text)
 
 
@@ -30,7 +30,7 @@ def _hide(match: re.Match) -> str:
 
 
 class SourceFile:
-    """One source file of a target, or one script."""
+    """A source file of a target."""
 
     def __init__(self, root: Path, name: str):
         self.name = name
@@ -48,13 +48,13 @@ class SourceFile:
         return blank(self.text).splitlines()
 
     def find(self, pattern: str):
-        """Yields (line number, match) for each match in code, comments and strings left out."""
+        """Yields (line number, match) for each match in code, not in comments and strings."""
         for number, line in enumerate(self.code_lines, 1):
             for match in re.finditer(pattern, line):
                 yield number, match
 
     def has_comment_beside(self, number: int) -> bool:
-        """Whether line `number`, or the line above it (attributes passed over), has a comment."""
+        """Whether line `number` has a comment at its end, or the line above it (attributes skipped) is a comment."""
         above = number - 2
         while above >= 0 and self.lines[above].lstrip().startswith("@"):
             above -= 1
@@ -63,7 +63,7 @@ class SourceFile:
 
 
 class Tree:
-    """The files of one checkout: tracked ones, and new ones that git does not ignore."""
+    """The files of a checkout: tracked files, and untracked files that git does not ignore."""
 
     def __init__(self, root: Path):
         self.root = root

@@ -1,8 +1,8 @@
 """A client with plain exponential backoff: python3 backoff_client.py BASE_URL ITEMS AT_ONCE
 
-Asks for each item once, AT_ONCE at a time on as many kept connections. A refused request waits as long as Retry-After
-says, else 0.5 s, doubled each time up to 8 s, less up to a quarter at random; four retries.
-Prints: good replies, seconds.
+Sends one request for each item, AT_ONCE at a time, on AT_ONCE connections that are kept open. A refused request is
+retried up to four times. It waits for the time in Retry-After, else for 0.5 s, doubled with each retry up to 8 s, minus
+up to a quarter at random. Prints the number of good replies, and the seconds.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ FIRST, WIDEST = 0.5, 8.0
 
 
 async def ask(connection, url, item: int) -> bool:
-    """One request and its retries; whether a reply came."""
+    """Sends one request with its retries. Returns whether there was a reply."""
     reader, writer = connection
     messages = [{"role": "user", "content": f"item {item}"}]
     body = json.dumps({"model": "m", "stream": True, "messages": messages}).encode()

@@ -1,4 +1,4 @@
-// Shared by the C++ clients: Lua functions that count as count.lua does, and one POST through libcurl.
+// Shared by the C++ clients: Lua functions that count deltas as count.lua does, and one POST with libcurl.
 
 #include <curl/curl.h>
 #include <lua.hpp>
@@ -12,7 +12,7 @@
     std::exit(1);
 }
 
-/// A Lua state, and references to functions that count a piece of reasoning or text, and print the counts.
+/// A Lua state with references to three functions: count a piece of reasoning, count a piece of text, print the counts.
 struct Counter {
     lua_State *lua = luaL_newstate();
     int on_reasoning = LUA_NOREF, on_token = LUA_NOREF, report = LUA_NOREF;
@@ -40,7 +40,8 @@ template <typename Reader> size_t write_body(char *bytes, size_t, size_t count, 
     return count;
 }
 
-/// Asks for a stream; `reader.take(bytes, count)` gets each piece of the body. `buffer` is libcurl's, in bytes.
+/// Requests a stream and passes each piece of the body to `reader.take(bytes, count)`. `buffer` is the size of
+/// libcurl's buffer in bytes.
 template <typename Reader> void post(const char *url, Reader &reader, long buffer = CURL_MAX_WRITE_SIZE) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     CURL *easy = curl_easy_init();

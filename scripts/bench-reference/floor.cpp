@@ -1,6 +1,7 @@
-// The lower bound for a client that calls a Lua function with each piece of text of a stream: it does not parse the body.
-// For every BYTES bytes of body it calls the function with the next of the texts of a file, in a cycle.
-// Usage: floor URL BYTES TEXTS. Each text of the file TEXTS follows its length in bytes and a line end.
+// The lower bound for a client that calls a Lua function for each piece of text: it receives the body but does not
+// parse it. For every BYTES bytes of the body it calls the function with the next text of a file, and starts again at
+// the end.
+// Usage: floor URL BYTES TEXTS. In the file TEXTS, the length of each text in bytes and a line end precede the text.
 
 #include "client.hpp"
 
@@ -16,7 +17,7 @@ struct Reader {
 
     void take(const char *, size_t count) {
         received += count;
-        // Half a delta early, so that rounding does not lose the last one.
+        // Rounds up at half a delta, so that the last delta is not lost.
         for (auto due = static_cast<size_t>(received / bytes_a_delta + 0.5); delivered < due; delivered++) {
             const std::string &text = texts[delivered % texts.size()];
             lua_rawgeti(counter.lua, LUA_REGISTRYINDEX, counter.on_token);

@@ -1,9 +1,9 @@
--- Chains of steps that do nothing: what the combinators themselves cost. Prints name, count and seconds.
+-- Measures the cost of combinators with chains of steps that do nothing. Prints name, count and seconds.
 local llm = require "llm"
 local flow = llm.flow
 
 local function measure(name, count, run)
-  run()  -- once unmeasured
+  run()  -- warm-up
   local before = llm.now()
   run()
   print(name, count, string.format("%.6f", llm.now() - before))

@@ -1,4 +1,4 @@
-"""The same count with Python's httpx and httpx-sse: python3 httpx_sse_client.py BASE_URL"""
+"""Counts deltas as count.lua does, with httpx and httpx-sse: python3 httpx_sse_client.py BASE_URL"""
 
 import json
 import sys

@@ -1,6 +1,6 @@
-// Runs one command and writes what it cost. A process inherits the largest resident size of its parent, so a small
-// program has to fork it. Usage: launch OUT COMMAND...
-// OUT receives: wall seconds, processor seconds, largest resident size in bytes. The status is the command's own.
+// Runs one command and writes its times and memory to a file. A process inherits the peak resident size of its parent,
+// so the command is started from this small program. Usage: launch OUT COMMAND...
+// OUT receives: wall seconds, CPU seconds, peak resident size in bytes. The exit status is that of the command.
 
 #include <sys/resource.h>
 #include <sys/wait.h>

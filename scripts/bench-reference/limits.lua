@@ -1,8 +1,8 @@
--- Many requests to a server that refuses some. Usage: moonrill run limits.lua BASE_URL ITEMS AT_ONCE MOST_SECONDS
--- Prints: good replies, seconds. After MOST_SECONDS it prints what has come and ends.
+-- Sends many requests to a server that refuses some. Usage: moonrill run limits.lua BASE_URL ITEMS AT_ONCE MOST_SECONDS
+-- Prints the number of good replies, and the seconds. After MOST_SECONDS it prints the numbers so far and ends.
 --
--- With the words "forbidden BASE_URL MAX_WAIT MOST_SECONDS": two requests, one after the other, neither of which may
--- wait longer than MAX_WAIT. Prints, for the first that fails: its number, seconds until it failed, kind, retry_after.
+-- With the arguments "forbidden BASE_URL MAX_WAIT MOST_SECONDS": sends two requests, one after the other, with
+-- `max_wait` MAX_WAIT. Prints, for the first that fails: its number, seconds until it failed, kind, retry_after.
 local llm = require "llm"
 
 local function client(base_url, retry)
@@ -11,7 +11,7 @@ local function client(base_url, retry)
   }
 end
 
--- Ends the process after some seconds, with the result of `report`.
+-- Calls `report` after some seconds and ends the process.
 local function give_up(seconds, report)
   llm.spawn(function()
     llm.sleep(seconds)

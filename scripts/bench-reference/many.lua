@@ -1,19 +1,20 @@
--- Holds many streams open at once and reports, a line a step, what each has received against its own schedule.
+-- Keeps many streams open at once and compares what each has received with its schedule. Prints one line for each step.
 -- Usage: moonrill run many.lua BASE_URL STREAMS DELTAS_A_SECOND SECONDS
--- It prints: "idle"; "full RECEIVED"; "sample SPREAD OVERDUE" each half second; "done RECEIVED"; "failed COUNT MESSAGE".
+-- Lines: "idle"; "full RECEIVED"; "sample SPREAD OVERDUE" each half second; "done RECEIVED"; "failed COUNT MESSAGE".
 -- SPREAD is in whole deltas, OVERDUE in seconds; the function `sample` defines them.
 local llm = require "llm"
 
 local base_url, streams, rate, seconds = arg[1], tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[4])
-local ramp = 1000 -- streams opened a second, at most
-local most_opening = 500 -- streams that may wait for their first delta while more are opened
+local ramp = 1000 -- maximum streams opened a second
+local most_opening = 500 -- maximum streams that wait for their first delta while more are opened
 local client = llm.client {
     dialect = "openai", base_url = base_url, model = "mock",
     headers = { ["X-Moonrill-Deltas"] = "inf", ["X-Moonrill-Rate"] = arg[3] },
 }
 
--- The server sends delta k (from 0) k / rate seconds after a moment that it chooses for each stream. `began` is that
--- moment as the promptest delta of the stream shows it; the first alone will not do, it comes while connections are made.
+-- The server sends delta k (from 0) of a stream k / rate seconds after the start of the stream. `began` is the estimated
+-- start: the minimum of (arrival time - k / rate) over the deltas received while streams are opened. The first delta
+-- alone is not enough, because it is delayed while connections are opened.
 local received, began, total, open = {}, {}, 0, 0
 local is_starting = true
 local failures, failure = 0, nil
@@ -42,13 +43,13 @@ local function listen(i)
     end
 end
 
--- SPREAD: each stream lacks some of the deltas that are due by now; the most that one lacks, less the least. Deltas are
--- due every moment in one stream or another, so 1 is as good as can be. OVERDUE: how long ago the oldest delta that has
--- not come was due.
+-- SPREAD: the number of deltas that are due but not received, largest minus smallest over all streams. Deltas become
+-- due in some stream at any moment, so 1 is the best possible value. OVERDUE: the time since the oldest missing delta
+-- was due.
 local function sample()
     local now, least, most, overdue = llm.now(), math.huge, -math.huge, 0
     for i = 1, streams do
-        began[i] = math.min(began[i], now - (received[i] - 1) / rate) -- more prompt than any delta while starting
+        began[i] = math.min(began[i], now - (received[i] - 1) / rate) -- less delayed than the deltas of the start
         local age = now - began[i]
         local lacking = age * rate // 1 + 1 - received[i]
         if lacking < least then least = lacking end
@@ -59,11 +60,11 @@ local function sample()
 end
 
 say "idle"
-llm.sleep(1) -- the watcher reads this process's memory now
+llm.sleep(1) -- the parent process reads the memory of this process
 
 for i = 1, streams do received[i], began[i] = 0, math.huge end
 
--- Waits until at most `count` of the streams started wait for their first delta.
+-- Waits until at most `count` of the started streams have no first delta.
 local function settle(started, count)
     local patience = llm.now() + 60
     while started - open > count do
@@ -83,7 +84,7 @@ for i = 1, streams do
     end
 end
 settle(streams, 0)
-llm.sleep(2) -- deltas enough to show when each stream began
+llm.sleep(2) -- enough deltas to determine the start of each stream
 is_starting = false
 
 say("full", total)
@@ -92,6 +93,6 @@ for _ = 1, seconds * 2 do
     sample()
 end
 say("done", total)
-llm.sleep(0.5) -- the watcher reads this process's times now
+llm.sleep(0.5) -- the parent process reads the times of this process
 if failures > 0 then say("failed", failures, failure) end
 for i = 1, streams do tasks[i]:cancel() end

@@ -1,4 +1,4 @@
-"""The same count with Python's openai package: python3 openai_sdk.py BASE_URL"""
+"""Counts deltas as count.lua does, with the openai package: python3 openai_sdk.py BASE_URL"""
 
 import sys
 

@@ -1,5 +1,5 @@
-// The plain client that Moonrill is measured against: libcurl's easy interface, lines split by memchr, simdjson's DOM, and
-// one Lua 5.4 call a delta. No retries, no limits, no error events, nothing kept of the reply.
+// The plain C++ client that Moonrill is compared with: libcurl's easy interface, lines split by memchr, simdjson's DOM,
+// and one Lua 5.4 call a delta. It has no retries, limits or error events, and does not keep the reply.
 // Usage: reference URL [DIALECT].
 
 #include "client.hpp"
@@ -11,12 +11,13 @@
 #include <string_view>
 #include <vector>
 
-// The path of the text in a dialect's chunks: names of members; an empty name is the first element.
+// The path of the text in the chunks of a wire format: names of members; an empty name is the first element of an
+// array.
 using Path = std::vector<const char *>;
 struct Shape {
     const char *name;
     Path text, reasoning;
-    // Whether chunks are lines that begin with `data:`, and what the last of these holds.
+    // Whether chunks are lines that begin with `data:`, and the payload of the last line.
     bool is_sse = true;
     const char *last = nullptr;
 };
@@ -30,7 +31,7 @@ static const Shape shapes[] = {
     {"cohere", {"delta", "message", "content", "text"}, {}},
 };
 
-// What has arrived and is not yet a whole line; simdjson may read past its end, so room is kept there.
+// Buffers the received data up to a whole line. simdjson reads past the end of its input, so the buffer has padding.
 struct Reader {
     const Shape *shape = shapes;
     std::vector<char> buffer;

@@ -1,4 +1,4 @@
--- An endless stream into a callback that takes 50 ms a token: memory must stay flat.
+-- Reads an endless stream with a callback that takes 50 ms a token. Memory must not grow.
 -- Usage: moonrill run slow.lua BASE_URL SECONDS
 local llm = require "llm"
 

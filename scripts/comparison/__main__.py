@@ -17,14 +17,14 @@ from table import Table
 HERE = Path(__file__).parent
 BINARY = os.environ["MOONRILL_COMPARE_BINARY"]
 
-# Questions whose replies are longer than AT bytes. Each ends at another place, so that a fault at a fixed byte or event
-# falls differently into their frames.
+# Questions whose replies are longer than AT bytes. Their texts differ, so that a fault at a fixed byte or event is at
+# another place of a frame in each.
 ASKS = [
     "Why is the moon round?", "写一首关于月亮的短诗", "Explain tides in a few sentences.", "What is a rill?",
     "Write a poem about the moon", "How does a token bucket work?", "用三句话解释量子力学", "Name three uses of Lua.",
 ]
 AT = 700
-# What happens -> the option of `moonrill mock --fault`. After each of them the reply is incomplete or absent.
+# Description -> argument of `moonrill mock --fault`. With each of these faults the reply is incomplete or missing.
 FAULTS = {
     "status 503": "503",
     "status 429": "429",
@@ -42,36 +42,36 @@ FAULTS = {
 
 
 def commands() -> dict[str, list[str]]:
-    """Client -> the command that takes a base URL as its last argument."""
+    """Returns the command of each client. A base URL is appended as the last argument."""
     return {"Moonrill": [BINARY, "run", str(HERE / "client.lua")]} | {
         f"{title} {metadata.version(name)}": [sys.executable, str(HERE / "clients.py"), name]
         for name, title in (("openai", "OpenAI SDK"), ("llm", "llm"), ("litellm", "LiteLLM"))}
 
 
 def run(command: list[str], origin: str, asks: list[str]) -> tuple[dict, float]:
-    """One process that sends the asks in turn: what it printed, and its seconds."""
+    """Runs one process that sends the questions one after the other. Returns its output and its seconds."""
     started = time.perf_counter()
     done = subprocess.run([*command, origin + "/v1"], input=json.dumps(asks), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, env=os.environ | {"MOONRILL_COMPARE_KEY": "compare-key"})
     seconds = time.perf_counter() - started
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-1000:]}")
-    # LiteLLM prints advice on standard output before.
+    # LiteLLM prints hints on standard output before the result.
     return json.loads(done.stdout.splitlines()[-1]), seconds
 
 
 def check_agreement(clients: dict[str, list[str]], origin: str):
-    """Without faults all clients must get the same text, or the comparison means nothing."""
+    """Checks that all clients receive the same text if there is no fault."""
     texts = {name: [each.get("text") for each in run(command, origin, ASKS)[0]["outcomes"]]
              for name, command in clients.items()}
     first = texts["Moonrill"]
     for name, each in texts.items():
         if each != first or any(len(text.encode()) < 50 for text in first):
-            sys.exit(f"{name} gets another text than Moonrill without any fault: {each} {first}")
+            sys.exit(f"{name} receives another text than Moonrill although there is no fault: {each} {first}")
 
 
 def faults(clients: dict[str, list[str]]) -> Table:
-    """How many asks each client reports as a success under each fault."""
+    """Counts the replies that each client reports as a success, for each fault."""
     table = Table(f"Replies that were cut or failed and that the client reported as a success, of {len(ASKS)} for each fault",
                   ["fault", *clients])
     wrong = {name: 0 for name in clients}
@@ -91,7 +91,7 @@ def faults(clients: dict[str, list[str]]) -> Table:
 
 
 def costs(clients: dict[str, list[str]], rounds: int) -> Table:
-    """Start-up, time and memory, the processes of all clients in turn."""
+    """Measures start-up, time and memory. The clients run in turn, because the speed of the machine changes."""
     table = Table(f"Time and memory, the whole process, medians of {rounds} runs in turn",
                   ["", *clients])
     starts = {name: [] for name in clients}

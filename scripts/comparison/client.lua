@@ -1,4 +1,4 @@
--- Moonrill as scripts/compare measures it: the same input and output as clients.py.
+-- The client of scripts/compare for Moonrill. Its input and output are those of clients.py.
 local llm = require "llm"
 
 local client = llm.client {

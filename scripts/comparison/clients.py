@@ -1,4 +1,4 @@
-"""One Python client: `clients.py NAME BASE_URL`, prompts as a JSON array on standard input.
+"""A Python client for scripts/compare: `clients.py NAME BASE_URL`, with prompts as a JSON array on standard input.
 
 Sends each prompt as a streamed chat request. Prints one JSON object: an outcome for each prompt (`ok` if the client raised
 no error, `text`, `finish`, `error`) and `peak`, the largest resident size of this process in bytes.
@@ -27,7 +27,7 @@ def openai(base: str):
 
 
 def litellm(base: str):
-    # Without this it fetches its table of prices from the network when it is imported.
+    # Otherwise it downloads its table of prices when it is imported.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     import litellm
 
@@ -38,7 +38,7 @@ def litellm(base: str):
 
 def llm(base: str):
     """The library behind the command `llm`, with a model declared as its documentation describes. It has no setting for
-    retries: they are the SDK's two."""
+    retries; the SDK makes two."""
     folder = tempfile.mkdtemp(prefix="moonrill-compare-")
     atexit.register(shutil.rmtree, folder)
     os.environ["LLM_USER_PATH"] = folder
@@ -56,7 +56,7 @@ def llm(base: str):
 
 
 def read(chunks) -> tuple[str, str | None]:
-    """Text and finish reason of a stream, read to its end."""
+    """Reads a stream to its end. Returns its text and finish reason."""
     text, finish = "", None
     for chunk in chunks:
         for choice in chunk.choices[:1]:

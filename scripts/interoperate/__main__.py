@@ -1,5 +1,5 @@
-"""Tests both sides of Moonrill against other people's software; called by scripts/interop, which makes the
-environment and builds the binary first."""
+"""Tests the client and the offline provider of Moonrill against other projects. Called by scripts/interop, which makes
+the Python environment and builds the binary first."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ from ours import BASES, Client
 from recorder import Answer, recorder
 from results import Table
 
-# A path of each dialect's where a request for a reply goes.
+# The path of chat requests in each wire format.
 PATHS = {
     "openai": "/v1/chat/completions", "responses": "/v1/responses", "anthropic": "/v1/messages",
     "gemini": "/v1beta/models/moonrill-reasoner:streamGenerateContent", "ollama": "/api/chat",
@@ -31,7 +31,7 @@ PATHS = {
 
 
 class World:
-    """What a case may use: our client, and servers that are started when first needed."""
+    """Gives cases our client, and servers that are started at first use."""
 
     def __init__(self, binary: str, stack: ExitStack):
         self.binary = binary
@@ -58,7 +58,7 @@ class World:
 
     @staticmethod
     def recorder(*answers: Answer):
-        """A server that keeps what our client sends, as a context."""
+        """A server that records the requests of our client, as a context."""
         return recorder(*answers)
 
     def stub_counts(self) -> dict[str, int]:
@@ -69,7 +69,7 @@ class World:
         return json.loads(text)
 
     def knows(self, side: str, dialect: str) -> bool:
-        """Whether our client, or our provider, supports the dialect."""
+        """Whether our client ("client") or our offline provider ("mock") supports the dialect."""
         if dialect not in PATHS:
             return True
         if (side, dialect) not in self._known:
@@ -83,7 +83,7 @@ class World:
         return status != 404 or "Unknown path" not in json.dumps(body)
 
     def told(self, dialect: str, model: str, prompt, **options) -> dict:
-        """What our own client gets from our provider; the mock's reply depends on the request alone."""
+        """The reply that our client receives from our offline provider. It depends only on the request."""
         key = json.dumps([dialect, model, prompt, options], sort_keys=True)
         if key not in self._told:
             base = self.mock + BASES[dialect]
@@ -94,10 +94,12 @@ class World:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/interop")
     parser.add_argument("--only", metavar="NAME", action="append", default=[],
-                        help="only rows whose peer or dialect is NAME (repeatable: any of them)")
-    parser.add_argument("--case", metavar="TEXT", default="", help="only rows whose case has TEXT in it")
-    parser.add_argument("--allow-absent", action="store_true", help="a dialect that moonrill lacks is no failure")
-    parser.add_argument("--self-test", action="store_true", help="plant differences and see each one found")
+                        help="only cases whose peer or dialect is NAME (repeatable: any of them)")
+    parser.add_argument("--case", metavar="TEXT", default="", help="only cases whose name contains TEXT")
+    parser.add_argument("--allow-absent", action="store_true",
+                        help="do not fail for a dialect that this moonrill does not support")
+    parser.add_argument("--self-test", action="store_true",
+                        help="check that the tests detect errors that are made on purpose")
     chosen = parser.parse_args()
     binary = os.environ["MOONRILL_INTEROP_BINARY"]
     if chosen.self_test:
@@ -134,7 +136,7 @@ def result(world: World, each: Case) -> str:
         return str(difference)
     except servers.ServerError:
         raise
-    except Exception as error:  # an exception of a peer is a difference, not the end of the run
+    except Exception as error:  # an exception of a peer fails the case, not the run
         return f"{type(error).__name__}: {error}"
     return "ok"
 

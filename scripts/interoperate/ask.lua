@@ -1,6 +1,6 @@
--- One request, as a script makes it: reads {client, prompt, options} as JSON from standard input and writes what every
--- callback got and what came of it as JSON. Run by ours.py through the real binary; it decides nothing itself.
--- With `frames`, the payload of each frame is kept too; with `stop_after`, on_token returns false at that piece.
+-- Sends one request: reads {client, prompt, options} as JSON from standard input, and prints the reply or error and
+-- what the callbacks received as JSON. Started by ours.py. With `frames`, the payload of each frame is printed too;
+-- with `stop_after`, on_token returns false at the piece of that number.
 local llm = require "llm"
 
 local case = llm.json.decode(io.read "a")

@@ -1,4 +1,4 @@
-"""What an official client is asked to do, and what it made of the answer: one form for all of them."""
+"""One form of request, reply and client for all official clients."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Question:
-    """One request. Messages and tools are in the common form of our own scripts (types/llm.lua)."""
+    """A request. Messages and tools have the form of the Lua API (types/llm.lua)."""
 
     messages: list[dict[str, Any]]
     model: str = "moonrill-chat"
@@ -25,7 +25,7 @@ class Question:
 
 @dataclass
 class Decoded:
-    """What a client decoded. `usage` has the names that its format has."""
+    """The reply that a client decoded. The names in `usage` are those of the Lua API."""
 
     text: str = ""
     reasoning: str = ""
@@ -34,29 +34,29 @@ class Decoded:
     # "stop", "length" or "tool_calls".
     finish: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
-    # Pieces of text and of reasoning, where streamed.
+    # Number of pieces of text and reasoning of a stream.
     pieces: int = 0
 
 
 class Peer:
-    """An official client. One subclass a dialect and package; `sdks.py` asks all of them the same."""
+    """An official client. There is a subclass for each dialect and package; `sdks.py` uses all in the same way."""
 
-    # As PyPI calls it.
+    # The name on PyPI.
     package: str
     dialect: str
-    # Options of our own client that turn thinking on, if the model's name does not.
+    # Options of our client that turn thinking on, if it does not depend on the model.
     thinking: dict[str, Any] = {}
     reasons = True
     calls_tools = True
-    # Whether ids of tool calls are on the wire.
+    # Whether tool calls have ids in this format.
     has_ids = True
-    # Whether system prompts, turns and tool results are: TGI takes one prompt.
+    # Whether the format has system prompts, turns and tool results. TGI takes a single prompt.
     converses = True
-    # Status of the mock's answer -> what the client raises for it.
+    # HTTP status of the offline provider -> exception of the client.
     statuses: dict[int, type[Exception]]
     # Status -> the provider's error code, if the format has one and the client shows it.
     codes: dict[int, str] = {}
-    # What is raised for an error inside a stream, and for a stream that breaks off.
+    # Exceptions for an error inside a stream, and for a truncated stream.
     in_stream: tuple[type[Exception], ...]
     cut: tuple[type[Exception], ...]
 
@@ -64,11 +64,11 @@ class Peer:
         self.origin = origin
 
     def stream(self, question: Question) -> Decoded:
-        """Asks for a stream and reads it to its end."""
+        """Requests a stream and reads it to its end."""
         raise NotImplementedError
 
     def whole(self, question: Question) -> Decoded:
-        """Asks for one body."""
+        """Requests a reply that is not streamed."""
         raise NotImplementedError
 
     @staticmethod
@@ -87,12 +87,12 @@ class Peer:
 
 
 def schema(tool: dict[str, Any]) -> dict[str, Any]:
-    """A tool as Chat Completions (and those who copied it) write it."""
+    """A tool in the form of Chat Completions and of formats that copy it."""
     return {"type": "function", "function": {key: tool[key] for key in ("name", "description", "parameters")}}
 
 
 def chat_messages(question: Question, arguments=None) -> list[dict[str, Any]]:
-    """The conversation as Chat Completions writes it; `arguments` converts the arguments of a call."""
+    """The conversation in the form of Chat Completions; `arguments` converts the arguments of a call."""
     written = [{"role": "system", "content": question.system}] if question.system else []
     for message in question.messages:
         if calls := message.get("tool_calls"):
@@ -107,7 +107,7 @@ def chat_messages(question: Question, arguments=None) -> list[dict[str, Any]]:
 
 
 def chat_options(question: Question) -> dict[str, Any]:
-    """The arguments of a request as Chat Completions writes them."""
+    """The members of a request in the form of Chat Completions."""
     chosen = {"model": question.model, "messages": chat_messages(question)}
     if question.tools:
         chosen["tools"] = [schema(tool) for tool in question.tools]

@@ -1,5 +1,5 @@
-"""What our client sends, checked against the types that the official clients declare for their requests: every member
-known, every value of its type. The other servers take nearly anything; these types do not."""
+"""Checks the requests of our client with the types that the official clients declare for requests: every member must be
+declared, and every value must have its type. The servers of other projects accept almost any request."""
 
 import base64
 import dataclasses
@@ -25,7 +25,7 @@ PNG = base64.b64encode(bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc0000003010100c9fe92ef"
     "0000000049454e44ae426082")).decode()
 
-# Rich requests in the common form; `lenient` leaves out what a dialect has no place for.
+# Requests with many options. `lenient` leaves out what a format does not have.
 SAMPLING = {"max_tokens": 3000, "temperature": 0.5, "top_p": 0.9, "top_k": 40, "stop": ["END"], "seed": 7,
             "presence_penalty": 0.25, "frequency_penalty": 0.5}
 SCHEMA = {"type": "object", "additionalProperties": False, "required": ["title"],
@@ -49,7 +49,7 @@ REQUESTS: dict[str, tuple[list, dict]] = {
 
 
 class Gemini(pydantic.BaseModel):
-    """The body of generateContent; the package declares its members alone."""
+    """The body of generateContent. The package declares only the types of its members."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
     contents: list[google.Content]
@@ -60,7 +60,7 @@ class Gemini(pydantic.BaseModel):
 
 
 class Cohere(pydantic.BaseModel):
-    """The body of version 2 chat; the package declares its members alone, and the rest as arguments."""
+    """The body of version 2 chat. The package declares only the types of its members; the others are arguments."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
     model: str
@@ -80,8 +80,8 @@ class Cohere(pydantic.BaseModel):
     p: float | None = None
 
 
-# Package and dialect -> the type of a whole body, and the header of the key. Not huggingface_hub's ChatCompletionInput:
-# it lags behind the servers it is for (a call without arguments, no response_format with a schema).
+# Package, dialect, the type of the body, the header with the key. ChatCompletionInput of huggingface_hub is not used,
+# because it is older than the servers (a call without arguments, no response_format with a schema).
 BEARER = ("authorization", f"Bearer {KEY}")
 HELD = [
     ("openai", "openai", CompletionCreateParamsStreaming, BEARER),
@@ -92,11 +92,11 @@ HELD = [
     ("huggingface_hub", "tgi", TextGenerationInput, BEARER),
     ("cohere", "cohere", Cohere, BEARER),
 ]
-# Many servers implement Chat Completions: members that only some of them have (`top_k`, a tool message's `name`) are sent.
-# anthropic's package has ceased to declare how replies are drawn; what a script asks for is sent all the same.
+# Members that are sent although the package does not declare them. Many servers implement Chat Completions, and some
+# have further members (`top_k`, `name` of a tool message). The package anthropic no longer declares sampling options.
 ELSEWHERE = {"openai": {"top_k", "name"}, "anthropic": {"temperature", "top_p", "top_k"}}
 
-# TGI's endpoint takes a prompt and nothing else to talk about.
+# Requests that a format cannot express. TGI takes only a prompt.
 WITHOUT = {"tgi": {"tools and a tool's result", "one tool demanded", "some tool demanded", "an image"}}
 
 
@@ -123,7 +123,7 @@ def check(body: dict, kind: type):
     if dataclasses.is_dataclass(kind):
         return known(kind.parse_obj_as_instance(body), "body")
     try:
-        # In a list, because a configuration reaches typed dictionaries only from outside.
+        # In a list, because pydantic accepts no `config` for a TypedDict itself.
         adapter = pydantic.TypeAdapter(list[kind], config=pydantic.ConfigDict(extra="forbid"))
         known(adapter.validate_python([body]), "body")
     except pydantic.ValidationError as error:
@@ -131,7 +131,7 @@ def check(body: dict, kind: type):
 
 
 def known(value, place: str):
-    """Walks a value, so that what is checked lazily is checked, and fails for members that no type declares."""
+    """Visits all members, so that pydantic also checks lazy ones, and fails for members that no type declares."""
     if isinstance(value, pydantic.BaseModel):
         if value.model_extra:
             raise Differs(f"{place}: {type(value).__name__} has no {', '.join(value.model_extra)}")
@@ -152,7 +152,7 @@ def known(value, place: str):
 
 
 def must_hold(messages: list, options: dict):
-    """What no dialect may leave out: every text, the image, tools with their descriptions, the token limit."""
+    """Yields what every format must contain: all texts, the image, tools with their descriptions, the token limit."""
     for message in messages:
         content = message["content"]
         if isinstance(content, str):

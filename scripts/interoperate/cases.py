@@ -1,4 +1,4 @@
-"""The cases: what is compared, with which peer, and how a difference is reported."""
+"""The list of cases, and the checks that cases use."""
 
 import json
 from collections.abc import Callable
@@ -8,15 +8,15 @@ from typing import Any
 
 
 class Differs(Exception):
-    """A case found something else than it must."""
+    """A case failed. The message names the difference."""
 
 
 @dataclass(frozen=True)
 class Case:
     """One row of the table."""
 
-    peer: str  # the package on the other side, as PyPI calls it
-    dialect: str  # the wire format between the two
+    peer: str  # the package on the other side, by its name on PyPI
+    dialect: str  # the wire format
     name: str
     # Which of our sides must support the dialect: "client", "mock", or both.
     needs: tuple[str, ...]
@@ -27,7 +27,7 @@ CASES: list[Case] = []
 
 
 def case(peer: str, dialect: str, name: str, needs: tuple[str, ...]):
-    """Registers a function of the world (see __main__) as a case."""
+    """Registers a function as a case. It is called with the World of __main__.py."""
 
     def register(run):
         CASES.append(Case(peer, dialect, name, needs, run))
@@ -37,13 +37,13 @@ def case(peer: str, dialect: str, name: str, needs: tuple[str, ...]):
 
 
 def same(what: str, got, wanted):
-    """Fails unless both are equal; numbers and truth values are not mixed up."""
+    """Fails unless both are equal. 1 and True are not equal here."""
     if got != wanted or isinstance(got, bool) != isinstance(wanted, bool):
         raise Differs(f"{what}: {shown(got)} instead of {shown(wanted)}")
 
 
 def present(what: str, got):
-    """Fails for nothing: two empty texts are equal, and prove nothing."""
+    """Fails for an empty value, because a comparison of two empty values proves nothing."""
     if not got:
         raise Differs(f"{what} is {shown(got)}")
 
@@ -54,14 +54,14 @@ def contains(what: str, got, part: str):
 
 
 class Caught:
-    """What `raises` caught."""
+    """The exception that `raises` caught."""
 
     error: Any = None
 
 
 @contextmanager
 def raises(*kinds: type[BaseException]):
-    """Fails unless the body raises exactly one of these kinds or something derived from it."""
+    """Fails unless the body raises an exception of one of these classes."""
     caught = Caught()
     names = " or ".join(kind.__name__ for kind in kinds)
     try:
@@ -77,14 +77,14 @@ def raises(*kinds: type[BaseException]):
 
 
 def misfit(what: str, error) -> str:
-    """The first reasons why pydantic refused a value: each kind of a union adds its own."""
+    """The first errors of pydantic's validation. There are many, because each type of a union adds its own."""
     reasons = error.errors()
     told = "; ".join(f"{'.'.join(str(at) for at in each['loc'])}: {each['msg']}" for each in reasons[:4])
     return f"{what}: {told}" + (f"; and {len(reasons) - 4} more" if len(reasons) > 4 else "")
 
 
 def shown(value) -> str:
-    """A value on one line, cut where it is long."""
+    """A value on one line, shortened if it is long."""
     try:
         text = json.dumps(value, ensure_ascii=False)
     except TypeError:

@@ -1,4 +1,4 @@
-"""What our client sends back of earlier turns: calls without ids, malformed calls, and reasoning that the provider does
+"""Checks how our client sends earlier turns: calls without ids, malformed calls, and reasoning that the provider does
 not store. Each body must fit the types of the official client and the rules of legal.py."""
 
 import json
@@ -18,12 +18,12 @@ MODEL = "moonrill-chat"
 QUESTION = {"role": "user", "content": "What is the weather in Paris and Rome?"}
 CITIES = ["Paris", "Rome"]
 
-# Dialect -> the type of a whole body, and its package. TGI's endpoint takes a prompt and has no calls.
+# Dialect -> its package, and the type of the body. TGI takes only a prompt and has no calls.
 TYPES = {dialect: (package, kind) for package, dialect, kind, _ in bodies.HELD if dialect != "tgi"}
 
 
 def last_body(world, dialect: str, messages: list, **options) -> dict:
-    """The body of a request with this history; it fits the types and the rules."""
+    """The body of a request with this history. Fails unless it fits the types and the rules."""
     with world.recorder() as kept:
         try:
             outcome = world.client.ask(dialect, kept.origin + BASES[dialect], MODEL, messages, tools=TOOLS, **options)
@@ -42,12 +42,12 @@ def checked(dialect: str, body: dict):
 
 
 def results(calls: list[dict]) -> list[dict]:
-    """A result for each call, last call first: they belong together by id, not by place."""
+    """A result for each call, in reverse order, so that only the ids connect them."""
     return [{"role": "tool", "tool_call_id": call["id"], "content": f"18 degrees in {call['arguments']['city']}"}
             for call in reversed(calls)]
 
 
-# Calls without ids: Gemini's models before version 3, and Ollama.
+# Calls without ids: Gemini models before version 3, and Ollama.
 
 def gemini_calls() -> Answer:
     parts = [google.Part(function_call=google.FunctionCall(name=NAME, args={"city": city})) for city in CITIES]
@@ -70,7 +70,7 @@ WITHOUT_IDS = {"gemini": gemini_calls, "ollama": ollama_calls}
 
 
 def called_twice(world, dialect: str) -> list[dict]:
-    """A conversation of two rounds of calls without ids, with their results; all ids that our client gave differ."""
+    """A conversation with two rounds of calls without ids, and their results. Our client makes a unique id for each."""
     messages = [QUESTION]
     with world.recorder(*[WITHOUT_IDS[dialect]()] * 2) as kept:
         for _ in range(2):
@@ -95,7 +95,7 @@ def without_ids(world, dialect: str):
 
 
 def no_ids(dialect: str, body: dict):
-    """Fails for an id that the provider never gave."""
+    """Fails for an id that the provider has not sent."""
     for turn in legal.turns(dialect, body):
         for each in [*turn.calls, *turn.results]:
             if each.id is not None:
@@ -103,7 +103,7 @@ def no_ids(dialect: str, body: dict):
 
 
 def paired(dialect: str, body: dict):
-    """Each result has the id or the position of its call."""
+    """Checks that each result has the id or the position of its call."""
     rounds = 0
     conversation = legal.turns(dialect, body)
     for turn, following in zip(conversation, conversation[1:]):
@@ -133,7 +133,7 @@ def malformed(world, dialect: str, kind: str):
 
 
 def all_answered(dialect: str, body: dict, count: int):
-    """Fails unless so many calls are in the body, each with the text of its error."""
+    """Fails unless the body has `count` calls, each with its error as the result."""
     conversation = legal.turns(dialect, body)
     same("calls", sum(len(turn.calls) for turn in conversation), count)
     texts = [result.text for turn in conversation for result in turn.results]
@@ -143,7 +143,7 @@ def all_answered(dialect: str, body: dict, count: int):
 
 
 def empty_turn(world, dialect: str):
-    """A turn of the model without text is left out; the user's turns around it stay."""
+    """An assistant message without text is left out; the user messages around it stay."""
     messages = [{"role": "user", "content": "First."}, {"role": "assistant", "content": ""},
                 {"role": "user", "content": "Second."}]
     written = json.dumps(last_body(world, dialect, messages))
@@ -210,20 +210,20 @@ def broken_ollama() -> Answer:
     return lines(json.dumps(called), json.dumps(ended))
 
 
-# Gemini's arguments are objects on the wire.
+# Not Gemini, whose arguments are JSON objects.
 CALLED_BROKEN = {"openai": broken_chat, "responses": broken_responses, "anthropic": broken_anthropic,
                  "cohere": broken_cohere, "ollama": broken_ollama}
 
 
 def called_broken(world, dialect: str):
-    """The model's own malformed call, sent back as reply.message."""
+    """A malformed call of the model is sent back as reply.message."""
     with world.recorder(CALLED_BROKEN[dialect]()) as kept:
         outcome = world.client.ask(dialect, kept.origin + BASES[dialect], MODEL, [QUESTION], tools=TOOLS)
     reply = outcome.reply
     present("reply", reply)
-    # on_tool_call is for calls that can be run.
+    # on_tool_call is called only for calls that can be run.
     same("calls shown", outcome.shown["tool_calls"], [])
-    same("arguments as they came", [call["arguments_json"] for call in reply["tool_calls"]], [BROKEN])
+    same("arguments as received", [call["arguments_json"] for call in reply["tool_calls"]], [BROKEN])
     answers = [{"role": "tool", "tool_call_id": call["id"], "is_error": True, "content": "error number 1"}
                for call in reply["tool_calls"]]
     all_answered(dialect, last_body(world, dialect, [QUESTION, reply["message"], *answers]), 1)
@@ -243,7 +243,7 @@ NOT_STORED = {"params": {"store": False}, "reasoning_effort": "low"}
 
 
 def sent_back(world, *items: dict, **options) -> list[dict]:
-    """The input of the request after a reply of these items."""
+    """The `input` of the request that follows a reply with these items."""
     with world.recorder(responses_answer(*items)) as kept:
         base = kept.origin + BASES["responses"]
         reply = world.client.ask("responses", base, MODEL, [QUESTION], tools=TOOLS, **options).good
@@ -260,14 +260,14 @@ def sent_back(world, *items: dict, **options) -> list[dict]:
 
 
 def with_ids(body: dict) -> dict:
-    """The body with an id for each item of the model's: the package's types demand one, and the provider looks an item
-    with an id up ("Items are not persisted when `store` is set to false")."""
+    """The body with an id for each item of the model. The types of the package require ids, but the provider refuses
+    the id of an item that is not stored ("Items are not persisted when `store` is set to false")."""
     return body | {"input": [{"id": "id_1"} | item if item["type"] == "reasoning" or item.get("role") == "assistant"
                              else item for item in body["input"]]}
 
 
 def reasoning_leads(items: list[dict]):
-    """Reasoning is refused without the item of the model's that followed it."""
+    """Fails if reasoning is not followed by an item of the model: the provider refuses that."""
     for item, following in zip(items, [*items[1:], {"type": "nothing"}]):
         if item.get("type") == "reasoning" and not (
                 following.get("type") in ("function_call", "reasoning") or following.get("role") == "assistant"):
@@ -280,7 +280,7 @@ def stored_nowhere(world, encrypted: bool):
 
 
 def nothing_points_nowhere(items: list[dict], encrypted: bool):
-    """Fails for reasoning and ids that refer to stored items: nothing is stored."""
+    """Fails for reasoning and ids that refer to stored items."""
     kinds = [item.get("type") for item in items]
     if encrypted:
         same("kinds of items", kinds[-3:], ["reasoning", "function_call", "function_call_output"])
@@ -312,23 +312,23 @@ def trailing_reasoning(world):
 def register():
     for dialect in WITHOUT_IDS:
         package = TYPES[dialect][0]
-        case(package, dialect, "calls without ids: ids in the script, none sent, results in place", needs=("client",))(
+        case(package, dialect, "calls without ids: ids in the script, none sent, results in order", needs=("client",))(
             partial(without_ids, dialect=dialect))
         for other in TYPES:
             if other != dialect:
-                case(TYPES[other][0], other, f"calls of {dialect} without ids, gone on with here", needs=("client",))(
+                case(TYPES[other][0], other, f"calls of {dialect} without ids, continued here", needs=("client",))(
                     partial(goes_on_elsewhere, dialect=dialect, other=other))
     for dialect, (package, _) in TYPES.items():
         add = partial(case, package, dialect, needs=("client",))
         for kind in MALFORMED:
             add(f"history by hand: {kind}")(partial(malformed, dialect=dialect, kind=kind))
-        add("history by hand: an empty turn of the model's is left out")(partial(empty_turn, dialect=dialect))
+        add("history by hand: an empty assistant message is left out")(partial(empty_turn, dialect=dialect))
         if dialect in CALLED_BROKEN:
-            add("the model's broken call, sent back")(partial(called_broken, dialect=dialect))
+            add("a broken call of the model is sent back")(partial(called_broken, dialect=dialect))
     add = partial(case, TYPES["responses"][0], "responses", needs=("client",))
-    add("store = false: ids go with the reasoning")(partial(stored_nowhere, encrypted=False))
-    add("store = false: encrypted reasoning goes back")(partial(stored_nowhere, encrypted=True))
-    add("stored: reasoning and ids go back")(stored)
-    add("reasoning alone stays away")(partial(reasoning_alone, store=True))
-    add("store = false: reasoning alone stays away")(partial(reasoning_alone, store=False))
-    add("store = false: reasoning after the text stays away")(trailing_reasoning)
+    add("store = false: no ids without stored items")(partial(stored_nowhere, encrypted=False))
+    add("store = false: encrypted reasoning is sent back")(partial(stored_nowhere, encrypted=True))
+    add("stored: reasoning and ids are sent back")(stored)
+    add("reasoning alone is not sent")(partial(reasoning_alone, store=True))
+    add("store = false: reasoning alone is not sent")(partial(reasoning_alone, store=False))
+    add("store = false: reasoning after the text is not sent")(trailing_reasoning)

@@ -1,4 +1,4 @@
-"""The servers of other projects that our client is tested against."""
+"""Starts servers of other projects that our client is tested with."""
 
 import json
 import sys
@@ -13,11 +13,11 @@ UVICORN = r"Uvicorn running on (http://127\.0\.0\.1:\d+)"
 
 @contextmanager
 def stubllm(fixtures: list[dict]):
-    """stubllm with these fixtures; yields its origin."""
+    """Runs stubllm with these fixtures and yields its origin."""
     with tempfile.TemporaryDirectory(prefix="moonrill-interop-") as folder:
         path = Path(folder) / "fixtures.json"
         path.write_text(json.dumps({"fixtures": fixtures}, ensure_ascii=False), encoding="utf-8")
-        # Its package has no __main__; the console script is beside the interpreter.
+        # The package has no __main__; its command is in the folder of the interpreter.
         program = str(Path(sys.executable).parent / "stubllm")
         with child("stubllm", [program, "serve", "--port", "0", "--fixture-file", str(path)], UVICORN, "/health") as at:
             yield at
@@ -25,7 +25,7 @@ def stubllm(fixtures: list[dict]):
 
 @contextmanager
 def mock_ai(provider: str):
-    """mock-ai-api's server for "openai" or "anthropic", started as its own command starts it; yields its origin."""
+    """Runs the server of mock-ai-api for "openai" or "anthropic" and yields its origin."""
     command = [sys.executable, "-m", "uvicorn", f"app.{provider}_app:app", "--host", "127.0.0.1", "--port", "0"]
     with child(f"mock-ai-api ({provider})", command, UVICORN, "/health") as origin:
         yield origin

@@ -1,5 +1,5 @@
-"""What a provider accepts of a conversation, beyond the types of its members: legal names, arguments that are objects,
-every call answered, no empty turn. Read from the body of a request in any format."""
+"""Checks rules of providers for conversations that types do not express: legal names, arguments that are objects, a
+result for every call, no empty turn. It reads the body of a request in any format."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from cases import Differs, shown
 
 @dataclass
 class Call:
-    """A call of the model's, as it is sent back."""
+    """A tool call in a request."""
 
     id: str | None
     name: str
@@ -21,7 +21,7 @@ class Call:
 
 @dataclass
 class Result:
-    """What a call gave. `name` where the format has it there."""
+    """The result of a call. `name` is None if the format has none."""
 
     id: str | None
     name: str | None
@@ -30,7 +30,7 @@ class Result:
 
 @dataclass
 class Turn:
-    """One side's turn."""
+    """A turn of the model or of the user, tool results included."""
 
     is_models: bool
     has_content: bool = False
@@ -39,7 +39,7 @@ class Turn:
 
 
 def turns(dialect: str, body: dict) -> list[Turn]:
-    """The conversation in a request's body; what is sent in several messages of one side in a row is one turn."""
+    """The conversation in the body of a request. Consecutive messages of the same side are one turn."""
     joined: list[Turn] = []
     for turn in READERS[dialect](body):
         if joined and joined[-1].is_models == turn.is_models:
@@ -52,11 +52,11 @@ def turns(dialect: str, body: dict) -> list[Turn]:
 
 
 def parsed(arguments) -> Any:
-    """Arguments that a format holds as a text."""
+    """Arguments from their JSON text."""
     try:
         return json.loads(arguments)
     except (TypeError, ValueError) as error:
-        raise Differs(f"arguments {shown(arguments)} are no JSON text") from error
+        raise Differs(f"arguments {shown(arguments)} are not JSON") from error
 
 
 def chat(body: dict) -> Iterator[Turn]:
@@ -129,22 +129,22 @@ def ollama(body: dict) -> Iterator[Turn]:
 READERS = {"openai": chat, "cohere": chat, "responses": responses, "anthropic": anthropic, "gemini": gemini,
            "ollama": ollama}
 
-# Names of functions. OpenAI, "Function calling": letters, digits, underscores and hyphens, at most 64; Anthropic, "Tool
-# use": the same. Google, FunctionDeclaration: a letter or an underscore first, then dots and colons too.
+# Legal names of functions. OpenAI "Function calling" and Anthropic "Tool use": letters, digits, underscores and
+# hyphens, at most 64 characters. Google FunctionDeclaration: a letter or underscore first, then also dots and colons.
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 NAMES = {"gemini": re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}"), "ollama": re.compile(r".+")}
-# Ids of calls: OpenAI refuses more than 40 characters in a message and 64 in an item, Anthropic all but these.
+# Legal ids of calls. OpenAI: at most 40 characters in a message, 64 in an item. Anthropic: only these characters.
 IDS = {"openai": re.compile(r".{1,40}"), "responses": re.compile(r".{1,64}"), "cohere": re.compile(r".+"),
        "anthropic": re.compile(r"[a-zA-Z0-9_-]+")}
 
 
 def check(dialect: str, body: dict):
-    """Fails unless a provider of this format would take the conversation."""
+    """Fails unless a provider of this format would accept the conversation."""
     conversation = turns(dialect, body)
     seen: set[str] = set()
     for turn, following in zip(conversation, [*conversation[1:], Turn(False)]):
         if turn.is_models and not turn.has_content and not turn.calls:
-            raise Differs("an empty turn of the model's")
+            raise Differs("an empty turn of the model")
         for call in turn.calls:
             check_call(dialect, call, seen)
         if not turn.is_models:
@@ -160,13 +160,13 @@ def check(dialect: str, body: dict):
 
 def check_call(dialect: str, call: Call, seen: set[str]):
     if not NAMES.get(dialect, NAME).fullmatch(call.name):
-        raise Differs(f"{shown(call.name)} is no legal name")
+        raise Differs(f"{shown(call.name)} is not a legal name")
     if not isinstance(call.arguments, dict):
-        raise Differs(f"arguments {shown(call.arguments)} are no object")
+        raise Differs(f"arguments {shown(call.arguments)} are not an object")
     if dialect not in IDS:
         return
     if not isinstance(call.id, str) or not IDS[dialect].fullmatch(call.id):
-        raise Differs(f"{shown(call.id)} is no legal id of a call")
+        raise Differs(f"{shown(call.id)} is not a legal id of a call")
     if call.id in seen:
         raise Differs(f"two calls have the id {shown(call.id)}")
     seen.add(call.id)

@@ -1,4 +1,4 @@
-"""Calls that a model made and no provider takes back as they are."""
+"""Malformed tool calls, as models produce them. No provider accepts them unchanged."""
 
 TOOLS = [{"name": "get_weather", "description": "The weather in a city.",
           "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}]
@@ -13,7 +13,7 @@ MALFORMED: dict[str, list[tuple[str, str]]] = {
 
 
 def malformed_history(calls: list[tuple[str, str]]) -> list[dict]:
-    """A conversation made by hand: a round for each call, with the error that it gave."""
+    """A hand-made conversation with one round for each call. The result of each call is an error."""
     messages = []
     for number, (name, arguments) in enumerate(calls, 1):
         call = {"id": f"call_{number}", "name": name, "arguments_json": arguments}

@@ -1,4 +1,4 @@
-"""Our client: one request through `moonrill run ask.lua`, as any script makes it."""
+"""Our client: sends one request with `moonrill run ask.lua`."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from cases import Differs, same
 SCRIPT = Path(__file__).with_name("ask.lua")
 KEY = "interop-key-1234567890"
 
-# Below which path each dialect's requests begin, where a server has them all under one origin.
+# The path of the base URL of each dialect on a server that supports several.
 BASES = {"openai": "/v1", "responses": "/v1", "anthropic": "/v1", "gemini": "/v1beta", "ollama": "", "tgi": "",
          "cohere": ""}
 
 
 class Outcome:
-    """What came of one request: `reply` or `err`, and what the callbacks were shown."""
+    """The result of a request: `reply` or `err`, and in `shown` the values that callbacks received."""
 
     def __init__(self, raw: dict):
         self.reply: dict[str, Any] | None = raw.get("reply")
@@ -26,7 +26,7 @@ class Outcome:
 
     @property
     def good(self) -> dict[str, Any]:
-        """The reply, which must be there; the callbacks must have got the same."""
+        """The reply. Fails if there is none, or if the callbacks received something else."""
         if self.reply is None:
             raise Differs(f"our client failed: {self.err['kind']}: {self.err['message']}")
         same("text shown by on_token", self.shown["text"], self.reply["text"])
@@ -36,31 +36,31 @@ class Outcome:
 
     @property
     def bad(self) -> dict[str, Any]:
-        """The error, which must be there."""
+        """The error. Fails if there is none."""
         if self.err is None:
-            raise Differs(f"our client took it for a success: {self.reply}")
+            raise Differs(f"our client reports a success: {self.reply}")
         return self.err
 
 
 class Misuse(Exception):
-    """The client was refused before any request, with the library's message."""
+    """The library raised before any request was sent."""
 
 
 class Client:
-    """Runs the binary."""
+    """Sends requests with the binary."""
 
     def __init__(self, binary: str, patience: float = 20):
-        """`patience`: seconds until the first output, and between two."""
+        """`patience`: maximum seconds until the first output, and between two outputs."""
         self.binary = binary
         self.patience = patience
 
     def knows(self, dialect: str) -> bool:
-        """Whether this dialect is one of the binary's. No request is made: without messages there is none to make."""
+        """Whether the binary supports this dialect. No request is sent, because the prompt has no messages."""
         try:
             self.ask(dialect, "http://127.0.0.1:9", "model", [])
         except Misuse as misuse:
             return "unknown dialect" not in str(misuse)
-        raise Differs("our client asks for a reply to nothing")
+        raise Differs("our client sends a request without messages")
 
     def ask(self, dialect: str, base: str, model: str, prompt, system: str | None = None, key: str = KEY,
             provider: str | None = None, frames: bool = False, stop_after: int | None = None, **options) -> Outcome:

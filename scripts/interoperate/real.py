@@ -1,7 +1,7 @@
-"""Our client against a real llama.cpp server with a small model; called by `scripts/interop --real`.
+"""Tests our client with a llama.cpp server and a small model. Called by `scripts/interop --real`.
 
-Nothing of what the model says is expected beyond what the server enforces (a schema, a grammar, a stop sequence, a
-limit of tokens): a base model of 270 million parameters says little that is true.
+The tests expect only what the server enforces (a schema, a grammar, a stop sequence, a token limit), because the output
+of a base model with 270 million parameters is not reliable.
 """
 
 import argparse
@@ -28,27 +28,27 @@ HERE = Path(__file__).parent
 # The formats of llama.cpp's server (tools/server/README.md: /v1/chat/completions, /v1/responses, /v1/messages).
 DIALECTS = ("openai", "responses", "anthropic")
 QUESTION = "Say hello in five words."
-# Seconds until the first output, and between two: a busy machine reads a few tokens of the prompt a second.
+# Seconds until the first output, and between two outputs. A busy machine processes a few prompt tokens a second.
 PATIENCE = 120
-# How soon a slot must be free after the client went away: the server notices between two tokens.
+# Maximum seconds until a slot is free after a client has disconnected. The server checks between two tokens.
 FREE_WITHIN = 5.0
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Paris", "Rome"]},
                                            "days": {"type": "integer", "minimum": 1, "maximum": 30}},
           "required": ["city", "days"], "additionalProperties": False}
-# llama.cpp's GBNF: the model has no choice but to think first.
+# A grammar in GBNF that makes the model write <think> tags first.
 THINKING = r'root ::= "<think>\n" [a-z ]{5,20} "\n</think>\n\n" [a-z ]{3,20}'
 
 
 class Server:
-    """The real server, and what it reports of itself."""
+    """The llama.cpp server: requests, and the state of its slots."""
 
     def __init__(self, binary: str, origin: str):
         self.client = Client(binary, patience=PATIENCE)
         self.origin = origin
 
     def ask(self, dialect: str, prompt, **options) -> Outcome:
-        """One request that gives the same answer each time, as far as arithmetic allows."""
+        """Sends a request with temperature 0, so that the reply is the same each time apart from rounding."""
         return self.client.ask(dialect, self.origin + "/v1", MODEL, prompt, provider="llamacpp", frames=True,
                                **{"max_tokens": 24, "temperature": 0} | options)
 
@@ -56,11 +56,11 @@ class Server:
         return sum(slot["is_processing"] for slot in servers.get(self.origin + "/slots"))
 
     def await_free(self) -> float:
-        """Seconds until no slot is working."""
+        """Waits until no slot is busy, and returns the seconds."""
         begin = time.monotonic()
         while self.busy_slots():
             if time.monotonic() - begin > FREE_WITHIN:
-                raise Differs(f"a slot still works {FREE_WITHIN:.0f} s after the client went away")
+                raise Differs(f"a slot is still busy {FREE_WITHIN:.0f} s after the client disconnected")
             time.sleep(0.05)
         return time.monotonic() - begin
 
@@ -71,7 +71,7 @@ def frames(outcome: Outcome) -> list[dict]:
 
 
 def written(dialect: str, outcome: Outcome) -> str:
-    """The text of the frames, read by this file alone."""
+    """The text of the frames, decoded without Moonrill."""
     if dialect == "openai":
         return "".join(choice["delta"].get("content") or "" for each in frames(outcome) for choice in each["choices"])
     if dialect == "responses":
@@ -80,7 +80,7 @@ def written(dialect: str, outcome: Outcome) -> str:
 
 
 def timings(outcome: Outcome) -> dict:
-    """What llama.cpp measured: the last `timings` of the stream."""
+    """The last `timings` of the stream, measured by llama.cpp."""
     found = [each["timings"] for each in frames(outcome) if "timings" in each]
     present("timings", found)
     return found[-1]
@@ -134,8 +134,8 @@ def usage(server: Server, dialect: str):
     same("estimated", told["estimated"], False)
     same("usage shown by on_usage", outcome.shown["usage"], told)
     if dialect == "anthropic":
-        # The format carries no timings: the same request in another one has the number of tokens. Tokens from
-        # the cache are not part of the input tokens.
+        # The format has no timings: the token counts come from the same request in another format. Cached tokens
+        # are not included in the input tokens.
         measured = timings(server.ask("openai", QUESTION + " Thank you.", max_tokens=12))
         whole_input = told["input_tokens"] + told.get("cached_tokens", 0)
     else:
@@ -176,7 +176,7 @@ def overflow(server: Server, dialect: str):
 
 
 def overflow_while_writing(server: Server, dialect: str):
-    # The prompt fits, the reply does not: the server ends it where the context does.
+    # The prompt fits the context, the reply does not: the server ends it when the context is full.
     reply = server.ask(dialect, "word " * (CONTEXT - 50), max_tokens=200).good
     same("finish reason", reply["finish_reason"], "stop" if dialect == "responses" else "length")
     present("text", reply["text"])
@@ -185,7 +185,7 @@ def overflow_while_writing(server: Server, dialect: str):
 
 
 def conversation() -> list[dict]:
-    """Two rounds that used a tool, and a question alike: what came before is all that a base model goes by."""
+    """Two rounds with a tool call and a similar question, so that a base model repeats the pattern."""
     messages = []
     for number, city in enumerate(["Rome", "Oslo"], 1):
         messages += [
@@ -210,11 +210,11 @@ def tools(server: Server, dialect: str):
     ids = [call["id"] for call in found]
     if "" in ids or len(set(ids)) < len(ids):
         raise Differs(f"ids are not unique: {ids}")
-    # What goes back must be what the server takes.
+    # The server must accept the call and its result in the next request.
     results = [{"role": "tool", "tool_call_id": call["id"], "content": "21 degrees"} for call in found]
     answer = server.ask(dialect, messages + [reply["message"], *results], tools=TOOLS, max_tokens=8).good
     if not answer["text"] and not answer["tool_calls"]:
-        raise Differs("nothing comes after the tool's result")
+        raise Differs("no output follows the tool result")
 
 
 def malformed(server: Server, dialect: str):
@@ -262,17 +262,17 @@ def register():
         if dialect != "responses":  # the format has no stop sequences
             add("stop sequence")(partial(stop, dialect=dialect))
         add("usage: timings' prompt_n, cache_n, predicted_n")(partial(usage, dialect=dialect))
-        if dialect != "anthropic":  # the format carries no timings
+        if dialect != "anthropic":  # the format has no timings
             add("timings: in reply.timing")(partial(times, dialect=dialect))
         add("cancel: the slot is free")(partial(cancel, dialect=dialect))
         add("context overflow: invalid_request, not retried")(partial(overflow, dialect=dialect))
         add("context full while writing: " + ("kept" if dialect == "responses" else "length"))(
             partial(overflow_while_writing, dialect=dialect))
         add("tool call, and its result sent back")(partial(tools, dialect=dialect))
-        add("history with malformed calls is taken")(partial(malformed, dialect=dialect))
-        if dialect != "anthropic":  # there the server drops the grammar
+        add("history with malformed calls is accepted")(partial(malformed, dialect=dialect))
+        if dialect != "anthropic":  # with this format the server ignores the grammar
             add("reasoning apart from text")(partial(reasoning, dialect=dialect))
-            add("a grammar that is none: invalid_request")(partial(refused, dialect=dialect))
+            add("an invalid grammar: invalid_request")(partial(refused, dialect=dialect))
         add(f"{2 * SLOTS} requests at once on {SLOTS} slots")(partial(many, dialect=dialect))
 
 
@@ -281,7 +281,7 @@ def result(server: Server, each: Case) -> str:
         each.run(server)
     except Differs as difference:
         return str(difference)
-    except (KeyError, ValueError, subprocess.TimeoutExpired) as error:  # an answer of another shape, or none at all
+    except (KeyError, ValueError, subprocess.TimeoutExpired) as error:  # an unexpected answer, or none
         return f"{type(error).__name__}: {error}"
     return "ok"
 
@@ -290,8 +290,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/interop --real")
     parser.add_argument("--real", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--only", metavar="DIALECT", action="append", default=[], choices=DIALECTS,
-                        help="only rows of this dialect (repeatable: any of them)")
-    parser.add_argument("--case", metavar="TEXT", default="", help="only rows whose case has TEXT in it")
+                        help="only cases of this dialect (repeatable: any of them)")
+    parser.add_argument("--case", metavar="TEXT", default="", help="only cases whose name contains TEXT")
     chosen = parser.parse_args()
     register()
     cases = [each for each in CASES

@@ -1,4 +1,4 @@
-"""A server that keeps what it is sent. It gives the answers that it was given, one a request, then refuses: 400."""
+"""A server that records requests. It sends the given answers in order, and then status 400."""
 
 import json
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ from threading import Thread
 
 @dataclass(frozen=True)
 class Answer:
-    """A good answer: a whole stream."""
+    """An answer with status 200: a whole stream."""
 
     content_type: str
     body: str
 
 
 def events(*payloads: dict | str) -> Answer:
-    """Server-sent events; those with a `type` have an event name too."""
+    """Server-Sent Events. A payload with a `type` has an event name."""
     blocks = []
     for payload in payloads:
         name = f"event: {payload['type']}\n" if isinstance(payload, dict) and "type" in payload else ""
@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format, *args):
-        """Nothing: the table is all that is printed."""
+        """Prints nothing: the only output is the table."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The result: one Markdown table, row by row as the cases end."""
+"""Prints the results as one Markdown table, a row as soon as a case ends."""
 
 COLUMNS = ["peer", "version", "dialect", "case", "result"]
 
@@ -24,7 +24,7 @@ class Table:
     def summary(self) -> str:
         total = self.ok + self.absent + self.differing
         text = f"{total} cases: {self.ok} ok, {self.differing} differ"
-        return text + (f", {self.absent} absent (a dialect that this moonrill does not know)." if self.absent else ".")
+        return text + (f", {self.absent} absent (a dialect that moonrill does not support)." if self.absent else ".")
 
 
 def _line(cells: list[str]) -> str:

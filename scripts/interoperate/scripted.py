@@ -1,4 +1,4 @@
-"""Our client against mock-ai-api: scenarios chosen by the model's name, and replies that repeat the prompt."""
+"""Tests our client with mock-ai-api. The name of the model selects a scenario; some replies repeat the prompt."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from ours import BASES
 PEER = "mock-ai-api"
 MODELS = {"openai": "gpt-4.1", "responses": "gpt-4.1", "anthropic": "claude-sonnet-4-20250514"}
 GREETING = "Hello. It's nice to meet you."
-# The prefix before the prompt in replies of scenarios without a text.
+# The text before the prompt in replies that repeat the prompt.
 ECHO = {"openai": "Mock stream for: ", "responses": "Mock response for: ", "anthropic": "Mock Anthropic stream for: "}
 ARGUMENTS = {"path": "tmp/mock-file.txt", "contents": "mock output"}
 TOOLS = [{"name": "Write", "description": "Writes a file.", "parameters": {
@@ -18,7 +18,7 @@ QUESTION = "Why is the moon round and white?"
 
 
 def tokens(words: str) -> int:
-    """What mock-ai-api counts: two a word."""
+    """The token count of mock-ai-api: two a word."""
     return max(1, len(words.split()) * 2)
 
 
@@ -46,7 +46,7 @@ def text(world, dialect: str, scenario: str):
 
 
 def echo(world, dialect: str, scenario: str):
-    """The reply repeats the prompt, so the prompt has arrived as it was."""
+    """The reply repeats the prompt, which shows that the prompt was received unchanged."""
     prompt = "Moon 月亮 🌙 \"quoted\" \\ with many words to be cut into several pieces of eight words each"
     outcome = ask(world, dialect, scenario, prompt)
     held(outcome.good, dialect, ECHO[dialect] + prompt, prompt)
@@ -61,7 +61,7 @@ def conversation(world, dialect: str):
         {"role": "user", "content": [{"type": "text", "text": "Two"}, {"type": "text", "text": "parts"}]},
     ]
     said = "One question\nOne answer\nTwo\nparts"
-    # Its reply is cut into words and glued again with single spaces: line ends are lost on the way.
+    # The server splits its reply into words and joins them with single spaces, so line ends are lost.
     reply = ask(world, dialect, "mock-delay", prompt).good
     same("text", reply["text"].split(), (ECHO[dialect] + said).split())
 
@@ -76,7 +76,7 @@ def tool(world, dialect: str, scenario: str, output: int):
 
 
 def round_trip(world, dialect: str, scenario: str):
-    """The message of a reply that called a tool goes back with the result, and is taken."""
+    """The message of a reply with a tool call is sent back with the result, and is accepted."""
     reply = ask(world, dialect, scenario, tools=TOOLS).good
     call = reply["tool_calls"][0]
     prompt = [{"role": "user", "content": QUESTION}, reply["message"],
@@ -115,19 +115,19 @@ def register():
         texts = ["mock-text"] + (["mock-anthropic-stream"] if dialect == "anthropic" else [])
         for scenario in texts:
             add(f"{scenario}: text and usage")(partial(text, dialect=dialect, scenario=scenario))
-        # Those two of OpenAI call tools only when nothing is streamed; streamed, they repeat the prompt.
+        # The last two scenarios of OpenAI call tools only in replies that are not streamed. Streams repeat the prompt.
         echoes = ["mock-delay"] + ([] if dialect == "anthropic" else ["mock-tool-call", "mock-bad-tool-json"])
         for scenario in echoes:
-            add(f"{scenario}: the prompt comes back")(partial(echo, dialect=dialect, scenario=scenario))
-        add("mock-delay: a conversation comes back")(partial(conversation, dialect=dialect))
+            add(f"{scenario}: the reply repeats the prompt")(partial(echo, dialect=dialect, scenario=scenario))
+        add("mock-delay: the reply repeats a conversation")(partial(conversation, dialect=dialect))
         tools = {"openai": {"mock-tool-stream": 18}, "anthropic": {"mock-tool-stream": 14, "mock-tool-use": 14}}
         for scenario, output in tools.get(dialect, {}).items():
             add(f"{scenario}: tool call and usage")(
                 partial(tool, dialect=dialect, scenario=scenario, output=output))
-            add(f"{scenario}: its message and the tool's result go back")(
+            add(f"{scenario}: message and tool result are sent back")(
                 partial(round_trip, dialect=dialect, scenario=scenario))
         if dialect == "anthropic":
             add("mock-stream-error: an error inside the stream")(partial(broken_stream, dialect=dialect))
         for code in KINDS:
             add(f"mock-{code}: {KINDS[code]}")(partial(status, dialect=dialect, status=code))
-        add("mock-429: retried twice, then told")(partial(retried, dialect=dialect))
+        add("mock-429: retried twice, then an error")(partial(retried, dialect=dialect))

@@ -1,4 +1,4 @@
-"""anthropic's client for the Messages API."""
+"""The client of the package anthropic for the Messages API."""
 
 import anthropic
 import httpx2
@@ -77,7 +77,7 @@ class Anthropic(Peer):
         return decoded
 
     def raw(self, question: Question):
-        """The events unassembled, each checked against the package's types."""
+        """Yields the events of the stream. Each must fit the types of the package."""
         for event in self.client(question).messages.create(stream=True, **written(question)):
             strict(event)
             yield event

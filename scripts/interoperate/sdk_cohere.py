@@ -1,4 +1,4 @@
-"""cohere's client for its chat endpoint, version 2."""
+"""The client of the package cohere for version 2 of its chat endpoint."""
 
 import json
 import logging
@@ -85,7 +85,7 @@ def counts(usage) -> dict[str, int]:
 
 @contextmanager
 def skipping_nothing():
-    """Fails where the package skipped an event that it could not read: it only logs that."""
+    """Fails if the package could not read an event: it skips such an event and only logs it."""
     skipped: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: skipped.append(record.getMessage())

@@ -1,4 +1,4 @@
-"""What only one official client can do."""
+"""Cases for features that only one official client has."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ CALLING = replace(REASONED, messages=[{"role": "user", "content": "Call the tool
 
 
 class Moon(pydantic.BaseModel):
-    """What the model is to fill in."""
+    """The schema of the reply."""
 
     title: str
     phases: list[str]
@@ -35,7 +35,7 @@ class Moon(pydantic.BaseModel):
 
 
 def parsed(world):
-    """The reply to a JSON schema, as the package's own model of it."""
+    """The package parses the reply to a JSON schema into its model."""
     completion = OpenAI(world.mock).client(Question(QUESTION)).chat.completions.parse(
         model="moonrill-chat", messages=QUESTION, response_format=Moon)
     present("parsed", completion.choices[0].message.parsed)
@@ -63,7 +63,7 @@ def models(world):
 
 
 def retries(world):
-    """The package's own retries: it honours Retry-After, and gets its text at the third attempt."""
+    """The package retries by itself, obeys Retry-After, and receives the text at the third attempt."""
     with world.mock_with("--fault", "429:1@0.05,503:1@ms:50") as origin:
         client = OpenAI(origin).client(Question(QUESTION), max_retries=2)
         raw = client.chat.completions.with_raw_response.create(model="moonrill-chat", messages=QUESTION)
@@ -93,7 +93,7 @@ def events(world, peer: type[Peer]):
 
 
 def chats(world, question: Question, streamed: bool):
-    """A chat that the package keeps itself: what it sends back of a turn, signatures included, must be taken."""
+    """The package keeps the chat. The offline provider must accept the turns that it sends, signatures included."""
     client = Google(world.mock).client(question)
     chat = client.chats.create(model=question.model, config=Google.written(question)["config"])
 
@@ -143,7 +143,7 @@ def register():
     case("openai", "openai", "the asynchronous client", BOTH)(asynchronous)
     for streamed in (True, False):
         how = "streamed" if streamed else "whole"
-        case("google-genai", "gemini", f"a chat of the package's own, {how}", BOTH)(
+        case("google-genai", "gemini", f"a chat that the package keeps, {how}", BOTH)(
             partial(chats, question=REASONED, streamed=streamed))
         case("google-genai", "gemini", f"a chat with a tool call, {how}", BOTH)(
             partial(chats, question=CALLING, streamed=streamed))

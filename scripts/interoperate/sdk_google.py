@@ -1,4 +1,4 @@
-"""google-genai's client for Gemini."""
+"""The client of the package google-genai for Gemini."""
 
 import httpx
 import httpx2
@@ -80,7 +80,7 @@ class Google(Peer):
             if candidate.finish_reason:
                 decoded.finish = candidate.finish_reason.name
         if told := chunk.usage_metadata:
-            # Gemini counts thoughts apart, and so do we there.
+            # Gemini counts thoughts separately, and for Gemini so do we.
             decoded.usage = {"input_tokens": told.prompt_token_count, "total_tokens": told.total_token_count,
                              "output_tokens": told.candidates_token_count or 0}
 

@@ -1,4 +1,4 @@
-"""huggingface_hub's client for text-generation-inference's own endpoints."""
+"""The client of the package huggingface_hub for the native endpoints of text-generation-inference."""
 
 import httpx2
 from huggingface_hub import InferenceClient

@@ -1,4 +1,4 @@
-"""ollama's client for its own chat endpoint."""
+"""The client of the package ollama for its native chat endpoint."""
 
 import httpx
 import ollama

@@ -1,4 +1,4 @@
-"""The official clients for Chat Completions: openai's and Hugging Face's."""
+"""The clients of the packages openai and huggingface_hub for Chat Completions."""
 
 import json
 
@@ -16,7 +16,7 @@ FINISH = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 
 
 def strict(value):
-    """Fails where what was received does not fit the types that the package declares: it builds them unchecked."""
+    """Fails if the received data does not fit the types of the package, which constructs them without validation."""
     try:
         type(value).model_validate(value.to_dict(mode="json"))
     except pydantic.ValidationError as error:
@@ -61,7 +61,7 @@ class OpenAI(Peer):
                 decoded.pieces += bool(choice.delta.content)
             if chunk.usage:
                 decoded.usage = counts(chunk.usage)
-        # Not get_final_completion: that takes a reply cut short by the token limit for an error.
+        # Not get_final_completion, which raises for a reply that was cut by the token limit.
         final = self.read(state.current_completion_snapshot)
         same("the accumulator's text", final.text, decoded.text)
         same("the accumulator's reasoning", final.reasoning, decoded.reasoning)

@@ -1,4 +1,4 @@
-"""openai's client for the Responses API."""
+"""The client of the package openai for the Responses API."""
 
 import json
 
@@ -67,7 +67,7 @@ class Responses(OpenAI):
         return last
 
     def raw(self, question: Question):
-        """The events unassembled, each checked against the package's types."""
+        """Yields the events of the stream. Each must fit the types of the package."""
         for event in self.client(question).responses.create(stream=True, **written(question)):
             strict(event)
             yield event

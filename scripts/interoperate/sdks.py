@@ -1,5 +1,5 @@
-"""Official clients against `moonrill mock`. All are asked the same; what each decodes must be what our own client gets
-for the same question in the same dialect: the reply of the mock depends on the request alone."""
+"""Tests official clients with `moonrill mock`. Each sends the same requests and must decode the same reply as our
+client in the same dialect, because the reply of the offline provider depends only on the request."""
 
 import json
 from dataclasses import replace
@@ -44,7 +44,7 @@ TURNS = Question([
 ], system="You remember what was said.")
 SHORT = replace(ENGLISH, max_tokens=5)
 
-# What splits bytes without changing them: none of it may change what is decoded.
+# Faults that split or delay the bytes without changing them. They must not change the decoded reply.
 HARMLESS = ["split-utf8", "drip:1", "comments:0.01"]
 
 
@@ -58,7 +58,7 @@ def told(world, peer: type[Peer], question: Question) -> dict:
 
 
 def agree(world, peer: type[Peer], question: Question, decoded: Decoded):
-    """All that the client shows is what our own client got."""
+    """Checks that the client decoded the same as our client."""
     ours = told(world, peer, question)
     same("text", decoded.text, ours["text"])
     if peer.reasons:
@@ -75,7 +75,7 @@ def text(world, peer: type[Peer], question: Question):
     agree(world, peer, question, decoded)
     if decoded.pieces < 5:
         same("pieces of text", decoded.pieces, "5 at least")
-    if peer.converses:  # the reply depends on the question, not on the dialect
+    if peer.converses:  # the reply does not depend on the dialect
         same("text in Chat Completions", decoded.text, told(world, OpenAI, question)["text"])
 
 
@@ -148,7 +148,7 @@ def status(world, peer: type[Peer], code: int):
             same("code", peer.code(caught.error), peer.codes[code])
 
 
-# A part of the mock's message for each status, in every dialect.
+# A part of the message of the offline provider for each status, in every dialect.
 SAYS = {400: "not valid", 401: "API key", 403: "not allowed", 404: "does not exist", 409: "conflicts", 422: "not valid",
         429: "Rate limit", 500: "had an error", 503: "overloaded", 529: "overloaded"}
 
@@ -166,7 +166,7 @@ def in_stream(world, peer: type[Peer]):
 
 
 def cut(world, peer: type[Peer], fault: str):
-    # A pause before the cut, so that what was sent has arrived.
+    # A pause before the cut, so that the client has received what was sent.
     at = fault.partition("@")[2]
     with raises(*peer.cut):
         peer(world.mock).stream(replace(ENGLISH, fault=f"stall@{at}:0.05,{fault}"))
@@ -194,10 +194,10 @@ def cases(peer: type[Peer], add):
     add("usage, streamed and whole")(partial(usage, peer=peer))
     add("cut short by the token limit")(partial(short, peer=peer))
     for fault in HARMLESS if peer.dialect != "ollama" else HARMLESS[:2]:
-        add(f"the same bytes in other pieces ({fault})")(partial(harmless, peer=peer, fault=fault))
+        add(f"the same bytes, split differently ({fault})")(partial(harmless, peer=peer, fault=fault))
     for code, kind in peer.statuses.items():
         add(f"{code}: {kind.__name__}")(partial(status, peer=peer, code=code))
     add("a wrong key is refused")(partial(wrong_key, peer=peer))
     add(f"an error inside the stream: {peer.in_stream[0].__name__}")(partial(in_stream, peer=peer))
     for fault in ("cut@600", "chunkcut@600"):
-        add(f"a stream that breaks off ({fault}): raises")(partial(cut, peer=peer, fault=fault))
+        add(f"a truncated stream ({fault}): raises")(partial(cut, peer=peer, fault=fault))

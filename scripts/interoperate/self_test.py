@@ -1,4 +1,4 @@
-"""Plants a difference of every kind and sees each one found: cases that cannot fail prove nothing."""
+"""Tests the cases: makes an error of each kind on purpose and checks that a case detects it."""
 
 import json
 from copy import deepcopy
@@ -17,7 +17,7 @@ from sdk_openai import OpenAI
 
 
 def twisted(**changes) -> type[OpenAI]:
-    """A client that decodes everything right but what is changed here."""
+    """A client that decodes correctly, except for these changes."""
 
     class Twisted(OpenAI):
         def stream(self, question) -> Decoded:
@@ -34,7 +34,7 @@ def twisted(**changes) -> type[OpenAI]:
 
 
 def planted(world):
-    """Name of a difference -> a case run with it."""
+    """Yields the name of an error, and a case that is run with it."""
     def lost(text: str) -> str:
         return text[:-1]
 
@@ -141,7 +141,7 @@ OLLAMA = json.dumps({"messages": [
 
 
 def wrong_ids():
-    """Ids and results that belong elsewhere, and reasoning that is missing or alone."""
+    """Wrong ids, wrong results, and reasoning that is missing or alone."""
     yield "an id for two calls", lambda: history.unique_ids(["a", "b", "a"])
     yield "no id", lambda: history.unique_ids(["a", ""])
     invented = json.loads(CONTENTS)
@@ -174,7 +174,7 @@ def wrong_ids():
 
 
 def history_of(first: str, second: str) -> str:
-    """Two rounds of two calls in Gemini's format; the results are those of these cities, in this order."""
+    """Two rounds of two calls in Gemini's format, with results for these cities in this order."""
     called = {"role": "model", "parts": [{"functionCall": {"name": "get", "args": {"city": city}}}
                                          for city in ("Paris", "Rome")]}
     given = {"role": "user", "parts": [{"functionResponse": {"name": "get", "response": {
@@ -202,7 +202,7 @@ def another_status(world):
 
 
 def stub_cases(world):
-    """stubllm with fixtures that match or send something else."""
+    """Cases with fixtures of stubllm that match another request or send another answer."""
     wanted = {
         "another text": ("openai text", lambda match, response: response.update(content="other"), stub.text),
         "another model wanted": ("openai text", lambda match, response: match.update(model="other"), stub.text),
@@ -233,14 +233,14 @@ def stub_cases(world):
 
 
 class Elsewhere:
-    """The world, but for its stubllm."""
+    """A World with another stubllm."""
 
     def __init__(self, world, stub: str):
         self.client, self.json, self.stub = world.client, world.json, stub
 
 
 def run(world) -> int:
-    """The status of the program: 0 where every planted difference was found."""
+    """Returns the exit status: 0 if every error was detected."""
     missed, count = [], 0
     for name, case in planted(world):
         count += 1

@@ -1,7 +1,7 @@
-"""Our client against stubllm: it answers by what a request carried, so an answer proves that the request carried it.
+"""Tests our client with stubllm, which answers only requests that match a fixture.
 
-Its streams are leaner than those of the providers it stands for (no finish reason after tool calls; Anthropic without
-message_start, tool input, and the last piece of a text); what our client must make of that is written down case by case.
+Its streams lack parts that those of the real providers have: the finish reason after tool calls; for Anthropic
+message_start, the tool input and the last piece of a text. Each case states what our client must report for them.
 """
 
 from functools import partial
@@ -15,9 +15,9 @@ PEER = "stubllm"
 DIALECTS = ("openai", "anthropic", "gemini")
 MODEL = "held-model"
 
-# Every letter of it has tempted a decoder: line ends, escapes, four-byte characters, and what looks like framing.
+# Text that is difficult for decoders: line ends, escapes, four-byte characters, and text that looks like framing.
 TEXT = 'Moon 月亮 🌙 "quoted" back\\slash\ttab\n\ndata: [DONE]\nevent: error\n{"error": 1} é́ 👩‍🚀 end'
-SYSTEM = "You are held against others."
+SYSTEM = "You are tested with other servers."
 TURNS = ["First question about the moon?", "First answer: it is round.", "And the second question?"]
 QUESTION = "What is the weather in Paris and Rome?"
 RESULT = "18 degrees and clear"
@@ -28,7 +28,7 @@ TOOLS = [
 CALLS = [("call_held_1", "get_weather", '{"city": "Paris", "note": "q\\"uo\\\\te 月"}'),
          ("call_held_2", "get_weather", '{"city": "Rome"}')]
 
-# Where each dialect puts the key, and what else its servers insist on.
+# The header with the key, and other headers that servers of the dialect require.
 HEADERS = {
     "openai": {"authorization": f"Bearer {KEY}", "content-type": "application/json"},
     "anthropic": {"x-api-key": KEY, "anthropic-version": "2023-06-01", "content-type": "application/json"},
@@ -37,7 +37,7 @@ HEADERS = {
 ENDPOINTS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages",
              "gemini": f"/v1beta/models/{MODEL}:streamGenerateContent"}
 
-# Status -> the code that stubllm sends with it (None: its default), our kind, our status.
+# Status, the code that stubllm sends with it (None: its default), and the kind of our error.
 ERRORS = {
     "openai": [(400, None, "invalid_request"), (401, "invalid_api_key", "auth"), (401, None, "auth"),
                (403, None, "permission"), (404, "model_not_found", "invalid_request"), (429, None, "rate_limit"),
@@ -52,7 +52,7 @@ ERRORS = {
 
 
 def fixtures() -> list[dict]:
-    """The fixtures of stubllm; each matches the prompt of one case."""
+    """The fixtures of stubllm. Each matches the prompt of one case."""
     found = []
     for dialect in DIALECTS:
         found += [
@@ -66,7 +66,7 @@ def fixtures() -> list[dict]:
                 {"http_status": 503, "error_message": "not now"}, {"http_status": 429, "error_message": "not yet"},
                 {"content": "third time lucky"}]),
         ]
-        if dialect != "gemini":  # stubllm reads the contents of a Gemini request alone
+        if dialect != "gemini":  # of a Gemini request, stubllm reads only the contents
             found.append(fixture(dialect, "system", [("system", SYSTEM), ("user", "Obey.")], {"content": "obeyed"}))
         for status, code, _ in ERRORS[dialect]:
             answer = {"http_status": status, "error_message": message(status), "error_code": code}
@@ -87,7 +87,7 @@ def fixture(dialect: str, name: str, messages: list, response: dict | None, sequ
 
 
 def result_turn(dialect: str) -> list:
-    """How stubllm sees a tool's result: as a message of its own, or as one of the user without text."""
+    """The message that stubllm reads for a tool result: a tool message, or a user message without text."""
     return [("tool", RESULT)] if dialect == "openai" else [("user", "")]
 
 
@@ -100,7 +100,7 @@ def message(status: int) -> str:
 
 
 def sent(dialect: str, text: str) -> str:
-    """What of a text is in the stream: for Anthropic, stubllm puts its end in place of the last piece."""
+    """The part of a text that is in the stream. For Anthropic, stubllm does not send the last piece."""
     return "".join(pieces_of(text)[:-1]) if dialect == "anthropic" else text
 
 
@@ -119,7 +119,7 @@ def text(world, dialect: str):
 def pieces(world, dialect: str):
     shown = ask(world, dialect, "Say the text.").shown
     same("text", shown["text"], sent(dialect, TEXT))
-    # stubllm cuts at white space and after four characters.
+    # stubllm splits text at white space and after four characters.
     if shown["pieces"] < 10:
         same("number of pieces", shown["pieces"], "10 at least")
 
@@ -137,15 +137,15 @@ def tool(world, dialect: str, name: str, question: str, wanted: list):
     outcome = ask(world, dialect, question, tools=TOOLS)
     same("answers of the fixture", world.stub_counts().get(f"{dialect} {name}"), 1)
     if dialect == "gemini":
-        # stubllm sends no finishReason after a functionCall: by Gemini's rule the stream was cut, and a cut call must
-        # never be run.
+        # stubllm sends no finishReason after a functionCall. By Gemini's rule the stream was truncated, and a call of a
+        # truncated stream must not run.
         same("error kind", outcome.bad["kind"], "truncated")
         same("calls shown", outcome.shown["tool_calls"], [])
         return
     found = outcome.good["tool_calls"]
     same("ids", [call["id"] for call in found], [id for id, _, _ in wanted])
     same("names", [call["name"] for call in found], [name for _, name, _ in wanted])
-    # stubllm streams no input for Anthropic's tool_use blocks: no input means {}.
+    # stubllm streams no input for tool_use blocks of Anthropic. No input means {}.
     same("arguments", [call["arguments"] for call in found],
          [{} if dialect == "anthropic" else world.json(arguments) for _, _, arguments in wanted])
     if dialect == "openai":
@@ -167,7 +167,7 @@ def usage(world, dialect: str):
     reported = ask(world, dialect, "Say the text.").good.get("usage")
     if dialect == "anthropic":  # stubllm's message_delta always has 20
         same("output tokens", (reported or {}).get("output_tokens"), 20)
-    else:  # its streams report none, and none may be made up
+    else:  # its streams report no usage, and ours must not invent one
         same("usage", reported, None)
 
 
@@ -189,7 +189,7 @@ def error(world, dialect: str, status: int, code: str | None, kind: str):
 
 
 def all_matched(world):
-    """Runs last: every request matched its fixture."""
+    """The last case: every request has matched its fixture."""
     counts = world.stub_counts()
     present("requests", counts)
     same("requests that matched nothing", counts.get("__fallback__", 0), 0)
@@ -198,7 +198,7 @@ def all_matched(world):
 def register():
     for dialect in DIALECTS:
         add = partial(case, PEER, dialect, needs=("client",))
-        lost = " (but its last piece, which stubllm never sends)" if dialect == "anthropic" else ""
+        lost = " (without the last piece, which stubllm does not send)" if dialect == "anthropic" else ""
         add("text, streamed" + lost)(partial(text, dialect=dialect))
         add("text, piece by piece")(partial(pieces, dialect=dialect))
         if dialect != "gemini":

@@ -1,4 +1,4 @@
-"""Runs the measurements; called by scripts/bench, which builds what they need first."""
+"""Runs the measurements. Called by scripts/bench, which builds the programs first."""
 
 import argparse
 import os
@@ -23,8 +23,8 @@ MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("what", nargs="?", default="all", choices=[*MEASUREMENTS, "all"])
-    parser.add_argument("--long", action="store_true", help="60 s of slow callback instead of 10")
-    parser.add_argument("--without-moonrill", action="store_true", help="measure the other clients alone")
+    parser.add_argument("--long", action="store_true", help="measure the slow callback for 60 s instead of 10")
+    parser.add_argument("--without-moonrill", action="store_true", help="measure only the other clients")
     chosen = parser.parse_args()
     out = Path(".build-bench")
     own_python = out / "venv" / "bin" / "python"

@@ -1,5 +1,5 @@
-"""The same reply in each dialect's own shape, as fast as it goes: what a byte of each costs, here, in plain C++, and in
-a client that only calls the script: what nobody can do without."""
+"""Measures the same reply in each wire format at full speed: the time a byte in Moonrill, in plain C++, and in a
+minimal client (the floor) that only calls the Lua function."""
 
 import statistics
 from pathlib import Path
@@ -10,7 +10,7 @@ from shapes import AGAINST, PATHS, READ_AS, make, repeated
 from stream import Stream
 from table import Table
 
-# So many that the start of a process is lost in them; the longest of the streams keeps within the limit of a reply.
+# Enough to make the start of the process negligible. The longest of the streams is below the size limit of a reply.
 DELTAS = 600_000
 ROUNDS = 15
 CLIENTS = ("moonrill", "C++", "floor")
@@ -28,9 +28,9 @@ def command(settings, client: str, origin: str, shape: str, path: Path, stream: 
 
 def measure(settings) -> Table:
     table = Table(
-        f"One stream of {DELTAS:,} deltas of text in each dialect, from a static server on loopback; whole process, "
-        f"{ROUNDS} runs of all in turn; C++ is libcurl, simdjson and one Lua call a delta, and keeps no reply; the "
-        "floor is libcurl and the same Lua calls, and reads nothing",
+        f"One stream of {DELTAS:,} deltas of text in each wire format, from a static server on loopback; "
+        f"whole process, {ROUNDS} runs of all in turn; C++ is libcurl, simdjson and one Lua call a delta, and keeps no "
+        "reply; the floor is libcurl and the same Lua calls, without parsing",
         ["dialect", "stream", "a delta", "median", "processor", "deltas/s", "a byte", "a byte against openai",
          "against C++", "C++: a byte against openai", "against the floor", "the floor: a byte against openai"])
     if not settings.binary:
@@ -55,12 +55,12 @@ def measure(settings) -> Table:
                 except (RunError, OSError) as problem:
                     problems[shape] = f"failed: {problem}"
                     continue
-                # The first round warms the caches.
+                # The first round is a warm-up.
                 if round_number > 0:
                     timings[client, shape].add(cost)
 
     def against(client: str, shape: str, other_client: str, other_shape: str) -> str:
-        """The median over the rounds; the machine's speed differs between rounds."""
+        """The median of the ratios of each round, because the speed of the machine differs between rounds."""
         if shape in problems or other_shape in problems:
             return "-"
         size, other_size = streams[shape][1].total_bytes, streams[other_shape][1].total_bytes

@@ -1,4 +1,4 @@
-"""What the combinators of llm.flow cost: chains of steps that do nothing."""
+"""Measures the cost of the combinators of llm.flow with chains of steps that do nothing."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""The rate limiter: how long requests take where some are refused, beside a client with plain exponential backoff."""
+"""Measures the rate limiter beside a client with plain exponential backoff. The server refuses some requests."""
 
 import json
 import os
@@ -14,11 +14,11 @@ from refusing import Scenario, as_argument
 from table import Table
 
 AT_ONCE = 16
-# moonrill is ended when it takes so many times the time of the other client, and counts as that slow.
+# moonrill is ended after this multiple of the time of the other client, which then counts as its time.
 MOST_TIMES = 4
-# Either client is given up after so many seconds.
+# Maximum seconds of a run.
 PATIENCE = 300
-# Times of this many runs, each with refusals of its own, are added up: one late retry decides how long one run takes.
+# The times of this many runs with different refusals are added, because one late retry determines the time of a run.
 ROUNDS = 3
 GOAL = 1.3
 
@@ -30,7 +30,7 @@ MAX_WAIT, AT_ONCE_SECONDS, FORBIDDEN_SECONDS = 5, 1.0, 10
 
 @dataclass
 class Race:
-    """One row: a scenario, and what is asked of it."""
+    """One row: a scenario, the number of requests, and the number of runs."""
 
     name: str
     title: str
@@ -52,9 +52,9 @@ RACES = [
     Race("mixed", "10 % refused with 429, 503 or 529", 1_000,
          Scenario(shortest=0.05, longest=0.05, refused=0.1, statuses=[429, 503, 529])),
 ]
-LIMIT = Race("limit", f"a true limit of {RATE} requests/s", LIMIT_ITEMS,
+LIMIT = Race("limit", f"a rate limit of {RATE} requests/s", LIMIT_ITEMS,
              Scenario(shortest=0.025, longest=0.075, rate=RATE, burst=BURST), rounds=1)
-# A wait of an hour or more that `max_wait` forbids: named by a refusal, or by the headers of a reply.
+# A wait of an hour or more, which `max_wait` forbids: announced by a refusal, or by the headers of a reply.
 FORBIDDEN = {
     "Retry-After: 3600 of a 429": Scenario(refused=1.0, refusal_headers={"Retry-After": "3600"}),
     "remaining 0, reset in 24 h, of a reply": Scenario(reply_headers={
@@ -65,7 +65,7 @@ FORBIDDEN = {
 
 @dataclass
 class Outcome:
-    """What a client made of a scenario, all rounds together."""
+    """The result of a client in a scenario, all rounds together."""
 
     good: int = 0
     seconds: float = 0.0
@@ -117,7 +117,7 @@ def true_limit(origin: str, clients: dict[str, list[str]]) -> Table:
     table = Table(
         f"{LIMIT_ITEMS} requests to a server that takes {RATE} a second (a bucket of {BURST}), {AT_ONCE} at once: "
         f"{ideal:.1f} s at best",
-        ["client", "time", "against the best", "refused", f"goal: {LIMIT_GOAL} and {REFUSED_GOAL:.0%} at most"])
+        ["client", "time", "ratio to the best", "refused", f"goal: {LIMIT_GOAL} and {REFUSED_GOAL:.0%} at most"])
     try:
         found = run(origin, clients, LIMIT)
     except RunError as problem:
@@ -138,7 +138,7 @@ def true_limit(origin: str, clients: dict[str, list[str]]) -> Table:
 
 def forbidden(origin: str, command: list[str]) -> Table:
     table = Table(f"A wait that `retry.max_wait` forbids ({MAX_WAIT} s) fails at once",
-                  ["named by", "failed after", "kind", "retry_after",
+                  ["announced by", "failed after", "kind", "retry_after",
                    f"goal: rate_limit, {AT_ONCE_SECONDS:.0f} s at most"])
     for number, title in enumerate(FORBIDDEN):
         base = f"{origin}/forbidden-{number}/moonrill/v1"
@@ -154,7 +154,7 @@ def forbidden(origin: str, command: list[str]) -> Table:
 
 
 def run(origin: str, clients: dict[str, list[str]], race: Race) -> dict[str, Outcome]:
-    """All rounds of a race; in each the clients go one after the other."""
+    """Runs all rounds. In each round the clients run one after the other."""
     found = {name: Outcome() for name in clients}
     for number in range(race.rounds):
         most: list[str] = []
@@ -162,7 +162,7 @@ def run(origin: str, clients: dict[str, list[str]], race: Race) -> dict[str, Out
             place = f"{origin}/{race.name}-{number}/{name}"
             words = output([*command, place + "/v1", str(race.items), str(AT_ONCE), *most])
             good, seconds = int(words[0]), float(words[1])
-            most = [str(MOST_TIMES * seconds)]  # the reference comes first
+            most = [str(MOST_TIMES * seconds)]  # the reference runs first
             requests, refusals = json.loads(fetched(place + "/stats"))
             outcome = found[name]
             outcome.good += good
@@ -184,7 +184,7 @@ def output(command: list[str]) -> list[str]:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=PATIENCE, env=os.environ | {"MOONRILL_BENCH_KEY": "bench"})
     except subprocess.TimeoutExpired as problem:
-        raise RunError(f"no end within {problem.timeout} s") from problem
+        raise RunError(f"still running after {problem.timeout} s") from problem
     if done.returncode != 0:
         raise RunError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-500:]}")
     return done.stdout.split()
@@ -197,7 +197,7 @@ def fetched(url: str) -> bytes:
 
 @contextmanager
 def refusing(scenarios: dict[str, Scenario]):
-    """Runs refusing.py as a process of its own and yields its origin."""
+    """Runs refusing.py in a process and yields its origin."""
     command = [sys.executable, str(Path(__file__).with_name("refusing.py")), as_argument(scenarios)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:

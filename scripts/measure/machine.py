@@ -1,4 +1,4 @@
-"""One line about the machine and the versions."""
+"""Describes the machine and the versions in one line."""
 
 import os
 import platform

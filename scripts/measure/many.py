@@ -1,4 +1,4 @@
-"""Many streams open at once: processor time a delta, memory a stream, and fairness between streams."""
+"""Measures many open streams: CPU time a delta, memory a stream, and fairness between streams."""
 
 import resource
 import statistics
@@ -15,14 +15,14 @@ SECONDS = 10
 
 @dataclass
 class Load:
-    """What one load showed."""
+    """The results of one load."""
 
     cpu_per_delta: float
     cpu_share: float
     rss_per_stream: float
     deltas: int
-    spreads: list[float]  # the most deltas due that a stream lacks, less the least: deltas, sample by sample
-    overdue: list[float]  # how long ago the oldest delta was due that had not come: seconds, sample by sample
+    spreads: list[float]  # of each sample: missing due deltas, largest minus smallest over all streams
+    overdue: list[float]  # of each sample: seconds since the oldest missing delta was due
 
 
 def measure(settings) -> Table:
@@ -51,12 +51,12 @@ def measure(settings) -> Table:
 
 
 def usual_and_most(samples: list[float], unit: str) -> str:
-    """The median of the samples, and the worst one: another program on the machine shows in that."""
+    """The median and the maximum of the samples. Other programs on the machine affect the maximum."""
     return f"{statistics.median(samples):.0f}, at most {max(samples):.0f} {unit}"
 
 
 def raise_descriptor_limit():
-    """Lifts the soft limit to the hard one; the children inherit it."""
+    """Raises the soft limit of open files to the hard limit. Child processes inherit it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     needed = max(streams for streams, _ in LOADS) + 200
@@ -79,7 +79,7 @@ def run(settings, streams: int, rate: int) -> Load:
 
 
 def watch(client: subprocess.Popen, streams: int) -> Load:
-    """Reads the kernel's figures at the moments that the script announces."""
+    """Reads CPU time and memory of the process when the script prints its lines."""
     idle = full = received = cpu = wall_cpu = delta_count = 0
     spreads, overdue = [], []
     for line in client.stdout:

@@ -1,4 +1,4 @@
-"""Times processes and reads their figures from the kernel."""
+"""Runs processes and reads their times and memory from the kernel."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Timing:
-    """Several runs of one command: wall and processor times in seconds, the largest resident size in bytes."""
+    """Several runs of a command: wall and CPU times in seconds, the peak resident size in bytes."""
 
     walls: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
@@ -35,12 +35,12 @@ class Timing:
 
 
 class RunError(Exception):
-    """A measured command failed or printed something else than it must."""
+    """A measured command failed or printed an unexpected result."""
 
 
 @dataclass
 class Cost:
-    """One run: wall and processor time in seconds, largest resident size in bytes."""
+    """One run: wall and CPU time in seconds, peak resident size in bytes."""
 
     wall: float
     processor: float
@@ -48,7 +48,7 @@ class Cost:
 
 
 def run_checked(launcher: Path, command: list[str], expected: list[str] | None) -> Cost:
-    """Runs once through the launcher; where `expected` is given, the fields printed must be these."""
+    """Runs a command with the launcher. The printed fields must be `expected`, unless it is None."""
     with tempfile.NamedTemporaryFile("r") as out:
         done = subprocess.run([str(launcher), out.name, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, errors="replace")
@@ -61,7 +61,7 @@ def run_checked(launcher: Path, command: list[str], expected: list[str] | None) 
 
 
 def spawn_silent(command: list[str]) -> float:
-    """Runs a short command with its output thrown away, with as little around it as Python allows; seconds."""
+    """Runs a short command without output, with as little overhead as possible. Returns the seconds."""
     null = [(os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_RDWR, 0) for descriptor in (0, 1)]
     started = time.perf_counter()
     pid = os.posix_spawn(command[0], command, os.environ, file_actions=null)
@@ -80,7 +80,7 @@ def located(program: str) -> str:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, all threads."""
+    """User and system time of all threads of a process in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 

@@ -1,9 +1,9 @@
-"""A server that refuses: `python3 refusing.py SCENARIOS`, a JSON object of scenarios by name. Prints its port, then
-serves until its standard input ends.
+"""A server that refuses requests: `python3 refusing.py SCENARIOS`. SCENARIOS is a JSON object of scenarios by name. It
+prints its port and serves until its standard input is closed.
 
-A request to /NAME/RUN/... gets an answer of scenario NAME; RUN, any word, tells runs apart, each of which starts anew.
-GET /NAME/RUN/stats answers with the requests and refusals of a run. What happens to a request is drawn by the number of
-its item ("item 12" in the body) and of its attempt, so that each client meets the same refusals.
+A request to /NAME/RUN/... is answered by scenario NAME. RUN is any word; the state of each RUN is separate. GET
+/NAME/RUN/stats returns the numbers of requests and refusals of a run. Whether a request is refused depends only on the
+number of its item ("item 12" in the body) and of its attempt, so that each client gets the same refusals.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict, dataclass, field
 
 ITEM = re.compile(rb"item (\d+)")
-# As many refusals of one item in a row, at most: fewer than the retries of both clients.
+# Maximum refusals of one item in a row; fewer than the retries of both clients.
 MOST_IN_A_ROW = 3
 REASONS = {200: "OK", 429: "Too Many Requests", 503: "Service Unavailable", 529: "Site Is Overloaded"}
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1732300000, "model": "m"}
@@ -26,7 +26,7 @@ REPLY = "".join(f"data: {json.dumps(CHUNK | {'choices': [choice]})}\n\n" for cho
 
 @dataclass
 class Scenario:
-    """How requests are answered. Times are in seconds."""
+    """How requests are answered. Times in seconds."""
 
     shortest: float = 0.0
     longest: float = 0.0
@@ -36,7 +36,7 @@ class Scenario:
     # Headers of a refusal and of a reply.
     refusal_headers: dict[str, str] = field(default_factory=dict)
     reply_headers: dict[str, str] = field(default_factory=dict)
-    # A true limit: a token bucket of so many requests, filled at so many a second; beyond it 429.
+    # A rate limit: a token bucket of `burst` requests that is filled at `rate` a second. Requests above it get 429.
     rate: float = 0.0
     burst: float = 0.0
     seed: int = 1
@@ -52,7 +52,7 @@ class Run:
         self._tokens, self._filled = scenario.burst, time.monotonic()
 
     def verdict(self, item: int) -> tuple[int, float]:
-        """Status of the next attempt at an item, and seconds until the reply."""
+        """The status of the next attempt of an item, and the seconds until the reply."""
         self.requests += 1
         attempt = self._attempts[item] = self._attempts.get(item, 0) + 1
         draw = random.Random(f"{self.scenario.seed}/{item}/{attempt}")
@@ -75,7 +75,7 @@ class Run:
 
 
 class Server:
-    """Keeps the runs, and answers."""
+    """Keeps the runs and answers requests."""
 
     def __init__(self, scenarios: dict[str, Scenario]):
         self.scenarios = scenarios
@@ -94,7 +94,7 @@ class Server:
                 writer.write(await self.answer(head.split(" ", 2)[1], body))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client is done with the connection
+            pass  # the client has closed the connection
         finally:
             writer.close()
 

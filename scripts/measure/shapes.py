@@ -1,7 +1,7 @@
-"""One reply in each dialect's own shape: the frames that its provider sends, as recorded streams show them. The first
-is DeepSeek's; `obfuscated` is OpenAI's own. All hold the same pieces of text, one a delta, as a tokenizer cuts them. Two
-providers send several at once: `anthropic-15` and `gemini-99` hold as many bytes of text a delta as recorded replies of
-theirs, and `openai-15` and `openai-99` hold the same text, to compare them with."""
+"""Makes the same reply in each wire format, with frames like those in recorded streams of providers. `openai` has the
+frames of DeepSeek, `obfuscated` those of OpenAI. All have the same pieces of text, one token a delta. Two providers
+send several tokens in a delta: `anthropic-15` and `gemini-99` have as many bytes of text a delta as their recorded
+replies, and `openai-15` and `openai-99` have the same text for comparison."""
 
 import json
 import random
@@ -11,31 +11,32 @@ from typing import Callable, Iterator
 
 from stream import PIECES, Stream, choice, frame
 
-# Where the static server has each stream, below the folder of its name. Clients get that folder's /v1; the last
-# three dialects begin their paths at the server's root whatever version is written there.
+# The path of each stream on the static server, below the folder with its name. The base URL of a client is that folder
+# and /v1. `tgi`, `ollama` and `cohere` drop the version from the base URL.
 PATHS = {
     "openai": "v1/chat/completions", "obfuscated": "v1/chat/completions", "anthropic": "v1/messages",
     "responses": "v1/responses", "gemini": "v1/models/m:streamGenerateContent", "tgi": "generate_stream",
     "ollama": "api/chat", "cohere": "v2/chat", "openai-15": "v1/chat/completions", "anthropic-15": "v1/messages",
     "openai-99": "v1/chat/completions", "gemini-99": "v1/models/m:streamGenerateContent",
 }
-# What a shape is read as, where that is not its name.
+# The dialect of a shape, if it is not its name.
 READ_AS = {"obfuscated": "openai", "openai-15": "openai", "anthropic-15": "anthropic", "openai-99": "openai",
            "gemini-99": "gemini"}
-# What a shape is compared with, if not `openai`: the same text in that dialect.
+# The shape to compare with, if it is not `openai`: the one with the same text.
 AGAINST = {"openai-15": "openai-15", "anthropic-15": "openai-15", "openai-99": "openai-99", "gemini-99": "openai-99"}
-# How many pieces one delta holds, where it is not one: a mean of 15 or of 99 bytes, the median of the means of recorded
-# replies of five deltas and more.
+# The range of the number of pieces in a delta, if it is not one. It gives a mean of 15 or 99 bytes, which is the median
+# of the means of recorded replies with at least five deltas.
 PIECES_A_DELTA = {"openai-15": (1, 6), "anthropic-15": (1, 6), "openai-99": (8, 40), "gemini-99": (8, 40)}
 
 
-# So many of a stream's texts are written beside it, for a client that only repeats them.
+# The number of texts of a stream that are written to a file, for a client that only repeats them.
 SAMPLED = 4096
 
 
 def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
-    """Writes the dialect's stream, unless it exists, and returns what a client must count: text alone, no reasoning. The
-    first of its texts go into a file beside it, each behind its length and a line end."""
+    """Writes the stream of a shape, unless it exists. Returns its path and the counts that a client must report. The
+    stream has no reasoning. Its first texts are also written to a file with the suffix .texts, each after its length
+    and a line end."""
     path = folder / f"shape-{dialect}-{deltas}.stream"
     facts = path.with_suffix(".json")
     if facts.is_file() and facts.stat().st_mtime > Path(__file__).stat().st_mtime:
@@ -55,7 +56,7 @@ def make(folder: Path, dialect: str, deltas: int) -> tuple[Path, Stream]:
 
 
 def repeated(path: Path, deltas: int) -> Stream:
-    """What a client must count that gets the texts of that stream in a cycle."""
+    """The counts that a client must report that repeats the texts of the file in a cycle."""
     lengths = []
     with path.with_suffix(".texts").open("rb") as file:
         while line := file.readline():
@@ -79,7 +80,7 @@ def openai(pieces: list[str], _) -> Iterator[str]:
 
 
 def obfuscated(pieces: list[str], chance: random.Random) -> Iterator[str]:
-    """As OpenAI sends it: with empty members, and padding."""
+    """Frames of OpenAI, with empty members and padding."""
     def chunk(delta: dict, finish: str | None = None) -> str:
         return "data: " + compact({
             "id": "chatcmpl-C6coQW3cjZg7Jq2RcHQDQsjz3ZJx5", "object": "chat.completion.chunk", "created": 1755695198,
@@ -104,7 +105,7 @@ def anthropic(pieces: list[str], chance: random.Random) -> Iterator[str]:
     yield named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
     for piece in pieces:
         event = named({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}})
-        # Half of the recorded ones are padded with blanks.
+        # Half of the recorded frames are padded with spaces.
         yield event.replace("}}\n\n", "}" + " " * chance.choice((0, chance.randint(1, 15))) + "}\n\n")
     yield named({"type": "content_block_stop", "index": 0})
     yield named({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},

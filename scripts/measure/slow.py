@@ -1,4 +1,4 @@
-"""An endless stream into a slow callback: the socket must be paused, and memory stay flat."""
+"""Measures memory with an endless stream into a slow callback. The socket must be paused, and memory must not grow."""
 
 import subprocess
 import time
@@ -11,7 +11,7 @@ from table import Table
 def measure(settings) -> Table:
     seconds = 60 if settings.long else 10
     table = Table(f"An endless stream, sent as fast as it is read, into a callback that takes 50 ms; {seconds} s",
-                  ["client", "tokens taken", "memory after 2 s", "largest", "last", "growth"])
+                  ["client", "tokens", "memory after 2 s", "largest", "last", "growth"])
     if not settings.binary:
         table.missing("moonrill run", "not measured")
         return table
@@ -27,7 +27,7 @@ def measure(settings) -> Table:
 
 
 def watch(settings, seconds: int) -> tuple[list[int], str]:
-    """Resident size second by second from the start of the stream, and the tokens that the script took."""
+    """The resident size each second from the start of the stream, and the number of tokens that the script received."""
     with moonrill(settings.binary, rate=None) as origin:
         command = [settings.binary, "run", str(settings.references / "slow.lua"), origin + "/v1", str(seconds)]
         client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""One small reply, the whole process: what it costs to start, ask and end."""
+"""Measures a whole process with one small reply: start, request and end."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""nginx with recorded replies, the static server that clients are measured against."""
+"""Runs nginx as a static server of replies that are files."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from servers import ServerError
 
-# A POST to a static file is answered 405 by nginx; error_page turns that into the file itself, status 200.
+# nginx answers a POST to a static file with 405. error_page replaces this with the file and status 200.
 CONFIGURATION = """
 daemon off;
 master_process off;
@@ -40,8 +40,8 @@ http {{
 
 @contextmanager
 def nginx(replies: dict[str, Path], paths: dict[str, str] | None = None, tls: bool = False):
-    """Serves each reply at /NAME/v1/chat/completions, or at /NAME/ and its own path, and yields the origin,
-    "http://127.0.0.1:PORT". Over TLS it is https, and SSL_CERT_FILE names the certificate meanwhile."""
+    """Serves each reply at /NAME/v1/chat/completions, or at /NAME/ and its entry of `paths`. Yields the origin,
+    "http://127.0.0.1:PORT". With `tls` the scheme is https, and SSL_CERT_FILE names the certificate in the block."""
     with tempfile.TemporaryDirectory(prefix="moonrill-bench-") as folder, ExitStack() as undo:
         home = Path(folder)
         if tls:
@@ -59,20 +59,20 @@ def nginx(replies: dict[str, Path], paths: dict[str, str] | None = None, tls: bo
 
 
 def certified(home: Path) -> Path:
-    """Makes a key (key.pem) and a certificate for 127.0.0.1 that signs itself; returns the certificate's path."""
+    """Makes a key (key.pem) and a self-signed certificate for 127.0.0.1. Returns the path of the certificate."""
     certificate = home / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                "-days", "1", "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1",
                "-keyout", str(home / "key.pem"), "-out", str(certificate)]
     made = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if made.returncode != 0:
-        raise ServerError("openssl makes no certificate: " + made.stderr.decode(errors="replace")[-500:])
+        raise ServerError("openssl did not make a certificate: " + made.stderr.decode(errors="replace")[-500:])
     return certificate
 
 
 @contextmanager
 def trusted(certificate: Path):
-    """Lets the clients trust it."""
+    """Sets SSL_CERT_FILE in the block, so that clients trust the certificate."""
     before = os.environ.get("SSL_CERT_FILE")
     os.environ["SSL_CERT_FILE"] = str(certificate)
     try:
@@ -86,7 +86,7 @@ def trusted(certificate: Path):
 
 def start_nginx(home: Path, tls: bool = False):
     program = shutil.which("nginx") or "/usr/sbin/nginx"
-    # The kernel names a free port; should another program take it first, nginx ends and the next one is tried.
+    # The kernel chooses a free port. If another program takes it first, nginx ends, and another port is tried.
     for _ in range(5):
         port = free_port()
         configuration = home / "nginx.conf"

@@ -1,12 +1,12 @@
-"""The recorded stream that clients are timed on: the shape of DeepSeek R1, made once and kept."""
+"""Makes the stream that clients are timed with: frames of DeepSeek R1, written once and kept."""
 
 import json
 import random
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# Pieces as a tokenizer cuts them: English words with their leading space, Chinese in one to four characters,
-# punctuation, markup, line ends and a few characters that JSON must escape or that lie beyond the first plane.
+# Pieces like tokens: English words with a leading space, one to four Chinese characters, punctuation, markup, line
+# ends, and some characters that JSON must escape or that are outside the basic multilingual plane.
 PIECES = (
     " the| of| and| to| quantum| state| is| a| wave| function| measure|ment| we| need| user| asks| so| that| probability"
     "| ampl|itude| electron|,|.|?|:|;|!| (|)|-|\n|\n\n|**|`|1|2|3|100| =| ψ|\"| \"|\\| →|😊"
@@ -17,7 +17,7 @@ PIECES = (
 
 @dataclass(frozen=True)
 class Stream:
-    """What a client must count when it reads the stream."""
+    """The counts that a client must report for a stream."""
 
     reasoning: int
     content: int
@@ -34,7 +34,7 @@ class Stream:
 
 
 def make(path: Path, deltas: int) -> Stream:
-    """Writes a stream of `deltas` deltas to `path` unless it exists, and returns what a client must count."""
+    """Writes a stream of `deltas` deltas to `path` unless it exists. Returns the counts that a client must report."""
     facts = path.with_suffix(".json")
     if path.is_file() and facts.is_file():
         return Stream(**json.loads(facts.read_text()))

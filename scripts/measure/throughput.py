@@ -1,4 +1,4 @@
-"""One large stream through each client, as fast as it goes."""
+"""Measures one large stream with each client at full speed."""
 
 import statistics
 import subprocess
@@ -11,13 +11,13 @@ from table import Table
 
 DELTAS = 200_000
 ROUNDS = 5
-# A client that needs longer than this, in seconds, runs twice in all, the first run counted.
+# A client that takes longer than this many seconds runs only twice, without a warm-up.
 SLOW = 5
 BODY = '{"model":"deepseek-reasoner","stream":true,"messages":[]}'
 
 
 def commands(settings, base: str, stream: Stream) -> dict[str, tuple[list[str] | None, list[str] | None, str]]:
-    """Row -> (command, what it must print, why there is no command)."""
+    """Name of the row -> (command, its expected output, the reason if there is no command)."""
     here = settings.references
     url = base + "/chat/completions"
     rows = {
@@ -37,7 +37,7 @@ def commands(settings, base: str, stream: Stream) -> dict[str, tuple[list[str] |
 
 
 def installed(python: str, module: str) -> str:
-    """The version of the distribution that gives `module` to `python`; empty where it cannot be imported."""
+    """The version of the package with `module` in that Python; empty if the module cannot be imported."""
     code = f"import {module}, importlib.metadata as m; print(m.version('{module.replace('_', '-')}'))"
     found = subprocess.run([python, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return found.stdout.strip() if found.returncode == 0 else ""
@@ -54,7 +54,7 @@ def measure(settings) -> Table:
         rows = commands(settings, f"{origin}/large/v1", stream)
         timings = {name: Timing() for name, (command, _, _) in rows.items() if command}
         problems: dict[str, str] = {}
-        # The runs are interleaved, so that a change of the machine's speed affects every client.
+        # The runs are interleaved, so that changes of the machine's speed affect all clients.
         for round_number in range(ROUNDS + 1):
             for name, timing in timings.items():
                 if name in problems or (len(timing.walls) >= 2 and timing.least > SLOW):
@@ -64,7 +64,7 @@ def measure(settings) -> Table:
                 except (RunError, OSError) as problem:
                     problems[name] = f"failed: {problem}"
                     continue
-                # The first round warms the caches.
+                # The first round is a warm-up.
                 if round_number > 0 or cost.wall > SLOW:
                     timing.add(cost)
     curl, plain = list(rows)[:2]

@@ -1,4 +1,4 @@
-"""The dialects' streams over TLS, as providers send them: what a byte of each costs once the process has started."""
+"""Measures the streams of all wire formats over TLS: the time a byte, without the start of the process."""
 
 import statistics
 
@@ -10,14 +10,14 @@ from table import Table
 
 DIALECTS = ("openai", "anthropic", "responses", "gemini", "tgi", "ollama", "cohere")
 ROUNDS = 9
-# A reply that costs nothing but the start of the process and of the connection.
+# A short reply, which takes only the time to start the process and the connection.
 START, START_DELTAS = "start", 25
 
 
 def measure(settings) -> Table:
     table = Table(
-        f"One stream of {DELTAS:,} deltas of text in each dialect, over TLS, from a static server on loopback; whole "
-        f"process, {ROUNDS} runs of all in turn. A byte's cost leaves out what a reply of {START_DELTAS} deltas takes",
+        f"One stream of {DELTAS:,} deltas of text in each wire format, over TLS, from a static server on loopback; "
+        f"whole process, {ROUNDS} runs of all in turn. A byte excludes the time of a reply of {START_DELTAS} deltas",
         ["dialect", "a delta", "median", "processor", "a byte", "a byte against openai"])
     if not settings.binary:
         for dialect in DIALECTS:
@@ -37,12 +37,12 @@ def measure(settings) -> Table:
                 except (RunError, OSError) as problem:
                     table.missing(name, f"failed: {problem}")
                     return table
-                # The first round warms the caches.
+                # The first round is a warm-up.
                 if round_number > 0:
                     timings[name].add(cost)
 
     def bytes_cost(name: str) -> list[float]:
-        """Seconds a byte, round by round."""
+        """Seconds a byte in each round."""
         size = streams[name][1].total_bytes
         return [(wall - start) / size for wall, start in zip(timings[name].walls, timings[START].walls)]
 
