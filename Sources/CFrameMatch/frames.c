@@ -192,7 +192,7 @@ struct cut {
         const uint8_t *bytes;
         size_t count;
         unsigned filling, index;
-    } gaps[CFM_MOST_GAPS];
+    } gaps[CFM_MAX_GAPS];
     size_t gap_count;
     // The bytes after the last gap.
     const uint8_t *rest;
@@ -305,7 +305,7 @@ static inline size_t copy_string(const uint8_t *bytes, size_t length, size_t at,
 // The content of a frame: start of its text, counters (-1 for a missing one), end of the frame.
 struct match {
     size_t text;
-    int64_t counts[CFM_MOST_COUNTS];
+    int64_t counts[CFM_MAX_COUNTERS];
     size_t end;
 };
 
@@ -340,8 +340,8 @@ size_t cfm_read(
     const cfm_pattern *pattern, const uint8_t *bytes, size_t length, size_t at, size_t longest, cfm_run *run
 ) {
     struct match match;
-    for (int i = 0; i < CFM_MOST_COUNTS; i++) match.counts[i] = -1;
-    if (pattern->gap_count > CFM_MOST_GAPS) return at;
+    for (int i = 0; i < CFM_MAX_COUNTERS; i++) match.counts[i] = -1;
+    if (pattern->gap_count > CFM_MAX_GAPS) return at;
     const struct cut pieces = cut(pattern);
     while (at < length && run->count < run->most) {
         struct text text = {run->bytes + run->length, run->room - run->length, 0};

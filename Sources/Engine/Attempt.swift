@@ -122,7 +122,7 @@ final class Attempt {
         observe(.head(context.secrets.scrub(head)))
         if let fault = AttemptError.refusing(head, context.secrets) {
             self.fault = naming(proxy, fault)
-            attend()
+            enqueueForAttention()
         }
     }
 
@@ -168,7 +168,7 @@ final class Attempt {
         context.requestsWithEvents.append(owner)
         if let serverError, isDone || !decoder.hasCleanEnd { return stopped(by: serverError) }
         guard !isDone else {
-            attend()
+            enqueueForAttention()
             return .go
         }
         return owner.isHeld ? .hold : .go
@@ -196,7 +196,7 @@ final class Attempt {
             // An error in a stream is the server's. A body that is no stream may be the proxy's.
             self.fault = fault.error.kind == .protocol ? naming(proxy, fault) : fault
         }
-        attend()
+        enqueueForAttention()
         return .stop
     }
 
@@ -264,9 +264,9 @@ final class Attempt {
         if error.repeatsLimit(of: decoder.summary.finishReason) {
             if !hadCleanEnd { decoder.bodyEnded() }
         } else if error.kind == .protocol {
-            throw .serverError(error)
+            throw .reported(error)
         } else {
-            serverError = .serverError(error)
+            serverError = .reported(error)
         }
     }
 
@@ -295,7 +295,7 @@ final class Attempt {
     /// The transfer has ended.
     func ended(_ ending: TransferEnding) {
         isOver = true
-        defer { attend() }
+        defer { enqueueForAttention() }
         guard owner != nil, fault == nil, !isDone else { return }
         if case .complete = ending, decoder.hasCleanEnd { readRest() }
         if case .noDescriptors = ending {
@@ -405,7 +405,7 @@ final class Attempt {
     func statusError() -> AttemptError {
         naming(
             proxy,
-            .serverError(
+            .reported(
                 format.decodeError(
                     head: head ?? HTTPResponseHead(status: 0), body: context.secrets.scrub(errorBody),
                     now: context.unixTime())))

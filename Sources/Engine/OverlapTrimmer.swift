@@ -5,7 +5,7 @@
 /// overlap.
 struct OverlapTrimmer: Sendable {
     /// Minimum overlap in UTF-8 bytes. Shorter repetitions can be intended text: "ha" + "ha".
-    static let shortest = 12
+    static let minOverlap = 12
     /// Bytes of the earlier text that are compared.
     static let window = 8192
 
@@ -42,8 +42,8 @@ struct OverlapTrimmer: Sendable {
     private mutating func release() -> String {
         isDone = true
         var overlap = min(held.count, tail.count)
-        while overlap >= Self.shortest, !Self.same(tail, tail.count - overlap, held, overlap) { overlap -= 1 }
-        if overlap < Self.shortest { overlap = zip(held, unsent).prefix { $0 == $1 }.count }
+        while overlap >= Self.minOverlap, !Self.same(tail, tail.count - overlap, held, overlap) { overlap -= 1 }
+        if overlap < Self.minOverlap { overlap = zip(held, unsent).prefix { $0 == $1 }.count }
         let kept = held.dropFirst(overlap)
         held = []
         return String(decoding: kept, as: UTF8.self)

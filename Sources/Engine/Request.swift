@@ -145,7 +145,7 @@ final class Request {
     private func deliver(_ piece: String, _ kind: TextBatch.Kind) {
         switch kind {
         case .reasoning:
-            if let pieces = thinkTags?.reasoningCameApart() { deliver(pieces) }
+            if let pieces = thinkTags?.noteSeparateReasoning() { deliver(pieces) }
             deliver(TextBatch(piece, .reasoning))
         case .text:
             if let pieces = thinkTags?.push(piece) { return deliver(pieces) }
@@ -181,7 +181,7 @@ final class Request {
             self.terminal = nil
             return [terminal]
         }
-        if !inbox.hasReset { transcript.forgetVoided() }
+        if !inbox.hasReset { transcript.dropDiscarded() }
         let (events, hadOutput) = inbox.take()
         if hadOutput { isOutputTaken = true }
         isFull = false
@@ -201,7 +201,7 @@ final class Request {
 
     /// The client stops it. If it has seen no output and the last attempt has failed, the request fails with that error.
     func stop(undelivered: Undelivered, now: Double) {
-        cut(undelivered)
+        truncate(undelivered)
         if !transcript.hasText, !transcript.hasReasoning, let failure = standingFailure {
             return end(.failed(failure))
         }
@@ -218,13 +218,13 @@ final class Request {
 
     /// The client cancels it.
     func cancel(undelivered: Undelivered, now: Double) {
-        cut(undelivered)
+        truncate(undelivered)
         fail(AttemptError(.cancelled, "cancelled"), note: nil, now: now)
     }
 
-    private func cut(_ unseen: Undelivered) {
+    private func truncate(_ unseen: Undelivered) {
         let isResetWaiting = inbox.hasReset
-        transcript.cut(unseen: unseen, waiting: inbox.removeAll(), isResetWaiting: isResetWaiting)
+        transcript.truncate(unseen: unseen, waiting: inbox.removeAll(), isResetWaiting: isResetWaiting)
         isPausedByCaller = false
     }
 
@@ -277,11 +277,11 @@ final class Request {
             overlapTrimmer = nil
         case .restart:
             inbox.dropAttempt()
-            transcript.void()
+            transcript.reset()
             isOutputTaken = false
             overlapTrimmer = nil
         case .continuation:
-            transcript.carry()
+            transcript.beginContinuation()
             overlapTrimmer = OverlapTrimmer(after: transcript.text, sent: transcript.text)
         }
         take(phase: nil)

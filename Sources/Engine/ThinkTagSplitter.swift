@@ -50,7 +50,7 @@ struct ThinkTagSplitter: Sendable {
     }
 
     /// Called when reasoning arrives in a member of its own: tags in the text are then plain text.
-    mutating func reasoningCameApart() -> [TextBatch] {
+    mutating func noteSeparateReasoning() -> [TextBatch] {
         guard state == .opening || state == .openingInside else { return [] }
         state = .opening
         return finish()

@@ -8,8 +8,8 @@ internal import JSON
 
 /// Text and reasoning received so far.
 struct Transcript {
-    private var spoken = TextBuilder()
-    private var thought = TextBuilder()
+    private var textBuffer = TextBuilder()
+    private var reasoningBuffer = TextBuilder()
     /// Estimated output tokens of earlier attempts that this attempt continues.
     private var carriedTokens = 0
     /// The block of the last attempt's message for each piece of text.
@@ -18,12 +18,12 @@ struct Transcript {
     private var textCut = 0
     private var reasoningCut = 0
     /// The output discarded by a `reset`, kept while the reader may not have received the `reset`.
-    private var voided: (spoken: TextBuilder, thought: TextBuilder)?
+    private var discarded: (textBuffer: TextBuilder, reasoningBuffer: TextBuilder)?
 
-    var text: String { spoken.text }
-    var reasoning: String { thought.text }
-    var hasText: Bool { !spoken.isEmpty }
-    var hasReasoning: Bool { !thought.isEmpty }
+    var text: String { textBuffer.text }
+    var reasoning: String { reasoningBuffer.text }
+    var hasText: Bool { !textBuffer.isEmpty }
+    var hasReasoning: Bool { !reasoningBuffer.isEmpty }
 
     /// The reply's text for the decoder of the last attempt.
     var reply: ReplyText {
@@ -39,36 +39,37 @@ struct Transcript {
     /// Adds text as it is queued for the reader: without overlap, and with reasoning separated.
     mutating func append(_ batch: TextBatch) {
         switch batch.kind {
-        case .text: spoken.append(batch)
-        case .reasoning: thought.append(batch)
+        case .text: textBuffer.append(batch)
+        case .reasoning: reasoningBuffer.append(batch)
         }
     }
 
     /// Discards all text and starts again. Used if none of it was delivered.
     mutating func clear() {
-        spoken = TextBuilder()
-        thought = TextBuilder()
+        textBuffer = TextBuilder()
+        reasoningBuffer = TextBuilder()
         carriedTokens = 0
         blocks = TextBlocks()
     }
 
     /// Discards all text and starts again. The reader is informed by a `reset`.
-    mutating func void() {
-        if voided == nil { voided = (spoken, thought) }
+    mutating func reset() {
+        if discarded == nil { discarded = (textBuffer, reasoningBuffer) }
         clear()
     }
 
     /// Drops the discarded output. Called when the reader has taken the `reset` and takes later events.
-    mutating func forgetVoided() { voided = nil }
+    mutating func dropDiscarded() { discarded = nil }
 
     /// Keeps the text of a truncated attempt, which the next attempt continues.
-    mutating func carry() {
-        carriedTokens = guessedTokens
+    mutating func beginContinuation() {
+        carriedTokens = estimatedOutputTokens
         blocks = TextBlocks()
     }
 
-    private var guessedTokens: Int {
-        Int(estimatedTokens(in: spoken.bytes).rounded(.up)) + Int(estimatedTokens(in: thought.bytes).rounded(.up))
+    private var estimatedOutputTokens: Int {
+        Int(estimatedTokens(in: textBuffer.bytes).rounded(.up))
+            + Int(estimatedTokens(in: reasoningBuffer.bytes).rounded(.up))
     }
 
     /// Truncates the text to what the reader has received.
@@ -76,19 +77,19 @@ struct Transcript {
     ///   - unseen: output that the reader has taken and not shown.
     ///   - waiting: output that the reader has not taken.
     ///   - isResetWaiting: whether the reader has not taken a `reset`.
-    mutating func cut(unseen: Undelivered, waiting: Undelivered, isResetWaiting: Bool) {
+    mutating func truncate(unseen: Undelivered, waiting: Undelivered, isResetWaiting: Bool) {
         var textBytes = unseen.textBytes
         var reasoningBytes = unseen.reasoningBytes
-        if isResetWaiting || unseen.spansReset, let old = voided {
-            (spoken, thought) = old
+        if isResetWaiting || unseen.spansReset, let old = discarded {
+            (textBuffer, reasoningBuffer) = old
             blocks = TextBlocks()
         } else {
             textBytes += waiting.textBytes
             reasoningBytes += waiting.reasoningBytes
         }
-        (textCut, reasoningCut) = (min(textBytes, spoken.count), min(reasoningBytes, thought.count))
-        spoken.removeLast(textBytes)
-        thought.removeLast(reasoningBytes)
+        (textCut, reasoningCut) = (min(textBytes, textBuffer.count), min(reasoningBytes, reasoningBuffer.count))
+        textBuffer.removeLast(textBytes)
+        reasoningBuffer.removeLast(reasoningBytes)
     }
 
     /// Token counts of a whole reply: the provider's counts plus the estimated output tokens of earlier attempts that
@@ -104,7 +105,7 @@ struct Transcript {
     /// Token counts of a truncated reply. The provider's output count is used if it is at least half the estimate; some
     /// providers report one output token at the beginning and the real count at the end.
     func partialUsage(reported: Usage?) -> Usage? {
-        let estimate = guessedTokens
+        let estimate = estimatedOutputTokens
         var usage = reported ?? Usage()
         if let known = usage.outputTokens, WireNumber.sum(known, carriedTokens) >= estimate / 2 {
             return self.usage(reported: usage)

@@ -30,7 +30,7 @@ package struct ReplySummary: Sendable, Equatable {
     package init() {}
 
     /// True while it holds no finish reason that a server sent, no counts and no refusal.
-    var saysNothing: Bool {
+    var isEmpty: Bool {
         guard usage == nil, refusal == nil, finishReasonRaw?.isEmpty ?? true else { return false }
         return switch finishReason {
         case nil, .stop, .other: true

@@ -48,14 +48,14 @@ package struct JSONArrayParser: Sendable {
             case .element:
                 index += 1
                 guard closes(byte) else { continue }
-                try hand(bytes.extracting(start..<index), from: start, emit)
+                try emitElement(bytes.extracting(start..<index), from: start, emit)
                 state = .between
             case .scalar:
                 guard byte == UInt8(ascii: ",") || byte == UInt8(ascii: "]") || Self.isBlank(byte) else {
                     index += 1
                     continue
                 }
-                try hand(bytes.extracting(start..<index), from: start, emit)
+                try emitElement(bytes.extracting(start..<index), from: start, emit)
                 state = .between
             case .over: break
             }
@@ -117,7 +117,7 @@ package struct JSONArrayParser: Sendable {
         return false
     }
 
-    private mutating func hand<E: Error>(
+    private mutating func emitElement<E: Error>(
         _ rest: Span<UInt8>, from place: Int, _ emit: (Span<UInt8>) throws(E) -> Void
     ) throws(FramingError<E>) {
         if held.count + rest.count > limit { throw .tooLong(excess(from: place)) }

@@ -12,7 +12,7 @@ package struct NDJSONParser: Sendable {
     /// Bytes of earlier chunks.
     private var offset = 0
     /// The beginning of a line whose end has not been received.
-    private var tail: [UInt8] = []
+    private var partialLine: [UInt8] = []
 
     /// A parser at the start of a stream.
     /// - Parameter maxLineBytes: maximum length of a line, in bytes.
@@ -35,10 +35,10 @@ package struct NDJSONParser: Sendable {
         var start = 0
         while let end = bytes.firstIndex(of: 0x0A, from: start) {
             if let excess = excess(end - start, at: start) { throw .tooLong(excess) }
-            if tail.isEmpty {
-                try Self.hand(bytes.extracting(start..<end), emit)
+            if partialLine.isEmpty {
+                try Self.emitLine(bytes.extracting(start..<end), emit)
             } else {
-                tail.append(bytes.extracting(start..<end))
+                partialLine.append(bytes.extracting(start..<end))
                 try finish(emit)
             }
             let hasReturn = end > 0 && bytes[end - 1] == 0x0D
@@ -46,7 +46,7 @@ package struct NDJSONParser: Sendable {
             if start < bytes.count { start = fastForward(bytes, start, hasReturn ? returnShape : shape) }
         }
         if let excess = excess(bytes.count - start, at: start) { throw .tooLong(excess) }
-        if start < bytes.count { tail.append(bytes.extracting(start..<bytes.count)) }
+        if start < bytes.count { partialLine.append(bytes.extracting(start..<bytes.count)) }
         offset += bytes.count
     }
 
@@ -55,13 +55,13 @@ package struct NDJSONParser: Sendable {
     /// - Throws: `FramingError.consumer` with the error that `emit` threw.
     package mutating func finish<E: Error>(_ emit: (Span<UInt8>) throws(E) -> Void) throws(FramingError<E>) {
         var held: [UInt8] = []
-        swap(&held, &tail)
-        try Self.hand(held.span, emit)
+        swap(&held, &partialLine)
+        try Self.emitLine(held.span, emit)
         held.drain()
-        swap(&held, &tail)
+        swap(&held, &partialLine)
     }
 
-    private static func hand<E: Error>(
+    private static func emitLine<E: Error>(
         _ line: Span<UInt8>, _ emit: (Span<UInt8>) throws(E) -> Void
     ) throws(FramingError<E>) {
         var end = line.count
@@ -72,7 +72,7 @@ package struct NDJSONParser: Sendable {
 
     /// The error for a line longer than the limit; nil if it fits.
     private func excess(_ length: Int, at place: Int) -> FrameTooLong? {
-        let length = tail.count + length
-        return length > limit ? FrameTooLong(limit: limit, position: offset + place - tail.count) : nil
+        let length = partialLine.count + length
+        return length > limit ? FrameTooLong(limit: limit, position: offset + place - partialLine.count) : nil
     }
 }

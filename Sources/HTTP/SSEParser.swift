@@ -32,7 +32,7 @@ package struct SSEFrame: Sendable, Equatable {
 /// received; `String(decoding:)` replaces invalid UTF-8 as the standard's decoder would.
 package struct SSEParser: Sendable {
     /// Maximum reconnection time in milliseconds (about 11 days). Greater values are reduced to this.
-    package static let longestRetry = 1_000_000_000
+    package static let maxRetryMilliseconds = 1_000_000_000
 
     /// The last event ID to send when reconnecting (section 9.2.2); empty when there is none.
     package private(set) var lastEventID = ""
@@ -44,19 +44,19 @@ package struct SSEParser: Sendable {
     /// Bytes of earlier chunks.
     private var offset = 0
     /// Number of bytes of a leading byte order mark read so far; 3 once the mark is complete or known to be absent.
-    private var markBytes = 0
+    private var matchedMarkBytes = 0
     /// The last chunk ended in the CR of a line end: an LF at the start of the next chunk belongs to it.
     private var skipsLineFeed = false
     /// The beginning of a line whose end has not been received.
-    private var tail: [UInt8] = []
-    /// The event's data lines, joined by LF; unused while `direct` is the only one.
+    private var partialLine: [UInt8] = []
+    /// The event's data lines, joined by LF; unused while `dataRange` is the only one.
     private var data: [UInt8] = []
     /// Range in the current chunk of the event's only data line.
-    private var direct: Range<Int>?
+    private var dataRange: Range<Int>?
     private var hasData = false
     private var name = ""
     /// The last event name decoded to a String. Streams repeat names.
-    private var knownName = ""
+    private var cachedName = ""
     /// The event ID of an event that has not been dispatched.
     private var pendingID = ""
     /// The shape of the last event whose data were in one chunk; nil if an `id` or `retry` line followed it.
@@ -84,7 +84,7 @@ package struct SSEParser: Sendable {
                 switch step(bytes, &cursor) {
                 case .event(let frame, let place):
                     try emit(frame, bytes.extracting(place))
-                    if let start = cursor.event, cursor.start < bytes.count, cursor.ends.areLineFeeds {
+                    if let start = cursor.event, cursor.start < bytes.count, cursor.ends.hasNoCarriageReturn {
                         let shape = shape(of: start..<cursor.start, payload: place, in: bytes, name: frame.name)
                         cursor.start = fastForward(bytes, cursor.start, shape)
                     }
@@ -97,7 +97,8 @@ package struct SSEParser: Sendable {
                     swap(&whole, &data)
                     // The event began in an earlier chunk, so its own shape is unknown: tries the shape of the events
                     // before it.
-                    if let shape, shape.name == frame.name, cursor.start < bytes.count, cursor.ends.areLineFeeds {
+                    if let shape, shape.name == frame.name, cursor.start < bytes.count, cursor.ends.hasNoCarriageReturn
+                    {
                         cursor.start = fastForward(bytes, cursor.start, shape)
                     }
                     cursor.event = cursor.start
@@ -121,16 +122,18 @@ package struct SSEParser: Sendable {
     /// The type and data of an event that the end of the stream truncated, including a last line without its line end.
     /// Nil without data. The standard discards such an event; the caller may accept it.
     package var pending: (name: String, data: [UInt8])? {
-        let last = Field(tail.span)
+        let last = Field(partialLine.span)
         guard last.kind == .data else { return hasData ? (name, data) : nil }
         var all = data
         if hasData { all.append(0x0A) }
-        all.append(tail.span.extracting(droppingFirst: last.valueStart))
+        all.append(partialLine.span.extracting(droppingFirst: last.valueStart))
         return (name, all)
     }
 
     /// A last line without its line end, if it is a stray line. A JSON body sent as an event stream ends in one.
-    package var pendingStray: [UInt8]? { !tail.isEmpty && Field(tail.span).kind == .stray ? tail : nil }
+    package var pendingStray: [UInt8]? {
+        !partialLine.isEmpty && Field(partialLine.span).kind == .stray ? partialLine : nil
+    }
 
     // MARK: Lines
 
@@ -163,10 +166,10 @@ package struct SSEParser: Sendable {
     }
 
     /// Whether no part of an event is held.
-    private var isBetweenEvents: Bool { !hasData && tail.isEmpty && name.isEmpty && pendingID == lastEventID }
+    private var isBetweenEvents: Bool { !hasData && partialLine.isEmpty && name.isEmpty && pendingID == lastEventID }
 
     private mutating func begin(_ bytes: Span<UInt8>) -> Int {
-        direct = nil
+        dataRange = nil
         var start = skipByteOrderMark(bytes)
         if skipsLineFeed, start < bytes.count {
             skipsLineFeed = false
@@ -188,7 +191,7 @@ package struct SSEParser: Sendable {
                     cursor.start = end + 2
                 }
             }
-            let step = tail.isEmpty ? line(bytes, start..<end) : heldLine(bytes, start..<end)
+            let step = partialLine.isEmpty ? line(bytes, start..<end) : heldLine(bytes, start..<end)
             if let step { return step }
             if start == end { cursor.event = cursor.start }
         }
@@ -204,7 +207,7 @@ package struct SSEParser: Sendable {
         switch field.kind {
         case .data where !hasData:
             hasData = true
-            direct = place.lowerBound + field.valueStart..<place.upperBound
+            dataRange = place.lowerBound + field.valueStart..<place.upperBound
             return nil
         case .comment: return .line(.comment, place.lowerBound + field.valueStart..<place.upperBound)
         case .stray: return .line(.stray, place)
@@ -215,7 +218,7 @@ package struct SSEParser: Sendable {
     /// Reads a line that began in an earlier chunk.
     private mutating func heldLine(_ chunk: Span<UInt8>, _ rest: Range<Int>) -> Step? {
         var held: [UInt8] = []
-        swap(&held, &tail)
+        swap(&held, &partialLine)
         let place = rest.lowerBound - held.count
         held.append(chunk.extracting(rest))
         let field = Field(held.span)
@@ -226,7 +229,7 @@ package struct SSEParser: Sendable {
         }
         let step = take(held.span, field, at: place, in: chunk)
         held.drain()
-        swap(&held, &tail)
+        swap(&held, &partialLine)
         return step
     }
 
@@ -252,8 +255,8 @@ package struct SSEParser: Sendable {
         name = ""
         guard hasData else { return nil }
         hasData = false
-        guard let place = direct else { return .joined(frame) }
-        direct = nil
+        guard let place = dataRange else { return .joined(frame) }
+        dataRange = nil
         return .event(frame, place)
     }
 
@@ -269,7 +272,7 @@ package struct SSEParser: Sendable {
     // MARK: Fields
 
     private mutating func appendData(_ value: Span<UInt8>, at place: Int, in chunk: Span<UInt8>) -> Step? {
-        settleDirect(chunk)
+        bufferData(chunk)
         if hasData {
             guard data.count + value.count < limit else {
                 return .tooLong(FrameTooLong(limit: limit, position: offset + place))
@@ -282,8 +285,8 @@ package struct SSEParser: Sendable {
     }
 
     private mutating func setName(_ value: Span<UInt8>) {
-        if !value.isEmpty, !value.equals(knownName) { knownName = String(decoding: value) }
-        name = value.isEmpty ? "" : knownName
+        if !value.isEmpty, !value.equals(cachedName) { cachedName = String(decoding: value) }
+        name = value.isEmpty ? "" : cachedName
     }
 
     private static func milliseconds(_ value: Span<UInt8>) -> Int? {
@@ -291,42 +294,42 @@ package struct SSEParser: Sendable {
         var total = 0
         for index in value.indices {
             guard (0x30...0x39).contains(value[index]) else { return nil }
-            total = min(total * 10 + Int(value[index] - 0x30), longestRetry)
+            total = min(total * 10 + Int(value[index] - 0x30), maxRetryMilliseconds)
         }
         return total
     }
 
     // MARK: Between chunks
 
-    private mutating func settleDirect(_ chunk: Span<UInt8>) {
-        guard let range = direct else { return }
-        direct = nil
+    private mutating func bufferData(_ chunk: Span<UInt8>) {
+        guard let range = dataRange else { return }
+        dataRange = nil
         data.append(chunk.extracting(range))
     }
 
     private mutating func keep(_ chunk: Span<UInt8>, from start: Int) {
-        settleDirect(chunk)
-        if start < chunk.count { tail.append(chunk.extracting(start..<chunk.count)) }
+        bufferData(chunk)
+        if start < chunk.count { partialLine.append(chunk.extracting(start..<chunk.count)) }
         offset += chunk.count
     }
 
     /// The error for a line longer than the limit; nil if it fits.
     private func excess(_ length: Int, at place: Int) -> FrameTooLong? {
-        let length = tail.count + length
-        return length > limit ? FrameTooLong(limit: limit, position: offset + place - tail.count) : nil
+        let length = partialLine.count + length
+        return length > limit ? FrameTooLong(limit: limit, position: offset + place - partialLine.count) : nil
     }
 
     /// Skips one leading byte order mark (section 9.2.5).
     private mutating func skipByteOrderMark(_ bytes: Span<UInt8>) -> Int {
         let mark: [3 of UInt8] = [0xEF, 0xBB, 0xBF]
         var index = 0
-        while markBytes < 3, index < bytes.count {
-            if bytes[index] == mark[markBytes] {
-                markBytes += 1
+        while matchedMarkBytes < 3, index < bytes.count {
+            if bytes[index] == mark[matchedMarkBytes] {
+                matchedMarkBytes += 1
                 index += 1
             } else {
-                for seen in 0..<markBytes { tail.append(mark[seen]) }
-                markBytes = 3
+                for seen in 0..<matchedMarkBytes { partialLine.append(mark[seen]) }
+                matchedMarkBytes = 3
             }
         }
         return index
@@ -371,7 +374,7 @@ private struct LineEnds {
     private var carriageReturn = -1
 
     /// Whether the rest of the chunk has no CR.
-    var areLineFeeds: Bool { carriageReturn == .max }
+    var hasNoCarriageReturn: Bool { carriageReturn == .max }
 
     mutating func next(in bytes: Span<UInt8>, from start: Int) -> Int? {
         if lineFeed < start { lineFeed = bytes.firstIndex(of: 0x0A, from: start) ?? .max }

@@ -306,7 +306,7 @@ package final class Multi {
         let isReused = sent > 0 && easy.long(CURLINFO_NUM_CONNECTS) == 0
         let connect = max(easy.offset(CURLINFO_CONNECT_TIME_T), easy.offset(CURLINFO_APPCONNECT_TIME_T))
         return TransferEnd(
-            result: result(of: transfer, easy, result, sent: sent),
+            result: outcome(of: transfer, easy, result, sent: sent),
             sawHead: transfer.head.sawStatusLine,
             headComplete: transfer.head.isFinished,
             bodyBytes: transfer.bodyBytes,
@@ -319,7 +319,7 @@ package final class Multi {
             totalSeconds: SystemClock.now() - transfer.startedAt)
     }
 
-    private func result(of transfer: Transfer, _ easy: EasyHandle, _ result: CURLcode, sent: Int) -> TransferResult {
+    private func outcome(of transfer: Transfer, _ easy: EasyHandle, _ result: CURLcode, sent: Int) -> TransferResult {
         if transfer.refusal == .stopped { return .stopped }
         if transfer.refusal == .headersTooLarge {
             let text = "\(transfer.origin): the response headers are larger than \(transfer.head.limit) bytes"

@@ -95,12 +95,12 @@ import Testing
     @Test func reasoningOfItsOwnTurnsItOff() {
         var splitter = ThinkTagSplitter()
         #expect(splitter.push("<thi") == [])
-        #expect(splitter.reasoningCameApart() == [TextBatch("<thi")])
+        #expect(splitter.noteSeparateReasoning() == [TextBatch("<thi")])
         #expect(splitter.push("<think>x") == [TextBatch("<think>x")])
         // A server that separates them leaves no reasoning in the text.
         var open = ThinkTagSplitter(isOpen: true)
         #expect(open.push("<thi") == [])
-        #expect(open.reasoningCameApart() == [TextBatch("<thi")])
+        #expect(open.noteSeparateReasoning() == [TextBatch("<thi")])
         #expect(open.push("nk>x</think>") == [TextBatch("nk>x</think>")])
     }
 

@@ -16,7 +16,7 @@ import Testing
         #expect(Set(all).count == all.count)
         for id in all {
             #expect(id.utf8.count == 9 && id.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) })
-            #expect(LocalCallIDs.made(id))
+            #expect(LocalCallIDs.isLocal(id))
         }
         #expect(LocalCallIDs(start: 62)[0] == LocalCallIDs(start: 0)[62])
         #expect(LocalCallIDs(start: .max)[3].utf8.count == 9)
@@ -24,7 +24,7 @@ import Testing
 
     @Test(arguments: ["", "a", "call_0", "mr0000001", "mr00000000", "mr-000000", "functions.get:0", "Mr0000000"])
     func othersAreTold(id: String) {
-        #expect(!LocalCallIDs.made(id))
+        #expect(!LocalCallIDs.isLocal(id))
     }
 
     /// Replies whose calls lack ids, or share one: format, frames.
@@ -86,7 +86,7 @@ import Testing
         let outcome = StreamHarness.run(frames: frames.map { (.data, "", $0) }, dialect: dialect)
         let ids = outcome.summary.toolCalls.map(\.id)
         #expect(ids.count == 2 && Set(ids).count == 2 && !ids.contains(""), "\(dialect.name): \(ids)")
-        #expect(LocalCallIDs.made(ids[1]))
+        #expect(LocalCallIDs.isLocal(ids[1]))
         #expect(outcome.summary.finishReason == .toolCalls)
         #expect(outcome.message["tool_calls"]?.array?.map { $0["id"]?.string } == ids)
         let again = StreamHarness.run(frames: frames.map { (.data, "", $0) }, dialect: dialect)

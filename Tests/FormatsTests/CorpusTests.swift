@@ -150,7 +150,7 @@ import Testing
     private func calls(_ calls: [ToolCall]) -> [JSONValue] {
         calls.map {
             [
-                "id": .string(LocalCallIDs.made($0.id) ? "" : $0.id), "name": .string($0.name),
+                "id": .string(LocalCallIDs.isLocal($0.id) ? "" : $0.id), "name": .string($0.name),
                 "arguments": $0.arguments ?? .string($0.argumentsJSON),
             ]
         }

@@ -13,7 +13,7 @@ import Testing
         }
         return StreamHarness.run(frames: frames).summary.toolCalls.map {
             [
-                .string(LocalCallIDs.made($0.id) ? "" : $0.id), .string($0.name), .string($0.argumentsJSON),
+                .string(LocalCallIDs.isLocal($0.id) ? "" : $0.id), .string($0.name), .string($0.argumentsJSON),
                 $0.arguments ?? .null,
             ]
         }

@@ -198,6 +198,6 @@ import Testing
         "{}", "[]", #""t""#, "", #"{"c":"#, #"{"c":[{"t":null}]}"#, #"{"c":[{"t":1}]}"#, #"{"c":[]}"#,
         #"{"c":{"t":"a"}}"#, #"[{"c":[{"t":"a"}]}]"#, #"{"c":[{"p":1},{"t":"a"}]}"#, #"{"c":[{"t":"a"}],"n":-1}"#,
         #"{"c":[{"t":"a"}],"n":"1"}"#, #"{"c":[{"t":"a"}],"n":1.5}"#,
-        #"{"c":[{"t":"\#(String(repeating: "x", count: TextTemplate.longest))"}]}"#,
+        #"{"c":[{"t":"\#(String(repeating: "x", count: TextTemplate.maxDocumentBytes))"}]}"#,
     ]) func whatMakesNone(document: String) { #expect(template(document) == nil) }
 }

@@ -114,7 +114,7 @@ import Testing
 
     private func checkRetry(_ retry: Int?, _ expected: JSONValue?, _ place: Comment) {
         if expected == "CLAMP" {
-            #expect(retry == SSEParser.longestRetry, place)
+            #expect(retry == SSEParser.maxRetryMilliseconds, place)
         } else {
             #expect(retry == expected?.int.map(Int.init), place)
         }

@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 /// Maximum counters and gaps per pattern. A pattern with more matches nothing.
-enum { CFM_MOST_COUNTS = 4, CFM_MOST_GAPS = 8 };
+enum { CFM_MAX_COUNTERS = 4, CFM_MAX_GAPS = 8 };
 
 /// The content of a gap: the text; a counter (a natural number); a string or a number whose value is ignored.
 enum { CFM_TEXT, CFM_COUNT, CFM_STRING, CFM_NUMBER };
@@ -50,7 +50,7 @@ typedef struct cfm_run {
     uint32_t *ends;
     size_t most, count;
     /// The counters of the frame before the first one; after the call, those of the last one. -1 for a missing counter.
-    int64_t counts[CFM_MOST_COUNTS];
+    int64_t counts[CFM_MAX_COUNTERS];
     /// Index of the counter that must increase by one from frame to frame; -1 for none.
     int counting;
 } cfm_run;

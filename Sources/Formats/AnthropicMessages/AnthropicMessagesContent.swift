@@ -121,7 +121,7 @@ struct AnthropicMessagesContent: Equatable {
         var block = AnthropicMessagesBlock(kind: kind, index: index, fields: fields)
         if block.isToolCall {
             if continues(with: block) { return "" }
-            giveID(to: &block)
+            assignID(to: &block)
         }
         let text = streamed.flatMap { fields[$0]?.string } ?? ""
         if let streamed { block.fields[streamed] = .string("") }
@@ -154,7 +154,7 @@ struct AnthropicMessagesContent: Equatable {
     }
 
     /// Gives a call a unique id. Some gateways send no ids, or the same one for all calls.
-    private mutating func giveID(to block: inout AnthropicMessagesBlock) {
+    private mutating func assignID(to block: inout AnthropicMessagesBlock) {
         let id = block.fields["id"]?.string ?? ""
         if !id.isEmpty, callPlaces.updateValue(blocks.count, forKey: id) == nil { return }
         let ids = localIDs ?? LocalCallIDs()

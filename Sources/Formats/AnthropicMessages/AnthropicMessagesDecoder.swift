@@ -79,7 +79,7 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
                 if let delta = parts[AnthropicMessagesEventKey.delta] {
                     take(delta: delta, index: parts[AnthropicMessagesEventKey.index]?.natural, into: &events)
                 }
-                if events.count == before { Self.beat(&events) }
+                if events.count == before { Self.appendHeartbeat(&events) }
                 return
             }
             try event(type, parts, node, into: &events)
@@ -87,7 +87,7 @@ struct AnthropicMessagesDecoder: DocumentDecoder {
             if let usage = parts[AnthropicMessagesEventKey.usage] { take(usage: usage, into: &events) }
             throw APIError(ErrorReport(node.value))
         }
-        if events.count == before { Self.beat(&events) }
+        if events.count == before { Self.appendHeartbeat(&events) }
     }
 
     private mutating func event(

@@ -24,7 +24,7 @@ struct AnthropicMessagesHistory {
         /// The message. Tool results are first, because the provider requires them directly after their calls. A single
         /// plain text is a string. Nil for thinking alone: "the final block in an assistant message cannot be
         /// `thinking`".
-        var written: JSONValue? {
+        var encoded: JSONValue? {
             let isResult: (JSONObject) -> Bool = { $0["type"] == "tool_result" }
             var ordered = blocks.filter(isResult) + blocks.filter { !isResult($0) }
             while let type = ordered.last?["type"], type == "thinking" || type == "redacted_thinking" {
@@ -42,7 +42,7 @@ struct AnthropicMessagesHistory {
         var turns: [Turn] = []
         var container: JSONValue?
         let messages = try MessageReader(context: context, callIDs: Self.callIDs).messages(of: request)
-        let legal = LegalCalls(.common, messages: messages, tools: request.parameters["tools"])
+        let legal = CallRepair(.common, messages: messages, tools: request.parameters["tools"])
         for message in messages {
             let blocks: [JSONObject]
             var role = "user"
@@ -71,7 +71,7 @@ struct AnthropicMessagesHistory {
                 "messages", "has nothing to send: \(context.provider) takes no request without a user's message")
         }
         return Conversation(
-            system: Self.joined(system), messages: turns.compactMap(\.written), container: container)
+            system: Self.joined(system), messages: turns.compactMap(\.encoded), container: container)
     }
 
     // MARK: The system prompt
@@ -151,7 +151,7 @@ struct AnthropicMessagesHistory {
     }
 
     /// A call with a valid name and an object as input; other blocks unchanged.
-    private static func mended(_ block: JSONObject, _ legal: LegalCalls) -> JSONObject {
+    private static func mended(_ block: JSONObject, _ legal: CallRepair) -> JSONObject {
         block["type"] == "tool_use" ? legal.mended(block, arguments: "input") : block
     }
 

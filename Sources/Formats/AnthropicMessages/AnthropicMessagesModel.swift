@@ -13,7 +13,7 @@ enum AnthropicMessagesModel {
     /// The maximum of `max_tokens` for the models whose maximum is below the defaults of
     /// AnthropicMessagesRequestEncoder: Opus 4 and 4.1
     /// (https://docs.anthropic.com/en/docs/about-claude/models/overview).
-    static func mostTokens(_ model: String) -> Int64? {
+    static func maxOutputTokens(_ model: String) -> Int64? {
         guard model.lowercased().contains("opus"), let version = version(of: model) else { return nil }
         return version >= (4, 0) && version < (4, 5) ? 32_000 : nil
     }

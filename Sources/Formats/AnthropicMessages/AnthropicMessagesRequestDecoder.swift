@@ -74,7 +74,7 @@ struct AnthropicMessagesRequestDecoder: RequestDecoder {
         case "disabled": return false
         case "adaptive": return true
         case "enabled":
-            guard let budget = thinking["budget_tokens"]?.int, budget >= AnthropicMessagesThinking.leastBudget else {
+            guard let budget = thinking["budget_tokens"]?.int, budget >= AnthropicMessagesThinking.minBudget else {
                 throw body.refused("Input should be greater than or equal to 1024", "thinking.enabled.budget_tokens")
             }
             guard budget < Int64(limit) else {

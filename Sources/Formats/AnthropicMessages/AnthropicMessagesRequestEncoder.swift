@@ -42,7 +42,7 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
         body["messages"] = .array(conversation.messages + (try partialReply(isThinking: thinking.isOn)))
         body["stream"] = true
         body["container"] = conversation.container
-        if let thinking = try thinking.written() { body.merge(thinking) }
+        if let thinking = try thinking.encoded() { body.merge(thinking) }
         try addTools(&options, to: &body)
         if let format = try options.takeResponseFormat() { try add(format, to: &body) }
         if let stop = try options.takeStop() { body["stop_sequences"] = .array(stop) }

@@ -8,7 +8,7 @@ internal import JSON
 /// https://docs.anthropic.com/en/docs/build-with-claude/adaptive-thinking, .../extended-thinking, .../effort
 struct AnthropicMessagesThinking {
     /// Minimum tokens for thinking.
-    static let leastBudget: Int64 = 1024
+    static let minBudget: Int64 = 1024
     /// Tokens for thinking, by effort.
     private static let budgets: [String: Int64] = [
         "minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 24_576,
@@ -29,13 +29,14 @@ struct AnthropicMessagesThinking {
         self.context = context
         isAdaptive = AnthropicMessagesModel.isSinceClaude46(model)
         isMaxGiven = maxTokens != nil
-        self.maxTokens = maxTokens ?? min(Self.room(for: thinking), AnthropicMessagesModel.mostTokens(model) ?? .max)
+        self.maxTokens =
+            maxTokens ?? min(Self.room(for: thinking), AnthropicMessagesModel.maxOutputTokens(model) ?? .max)
     }
 
     /// Whether the request turns thinking on.
     var isOn: Bool {
         switch thinking {
-        case .unsaid, .off: false
+        case .unspecified, .off: false
         case .on: true
         case .native(let object, _): object["type"] != "disabled"
         }
@@ -44,7 +45,7 @@ struct AnthropicMessagesThinking {
     private static func room(for thinking: Thinking) -> Int64 {
         let budget: Int64?
         switch thinking {
-        case .unsaid, .off: return AnthropicMessagesRequestEncoder.defaultMaxTokens
+        case .unspecified, .off: return AnthropicMessagesRequestEncoder.defaultMaxTokens
         case .on(let tokens, _): budget = tokens
         case .native(let object, _): budget = object["budget_tokens"]?.int
         }
@@ -54,9 +55,9 @@ struct AnthropicMessagesThinking {
     }
 
     /// The members of the body: `thinking`, and `output_config.effort` if the model has it.
-    func written() throws(APIError) -> JSONObject? {
+    func encoded() throws(APIError) -> JSONObject? {
         switch thinking {
-        case .unsaid: return nil
+        case .unspecified: return nil
         case .off: return ["thinking": ["type": "disabled"]]
         case .native(let object, let effort):
             guard object["type"]?.string != nil else {
@@ -90,8 +91,8 @@ struct AnthropicMessagesThinking {
     }
 
     private func check(_ budget: Int64) throws(APIError) {
-        guard budget >= Self.leastBudget else {
-            throw context.invalid("thinking", "must be at least \(Self.leastBudget) tokens; got \(budget)")
+        guard budget >= Self.minBudget else {
+            throw context.invalid("thinking", "must be at least \(Self.minBudget) tokens; got \(budget)")
         }
         guard budget < maxTokens else {
             throw context.invalid(
@@ -105,11 +106,11 @@ struct AnthropicMessagesThinking {
                 "reasoning_effort", "must be one of minimal, low, medium, high, xhigh, max; got \"\(effort ?? "")\"")
         }
         guard isMaxGiven else { return budget }
-        guard maxTokens > Self.leastBudget else {
+        guard maxTokens > Self.minBudget else {
             throw context.invalid(
-                "max_tokens", "must be more than \(Self.leastBudget) when the model thinks: its thinking counts")
+                "max_tokens", "must be more than \(Self.minBudget) when the model thinks: its thinking counts")
         }
-        return min(budget, max(Self.leastBudget, maxTokens / 2))
+        return min(budget, max(Self.minBudget, maxTokens / 2))
     }
 
     /// The provider's lowest effort is "low".

@@ -81,8 +81,8 @@ struct CohereDecoder: DocumentDecoder {
         }
         // Log probabilities of this event's tokens or of all tokens (https://docs.cohere.com/v2/reference/chat-stream,
         // `logprobs`).
-        NativeFields.showEach("logprobs", parts[7], into: &events)
-        if events.count == before { Self.beat(&events) }
+        NativeFields.emitEach("logprobs", parts[7], into: &events)
+        if events.count == before { Self.appendHeartbeat(&events) }
     }
 
     private mutating func event(

@@ -21,10 +21,10 @@ struct CohereRequestEncoder: RequestEncoder {
         try checkModel()
         var options = try RequestOptions(input)
         let read = try MessageReader(context: context).messages(of: request)
-        let legal = LegalCalls(.cohere, messages: read, tools: request.parameters["tools"])
+        let legal = CallRepair(.cohere, messages: read, tools: request.parameters["tools"])
         var messages: [JSONValue] = []
         for message in read {
-            let form = try written(message, legal)
+            let form = try encoded(message, legal)
             // A message without content is rejected.
             if message.role == .assistant, message.toolCalls.isEmpty, Message.isBlank(message.text) { continue }
             messages.append(form)
@@ -47,7 +47,7 @@ struct CohereRequestEncoder: RequestEncoder {
         case .native(let object): body["response_format"] = .object(object)
         }
         switch try options.takeThinking() {
-        case .unsaid: break
+        case .unspecified: break
         case .off: body["thinking"] = ["type": "disabled"]
         case .on(let budget, let effort):
             if effort != nil { try context.cannotExpress("reasoning_effort", because: "it takes a number of tokens") }
@@ -64,7 +64,7 @@ struct CohereRequestEncoder: RequestEncoder {
         return body
     }
 
-    private func written(_ message: Message, _ legal: LegalCalls) throws(APIError) -> JSONValue {
+    private func encoded(_ message: Message, _ legal: CallRepair) throws(APIError) -> JSONValue {
         switch message.role {
         case .system, .developer:
             try context.refuseImages(in: message, because: "its system prompt is text")

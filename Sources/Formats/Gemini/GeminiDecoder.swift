@@ -109,7 +109,7 @@ struct GeminiDecoder: DocumentDecoder {
         }
         natives.show("modelStatus", top[6], into: &events)
         if let usage = top[1] { take(Usage(gemini: usage), into: &events) }
-        if events.count == before { Self.beat(&events) }
+        if events.count == before { Self.appendHeartbeat(&events) }
     }
 
     /// Decodes one candidate. Only the candidate with index 0 is the reply; without an index the position in the array

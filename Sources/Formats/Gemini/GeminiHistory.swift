@@ -6,7 +6,7 @@ internal import JSON
 struct GeminiHistory {
     let model: String
     let context: RequestContext
-    let legal: LegalCalls
+    let legal: CallRepair
 
     /// The conversation without its system messages. Consecutive messages with the same role become one content, as
     /// Gemini requires for the results of parallel calls.
@@ -77,7 +77,7 @@ struct GeminiHistory {
         var parts = message.parts.isEmpty ? [] : try self.parts(of: message).compactMap(mended)
         for (index, call) in message.toolCalls.map(legal.call).enumerated() {
             var function: JSONObject = ["name": .string(call.name), "args": call.arguments ?? [:]]
-            if !LocalCallIDs.made(call.id) { function["id"] = .string(call.id) }
+            if !LocalCallIDs.isLocal(call.id) { function["id"] = .string(call.id) }
             var part: JSONObject = ["functionCall": .object(function)]
             // Gemini 3 rejects a call without its signature. This is the documented value for calls of other models
             // (https://ai.google.dev/gemini-api/docs/thought-signatures).
@@ -98,7 +98,7 @@ struct GeminiHistory {
 
     /// The parts, with the ids of the message's calls, which are those of their results.
     private static func withIDs(of message: Message, _ parts: [JSONValue]) -> [JSONValue] {
-        var ids = message.toolCalls.map { LocalCallIDs.made($0.id) ? nil : $0.id }[...]
+        var ids = message.toolCalls.map { LocalCallIDs.isLocal($0.id) ? nil : $0.id }[...]
         return parts.map { part in
             guard var object = part.object, var call = object["functionCall"]?.object, let id = ids.popFirst(),
                 call["id"]?.string != id
@@ -127,7 +127,7 @@ struct GeminiHistory {
             throw context.invalid("\(message.place).tool_call_id", "names no call of the message before it")
         }
         var response: JSONObject = ["name": .string(legal.name(name))]
-        if let id = message.toolCallID, !id.isEmpty, !LocalCallIDs.made(id) { response["id"] = .string(id) }
+        if let id = message.toolCallID, !id.isEmpty, !LocalCallIDs.isLocal(id) { response["id"] = .string(id) }
         try context.refuseImages(in: message, because: "a tool's result is text here")
         response["response"] = .object(value(of: message))
         return ["functionResponse": .object(response)]

@@ -31,7 +31,7 @@ struct GeminiRequestEncoder: RequestEncoder {
         try refuseContinuation()
         var options = try RequestOptions(input)
         let messages = try MessageReader(context: context, callIDs: .ordered).messages(of: request)
-        let legal = LegalCalls(.gemini, messages: messages, tools: request.parameters["tools"])
+        let legal = CallRepair(.gemini, messages: messages, tools: request.parameters["tools"])
         let contents = GeminiHistory(model: request.model, context: context, legal: legal)
         var body: JSONObject = ["contents": .array(try contents.contents(messages))]
         let instructions = messages.filter { $0.role == .system || $0.role == .developer }
@@ -97,7 +97,7 @@ struct GeminiRequestEncoder: RequestEncoder {
         case .native(let object): config.merge(object)
         }
         let thinking = GeminiThinking(thinking: try options.takeThinking(), model: request.model, context: context)
-        if let thinking = try thinking.written() { config["thinkingConfig"] = .object(thinking) }
+        if let thinking = try thinking.encoded() { config["thinkingConfig"] = .object(thinking) }
         return config
     }
 }

@@ -17,9 +17,9 @@ struct GeminiThinking {
 
     /// `thinkingConfig`; nil to leave it out.
     /// - Throws: an `APIError` that names the option.
-    func written() throws(APIError) -> JSONObject? {
+    func encoded() throws(APIError) -> JSONObject? {
         switch thinking {
-        case .unsaid: return nil
+        case .unspecified: return nil
         case .native(let object, _): return object
         case .off: return try off()
         case .on(let budget?, let effort):

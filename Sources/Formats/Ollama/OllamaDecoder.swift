@@ -92,11 +92,11 @@ struct OllamaDecoder: DocumentDecoder {
             take(thinking: parts[2], content: parts[1], into: &events)
         }
         if !hadOutput, hasOutput { known.take(id: nil, model: parts[5], isOutput: true) }
-        NativeFields.showEach("logprobs", parts[12], into: &events)
+        NativeFields.emitEach("logprobs", parts[12], into: &events)
         for (key, name) in Self.nativeMembers { natives.show(name, parts[key], into: &events) }
         if let raw = parts[6]?.string, !raw.isEmpty { take(finishReason: raw) }
         if parts[3]?.bool == true { finish(parts, into: &events) }
-        if events.count == before { Self.beat(&events) }
+        if events.count == before { Self.appendHeartbeat(&events) }
     }
 
     private mutating func take(thinking: JSONNode?, content: JSONNode?, into events: inout [DecodedEvent]) {

@@ -30,7 +30,7 @@ struct OllamaRequestEncoder: RequestEncoder {
         try add(try options.takeToolChoice())
         if let format = try options.takeResponseFormat() { body["format"] = try self.format(format) }
         switch try options.takeThinking() {
-        case .unsaid: break
+        case .unspecified: break
         case .off: body["think"] = false
         case .on(let budget, let effort):
             if budget != nil { try context.cannotExpress("thinking", because: "it takes no number of tokens") }
@@ -64,22 +64,22 @@ struct OllamaRequestEncoder: RequestEncoder {
 
     private func messages() throws(APIError) -> [JSONValue] {
         let messages = try MessageReader(context: context, callIDs: .ordered).messages(of: request)
-        let legal = LegalCalls(.common, messages: messages, tools: request.parameters["tools"])
-        var written: [JSONValue] = []
+        let legal = CallRepair(.common, messages: messages, tools: request.parameters["tools"])
+        var encoded: [JSONValue] = []
         for message in messages {
-            let form = try self.written(message, legal)
+            let form = try self.encoded(message, legal)
             if message.role == .assistant, message.toolCalls.isEmpty, form["images"] == nil,
                 Message.isBlank(message.text)
             {
                 continue
             }
-            written.append(form)
+            encoded.append(form)
         }
-        if let text = request.continuing { written.append(["role": "assistant", "content": .string(text)]) }
-        return written
+        if let text = request.continuing { encoded.append(["role": "assistant", "content": .string(text)]) }
+        return encoded
     }
 
-    private func written(_ message: Message, _ legal: LegalCalls) throws(APIError) -> JSONValue {
+    private func encoded(_ message: Message, _ legal: CallRepair) throws(APIError) -> JSONValue {
         var text = ""
         var images: [JSONValue] = []
         for (index, part) in message.parts.enumerated() {
@@ -104,13 +104,13 @@ struct OllamaRequestEncoder: RequestEncoder {
         }
         if role == "tool" {
             if let name = message.name ?? message.answered?.name { object["tool_name"] = .string(legal.name(name)) }
-            if let id = message.toolCallID, !id.isEmpty, !LocalCallIDs.made(id) { object["tool_call_id"] = .string(id) }
+            if let id = message.toolCallID, !id.isEmpty, !LocalCallIDs.isLocal(id) { object["tool_call_id"] = .string(id) }
         }
         return .object(object)
     }
 
     private static func call(_ call: ToolCall) -> JSONValue {
-        var object: JSONObject = LocalCallIDs.made(call.id) ? [:] : ["id": .string(call.id)]
+        var object: JSONObject = LocalCallIDs.isLocal(call.id) ? [:] : ["id": .string(call.id)]
         object["function"] = ["name": .string(call.name), "arguments": call.arguments ?? [:]]
         return .object(object)
     }

@@ -31,7 +31,7 @@ struct OpenAIChatDecoder: DocumentDecoder {
     private(set) var isDone = false
     private var hasStarted = false
     /// A role arrived with the model's name, or before it.
-    private var isBegun = false
+    private var hasRoleChunk = false
     var strays = StrayLines()
 
     init(reader: JSONReader) { self.reader = reader }
@@ -47,7 +47,7 @@ struct OpenAIChatDecoder: DocumentDecoder {
     mutating func decode(
         _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
-        try sort(kind, name: name, text, into: &events)
+        try decodeFrame(kind, name: name, text, into: &events)
         if isDone { takeHeldMessage(into: &events) }
     }
 
@@ -66,12 +66,12 @@ struct OpenAIChatDecoder: DocumentDecoder {
     /// arguments of a call is truncated.
     mutating func finish() {
         isDone = true
-        if known.finishReason == nil, !tools.hasCutCall { known.finishReason = .other }
+        if known.finishReason == nil, !tools.hasIncompleteCall { known.finishReason = .other }
     }
 
     /// Some routers send neither a finish reason nor `[DONE]` after complete calls.
     mutating func bodyEnded() {
-        if known.finishReason == nil, tools.areAllWhole { finish() }
+        if known.finishReason == nil, tools.areAllComplete { finish() }
     }
 
     mutating func markDone() { finish() }
@@ -110,7 +110,7 @@ struct OpenAIChatDecoder: DocumentDecoder {
             takeUsage(top, into: &events)
             throw error
         }
-        if !hadOutput, hasOutput, !isBegun || top[ChunkKey.model]?.string != known.model {
+        if !hadOutput, hasOutput, !hasRoleChunk || top[ChunkKey.model]?.string != known.model {
             known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: true)
         }
         takeUsage(top, cost: cost, into: &events)
@@ -118,13 +118,13 @@ struct OpenAIChatDecoder: DocumentDecoder {
         if let error = top[ChunkKey.groq]?["error"], ErrorShape.says(error) {
             throw APIError(ErrorReport(error.value))
         }
-        if events.count == before { Self.beat(&events) }
+        if events.count == before { Self.appendHeartbeat(&events) }
     }
 
     /// Takes the id and model of a chunk before the first output. A chunk with a role begins the reply: its id and
     /// model are kept, unless the first output names another model.
     private mutating func takeNames(_ top: JSONPicked) {
-        if known.model == nil, top[ChunkKey.choices]?.first?["delta"]?["role"]?.isNull == false { isBegun = true }
+        if known.model == nil, top[ChunkKey.choices]?.first?["delta"]?["role"]?.isNull == false { hasRoleChunk = true }
         known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: false)
     }
 

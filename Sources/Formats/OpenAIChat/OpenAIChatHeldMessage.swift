@@ -67,16 +67,16 @@ extension OpenAIChatDecoder {
 
     private mutating func hold(_ message: JSONNode, _ content: inout ChoiceContent, into events: inout [DecodedEvent]) {
         let refusal = known.refusal.take()
-        var apart = ChoiceContent(kinds: content.kinds.union(held?.earlier ?? []))
-        var said: [DecodedEvent] = []
-        read(message, in: .message, &apart, into: &said)
-        content.kinds.formUnion(apart.kinds)
-        content.finishReason = content.finishReason ?? apart.finishReason
+        var messageContent = ChoiceContent(kinds: content.kinds.union(held?.earlier ?? []))
+        var messageEvents: [DecodedEvent] = []
+        read(message, in: .message, &messageContent, into: &messageEvents)
+        content.kinds.formUnion(messageContent.kinds)
+        content.finishReason = content.finishReason ?? messageContent.finishReason
         held?.refusal.take(known.refusal ?? "")
         known.refusal = refusal
-        guard !said.isEmpty else { return }
+        guard !messageEvents.isEmpty else { return }
         var (text, reasoning) = ("", "")
-        for event in said {
+        for event in messageEvents {
             switch event {
             case .text(let batch) where batch.kind == .reasoning: reasoning += batch.text
             case .text(let batch): text += batch.text

@@ -6,7 +6,7 @@ internal import JSON
 
 struct OpenAIChatHistory {
     let quirks: Quirks
-    let legal: LegalCalls
+    let legal: CallRepair
     /// False if the request turns thinking off.
     var mayThink = true
 
@@ -15,9 +15,9 @@ struct OpenAIChatHistory {
         "reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details",
     ]
 
-    func written(_ messages: [Message]) -> [JSONValue] {
+    func encoded(_ messages: [Message]) -> [JSONValue] {
         let withCalls = quirks.reasoningEcho == .toolLoop ? Self.turnsWithCalls(messages) : []
-        return messages.indices.map { written(messages[$0], isInTurnWithCalls: withCalls.contains($0)) }
+        return messages.indices.map { encoded(messages[$0], isInTurnWithCalls: withCalls.contains($0)) }
     }
 
     /// The indexes of all messages in turns with tool calls. A turn is the messages between two user messages.
@@ -26,7 +26,7 @@ struct OpenAIChatHistory {
         return Set(turns.filter { turn in turn.contains { !messages[$0].toolCalls.isEmpty } }.joined())
     }
 
-    private func written(_ message: Message, isInTurnWithCalls: Bool) -> JSONValue {
+    private func encoded(_ message: Message, isInTurnWithCalls: Bool) -> JSONValue {
         var object = message.raw
         object["native"] = nil
         object["is_error"] = nil

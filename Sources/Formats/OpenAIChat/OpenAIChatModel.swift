@@ -29,7 +29,7 @@ enum OpenAIChatModel {
     /// valid for GPT-5.1 and later and for models of other providers; GPT-5 has "minimal".
     /// https://platform.openai.com/docs/api-reference/responses/create (`reasoning.effort`)
     /// - Throws: an `APIError` that names `thinking` if the model always thinks, unless the request is lenient.
-    static func leastEffort(of model: String, context: RequestContext) throws(APIError) -> String? {
+    static func lowestEffort(of model: String, context: RequestContext) throws(APIError) -> String? {
         let name = base(model)
         if plain.contains(where: name.hasPrefix) { return nil }
         if isOfSeries(name) || name.hasPrefix("gpt-5-pro") || name.hasPrefix("gpt-5-codex") {

@@ -81,12 +81,12 @@ struct OpenAIChatRequestEncoder: RequestEncoder {
         }
         let value = request.parameters["thinking"].flatMap { $0.isNull ? nil : $0 }
         switch try Thinking(value, effort: effort?.string, context: context) {
-        case .unsaid: break
+        case .unspecified: break
         case .native(let object, let effort):
             body["thinking"] = .object(object)
             if let effort { body["reasoning_effort"] = .string(effort) }
         case .off where endpoint.quirks.thinking == .effort && effort?.string != "none":
-            body["reasoning_effort"] = try OpenAIChatModel.leastEffort(of: request.model, context: context).map {
+            body["reasoning_effort"] = try OpenAIChatModel.lowestEffort(of: request.model, context: context).map {
                 .string($0)
             }
         case .off: turnThinking(on: false, budget: nil, effort: effort?.string, in: &body)
@@ -131,9 +131,9 @@ struct OpenAIChatRequestEncoder: RequestEncoder {
     private func messages() throws(APIError) -> [JSONValue] {
         let reader = MessageReader(context: context, takesNames: true, callIDs: .chatCompletions)
         let read = try reader.messages(of: request)
-        let legal = LegalCalls(.common, messages: read, tools: request.parameters["tools"])
+        let legal = CallRepair(.common, messages: read, tools: request.parameters["tools"])
         let isOff = request.parameters["thinking"] == false || request.parameters["thinking"]?["type"] == "disabled"
-        var messages = OpenAIChatHistory(quirks: endpoint.quirks, legal: legal, mayThink: !isOff).written(read)
+        var messages = OpenAIChatHistory(quirks: endpoint.quirks, legal: legal, mayThink: !isOff).encoded(read)
         if let text = request.continuing { messages.append(try partialReply(text)) }
         return messages
     }

@@ -61,10 +61,10 @@ struct OpenAIChatToolCalls: Equatable {
     // MARK: Results
 
     /// Whether the arguments of some call end inside a value.
-    var hasCutCall: Bool { assembler.hasCutCall }
+    var hasIncompleteCall: Bool { assembler.hasIncompleteCall }
 
     /// Whether there are calls, all with complete arguments.
-    var areAllWhole: Bool { assembler.areAllWhole }
+    var areAllComplete: Bool { assembler.areAllComplete }
 
     /// The calls so far, sorted by index if each has one.
     func calls(reader: JSONReader) -> [ToolCall] { assembler.calls(reader: reader) }

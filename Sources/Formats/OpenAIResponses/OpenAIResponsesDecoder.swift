@@ -89,7 +89,7 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
         _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
         frameName = name
-        try sort(kind, name: name, text, into: &events)
+        try decodeFrame(kind, name: name, text, into: &events)
     }
 
     mutating func skip(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent]) {
@@ -153,7 +153,7 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
                 throw APIError(ErrorReport(node.value))
             }
         }
-        if events.count == before { Self.beat(&events) }
+        if events.count == before { Self.appendHeartbeat(&events) }
     }
 
     func isReplyOrError(_ node: JSONNode) -> Bool {
@@ -175,13 +175,13 @@ struct OpenAIResponsesDecoder: DocumentDecoder {
         switch type {
         case "response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done":
             let ending = String(type.dropFirst("response.".count))
-            let said = response?["status"]?.string ?? ""
+            let responseStatus = response?["status"]?.string ?? ""
             // Some servers end every response with `response.completed`, and report in its status how it ended.
-            let outweighs = ["incomplete", "failed", "cancelled"].contains(said)
+            let overridesEvent = ["incomplete", "failed", "cancelled"].contains(responseStatus)
             // llama.cpp's server puts `timings` next to the response, not into it.
             if let timings = node["timings"].flatMap(ServerTimings.init(llama:)) { known.timings = timings }
             try end(
-                response, status: outweighs ? said : ending == "done" ? "completed" : ending,
+                response, status: overridesEvent ? responseStatus : ending == "done" ? "completed" : ending,
                 error: top[OpenAIResponsesKey.error], into: &events)
         case "response.error":
             takeUsage(node["usage"] ?? response?["usage"], into: &events)

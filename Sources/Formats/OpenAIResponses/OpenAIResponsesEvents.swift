@@ -89,7 +89,7 @@ extension OpenAIResponsesDecoder {
             let place = items.newPlace(index: piece.item)
             items[place].shown |= 1 << UInt8(piece.kind.rawValue)
             if piece.kind == .output { show(phaseOf: place, into: &events) }
-        case .comesTooLate:
+        case .isOutOfOrder:
             let last = texts[piece.kind.rawValue].lastNumber
             throw Self.damaged("event \(piece.number ?? 0) came after event \(last)")
         }
@@ -230,7 +230,7 @@ extension OpenAIResponsesDecoder {
             texts[kind.rawValue].add(text)
             emit(text, kind, into: &events)
         case .differs:
-            guard order.isDisturbed else { return }
+            guard order.hasGapsOrLateEvents else { return }
             throw Self.damaged("events are missing from it, and the whole text is not what its pieces make")
         }
     }

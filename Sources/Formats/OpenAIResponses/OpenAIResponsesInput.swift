@@ -25,7 +25,7 @@ struct OpenAIResponsesInput {
         var rest = request
         rest.system = nil
         let messages = try MessageReader(context: context).messages(of: rest)
-        let legal = LegalCalls(.common, messages: messages, tools: request.parameters["tools"])
+        let legal = CallRepair(.common, messages: messages, tools: request.parameters["tools"])
         let customCalls = Self.customCalls(in: messages)
         var conversation = Conversation()
         for message in messages {
@@ -106,7 +106,7 @@ struct OpenAIResponsesInput {
     }
 
     /// A call with its name and arguments repaired; other items unchanged.
-    private static func mended(_ item: JSONValue, _ legal: LegalCalls) -> JSONValue {
+    private static func mended(_ item: JSONValue, _ legal: CallRepair) -> JSONValue {
         guard let object = item.object else { return item }
         switch object["type"]?.string {
         case "function_call": return .object(legal.mended(object, arguments: "arguments", isText: true))
@@ -168,7 +168,7 @@ struct OpenAIResponsesInput {
     }
 
     /// The items of a reply: its message, then its calls.
-    private func spoken(_ message: Message, _ legal: LegalCalls) throws(APIError) -> [JSONValue] {
+    private func spoken(_ message: Message, _ legal: CallRepair) throws(APIError) -> [JSONValue] {
         var items: [JSONValue] = []
         let said = try self.message(message)
         if message.hasContent, said["content"] != [] { items.append(said) }

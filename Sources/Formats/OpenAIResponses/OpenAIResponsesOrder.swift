@@ -14,7 +14,7 @@ struct OpenAIResponsesOrder: Equatable {
     }
 
     /// Maximum remembered gaps. An event in a forgotten gap counts as repeated.
-    private static let mostGaps = 16
+    private static let maxGaps = 16
 
     /// The highest number so far.
     private(set) var last: Int64?
@@ -24,7 +24,7 @@ struct OpenAIResponsesOrder: Equatable {
     private var wasLate = false
 
     /// True while numbers below the last one are missing, or once an event was late.
-    var isDisturbed: Bool { !gaps.isEmpty || wasLate }
+    var hasGapsOrLateEvents: Bool { !gaps.isEmpty || wasLate }
 
     /// Takes the number of the next event; nil if it has none. The first number is 0 or 1.
     mutating func take(_ number: Int64?) -> Verdict {
@@ -35,7 +35,7 @@ struct OpenAIResponsesOrder: Equatable {
         }
         let next = last.map { $0 + 1 } ?? (number == 1 ? 1 : 0)
         if number > next {
-            if gaps.count == Self.mostGaps { gaps.removeFirst() }
+            if gaps.count == Self.maxGaps { gaps.removeFirst() }
             gaps.append(next..<number)
         }
         isCounting = last != nil

@@ -128,10 +128,10 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
     /// Without `summary` the provider sends no reasoning.
     private func reasoning(_ thinking: Thinking) throws(APIError) -> JSONObject? {
         switch thinking {
-        case .unsaid: return nil
+        case .unspecified: return nil
         case .off:
             if request.parameters["reasoning_effort"] == "none" { return ["effort": "none"] }
-            return try OpenAIChatModel.leastEffort(of: request.model, context: context).map { ["effort": .string($0)] }
+            return try OpenAIChatModel.lowestEffort(of: request.model, context: context).map { ["effort": .string($0)] }
         case .on(let budget, let effort):
             if budget != nil {
                 try context.cannotExpress("thinking", because: "it takes no number of tokens, only reasoning_effort")

@@ -51,7 +51,7 @@ struct OpenAIResponsesText: Equatable {
     enum Addition {
         case toSameItem, toNewItem
         /// A later piece has been emitted before it.
-        case comesTooLate
+        case isOutOfOrder
     }
 
     /// The separator to emit before a piece; empty unless the piece begins a part.
@@ -62,7 +62,7 @@ struct OpenAIResponsesText: Equatable {
     /// Adds a piece of an item's text.
     mutating func add(_ piece: OpenAIResponsesPiece, isLate: Bool) -> Addition {
         if let number = piece.number, number >= 0 {
-            if isLate, number < lastNumber { return .comesTooLate }
+            if isLate, number < lastNumber { return .isOutOfOrder }
             lastNumber = number
         }
         let isSame = piece.item == item

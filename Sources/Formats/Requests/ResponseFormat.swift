@@ -57,7 +57,7 @@ struct JSONSchemaFormat: Equatable {
 /// Whether and how much the model reasons before it replies.
 enum Thinking: Equatable {
     /// The provider's default.
-    case unsaid
+    case unspecified
     case off
     /// On, with a maximum number of tokens or an effort ("low", "medium", "high", ...).
     case on(budget: Int64?, effort: String?)
@@ -71,7 +71,7 @@ enum Thinking: Equatable {
     init(_ value: JSONValue?, effort: String?, context: RequestContext) throws(APIError) {
         let isEffortOff = effort == "none"
         switch value {
-        case nil: self = effort == nil ? .unsaid : isEffortOff ? .off : .on(budget: nil, effort: effort)
+        case nil: self = effort == nil ? .unspecified : isEffortOff ? .off : .on(budget: nil, effort: effort)
         case .bool(false): self = .off
         case .bool(true): self = .on(budget: nil, effort: effort)
         case .some(let value) where value.int != nil:

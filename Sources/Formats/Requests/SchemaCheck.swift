@@ -14,7 +14,7 @@ struct SchemaCheck {
         "definitions", "description", "enum", "format", "if", "items", "maximum", "maxLength", "minimum", "minLength",
         "not", "oneOf", "pattern", "patternProperties", "prefixItems", "properties", "required", "title", "type",
     ]
-    private static let deepest = 64
+    private static let maxDepth = 64
 
     init(context: RequestContext) { self.context = context }
 
@@ -47,7 +47,7 @@ struct SchemaCheck {
     }
 
     private func checked(_ schema: JSONObject, place: String, depth: Int) throws(APIError) -> JSONObject {
-        guard depth < Self.deepest else { throw context.invalid(place, "is nested too deeply") }
+        guard depth < Self.maxDepth else { throw context.invalid(place, "is nested too deeply") }
         var result = schema
         for member in schema {
             let here = "\(place).\(member.key)"

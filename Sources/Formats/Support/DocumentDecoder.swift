@@ -85,11 +85,11 @@ extension DocumentDecoder {
     static var templatePaths: TemplatePaths { TemplatePaths() }
 
     var hasOutput: Bool { output.hasOutput }
-    var isBlank: Bool { !hasOutput && known.saysNothing }
+    var isBlank: Bool { !hasOutput && known.isEmpty }
 
     mutating func decode(
         _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
-    ) throws(APIError) { try sort(kind, name: name, text, into: &events) }
+    ) throws(APIError) { try decodeFrame(kind, name: name, text, into: &events) }
 
     mutating func skip(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent]) {}
 
@@ -99,11 +99,11 @@ extension DocumentDecoder {
 
     /// Handles one frame by its kind, and decodes the documents in it.
     /// - Parameter text: the payload without white space at either end.
-    mutating func sort(
+    mutating func decodeFrame(
         _ kind: FrameKind, name: String, _ text: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError) {
         switch kind {
-        case .comment: Self.beat(&events)
+        case .comment: Self.appendHeartbeat(&events)
         case .data: try data(text, name: name, into: &events)
         case .stray: try stray(text, into: &events)
         case .body: try body(text, into: &events)
@@ -111,7 +111,7 @@ extension DocumentDecoder {
     }
 
     /// Appends a heartbeat, unless the last event is one.
-    static func beat(_ events: inout [DecodedEvent]) {
+    static func appendHeartbeat(_ events: inout [DecodedEvent]) {
         if case .heartbeat? = events.last { return }
         events.append(.heartbeat)
     }
@@ -124,7 +124,7 @@ extension DocumentDecoder {
     // MARK: Events
 
     private mutating func data(_ text: Span<UInt8>, name: String, into events: inout [DecodedEvent]) throws(APIError) {
-        if text.isEmpty { return Self.beat(&events) }
+        if text.isEmpty { return Self.appendHeartbeat(&events) }
         if text[0] == UInt8(ascii: "["), text.equals("[DONE]") { return markDone() }
         let node: JSONNode
         do throws(JSONError) {
@@ -149,12 +149,12 @@ extension DocumentDecoder {
         _ text: Span<UInt8>, name: String, why: JSONError, into events: inout [DecodedEvent]
     ) throws(APIError) {
         if name == "error" { throw APIError(ErrorReport(text: Snippet.of(text))) }
-        if hasCleanEnd || !isOurs(name) { return Self.beat(&events) }
+        if hasCleanEnd || !isKnownEvent(name) { return Self.appendHeartbeat(&events) }
         if text.contains(0x0A) { return try lines(text, into: &events) }
         throw Self.broken("broken JSON in the stream (\(why.message))", text)
     }
 
-    private func isOurs(_ name: String) -> Bool {
+    private func isKnownEvent(_ name: String) -> Bool {
         name.isEmpty || name == "message" || Self.eventNames.contains(name)
     }
 
@@ -192,24 +192,24 @@ extension DocumentDecoder {
         }
         if strays.bytes.isEmpty, Snippet.isHTML(text) { throw Self.html(text) }
         guard !strays.bytes.isEmpty || (!text.isEmpty && (text[0] == UInt8(ascii: "{") || text[0] == UInt8(ascii: "[")))
-        else { return Self.beat(&events) }
-        try gather(text, into: &events)
+        else { return Self.appendHeartbeat(&events) }
+        try bufferStrayLine(text, into: &events)
     }
 
     /// Collects lines of a JSON document that is sent as an event stream, and decodes it as soon as the lines are a
     /// document.
-    private mutating func gather(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
+    private mutating func bufferStrayLine(_ text: Span<UInt8>, into events: inout [DecodedEvent]) throws(APIError) {
         guard strays.bytes.count + text.count < StrayLines.limit else {
             strays.bytes = []
-            return Self.beat(&events)
+            return Self.appendHeartbeat(&events)
         }
         for index in text.indices { strays.bytes.append(text[index]) }
         strays.bytes.append(0x0A)
         guard let last = text.last, last == UInt8(ascii: "}") || last == UInt8(ascii: "]") else {
-            return Self.beat(&events)
+            return Self.appendHeartbeat(&events)
         }
         let whole = strays.bytes
-        guard let node = parsed(whole.span) else { return Self.beat(&events) }
+        guard let node = parsed(whole.span) else { return Self.appendHeartbeat(&events) }
         strays.bytes = []
         try documents(node, isError: false, into: &events)
     }

@@ -37,7 +37,7 @@ struct LocalCallIDs: Sendable, Equatable {
 
     /// Whether an id is local. A random provider id of nine letters and digits has this form in 1 of 238,000 cases; it
     /// is then left out if the format needs no ids.
-    static func made(_ id: String) -> Bool {
+    static func isLocal(_ id: String) -> Bool {
         let text = Array(id.utf8)
         guard text.count == prefix.count + digits + 1, text.starts(with: prefix) else { return false }
         let values = text.dropFirst(prefix.count).compactMap { alphabet.firstIndex(of: $0) }

@@ -13,13 +13,13 @@ struct NativeFields: Equatable {
     }
 
     private mutating func show(_ name: String, _ value: JSONValue, into events: inout [DecodedEvent]) {
-        guard !Self.isHollow(value), last[name] != value else { return }
+        guard !Self.isEmptyValue(value), last[name] != value else { return }
         last[name] = value
         events.append(.native(name: name, value))
     }
 
     /// Emits a member that belongs to the text of its frame, even if it is equal to the previous one.
-    static func showEach(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
+    static func emitEach(_ name: String, _ node: JSONNode?, into events: inout [DecodedEvent]) {
         guard let node, node.isFilled else { return }
         events.append(.native(name: name, node.value))
     }
@@ -29,21 +29,21 @@ struct NativeFields: Equatable {
         _ name: String, _ node: JSONNode?, beyond known: Set<String>, into events: inout [DecodedEvent]
     ) {
         guard let node, node.kind == .object, let object = node.value.object,
-            object.contains(where: { !known.contains($0.key) && !Self.isHollow($0.value) })
+            object.contains(where: { !known.contains($0.key) && !Self.isEmptyValue($0.value) })
         else { return }
         show(name, .object(object), into: &events)
     }
 
     /// Null, zero, false, empty, or a container of only such values.
-    private static func isHollow(_ value: JSONValue) -> Bool {
+    private static func isEmptyValue(_ value: JSONValue) -> Bool {
         switch value {
         case .null: true
         case .bool(let flag): !flag
         case .int(let number): number == 0
         case .double(let number): number == 0
         case .string(let text): text.isEmpty
-        case .array(let elements): elements.allSatisfy(isHollow)
-        case .object(let object): object.allSatisfy { isHollow($0.value) }
+        case .array(let elements): elements.allSatisfy(isEmptyValue)
+        case .object(let object): object.allSatisfy { isEmptyValue($0.value) }
         }
     }
 }

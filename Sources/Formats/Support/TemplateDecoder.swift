@@ -24,9 +24,9 @@ final class TemplateDecoder: StreamDecoder {
     }
 
     /// Batches with fewer pieces are delivered as single pieces, which costs less.
-    private static let shortestBatch = 4
+    private static let minBatchCount = 4
     /// Maximum string literals that are tried as the text of one frame.
-    private static let mostCandidates = 4
+    private static let maxCandidates = 4
 
     private var decoder: any DocumentDecoder
     /// The decoder's progress after the last frame that it decoded. Frames that are skipped do not change it. Cached,
@@ -89,7 +89,7 @@ final class TemplateDecoder: StreamDecoder {
             learned?.isUsed = true
             trialsLeft += 1
         }
-        if batch.count > 1, batch.count < Self.shortestBatch {
+        if batch.count > 1, batch.count < Self.minBatchCount {
             for piece in batch { events.append(.text(TextBatch(piece, batch.kind))) }
         } else {
             events.append(.text(batch))
@@ -101,9 +101,10 @@ final class TemplateDecoder: StreamDecoder {
 
     /// Makes a template of a decoded frame, if it has exactly one piece of text and may be skipped.
     private func learn(_ document: Span<UInt8>, name: String, from events: ArraySlice<DecodedEvent>) {
-        guard document.count <= TextTemplate.longest, let piece = Self.onlyText(events), !decoder.progress().isDone
+        guard document.count <= TextTemplate.maxDocumentBytes, let piece = Self.onlyText(events),
+            !decoder.progress().isDone
         else { return }
-        for literal in document.literals(of: piece.text, upTo: Self.mostCandidates) where trialsLeft > 0 {
+        for literal in document.literals(of: piece.text, upTo: Self.maxCandidates) where trialsLeft > 0 {
             guard let trial = TextTemplate.Trial(document, piece, at: literal, open: type(of: decoder).templatePaths)
             else {
                 return

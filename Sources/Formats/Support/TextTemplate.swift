@@ -9,10 +9,10 @@ internal import HTTP
 /// same kinds has the same tokens except for these, so a parser would find them in the same places.
 struct TextTemplate: Sendable {
     /// Maximum length of a template's document, in bytes: thousands of streams hold one each.
-    static let longest = 2048
+    static let maxDocumentBytes = 2048
     /// Maximum bytes of text, and maximum texts, in one run.
-    private static let mostBytes = 32 << 10
-    private static let mostPieces = 4096
+    private static let maxTextBytes = 32 << 10
+    private static let maxTexts = 4096
 
     /// The content of consecutive frames.
     struct Run {
@@ -34,7 +34,7 @@ struct TextTemplate: Sendable {
     private let hasSequence: Bool
     private let kind: TextBatch.Kind
     /// The last shape, and the document in that shape.
-    private var whole: (shape: FrameShape, bytes: [UInt8])?
+    private var framePattern: (shape: FrameShape, bytes: [UInt8])?
 
     /// The content of the gaps, if the document matches the template and its text is not empty.
     /// - Parameter counters: those of the previous document.
@@ -55,10 +55,10 @@ struct TextTemplate: Sendable {
         _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, _ counters: TemplateCounters
     ) -> Run? {
         guard chunk.count - start >= frame.count else { return nil }
-        if whole?.shape !== shape { whole = (shape, shape.before + frame + shape.after) }
-        guard let whole else { return nil }
+        if framePattern?.shape !== shape { framePattern = (shape, shape.before + frame + shape.after) }
+        guard let framePattern else { return nil }
         return read(
-            chunk, from: start, frame: whole.bytes.span, head: shape.before.count, tail: shape.after.count,
+            chunk, from: start, frame: framePattern.bytes.span, head: shape.before.count, tail: shape.after.count,
             isDocument: false, limit: shape.limit, counters)
     }
 
@@ -67,9 +67,9 @@ struct TextTemplate: Sendable {
         _ counters: TemplateCounters
     ) -> Run? {
         let left = bytes.count - start
-        let most = isDocument ? 1 : min(Self.mostPieces, left / frame.count + 1)
+        let most = isDocument ? 1 : min(Self.maxTexts, left / frame.count + 1)
         // The buffer has 16 extra bytes, because texts are copied in steps of 16 bytes.
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: min(left, Self.mostBytes) + 16) { texts in
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: min(left, Self.maxTextBytes) + 16) { texts in
             withUnsafeTemporaryAllocation(of: UInt32.self, capacity: most) { ends in
                 var run = cfm_run()
                 (run.bytes, run.room) = (texts.baseAddress, texts.count)
@@ -122,8 +122,9 @@ extension TextTemplate {
         ///   - piece: the document's text.
         ///   - literal: the range of the text, without its quotes.
         init?(_ original: Span<UInt8>, _ piece: TextBatch, at literal: Range<Int>, open paths: TemplatePaths) {
-            guard original.count <= TextTemplate.longest, let gaps = Gap.all(in: original, text: literal, open: paths),
-                gaps.count <= CFM_MOST_GAPS
+            guard original.count <= TextTemplate.maxDocumentBytes,
+                let gaps = Gap.all(in: original, text: literal, open: paths),
+                gaps.count <= CFM_MAX_GAPS
             else { return nil }
             batch = TextBatch(piece.text + "x", piece.kind)
             var frame: [UInt8] = []

@@ -87,7 +87,7 @@ struct ToolCallAssembler: Equatable {
     mutating func add(_ piece: Piece) -> Int {
         let isBlank = piece.isBlank
         if !piece.arguments.isEmpty { hasGrown = true }
-        let found = piece.name.isEmpty ? placeOfTail(piece, isBlank) : placeOfNamed(piece, isBlank)
+        let found = piece.name.isEmpty ? placeOfUnnamed(piece, isBlank) : placeOfNamed(piece, isBlank)
         guard let place = found else { return begin(piece) }
         if !piece.id.isEmpty, lastByID[piece.id] == nil || slots[place].id.isEmpty {
             if slots[place].id.isEmpty {
@@ -197,7 +197,7 @@ struct ToolCallAssembler: Equatable {
     // MARK: Pieces without a name
 
     /// The call that a piece without a name continues; nil if the piece begins a call.
-    private mutating func placeOfTail(_ piece: Piece, _ isBlank: Bool) -> Int? {
+    private mutating func placeOfUnnamed(_ piece: Piece, _ isBlank: Bool) -> Int? {
         let bound = piece.index.flatMap { lastByIndex[$0] }
         guard piece.id.isEmpty else {
             if let known = lastByID[piece.id] {
@@ -207,7 +207,7 @@ struct ToolCallAssembler: Equatable {
                 if let bound, slots[bound].arguments.fits(piece, isBlank) { return bound }
                 return openCall(for: piece, isBlank) ?? place
             }
-            return placeOfTailWithNewID(piece, isBlank, bound)
+            return placeOfUnnamedWithNewID(piece, isBlank, bound)
         }
         guard let bound else { return openCall(for: piece, isBlank) ?? slots.indices.last }
         if hasHead(for: piece, isBlank, besides: bound) { return nil }
@@ -216,7 +216,7 @@ struct ToolCallAssembler: Equatable {
         return openCall(for: piece, isBlank) ?? bound
     }
 
-    private mutating func placeOfTailWithNewID(_ piece: Piece, _ isBlank: Bool, _ bound: Int?) -> Int? {
+    private mutating func placeOfUnnamedWithNewID(_ piece: Piece, _ isBlank: Bool, _ bound: Int?) -> Int? {
         if let bound {
             if hasHead(for: piece, isBlank, besides: bound) { return nil }
             if !slots[bound].arguments.isWhole { return bound }
@@ -240,12 +240,12 @@ struct ToolCallAssembler: Equatable {
     }
 
     /// Maximum open calls that are searched for one piece.
-    private static let mostLookedAt = 8
+    private static let maxOpenCallsSearched = 8
 
     /// The last unfinished call that the piece fits.
     private mutating func openCall(for piece: Piece, _ isBlank: Bool) -> Int? {
         while let last = open.last, slots[last].arguments.isWhole { open.removeLast() }
-        return open.suffix(Self.mostLookedAt).last {
+        return open.suffix(Self.maxOpenCallsSearched).last {
             !slots[$0].arguments.isWhole && slots[$0].arguments.fits(piece, isBlank)
         }
     }
@@ -266,10 +266,10 @@ struct ToolCallAssembler: Equatable {
     // MARK: Results
 
     /// Whether the arguments of some call end inside a value.
-    var hasCutCall: Bool { slots.contains { $0.arguments.isOpen } }
+    var hasIncompleteCall: Bool { slots.contains { $0.arguments.isOpen } }
 
     /// Whether there are calls, all with complete arguments.
-    var areAllWhole: Bool { !slots.isEmpty && slots.allSatisfy { $0.arguments.isWhole } }
+    var areAllComplete: Bool { !slots.isEmpty && slots.allSatisfy { $0.arguments.isWhole } }
 
     /// The calls so far, sorted by index if each has one. Each has a unique id.
     var inOrder: [Slot] {
@@ -278,7 +278,7 @@ struct ToolCallAssembler: Equatable {
         var calls: [Slot] = []
         calls.reserveCapacity(slots.count)
         var isIndexed = true
-        for (place, slot) in slots.enumerated() where !slot.saysNothing || (!hasNames && !slot.id.isEmpty) {
+        for (place, slot) in slots.enumerated() where !slot.isEmpty || (!hasNames && !slot.id.isEmpty) {
             calls.append(slot)
             if slot.index == nil { isIndexed = false }
             if slot.id.isEmpty || !known.insert(slot.id).inserted { calls[calls.count - 1].id = localIDs[place] }
@@ -300,7 +300,7 @@ struct ToolCallAssembler: Equatable {
 }
 
 extension ToolCallAssembler.Slot {
-    fileprivate var saysNothing: Bool { name.isEmpty && arguments.isBlank }
+    fileprivate var isEmpty: Bool { name.isEmpty && arguments.isBlank }
 }
 
 extension ToolCallAssembler.Piece {

@@ -29,7 +29,7 @@ struct TGIDecoder: DocumentDecoder {
     var hasCleanEnd: Bool { isDone }
     var summary: ReplySummary { known }
     /// A reply of a special token only is a valid empty text.
-    var isBlank: Bool { !hasOutput && !endsWithSpecial && known.saysNothing }
+    var isBlank: Bool { !hasOutput && !endsWithSpecial && known.isEmpty }
 
     func assistantMessage(_ reply: ReplyText) -> JSONValue {
         ["role": "assistant", "content": .string(reply.text)]
@@ -67,9 +67,9 @@ struct TGIDecoder: DocumentDecoder {
             }
         }
         // The alternatives to the token (https://huggingface.co/docs/text-generation-inference, `StreamResponse`).
-        NativeFields.showEach("top_tokens", parts[4], into: &events)
+        NativeFields.emitEach("top_tokens", parts[4], into: &events)
         if let whole = parts[1]?.string { finish(whole, details: parts[2], into: &events) }
-        if events.count == before { Self.beat(&events) }
+        if events.count == before { Self.appendHeartbeat(&events) }
     }
 
     /// Handles the whole text in the last frame. It has the prompt before it if `return_full_text` was set. It is the

@@ -33,8 +33,10 @@ extension ReplySummary {
     mutating func take(calls: [ToolCall]) {
         toolCalls = calls
         guard !calls.isEmpty else { return }
-        let isUnsaid = finishReason == .other && finishReasonRaw?.isEmpty ?? true
-        if finishReason == .stop || (isUnsaid && calls.allSatisfy { $0.arguments != nil }) { finishReason = .toolCalls }
+        let hasNoReason = finishReason == .other && finishReasonRaw?.isEmpty ?? true
+        if finishReason == .stop || (hasNoReason && calls.allSatisfy { $0.arguments != nil }) {
+            finishReason = .toolCalls
+        }
     }
 }
 

@@ -53,7 +53,7 @@ struct FunctionNameRule {
 }
 
 /// The calls of one request in valid form.
-struct LegalCalls {
+struct CallRepair {
     private let rule: FunctionNameRule
     /// Replacements of invalid names.
     private var names: [String: String] = [:]
