@@ -240,7 +240,7 @@ extension Engine {
 
     /// Adds a timer for the request's deadline unless an earlier one is armed.
     func arm(_ request: Request) {
-        let deadline = min(request.machine.deadline ?? .infinity, request.nextWaitEventAt)
+        let deadline = min(request.deadline ?? .infinity, request.nextWaitEventAt)
         guard deadline < request.timerDeadline else { return }
         request.timerDeadline = deadline
         timers.push(request.key, at: deadline)
@@ -259,6 +259,10 @@ extension Engine {
     }
 
     private func fire(_ request: Request, now: Double) {
+        if request.isEnded {
+            if request.endPause(now: now) { list(request) }
+            return
+        }
         switch request.machine.due(now: now) {
         case .nothing: break
         case .attempt: queue.append(request)

@@ -74,6 +74,12 @@ final class Request {
     var isRetry: Bool { machine.isRetry }
     /// Whether its last event exists.
     var isEnded: Bool { machine.state == .ended }
+    /// The time of its next timer; nil for none. The total timeout also ends the pause of a complete reply: nobody else
+    /// may be left to resume it.
+    var deadline: Double? {
+        guard isEnded else { return machine.deadline }
+        return isPausedByCaller && machine.totalDeadline < .infinity ? machine.totalDeadline : nil
+    }
     /// Whether the client may take events.
     var hasEvents: Bool { !isPausedByCaller && (terminal != nil || !inbox.isEmpty) }
     /// Whether the socket must not be read.
@@ -220,6 +226,14 @@ final class Request {
     func cancel(undelivered: Undelivered, now: Double) {
         truncate(undelivered)
         fail(AttemptError(.cancelled, "cancelled"), note: nil, now: now)
+    }
+
+    /// Ends the pause of a complete reply whose total timeout has passed.
+    /// - Returns: whether it was paused.
+    func endPause(now: Double) -> Bool {
+        guard let deadline, deadline <= now else { return false }
+        isPausedByCaller = false
+        return true
     }
 
     private func truncate(_ unseen: Undelivered) {

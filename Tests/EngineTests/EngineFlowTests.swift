@@ -184,6 +184,24 @@ import Testing
         }
     }
 
+    /// The reply is complete, and nobody may be left to resume it.
+    @Test func theTotalTimeoutEndsThePauseOfACompleteReply() {
+        let world = EngineHarness()
+        world.start(1, EngineHarness.spec(timeouts: Timeouts(total: 100)))
+        world.head()
+        world.send(events: "t:a", "t:b", "[DONE]")
+        world.turn()
+        world.client.submit(.pause(RequestID(1)))
+        world.turnAndTake()
+        #expect(world.events.isEmpty)
+        world.advance(99)
+        world.takeAll()
+        #expect(world.events.isEmpty)
+        world.advance(2)
+        world.takeAll()
+        #expect(world.names == ["t:a", "t:b", "finish"])
+    }
+
     @Test func aPauseBeforeTheFirstByte() {
         let world = EngineHarness()
         world.client.submit(.start(RequestID(1), EngineHarness.spec(timeouts: Timeouts(first: 10))))

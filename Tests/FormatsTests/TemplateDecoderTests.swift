@@ -281,6 +281,19 @@ import Testing
         }
     }
 
+    /// The data of an event may be sent as several lines. The same bytes in one line with a line end are another stream.
+    @Test func dataOfSeveralLinesMakesNoTemplateOfFrames() {
+        let body = Array(
+            (#"data: {"id":"1","choices":[]}"# + "\n\n"
+                + #"data: {"choices":"# + "\n" + #"data: [{"delta":{"content":"a"}}]}"# + "\n\n"
+                + #"data: {"choices":"# + "\n" + #"[{"delta":{"content":"X"}}]}"# + "\n\ndata: [DONE]\n\n").utf8)
+        for size in 1...body.count {
+            let outcome = StreamHarness.run(sse: body, size: size)
+            #expect(outcome.text == "a", "chunks of \(size)")
+            #expect(outcome.error?.kind == .protocol, "chunks of \(size)")
+        }
+    }
+
     /// Bytes that are no UTF-8 are repaired as in a frame by itself, in every frame or in one among many, and cut anywhere.
     @Test(
         arguments: [1, 3, 40, 100],

@@ -99,6 +99,14 @@ import Testing
         #expect(call.log == ["> pause", "on_token a", "result failed timeout", "= test: timeout: no luck"])
     }
 
+    /// The engine has forgotten the request, so that no timeout ends the pause.
+    @Test func aPausedRequestWhoseLastEventIsHereCannotProgress() {
+        var call = CallDriver(.ask, [.token], hasTotalTimeout: true)
+        call.add([.text("a"), .finished])
+        call.pause()
+        #expect(!call.machine.canProgress)
+    }
+
     /// It would wait for a resume that nobody sends.
     @Test func aPauseInTheLastEventHasNoEffect() {
         var call = CallDriver(.start, [.event, .finish])

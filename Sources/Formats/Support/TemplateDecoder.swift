@@ -106,9 +106,7 @@ final class TemplateDecoder: StreamDecoder {
         else { return }
         for literal in document.literals(of: piece.text, upTo: Self.maxCandidates) where trialsLeft > 0 {
             guard let trial = TextTemplate.Trial(document, piece, at: literal, open: type(of: decoder).templatePaths)
-            else {
-                return
-            }
+            else { continue }
             trialsLeft -= 1
             guard maySkip(trial, name: name) else { continue }
             learned = Learned(template: trial.template, name: name, counters: trial.counters)

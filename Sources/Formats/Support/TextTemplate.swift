@@ -30,6 +30,8 @@ struct TextTemplate: Sendable {
     /// Whether only the closing quote and brackets follow the last gap. White space among those is ignored: some
     /// servers pad each document with it.
     private let endsInBrackets: Bool
+    /// Whether the document contains line ends: it was sent as several data lines of one event.
+    private let spansLines: Bool
     /// Whether the first counter must increase by one from frame to frame.
     private let hasSequence: Bool
     private let kind: TextBatch.Kind
@@ -54,7 +56,7 @@ struct TextTemplate: Sendable {
     mutating func read(
         _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, _ counters: TemplateCounters
     ) -> Run? {
-        guard chunk.count - start >= frame.count else { return nil }
+        guard chunk.count - start >= frame.count, !spansLines else { return nil }
         if framePattern?.shape !== shape { framePattern = (shape, shape.before + frame + shape.after) }
         guard let framePattern else { return nil }
         return read(
@@ -160,7 +162,8 @@ extension TextTemplate {
             }
             for index in rest.indices where !endsInBrackets || !rest[index].isBlank { frame.append(rest[index]) }
             template = TextTemplate(
-                frame: frame, gaps: places, endsInBrackets: endsInBrackets, hasSequence: paths.sequence != nil,
+                frame: frame, gaps: places, endsInBrackets: endsInBrackets, spansLines: frame.contains(0x0A),
+                hasSequence: paths.sequence != nil,
                 kind: piece.kind)
         }
     }

@@ -17,7 +17,7 @@ struct CallStateMachine {
         case running
         /// `call:pause()`: the engine keeps the events that have not been taken.
         case paused
-        /// The total timeout ended the request while it was paused. Its events are delivered, and no pause stops them.
+        /// The total timeout has passed while it was paused. Its events are delivered, and no pause stops them.
         case timedOut
         /// Ended from this side. Of what still comes, only the last event is delivered.
         indirect case closing(Closing)
@@ -256,7 +256,7 @@ struct CallStateMachine {
         guard callback != .waiting else { return false }
         switch state {
         case .running, .timedOut: return reader != .inBody
-        case .paused: return hasTotalTimeout && reader != .inBody
+        case .paused: return hasTotalTimeout && !backlog.hasLast && reader != .inBody
         case .closing: return true
         case .ending: if case .hand = steps.first { return reader != .inBody } else { return true }
         case .finished: return false

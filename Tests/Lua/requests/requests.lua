@@ -74,6 +74,12 @@ local reply = assert(call:wait())
 print(n == 5) --> true
 print(reply) --> tok1 tok2 tok3 tok4 tok5\s
 
+--# the total timeout ends the pause of a complete reply
+local n, call = 0, nil
+call = client:start("hi", { timeout = 0.5, on_token = function() n = n + 1 if n == 1 then call:pause() end end })
+local reply = assert(call:wait())
+print(n == 3, reply) --> true tok1 tok2 tok3\s
+
 --# a request paused at once delivers nothing until resume
 local seen = 0
 local call = client:start("hi", { on_token = function() seen = seen + 1 end })
