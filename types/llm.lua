@@ -64,14 +64,14 @@ local llm = {}
 ---@field on_token? fun(text: string, event: llm.event): boolean? a piece of the text; false stops the stream
 ---@field on_reasoning? fun(text: string, event: llm.event): boolean? a piece of the reasoning
 ---@field on_tool_call? fun(call: llm.tool_call): boolean? a complete tool call, after the end of the reply
----@field on_tool_result? fun(call: llm.tool_call, text: string, is_error: boolean) the result of a tool that goes back to the model
+---@field on_tool_result? fun(call: llm.tool_call, text: string, is_error: boolean) the result of a tool, as it is sent to the model
 ---@field on_value? fun(path: string, value: any): boolean? with schema: a value of the answer is complete ("people[1].name"); false stops
 ---@field on_usage? fun(usage: llm.usage): boolean? token counts so far
 ---@field on_retry? fun(info: llm.retry_info): boolean? an attempt failed and another follows
 ---@field on_wait? fun(info: llm.wait_info): boolean? the request waits at the rate limiter for more than a second
 ---@field on_reset? fun(info: llm.reset_info): boolean? the output so far is void
 ---@field on_event? fun(event: llm.event): boolean? every event
----@field on_chunk? fun(raw: string): boolean? the payload of each frame as sent; text that the format does not define is then no error
+---@field on_chunk? fun(raw: string): boolean? the payload of each frame as sent; with it, text in an unknown place is not an error
 ---@field on_finish? fun(reply: llm.reply) the end of a successful request
 ---@field on_error? fun(err: llm.error) the end of a failed request
 

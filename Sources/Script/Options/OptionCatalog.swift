@@ -138,7 +138,7 @@ enum OptionCatalog {
                 "on_tool_call", .function, "a complete tool call, after the end of the reply",
                 annotation: "fun(call: llm.tool_call): boolean?"),
             ScriptOption(
-                "on_tool_result", .function, "the result of a tool that goes back to the model",
+                "on_tool_result", .function, "the result of a tool, as it is sent to the model",
                 annotation: "fun(call: llm.tool_call, text: string, is_error: boolean)"),
             ScriptOption(
                 "on_value", .function,
@@ -156,7 +156,7 @@ enum OptionCatalog {
             ScriptOption("on_event", .function, "every event", annotation: "fun(event: llm.event): boolean?"),
             ScriptOption(
                 "on_chunk", .function,
-                "the payload of each frame as sent; text that the format does not define is then no error",
+                "the payload of each frame as sent; with it, text in an unknown place is not an error",
                 annotation: "fun(raw: string): boolean?"),
             ScriptOption(
                 "on_finish", .function, "the end of a successful request", annotation: "fun(reply: llm.reply)"),

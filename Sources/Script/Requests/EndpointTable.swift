@@ -1,5 +1,5 @@
-// A client's endpoint: chosen from the options and the presets, kept by llm.lua as a table of plain values, and read
-// back for each request. Quirks travel by the preset's name, so a script cannot get them wrong.
+// The endpoint of a client: resolved from options and providers, kept by llm.lua as a table of plain values, and read for
+// each request. Quirks are looked up by the name of the provider, so that a script cannot change them.
 
 internal import Base
 internal import Chat
