@@ -6,9 +6,9 @@ internal import HeapModule
 /// cannot be removed: the owner recognizes a stale entry when it is removed, and ignores it.
 package struct TimerHeap<Payload> {
     private struct Entry: Comparable {
-        var deadline: Double
-        var order: UInt64
-        var payload: Payload
+        let deadline: Double
+        let order: UInt64
+        let payload: Payload
 
         static func < (a: Entry, b: Entry) -> Bool {
             a.deadline != b.deadline ? a.deadline < b.deadline : a.order < b.order
@@ -20,11 +20,15 @@ package struct TimerHeap<Payload> {
     private var entries = Heap<Entry>()
     private var nextOrder: UInt64 = 0
 
-    /// The earliest deadline. Cached, because every iteration of a loop reads it.
+    /// The earliest deadline. Cached, because every turn of a loop reads it.
     package private(set) var nextDeadline: Double?
 
     /// An empty heap.
     package init() {}
+
+    /// Whether the earliest entry is due. To be asked before ``popDue(now:)`` in loops: other modules call that one
+    /// unspecialized, which costs hundreds of instructions.
+    package func isDue(now: Double) -> Bool { nextDeadline.map { $0 <= now } ?? false }
 
     /// The number of entries, stale ones included.
     package var count: Int { entries.count }
@@ -45,8 +49,8 @@ package struct TimerHeap<Payload> {
 
     /// Removes and returns the earliest entry if its deadline is not after `now`.
     package mutating func popDue(now: Double) -> (deadline: Double, payload: Payload)? {
-        guard let nextDeadline, nextDeadline <= now, let first = entries.popMin() else { return nil }
-        self.nextDeadline = entries.min?.deadline
+        guard isDue(now: now), let first = entries.popMin() else { return nil }
+        nextDeadline = entries.min?.deadline
         return (first.deadline, first.payload)
     }
 

@@ -2,7 +2,7 @@
 
 /// Estimated tokens of a text in UTF-8: one for four ASCII characters, for two of other alphabets (two bytes each), and for
 /// each ideograph or emoji (three or four bytes).
-package func estimatedTokens(in text: some Sequence<UInt8>) -> Double {
+@inlinable package func estimatedTokens(in text: some Sequence<UInt8>) -> Double {
     var quarters = 0
     for byte in text {
         switch byte {

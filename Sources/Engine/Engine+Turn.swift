@@ -249,7 +249,7 @@ extension Engine {
 
     func fireTimers() {
         let now = configuration.clock()
-        while let (deadline, key) = timers.popDue(now: now) {
+        while timers.isDue(now: now), let (deadline, key) = timers.popDue(now: now) {
             guard let request = requests[key], request.timerDeadline == deadline else { continue }
             request.timerDeadline = .infinity
             if request.nextWaitEventAt <= now { announceWait(request, now: now) }

@@ -13,14 +13,20 @@ internal import JSON
 /// counters one higher and other padding; the other only skips it. If both end in the same state and have emitted the
 /// same events, frames of these bytes may be skipped until another frame changes the state.
 final class TemplateDecoder: StreamDecoder {
-    /// A template, with the state of the frames that match it.
-    private struct Learned {
+    /// A template, with the state of the frames that match it. A class, so that no frame copies it.
+    private final class Learned {
         var template: TextTemplate
         /// The event name of its frames.
         let name: String
         /// The counters of the last frame.
         var counters: TemplateCounters
         var isUsed = false
+
+        init(_ template: TextTemplate, name: String, counters: TemplateCounters) {
+            self.template = template
+            self.name = name
+            self.counters = counters
+        }
     }
 
     /// Batches with fewer pieces are delivered as single pieces, which costs less.
@@ -63,14 +69,15 @@ final class TemplateDecoder: StreamDecoder {
         _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, into events: inout [DecodedEvent]
     ) -> Int? {
         guard isArmed, let learned, learned.name == shape.name,
-            let run = self.learned?.template.read(chunk, from: start, shape, learned.counters)
+            let run = learned.template.read(chunk, from: start, shape, learned.counters)
         else { return nil }
         guard let batch = run.batch else {
             // Invalid UTF-8 is repaired frame by frame. A server that sends some may send more: drops the template.
-            (self.learned, isArmed) = (nil, false)
+            self.learned = nil
+            isArmed = false
             return nil
         }
-        take(batch, run.counters, into: &events)
+        take(batch, run.counters, of: learned, into: &events)
         return run.end
     }
 
@@ -79,14 +86,16 @@ final class TemplateDecoder: StreamDecoder {
         guard let learned, learned.name == name, let run = learned.template.read(document, learned.counters),
             let batch = run.batch
         else { return false }
-        take(batch, run.counters, into: &events)
+        take(batch, run.counters, of: learned, into: &events)
         return true
     }
 
-    private func take(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent]) {
-        learned?.counters = counters
-        if learned?.isUsed == false {
-            learned?.isUsed = true
+    private func take(
+        _ batch: TextBatch, _ counters: TemplateCounters, of learned: Learned, into events: inout [DecodedEvent]
+    ) {
+        learned.counters = counters
+        if !learned.isUsed {
+            learned.isUsed = true
             trialsLeft += 1
         }
         if batch.count > 1, batch.count < Self.minBatchCount {
@@ -109,7 +118,7 @@ final class TemplateDecoder: StreamDecoder {
             else { continue }
             trialsLeft -= 1
             guard maySkip(trial, name: name) else { continue }
-            learned = Learned(template: trial.template, name: name, counters: trial.counters)
+            learned = Learned(trial.template, name: name, counters: trial.counters)
             isArmed = true
             return
         }

@@ -88,7 +88,7 @@ final class CallRegistry {
 
     /// Queues the calls that have something to deliver at `now`.
     func fireTimers(now: Double) {
-        while let due = timers.popDue(now: now) { enqueue(due.payload) }
+        while timers.isDue(now: now), let due = timers.popDue(now: now) { enqueue(due.payload) }
     }
 
     /// Empties the queue, with what the engine has. A call counts as queued until its delivery begins.

@@ -149,10 +149,10 @@ struct CallStateMachine {
         case nothing
         /// The engine has not had a turn since the request was ended: look again in the next round.
         case later
-        case step(Step)
+        indirect case step(Step)
         /// The next event of the backlog is to be received.
         case event
-        case finish(Outcome, UnobservedFailure?)
+        indirect case finish(Outcome, UnobservedFailure?)
     }
 
     /// What the registry does for the request.
@@ -410,7 +410,7 @@ struct CallStateMachine {
 
     /// Notes that text is delivered as a batch.
     mutating func noteText() -> [Action] {
-        if failedAttempt != nil { failedAttempt = nil }
+        if case .some = failedAttempt { failedAttempt = nil }
         return noteOutput()
     }
 
@@ -458,7 +458,7 @@ struct CallStateMachine {
 
     /// What ``nextStep()`` finds.
     enum NextStep {
-        case step(Step)
+        indirect case step(Step)
         /// The step waits for the loop.
         case blocked
         case none

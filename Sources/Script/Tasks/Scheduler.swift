@@ -12,6 +12,8 @@ final class Scheduler {
     private var tasks: [Int: ScriptTask] = [:]
     private var ready: [ScriptTask] = []
     private var timers = TimerHeap<Timer>()
+    /// Whether the first timer may be one of an earlier wait.
+    private var mayHaveStaleTimer = false
     private var nextID = 1
     /// Number of tasks that are not over, callbacks apart.
     private(set) var aliveCount = 0
@@ -89,6 +91,7 @@ final class Scheduler {
     }
 
     private func enqueue(_ task: ScriptTask, _ resumption: ScriptTask.Resumption) {
+        if task.state == .waiting { mayHaveStaleTimer = true }
         task.state = .ready
         task.wait = .nothing
         task.resumption = resumption
@@ -144,7 +147,10 @@ final class Scheduler {
     var hasReady: Bool { !ready.isEmpty }
     /// When the next timer is due.
     var nextDeadline: Double? {
-        while let next = timers.next, isStale(next.payload) { _ = timers.popDue(now: .infinity) }
+        if mayHaveStaleTimer {
+            while let next = timers.next, isStale(next.payload) { _ = timers.popDue(now: .infinity) }
+            mayHaveStaleTimer = false
+        }
         return timers.nextDeadline
     }
 
@@ -154,7 +160,8 @@ final class Scheduler {
 
     /// Wakes the tasks whose timers are due.
     func fireTimers(now: Double) {
-        while let due = timers.popDue(now: now) {
+        while timers.isDue(now: now), let due = timers.popDue(now: now) {
+            mayHaveStaleTimer = true
             if isStale(due.payload) { continue }
             if due.payload.endsCleanup {
                 interrupt(due.payload.task, cancellation())
