@@ -155,9 +155,9 @@ let package = Package(
         // Through the real binary and real sockets.
         .testTarget(
             name: "CommandTests",
-            dependencies: ["MoonrillCommand", "Base", "JSON", "HTTP", "ProviderSimulator", "Support"],
+            dependencies: ["MoonrillCommand", "Base", "JSON", "HTTP", "Formats", "ProviderSimulator", "Support"],
             swiftSettings: settings),
         .testTarget(
-            name: "ExampleTests", dependencies: ["MoonrillCommand", "Support"], swiftSettings: settings),
+            name: "ExampleTests", dependencies: ["MoonrillCommand", "Formats", "Support"], swiftSettings: settings),
     ]
 )

@@ -1,6 +1,7 @@
 // `moonrill mock`: the offline provider as a server.
 
 internal import ArgumentParser
+internal import Formats
 internal import Glibc
 internal import ProviderSimulator
 
@@ -9,9 +10,8 @@ struct Mock: ParsableCommand {
         commandName: "mock",
         abstract: "Run the offline provider: a real HTTP server on 127.0.0.1.",
         discussion: """
-            It prints its base URL and serves until it is stopped. Wire formats: OpenAI Chat Completions and \
-            Responses, Anthropic Messages, Gemini generateContent, Ollama chat, text-generation-inference and Cohere \
-            chat. For any client:
+            It prints its base URL and serves until it is stopped. It supports every dialect: \
+            \(FormatCatalog.names.joined(separator: ", ")). For any client:
 
               moonrill mock --port 8808 &
               moonrill ask --base-url http://127.0.0.1:8808/v1 -m moonrill-reasoner "Hello"

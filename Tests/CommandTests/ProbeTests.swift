@@ -1,6 +1,7 @@
 // `moonrill probe`: what it says of the offline provider in each format, of servers that answer otherwise, and what it
 // never writes.
 
+import Formats
 import Foundation
 import JSON
 import Support
@@ -42,22 +43,24 @@ import Testing
 
     // MARK: The offline provider
 
+    /// End markers in the frames. Formats that end with a finish reason have none.
+    private static let endMarkers = [
+        "openai": "[DONE]", "responses": "response.completed", "anthropic": "message_stop", "ollama": "done = true",
+        "cohere": "message-end",
+    ]
+    private static let dialectsWithoutTools: Set = ["tgi"]
+
     @Test func explainsEachFormat() throws {
         let result = try MoonrillBinary.run(["probe", "--mock", "--json", "--rate", "0"], timeout: 120)
         #expect(result.status == 0, "\(result.errorOutput)")
         let reports = try #require(try json(result).array)
-        let ends: [String: String?] = [
-            "openai": "[DONE]", "responses": "response.completed", "anthropic": "message_stop", "gemini": nil,
-            "tgi": nil,
-            "ollama": "done = true", "cohere": "message-end",
-        ]
-        #expect(Set(reports.compactMap { $0["dialect"]?.string }) == Set(ends.keys))
+        #expect(Set(reports.compactMap { $0["dialect"]?.string }) == Set(FormatCatalog.names))
         for report in reports {
             let dialect = try #require(report["dialect"]?.string)
             #expect(report["looks_like"]?.string == dialect)
             #expect(report["status"]?.int == 200)
             #expect(report["reply"]?["text"]?.string?.isEmpty == false, "\(dialect)")
-            #expect(report["end_marker"]?.string == ends[dialect] ?? nil, "\(dialect)")
+            #expect(report["end_marker"]?.string == Self.endMarkers[dialect], "\(dialect)")
             #expect(report["error"]?.isNull == true)
             #expect(report["seconds"]?["first_token"]?.double ?? -1 > 0)
             #expect(report["body"]?["bytes"]?.int ?? 0 > 0)
@@ -67,11 +70,10 @@ import Testing
         }
     }
 
-    @Test(arguments: ["openai", "responses", "anthropic", "gemini", "tgi", "ollama", "cohere"])
-    func textNamesTheParts(dialect: String) throws {
+    @Test(arguments: FormatCatalog.names) func textNamesTheParts(dialect: String) throws {
         let result = try MoonrillBinary.run(
             ["probe", "--mock", "--dialect", dialect, "--reasoning", "--rate", "0"]
-                + (dialect == "tgi" ? [] : ["--tools"]))
+                + (Self.dialectsWithoutTools.contains(dialect) ? [] : ["--tools"]))
         #expect(result.status == 0, "\(result.errorOutput)")
         for word in ["status", "HTTP/1.1", "first token", "frames a piece", "READ AS", "end marker", "the format"] {
             #expect(result.output.contains(word), "\(word)")

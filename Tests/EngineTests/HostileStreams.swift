@@ -1,10 +1,11 @@
 // Streams of each format with numbers in each numeric place, and their mutations. Deterministic by seed.
 
+import Formats
 import HTTP
 import Support
 
 enum HostileStreams {
-    static let dialects = ["openai", "responses", "anthropic", "gemini", "cohere", "ollama", "tgi"]
+    static let dialects = FormatCatalog.names
 
     /// A complete reply, frame by frame.
     static func frames(of dialect: String) -> [String] {
@@ -14,7 +15,8 @@ enum HostileStreams {
         case "openai": openAI.map { "data: \($0)\n\n" }
         case "cohere": cohere.map { "event: \($0.name)\ndata: \($0.payload)\n\n" }
         case "anthropic": anthropic.map { "event: \($0.name)\ndata: \($0.payload)\n\n" }
-        default: responses.map { "event: \($0.name)\ndata: \($0.payload)\n\n" }
+        case "responses": responses.map { "event: \($0.name)\ndata: \($0.payload)\n\n" }
+        default: fatalError("HostileStreams has no frames of the format \(dialect)")
         }
     }
 

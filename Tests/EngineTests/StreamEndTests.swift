@@ -8,8 +8,6 @@ import Testing
 @testable import Engine
 
 @Suite struct StreamEndTests {
-    private static let data = ["openai", "anthropic", "gemini", "cohere", "responses", "tgi"]
-
     private func run(
         _ dialect: String, _ body: String, ending: TransferEnding? = .complete, type: String? = nil
     ) -> EngineHarness {

@@ -1,5 +1,6 @@
 // Each example runs through the real binary against the offline provider, and says what its header promises.
 
+import Formats
 import Foundation
 import Support
 import Testing
@@ -72,17 +73,20 @@ struct Example: Sendable, CustomTestStringConvertible {
         Example(name: "json_answer", output: [" (", "), ", " people\n  "]),
     ]
 
+    /// The scripts of `dialects` that ask for something that a dialect lacks.
+    private static let inexpressible = ["tgi": ["tools", "image"]]
+    private static let withoutReasoning: Set = ["tgi"]
+
     /// The same scripts in every dialect: nothing but the option changes. Those of a dialect that cannot say what the
     /// script asks for end with an error that names it, and no request.
-    static let dialects: [Example] = [
-        "openai", "responses", "anthropic", "gemini", "tgi", "ollama", "cohere",
-    ].flatMap { dialect in
+    static let dialects: [Example] = FormatCatalog.names.flatMap { dialect in
         let options = ["--mock", "--dialect", dialect, "-m", "moonrill-reasoner"]
-        let cannot = dialect == "tgi" ? ["tools", "image"] : []
+        let cannot = inexpressible[dialect] ?? []
+        let dimmed = withoutReasoning.contains(dialect) ? [] : ["\u{1B}[2m", "\u{1B}[0m\n\n"]
         return [
             Example(
                 name: "poem", options: options,
-                output: (dialect == "tgi" ? [] : ["\u{1B}[2m", "\u{1B}[0m\n\n"]) + [": ", " tokens in, ", " out ("]),
+                output: dimmed + [": ", " tokens in, ", " out ("]),
             Example(name: "tools", options: options, output: ["tool: weather {\"city\":", "\"celsius\":21"]),
             Example(name: "image", options: options, output: ["\n"]),
             Example(name: "json_answer", options: options, output: [" (", "), ", " people\n  "]),

@@ -75,8 +75,7 @@ import Testing
     }
 
     /// No cut of a stream passes for its end, and what came of it is how the whole began.
-    @Test(arguments: ["openai", "responses", "anthropic", "gemini", "tgi", "ollama", "cohere"])
-    func cutAtEveryByte(name: String) throws {
+    @Test(arguments: FormatCatalog.names) func cutAtEveryByte(name: String) throws {
         let dialect = try #require(FormatCatalog.named(name))
         let candidates = Self.recordings.filter { recording in
             (try? Self.dialect(of: recording).name) == name && recording.expected["stream_error_expected"] != true

@@ -27,7 +27,8 @@ import Testing
                 #expect(dialect.fields.role(of: found) == row.role, "\(row.text)")
                 guard case .member(let last)? = found.path.steps.last(where: Self.isMember) else { continue }
                 guard row.role != .call || !Self.silent.contains(last) else { continue }
-                let outcome = StreamHarness.run(frames: [(.data, "", JSONWriter.text(document))], dialect: dialect)
+                let outcome = StreamHarness.run(
+                    frames: [(.data, document["type"]?.string ?? "", JSONWriter.text(document))], dialect: dialect)
                 checked += 1
                 switch row.role {
                 case .text: #expect(outcome.text == "said", "\(name): \(row.text)")

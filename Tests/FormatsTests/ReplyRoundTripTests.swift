@@ -12,8 +12,10 @@ import Testing
     struct Variant: Sendable, CustomTestStringConvertible {
         var format: WireFormat
         var framing = Framing.serverSentEvents
-        /// TGI has text alone, and counts the token that ends a text.
-        var hasTextAlone = false
+        var hasReasoning = true
+        var hasCalls = true
+        /// Whether the token that ends a text is counted.
+        var countsEnd = false
         /// Whether the reasoning is not part of the output tokens.
         var countsReasoningApart = false
         var idPrefix = ""
@@ -27,7 +29,7 @@ import Testing
             Variant(format: .anthropicMessages, idPrefix: "msg_"),
             Variant(format: .gemini, countsReasoningApart: true),
             Variant(format: .gemini, framing: .jsonArray, countsReasoningApart: true),
-            Variant(format: .tgi, hasTextAlone: true),
+            Variant(format: .tgi, hasReasoning: false, hasCalls: false, countsEnd: true),
             Variant(format: .ollama, framing: .newlineDelimitedJSON, reportsReasoningTokens: false),
             Variant(format: .cohere, reportsReasoningTokens: false, errorKind: .provider),
         ]
@@ -51,8 +53,7 @@ import Testing
 
     private static func parts(_ variant: Variant, hasCalls: Bool) -> [ReplyPart] {
         var parts = text.map { ReplyPart.text($0) }
-        guard !variant.hasTextAlone else { return parts }
-        parts = thought.map { .reasoning($0) } + parts
+        if variant.hasReasoning { parts = thought.map { .reasoning($0) } + parts }
         guard hasCalls else { return parts }
         for (index, call) in calls.enumerated() {
             parts.append(.toolCall(index: index, id: call.id, name: call.name))
@@ -85,7 +86,7 @@ import Testing
     private static func check(_ outcome: StreamOutcome, _ variant: Variant, hasCalls: Bool, reason: FinishReason) {
         #expect(outcome.error == nil && outcome.hasCleanEnd)
         #expect(outcome.text == text.joined())
-        #expect(outcome.reasoning == (variant.hasTextAlone ? "" : thought.joined()))
+        #expect(outcome.reasoning == (variant.hasReasoning ? thought.joined() : ""))
         // An empty object may be decoded as no text.
         let decoded = outcome.summary.toolCalls.map { call in
             var call = call
@@ -96,9 +97,9 @@ import Testing
         #expect(outcome.summary.finishReason == reason)
         let usage = outcome.summary.usage
         #expect(usage?.inputTokens == 11)
-        let output = variant.countsReasoningApart ? 18 : variant.hasTextAlone && reason == .stop ? 21 : 20
+        let output = variant.countsReasoningApart ? 18 : variant.countsEnd && reason == .stop ? 21 : 20
         #expect(usage?.outputTokens == output)
-        guard !variant.hasTextAlone else { return }
+        guard variant.hasReasoning else { return }
         #expect(outcome.summary.model == head.model || outcome.summary.model == nil)
         if variant.reportsReasoningTokens { #expect(usage?.reasoningTokens == 2) }
         if !variant.idPrefix.isEmpty { #expect(outcome.summary.id == variant.idPrefix + head.id) }
@@ -117,7 +118,7 @@ import Testing
         Self.check(try Self.body(variant, whole), variant, hasCalls: false, reason: reason)
     }
 
-    @Test(arguments: Variant.all.filter { !$0.hasTextAlone }) func toolCalls(_ variant: Variant) throws {
+    @Test(arguments: Variant.all.filter(\.hasCalls)) func toolCalls(_ variant: Variant) throws {
         let parts = Self.parts(variant, hasCalls: true)
         let ending = Self.ending(.toolCalls)
         Self.check(

@@ -151,8 +151,7 @@ import Testing
     }
 
     /// Only Chat Completions has a place for it.
-    @Test(arguments: ["openai", "responses", "anthropic", "gemini", "ollama", "tgi", "cohere"])
-    func namesOfSpeakers(dialect: String) throws {
+    @Test(arguments: FormatCatalog.names) func namesOfSpeakers(dialect: String) throws {
         let message: JSONValue = ["role": "user", "name": "bob", "content": "hi"]
         let endpoint = Endpoint(provider: "p", dialect: dialect, baseURL: "https://api.example/v1")
         let known = try #require(FormatCatalog.named(dialect))

@@ -190,7 +190,8 @@ enum StreamHarness {
         case "gemini": GeminiDecoder(reader: reader)
         case "tgi": TGIDecoder(reader: reader)
         case "ollama": OllamaDecoder(reader: reader)
-        default: CohereDecoder(reader: reader)
+        case "cohere": CohereDecoder(reader: reader)
+        default: fatalError("plainDecoder has no case for the format \(dialect.name)")
         }
     }
 

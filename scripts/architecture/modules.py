@@ -82,8 +82,8 @@ TEST_EXTRAS = {
     "LuaTests": ["JSON", "Moonrill", "ProviderSimulator", "ScriptSupport"],
     "MoonrillTests": ["ProviderSimulator", "Logging"],
     "ProviderSimulatorTests": ["Chat", "Formats", "Providers", "NIOCore", "NIOPosix", "NIOHTTP1"],
-    "CommandTests": ["Moonrill", "ProviderSimulator", "Base", "JSON", "HTTP"],
-    "ExampleTests": ["Moonrill", "ProviderSimulator"],
+    "CommandTests": ["Moonrill", "ProviderSimulator", "Base", "JSON", "HTTP", "Formats"],
+    "ExampleTests": ["Moonrill", "ProviderSimulator", "Formats"],
     "Support": ["JSON", "Formats"],
 }
 

@@ -104,7 +104,9 @@ struct OllamaRequestEncoder: RequestEncoder {
         }
         if role == "tool" {
             if let name = message.name ?? message.answered?.name { object["tool_name"] = .string(legal.name(name)) }
-            if let id = message.toolCallID, !id.isEmpty, !LocalCallIDs.isLocal(id) { object["tool_call_id"] = .string(id) }
+            if let id = message.toolCallID, !id.isEmpty, !LocalCallIDs.isLocal(id) {
+                object["tool_call_id"] = .string(id)
+            }
         }
         return .object(object)
     }

@@ -7,7 +7,8 @@ enum BrokenFrame {
     static func bytes(_ format: ServedFormat) -> [UInt8] {
         // In an array, a value that breaks off would take in the rest of the stream: the braces are closed.
         if format.framing == .jsonArray { return Array(",\r\n{\"candidates\":[{\"content\":}]}".utf8) }
-        return Array((frames[format.name] ?? "data: {\"br\n\n").utf8)
+        let other = format.framing == .newlineDelimitedJSON ? "{\"br\n" : "data: {\"br\n\n"
+        return Array((frames[format.name] ?? other).utf8)
     }
 
     private static let frames = [

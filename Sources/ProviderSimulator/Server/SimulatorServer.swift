@@ -7,9 +7,9 @@ internal import NIOHTTP1
 internal import NIOPosix
 internal import Synchronization
 
-/// A simulated provider of language models: an HTTP/1.1 server on loopback with seven wire formats and generated replies.
-/// It needs no key and no network. The same request gets the same bytes, and the same conversation gets the same text in
-/// every format.
+/// A simulated provider of language models: an HTTP/1.1 server on loopback with the formats of `FormatCatalog` and
+/// generated replies. It needs no key and no network. The same request gets the same bytes, and the same conversation
+/// gets the same text in every format.
 ///
 /// - OpenAI's Chat Completions and Responses: `POST /v1/chat/completions`, `POST /v1/responses`, `GET /v1/models`
 /// - Anthropic's Messages: `POST /v1/messages`
