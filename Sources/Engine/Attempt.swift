@@ -16,8 +16,8 @@ final class AttemptContext {
     let unixTime: () -> UnixTime
     /// Attempts that ended, failed or completed their reply during the transport's callbacks.
     var needingAttention: [Attempt] = []
-    /// Requests that received events during the transport's callbacks.
-    var requestsWithEvents: [Request] = []
+    /// Requests whose bodies were read during the transport's callbacks.
+    var requestsRead: [Request] = []
     let observer: ((WireEvent) -> Void)?
 
     init(
@@ -53,7 +53,7 @@ final class Attempt {
     private var drainedBytes = 0
     /// The decoder's `outputCount` at the last check.
     private var outputCount = 0
-    /// The frames before the first output; nil after it, and if the client receives chunks.
+    /// The frames before the first output; nil after it, for a continued reply, and if the client receives chunks.
     private var firstFrames: FirstFrames?
     private var isQueuedForAttention = false
     private var hasReadRest = false
@@ -165,7 +165,7 @@ final class Attempt {
         } catch {
             return stopped(by: error)
         }
-        context.requestsWithEvents.append(owner)
+        context.requestsRead.append(owner)
         if let serverError, isDone || !decoder.hasCleanEnd { return stopped(by: serverError) }
         guard !isDone else {
             enqueueForAttention()

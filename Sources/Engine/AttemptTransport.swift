@@ -51,5 +51,5 @@ enum TransferEnding: Sendable, Equatable {
     case failed(AttemptError)
 }
 
-/// What happens to a transfer after a piece of its response.
+/// What happens to a transfer after body bytes, which have been taken: it goes on, pauses, or stops.
 enum BodyStep: Sendable, Equatable { case go, hold, stop }

@@ -184,12 +184,12 @@ extension Engine {
 
     /// Handles what the callbacks have recorded: requests with events, and attempts that need attention.
     func settle() {
-        for request in context.requestsWithEvents {
+        for request in context.requestsRead {
             if request.isHeld { request.machine.hold(now: configuration.clock()) }
             list(request)
             arm(request)
         }
-        context.requestsWithEvents.removeAll(keepingCapacity: true)
+        context.requestsRead.removeAll(keepingCapacity: true)
         let attempts = context.needingAttention
         context.needingAttention.removeAll(keepingCapacity: true)
         for attempt in attempts { handleState(of: attempt) }

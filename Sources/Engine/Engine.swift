@@ -61,7 +61,7 @@ package final class Engine: Reactor {
     deinit {
         for request in requests.values { request.attempt?.detach() }
         context.needingAttention = []
-        context.requestsWithEvents = []
+        context.requestsRead = []
         for limiter in limiters.values { limiter.dropLine() }
     }
 
@@ -108,7 +108,7 @@ package final class Engine: Reactor {
 
     /// How long the wait for sockets may last, in seconds; nil for no bound.
     private func waitTimeout(_ seconds: Double?) -> Double? {
-        if !context.needingAttention.isEmpty || !context.requestsWithEvents.isEmpty || !commands.isEmpty
+        if !context.needingAttention.isEmpty || !context.requestsRead.isEmpty || !commands.isEmpty
             || !detachedClients.isEmpty
         {
             return 0

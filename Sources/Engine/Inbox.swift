@@ -8,7 +8,7 @@ struct Inbox {
     private var events: [ChatEvent] = []
     /// UTF-8 bytes of the waiting texts.
     private(set) var bytes = 0
-    /// Whether text or reasoning waits, or has waited since the inbox was last empty.
+    /// Whether text or reasoning waits.
     private(set) var hasOutput = false
     /// Whether a `reset` waits.
     private(set) var hasReset = false

@@ -7,11 +7,11 @@ package import JSON
 
 /// The sort of one frame of a stream.
 package enum FrameKind: Sendable {
-    /// An SSE event's data, or an NDJSON line.
+    /// The data of an SSE event, an NDJSON line, or an element of a JSON array.
     case data
-    /// An SSE comment.
+    /// A comment of an event stream.
     case comment
-    /// A line that is no SSE field: `error: {...}`, or bare JSON (gateways send both).
+    /// A line of an event stream that is not a field: `error: {...}`, or bare JSON (gateways send both).
     case stray
     /// A whole JSON body where a stream was asked for.
     case body
@@ -29,8 +29,8 @@ package protocol StreamDecoder: AnyObject {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError)
 
-    /// Fast-forwards over frames that are the one decoded last in all but a piece of text. Appends what `decode` would have
-    /// appended for each, the text as one batch.
+    /// Fast-forwards over frames that differ from the one decoded last only in a piece of text. Appends the events that
+    /// `decode` would append, with the texts in batches.
     /// - Parameters:
     ///   - chunk: bytes of the stream.
     ///   - start: where in them the frame behind the one decoded last begins.
@@ -40,56 +40,54 @@ package protocol StreamDecoder: AnyObject {
         _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, into events: inout [DecodedEvent]
     ) -> Int?
 
-    /// True once the format's clean end has been seen. A stream that ends earlier was cut.
+    /// True after the clean end of the format: its end marker, or for Chat Completions the finish reason. A stream that ends
+    /// earlier was cut.
     var hasCleanEnd: Bool { get }
 
-    /// True once nothing that may follow matters any more (`[DONE]`): the engine may stop reading.
+    /// True once no further frame matters (`[DONE]`). The engine reads on for a moment, so that the connection can be reused.
     var isDone: Bool { get }
 
-    /// The body has ended by itself, and all of it has been decoded. A reply whose finish reason has come is whole then,
-    /// though a gateway left out the format's end marker.
+    /// No further frame follows. A reply whose finish reason has arrived is then complete, although a gateway left out the
+    /// end marker.
     func bodyEnded()
 
-    /// True while nothing of a reply has come: no output, no finish reason, no token counts. A stream that ends like
-    /// this is empty, whatever end marker it has.
+    /// True without output, finish reason and token counts. A stream that ends like this is empty, even with an end marker.
     var isBlank: Bool { get }
 
-    /// True once anything of the reply itself has come: text, reasoning, a refusal, a piece of a tool call. A reply
-    /// that is tool calls alone yields no token, yet its provider is not silent.
+    /// True after text, reasoning, a refusal or a piece of a tool call.
     var hasOutput: Bool { get }
 
-    /// Changes with every frame that holds any of that beside text and reasoning, so that the engine can tell a reply that
-    /// grows from heartbeats.
+    /// Changes with each frame that has other output than text and reasoning, so that the engine can distinguish it from a
+    /// heartbeat.
     var outputCount: Int { get }
 
-    /// What is known beside text and reasoning. Valid at any time; final once the stream has ended.
+    /// The reply without text and reasoning, as far as it is known; final after the end of the stream.
     var summary: ReplySummary { get }
 
-    /// The assistant message to append to a conversation, with the text as delivered, and whatever opaque parts the
-    /// provider wants back, byte-exact.
+    /// The assistant message to append to a conversation, with the delivered text and the provider's opaque parts unchanged.
     func assistantMessage(_ reply: ReplyText) -> JSONValue
 }
 
 extension StreamDecoder {
-    /// None: for decoders without templates.
+    /// Default: none, for decoders without templates.
     package func fastForward(
         _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, into events: inout [DecodedEvent]
     ) -> Int? { nil }
 
-    /// Changes nothing: for decoders whose clean end is the finish reason.
+    /// Default: does nothing, for decoders whose clean end is the finish reason.
     package func bodyEnded() {}
 
-    /// False: for decoders whose end markers are never sent alone.
+    /// Default: false, for decoders whose end markers are never sent alone.
     package var isBlank: Bool { false }
 
-    /// False: for decoders whose replies hold nothing but text, where the tokens say it.
+    /// Default: false, for decoders whose only output is text.
     package var hasOutput: Bool { false }
 
-    /// Constant: as above.
+    /// Default: constant.
     package var outputCount: Int { 0 }
 }
 
-/// What a frame says.
+/// An event of a decoder.
 package enum DecodedEvent: Sendable, Equatable {
     /// The first frame that names the reply: its id and model are in the decoder's summary.
     case start

@@ -1,5 +1,5 @@
-// Events -> callbacks, or the loop over a stream. One event at a time, in order. A callback that waits holds the events
-// behind it back, and so the socket.
+// Delivers events to callbacks, or to the loop over a stream, in order; text in batches. A callback that waits delays the
+// events behind it, and back-pressure then pauses the socket.
 
 internal import Base
 internal import Chat
@@ -21,7 +21,7 @@ final class CallDispatcher {
         var wait: ((String, Double) -> Void)?
     }
 
-    /// Events of one request that are delivered before others get their turn.
+    /// Maximum pieces of text and other events of one request before others get their turn.
     private static let maxPiecesPerTurn = 256
 
     init(vm: LuaVM, registry: CallRegistry, scheduler: Scheduler, tables: ReplyTables, notices: Notices) {

@@ -1,5 +1,4 @@
-// The requests of one script: begun, ended, waited for. The only holder of the broker: commands go down here, and events
-// come up.
+// The requests of one script: start, end, wait. Submits commands to the broker and takes its events.
 
 internal import Base
 internal import Chat
@@ -91,7 +90,8 @@ final class CallRegistry {
         while timers.isDue(now: now), let due = timers.popDue(now: now) { enqueue(due.payload) }
     }
 
-    /// Empties the queue, with what the engine has. A call counts as queued until its delivery begins.
+    /// Queues the calls for which the engine has events, then empties the queue. A call counts as queued until its delivery
+    /// begins.
     func takeQueue() -> [Call] {
         while let id = broker.nextReady() {
             if let call = calls[id] {

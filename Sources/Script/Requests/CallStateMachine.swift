@@ -380,7 +380,7 @@ struct CallStateMachine {
 
     // MARK: The engine
 
-    /// The engine has something of the request. Of a paused one it has only if the total timeout has ended it.
+    /// The engine has events of the request. Of a paused one it has some only if the total timeout has passed.
     mutating func ready() {
         if isPaused { state = .timedOut }
     }
