@@ -145,7 +145,7 @@ import Testing
         else { return }
         let isText: (FieldPlace) -> Bool = { dialect.fields.role(of: $0) == .text }
         var frames: [(eventName: String, payload: [UInt8])] = []
-        for frame in try Self.frames(of: recording.body, dialect) {
+        for frame in try Self.frames(of: recording.body, dialect).prefix(80) {
             guard var document = try? JSONReader.value(frame.payload) else { continue }
             FieldPlace.forEach(in: document, eventName: frame.name) { place in
                 if isText(place) { document = document.renaming(place.path.steps[...], to: "answer") }
@@ -158,7 +158,8 @@ import Testing
 
     @Test(arguments: CorpusTests.recordings) func formatIsGuessed(_ recording: Recording) throws {
         let dialect = try Self.dialect(of: recording)
-        let frames = try Self.frames(of: recording.body, dialect).compactMap { frame in
+        // The engine keeps only the first frames, too.
+        let frames = try Self.frames(of: recording.body, dialect).prefix(40).compactMap { frame in
             (try? JSONReader.value(frame.payload)).map { (eventName: frame.name, document: $0) }
         }
         guard recording.expected["stream_error_expected"] != true, !frames.isEmpty else { return }
