@@ -25,7 +25,7 @@ import Testing
         let trial = try #require(made)
         let start = lineEnd + 2
         let shape = FrameShape(of: 0..<start, payload: head..<lineEnd, in: bytes.span, name: "x", limit: limit)
-        var template = trial.template
+        let template = trial.template
         guard let run = template.read(bytes.span, from: start, shape, trial.counters) else {
             return ([], trial.counters[0], 0)
         }
@@ -105,7 +105,7 @@ import Testing
             + Array("\"}\n".utf8)
         let made = TextTemplate.Trial(Array(bytes[..<9]).span, textAt: JSONPath("t"), open: TemplatePaths())
         let trial = try #require(made)
-        var template = trial.template
+        let template = trial.template
         let run = template.read(bytes.span, from: 10, FrameShape(after: [0x0A], limit: 100), trial.counters)
         #expect(run?.batch?.count == 1)
     }

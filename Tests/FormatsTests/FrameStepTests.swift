@@ -18,7 +18,7 @@ import Testing
         let trial = try #require(made)
         // In memory of its own, so that the sanitizers see a byte read behind it.
         let chunk = Array(lines.map { $0 + [0x0A] }.joined())
-        var template = trial.template
+        let template = trial.template
         let shape = FrameShape(after: [0x0A], limit: 1 << 20)
         guard let run = template.read(chunk.span, from: first.count + 1, shape, trial.counters) else { return [] }
         let texts = Array(try #require(run.batch))
@@ -104,7 +104,7 @@ import Testing
         let document = Array(first.dropLast())
         let made = TextTemplate.Trial(document.span, textAt: JSONPath("t"), open: paths)
         let trial = try #require(made)
-        var template = trial.template
+        let template = trial.template
         let shape = FrameShape(after: [0x0A], limit: 1 << 20)
         let whole = first + others.joined()
         for length in first.count...whole.count {

@@ -15,7 +15,7 @@ internal import JSON
 final class TemplateDecoder: StreamDecoder {
     /// A template, with the state of the frames that match it. A class, so that no frame copies it.
     private final class Learned {
-        var template: TextTemplate
+        let template: TextTemplate
         /// The event name of its frames.
         let name: String
         /// The counters of the last frame.

@@ -7,7 +7,8 @@ internal import HTTP
 
 /// A JSON document with some of its literals left open. A document with the same bytes around other literals of the
 /// same kinds has the same tokens except for these, so a parser would find them in the same places.
-struct TextTemplate: Sendable {
+/// A class, so that no frame copies it; used on one thread.
+final class TextTemplate {
     /// Maximum length of a template's document, in bytes: thousands of streams hold one each.
     static let maxDocumentBytes = 2048
     /// Maximum bytes of text, and maximum texts, in one run.
@@ -38,11 +39,23 @@ struct TextTemplate: Sendable {
     /// The last shape, and the document in that shape.
     private var framePattern: (shape: FrameShape, bytes: [UInt8])?
 
+    private init(
+        frame: [UInt8], gaps: [cfm_gap], endsInBrackets: Bool, spansLines: Bool, hasSequence: Bool, kind: TextBatch.Kind
+    ) {
+        self.frame = frame
+        self.gaps = gaps
+        self.endsInBrackets = endsInBrackets
+        self.spansLines = spansLines
+        self.hasSequence = hasSequence
+        self.kind = kind
+    }
+
     /// The content of the gaps, if the document matches the template and its text is not empty.
     /// - Parameter counters: those of the previous document.
     func read(_ document: Span<UInt8>, _ counters: TemplateCounters) -> Run? {
+        let bytes = frame
         let run = read(
-            document, from: 0, frame: frame.span, head: 0, tail: 0, isDocument: true, limit: document.count,
+            document, from: 0, frame: bytes.span, head: 0, tail: 0, isDocument: true, limit: document.count,
             counters)
         return run?.end == document.count ? run : nil
     }
@@ -53,7 +66,7 @@ struct TextTemplate: Sendable {
     ///   - chunk: bytes in which a payload ends in LF, or in CR LF where frames are lines.
     ///   - counters: those of the previous frame.
     /// - Returns: the content of the frames; nil if there is none.
-    mutating func read(
+    func read(
         _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, _ counters: TemplateCounters
     ) -> Run? {
         guard chunk.count - start >= frame.count, !spansLines else { return nil }
