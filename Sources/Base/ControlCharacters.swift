@@ -21,7 +21,7 @@ package struct ControlCharacters: Sendable {
     package init() {}
 
     /// Escapes controls; newlines and tabs are kept. A final 0xC2, the first byte of a character, is held until the
-    /// next piece. After complete UTF-8 nothing is held.
+    /// next piece. No byte is held after a complete character.
     package mutating func escape(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.underestimatedCount)

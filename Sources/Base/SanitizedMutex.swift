@@ -4,8 +4,9 @@
 #if SANITIZED
     internal import Dispatch
 
-    /// Replaces Synchronization's `Mutex` by the same name.
-    final class Mutex<Value>: @unchecked Sendable {  // every access to `value` is between wait and signal
+    /// Replaces Synchronization's `Mutex` by the same name. The compiler cannot check that it is Sendable: `value` is
+    /// accessed only between `wait` and `signal` of the semaphore.
+    final class Mutex<Value>: @unchecked Sendable {  // `turn` guards `value`
         private let turn = DispatchSemaphore(value: 1)
         private var value: Value
 

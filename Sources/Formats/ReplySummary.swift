@@ -1,9 +1,9 @@
-// What a stream says of the reply as a whole.
+// The properties of a reply as a whole.
 
 package import Chat
 package import JSON
 
-/// What a decoder knows of a reply beside its text and reasoning.
+/// A reply without its text and reasoning, as far as a decoder knows it.
 package struct ReplySummary: Sendable, Equatable {
     /// The provider's id of the reply.
     package var id: String?
@@ -17,13 +17,13 @@ package struct ReplySummary: Sendable, Equatable {
     package var usage: Usage?
     /// The tool calls, assembled.
     package var toolCalls: [ToolCall] = []
-    /// Calls in the provider's own form that wait for the client, as they came.
+    /// Calls in the provider's own form that wait for the client, unchanged.
     package var nativeCalls: [JSONValue] = []
-    /// The refusal's text, where the provider sends one apart from the content.
+    /// The text of a refusal that the provider sends apart from the content.
     package var refusal: String?
-    /// What the provider says of how the reply ended, beside the reason.
+    /// The provider's message about the end of the reply, beside the finish reason.
     package var finishMessage: String?
-    /// How long the server says its own work took.
+    /// The durations that the server reports for its own work.
     package var timings: ServerTimings?
 
     /// Nothing known.

@@ -19,7 +19,7 @@ package enum FrameKind: Sendable {
 
 /// Reads one stream. A class, so that the engine holds it without copying; used on one thread.
 package protocol StreamDecoder: AnyObject {
-    /// Decodes one frame and appends what it says to `events`.
+    /// Decodes one frame and appends its events.
     /// - Parameters:
     ///   - kind: what sort of frame it is.
     ///   - name: the SSE event name; empty for the default ("message").
@@ -93,15 +93,15 @@ package enum DecodedEvent: Sendable, Equatable {
     case start
     /// Pieces of the text or of the reasoning.
     case text(TextBatch)
-    /// The text that follows belongs to that block of the message, by a number of the decoder's own. The first is 0.
+    /// The block of the message to which the following text belongs, by a number of the decoder's own. The first is 0.
     case block(Int)
     /// Token counts so far; the last one wins. Boxed, so that the many events beside it stay small.
     indirect case usage(Usage)
-    /// Something arrived of which nothing is to be shown (a comment, a ping, an empty delta, a piece of a tool call).
-    /// Several in a row within one batch are one.
+    /// A frame without content to show: a comment, a ping, an empty delta, a piece of a tool call. Consecutive ones in one
+    /// batch are merged.
     case heartbeat
-    /// What only this provider sends (a citation, a server tool's use or result), as it came.
+    /// Content that only this provider sends (a citation, the use or result of a server tool), unchanged.
     indirect case native(name: String, JSONValue)
-    /// The phase of the text that follows, where the provider names one ("commentary", "final_answer"); nil for none.
+    /// The phase of the text that follows, if the provider names one ("commentary", "final_answer"); nil for none.
     indirect case phase(String?)
 }

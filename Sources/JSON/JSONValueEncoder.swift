@@ -9,7 +9,8 @@ package struct JSONValueEncoder {
     package init() {}
 
     /// The value as JSON.
-    /// - Throws: the error that `encode(to:)` of the value throws. A value that encodes nothing is an empty object.
+    /// - Returns: an empty object for a value that encodes nothing.
+    /// - Throws: the error of the value's `encode(to:)`.
     package func encode(_ value: some Encodable) throws -> JSONValue { try Slot.filled(with: value, at: []).json }
 }
 

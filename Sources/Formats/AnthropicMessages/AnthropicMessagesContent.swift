@@ -192,7 +192,7 @@ struct AnthropicMessagesContent: Equatable {
     }
 
     /// The block that a piece belongs to: the last one of its index and kind. If there is none, a block is added, so
-    /// that nothing is lost if a server omits the start of a block.
+    /// that a block is kept although a server omits its start.
     mutating func place(of kind: AnthropicMessagesBlock.Kind, index: Int64?) -> Int {
         if let last = blocks.last, last.kind == kind, index == nil || last.index == index { return blocks.count - 1 }
         let known = lastByKind[KindPlace(kind: kind, index: index)]

@@ -287,7 +287,7 @@ extension OpenAIChatDecoder {
         }
     }
 
-    /// Reads a part of the content. It is reasoning if its type, the name of its text member, or `thought` says so
+    /// Reads a part of the content. Its type, the name of its text member or `thought` marks it as reasoning
     /// (Mistral's `thinking`, Responses' `reasoning` and `summary_text`).
     private mutating func read(
         part: JSONNode, as field: OpenAIChatReasoningMemory.Field?, _ wanted: OpenAIChatOutput,
