@@ -7,7 +7,10 @@ extension String {
         var bytes: [UInt8] = []
         var rest = utf8[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2, let value = UInt8(String(rest.prefix(2)) ?? "", radix: 16) {
+            // Swift's integers may have a sign, which no escape has.
+            if byte == UInt8(ascii: "%"), rest.count >= 2, let digits = String(rest.prefix(2)), digits.first != "+",
+                digits.first != "-", let value = UInt8(digits, radix: 16)
+            {
                 bytes.append(value)
                 rest = rest.dropFirst(2)
             } else {

@@ -12,20 +12,42 @@ package protocol RequestDecoder: Sendable {
     /// Decodes the body of a request for a reply.
     /// - Throws: the refusal that the format's own provider would send.
     func request(_ body: JSONValue, target: RequestTarget) throws(ReplyError) -> DecodedRequest
+
+    /// The body without the parts that only a provider can make and read: signatures, encrypted reasoning. A server that
+    /// passes requests on removes them, because `request` accepts only those of the reply encoders, and a provider none of
+    /// those.
+    func withoutOpaqueParts(_ body: JSONValue) -> JSONValue
 }
 
 extension RequestDecoder {
+    package func withoutOpaqueParts(_ body: JSONValue) -> JSONValue { body }
+
+    /// Parses and decodes the body of a request that a server passes on.
+    package func relayedRequest(_ body: [UInt8], target: RequestTarget) throws(ReplyError) -> DecodedRequest {
+        try request(withoutOpaqueParts(try Self.parsed(body)), target: target)
+    }
+
     /// Parses and decodes the body of a request for a reply.
     package func request(_ body: [UInt8], target: RequestTarget) throws(ReplyError) -> DecodedRequest {
-        let value: JSONValue
+        try request(try Self.parsed(body), target: target)
+    }
+
+    private static func parsed(_ body: [UInt8]) throws(ReplyError) -> JSONValue {
         do throws(JSONError) {
-            value = try JSONReader.strictValue(body)
+            return try JSONReader.strictValue(body)
         } catch {
             let place = error.offset.map { " (byte \($0))" } ?? ""
             throw ReplyError(
                 status: 400, message: "We could not parse the JSON body of your request: \(error.message)\(place).")
         }
-        return try request(value, target: target)
+    }
+}
+
+extension JSONObject {
+    /// The object with the array in a member replaced; the object itself if the member is no array.
+    func mapping(_ name: String, _ change: ([JSONValue]) -> [JSONValue]) -> JSONObject {
+        guard let elements = self[name]?.array else { return self }
+        return with(name, .array(change(elements)))
     }
 }
 
@@ -92,5 +114,5 @@ package struct ReplyError: Error, Equatable, Sendable {
     }
 
     /// The message after the parameter at fault: "max_tokens: must be ...".
-    var placedMessage: String { (parameter.map { "\($0): " } ?? "") + message }
+    package var placedMessage: String { (parameter.map { "\($0): " } ?? "") + message }
 }

@@ -11,6 +11,16 @@ package protocol ReplyEncoder: Sendable {
     /// A frame without content that keeps an idle connection open.
     var keepAlive: [UInt8] { get }
 
+    /// Whether clients of this format fail at `keepAlive`, so that a frame with an empty text must be sent in its place.
+    var keepsAliveByText: Bool { get }
+
+    /// Whether the format has a place for `ReplyEnding.refusal`. Otherwise a refusal is sent as text.
+    var hasRefusals: Bool { get }
+
+    /// Whether the reasoning of a reply whose head shows none is encoded as a plan for tool calls. Clients expect a plan only
+    /// before all content.
+    var hasPlans: Bool { get }
+
     /// An encoder for the frames of one reply.
     func stream(_ head: ReplyHead) -> any StreamEncoder
 
@@ -19,6 +29,12 @@ package protocol ReplyEncoder: Sendable {
 
     /// The body of an error response.
     func errorBody(_ error: ReplyError) -> [UInt8]
+}
+
+extension ReplyEncoder {
+    package var keepsAliveByText: Bool { false }
+    package var hasRefusals: Bool { false }
+    package var hasPlans: Bool { false }
 }
 
 /// Encodes the frames of one reply. Call `begin` first and `finish` or `fail` last; use on one thread.
@@ -88,6 +104,12 @@ package struct ReplyEnding: Equatable, Sendable {
     package var usage: Usage
     /// False leaves out the format's end marker, as a server does that breaks off.
     package var hasEndMarker: Bool
+    /// The text of a refusal, apart from the content.
+    package var refusal: String?
+    /// Whether the output tokens include the token that ends the text. TGI counts it.
+    package var countsEndToken = false
+    /// How long the reply took; nil lets formats with durations compute them from the token counts.
+    package var timing: ReplyTiming?
 
     package init(reasons: [FinishReason], usage: Usage, hasEndMarker: Bool = true) {
         self.reasons = reasons
@@ -99,6 +121,19 @@ package struct ReplyEnding: Equatable, Sendable {
 
     /// The reason of the first choice.
     var reason: FinishReason? { reasons.first }
+}
+
+/// Measured durations of a reply.
+package struct ReplyTiming: Equatable, Sendable {
+    /// Seconds to the first output; nil if none came.
+    package var firstOutput: Double?
+    /// Seconds to the end.
+    package var total: Double
+
+    package init(firstOutput: Double?, total: Double) {
+        self.firstOutput = firstOutput
+        self.total = total
+    }
 }
 
 /// A reply of which all is known.

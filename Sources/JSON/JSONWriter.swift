@@ -49,7 +49,11 @@ package enum JSONWriter {
 
     /// Appends a JSON string with its quotes.
     package static func append(_ string: String, to out: inout [UInt8]) {
-        let bytes = string.utf8.span
+        append(utf8: string.utf8.span, to: &out)
+    }
+
+    /// Appends a JSON string with its quotes. The bytes must be valid UTF-8.
+    package static func append(utf8 bytes: Span<UInt8>, to out: inout [UInt8]) {
         out.append(UInt8(ascii: "\""))
         var run = 0
         for index in bytes.indices {

@@ -59,9 +59,12 @@ struct AnthropicMessagesReplyEncoder: ReplyEncoder {
         }
     }
 
+    /// The input tokens exclude those of the cache.
     static func usage(_ usage: Usage) -> JSONValue {
-        [
-            "input_tokens": .int(Int64(usage.inputTokens ?? 0)),
+        var input = usage.inputTokens ?? 0
+        if !usage.countsCacheApart { input = max(0, input - (usage.cachedTokens ?? 0) - (usage.cacheWriteTokens ?? 0)) }
+        return [
+            "input_tokens": .int(Int64(input)),
             "cache_creation_input_tokens": .int(Int64(usage.cacheWriteTokens ?? 0)),
             "cache_read_input_tokens": .int(Int64(usage.cachedTokens ?? 0)),
             "output_tokens": .int(Int64(usage.outputTokens ?? 0)),

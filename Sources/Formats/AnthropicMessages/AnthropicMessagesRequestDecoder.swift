@@ -14,6 +14,23 @@ struct AnthropicMessagesRequestDecoder: RequestDecoder {
         target.path == "/v1/messages" ? .reply(.serverSentEvents) : nil
     }
 
+    /// Removes thinking from the replies, and replies of nothing else.
+    func withoutOpaqueParts(_ body: JSONValue) -> JSONValue {
+        guard let object = body.object else { return body }
+        let opaque: Set<String> = ["thinking", "redacted_thinking"]
+        return .object(
+            object.mapping("messages") { messages in
+                messages.compactMap { message in
+                    guard message["role"] == "assistant", let reply = message.object,
+                        let blocks = reply["content"]?.array
+                    else { return message }
+                    let kept = blocks.filter { !opaque.contains($0["type"]?.string ?? "") }
+                    if kept.isEmpty, !blocks.isEmpty { return nil }
+                    return .object(reply.with("content", .array(kept)))
+                }
+            })
+    }
+
     func request(_ body: JSONValue, target: RequestTarget) throws(ReplyError) -> DecodedRequest {
         let body = try RequestBody(body)
         let model = try body.model()

@@ -7,6 +7,7 @@ internal import JSON
 struct CohereReplyEncoder: ReplyEncoder {
     let streamType = "text/event-stream"
     let keepAlive = Array(": keep-alive\n\n".utf8)
+    let hasPlans = true
 
     func stream(_ head: ReplyHead) -> any StreamEncoder { CohereStreamEncoder(head) }
 

@@ -14,6 +14,9 @@ struct GeminiReplyEncoder: ReplyEncoder {
     /// White space is the only keep-alive that an array allows.
     var keepAlive: [UInt8] { Array((isArray ? "\r\n" : ": keep-alive\r\n\r\n").utf8) }
 
+    /// Google's clients take a comment for JSON.
+    var keepsAliveByText: Bool { true }
+
     func stream(_ head: ReplyHead) -> any StreamEncoder { GeminiStreamEncoder(head, isArray: isArray) }
 
     func body(_ reply: WholeReply) -> [UInt8] {
@@ -37,7 +40,7 @@ struct GeminiReplyEncoder: ReplyEncoder {
         var candidate: JSONObject = ["content": Self.content(parts)]
         candidate["finishReason"] = reply.ending.reason.map { .string(Self.reason($0)) }
         candidate["index"] = 0
-        return JSONWriter.bytes(Self.chunk(candidate, reply.head, GeminiTokenCounts(reply.ending.usage)))
+        return JSONWriter.bytes(Self.chunk(candidate, reply.head, GeminiTokenCounts(reply.ending.usage, reply.head)))
     }
 
     // MARK: Parts of chunks
@@ -47,10 +50,11 @@ struct GeminiReplyEncoder: ReplyEncoder {
     }
 
     static func chunk(_ candidate: JSONObject, _ head: ReplyHead, _ counts: GeminiTokenCounts) -> JSONValue {
-        var usage: JSONObject = ["promptTokenCount": .int(Int64(head.inputTokens))]
+        var usage: JSONObject = ["promptTokenCount": .int(Int64(counts.prompt))]
         if counts.text > 0 { usage["candidatesTokenCount"] = .int(Int64(counts.text)) }
-        usage["totalTokenCount"] = .int(Int64(head.inputTokens + counts.thoughts + counts.text))
+        usage["totalTokenCount"] = .int(counts.total)
         if counts.thoughts > 0 { usage["thoughtsTokenCount"] = .int(Int64(counts.thoughts)) }
+        if counts.cached > 0 { usage["cachedContentTokenCount"] = .int(Int64(counts.cached)) }
         return [
             "candidates": [.object(candidate)], "usageMetadata": .object(usage), "modelVersion": .string(head.model),
             "responseId": .string(head.id),
@@ -115,15 +119,23 @@ struct GeminiReplyEncoder: ReplyEncoder {
 
 /// Token counts as Gemini reports them: thoughts separately from the text.
 struct GeminiTokenCounts {
+    var prompt: Int
+    /// Tokens of the prompt from the cache.
+    var cached = 0
     var thoughts = 0
     var text = 0
 
-    init() {}
+    /// No output yet.
+    init(_ head: ReplyHead) { prompt = head.inputTokens }
 
-    init(_ usage: Usage) {
+    init(_ usage: Usage, _ head: ReplyHead) {
+        prompt = usage.inputTokens ?? head.inputTokens
+        cached = usage.cachedTokens ?? 0
         thoughts = usage.reasoningTokens ?? 0
         text = max(0, (usage.outputTokens ?? 0) - thoughts)
     }
+
+    var total: Int64 { Int64(prompt) + Int64(thoughts) + Int64(text) }
 }
 
 /// A thought signature of the mock. A request that sends back changed content is rejected.

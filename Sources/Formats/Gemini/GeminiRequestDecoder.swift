@@ -34,9 +34,44 @@ struct GeminiRequestDecoder: RequestDecoder {
         ]
     }
 
+    /// Removes thoughts, and replaces signatures by the one for calls of other models.
+    func withoutOpaqueParts(_ body: JSONValue) -> JSONValue {
+        guard let object = body.object else { return body }
+        return .object(
+            object.mapping("contents") { contents in
+                contents.compactMap { content in
+                    guard content["role"] == "model", let reply = content.object, let parts = reply["parts"]?.array
+                    else { return content }
+                    let kept = parts.compactMap(Self.withoutOpaqueParts(part:))
+                    if kept.isEmpty, !parts.isEmpty { return nil }
+                    return .object(reply.with("parts", .array(kept)))
+                }
+            })
+    }
+
+    private static func withoutOpaqueParts(part: JSONValue) -> JSONValue? {
+        guard var object = part.object else { return part }
+        if object["thought"] == true { return nil }
+        object["thoughtSignature"] = nil
+        object["thought_signature"] = nil
+        // A part may consist of a signature only.
+        if object.isEmpty { return nil }
+        if object["functionCall"] != nil || object["function_call"] != nil {
+            object["thoughtSignature"] = .string(GeminiSignature.foreign)
+        }
+        return .object(object)
+    }
+
+    /// The model's name in a path; names may contain slashes and colons.
+    private static func model(in path: String) -> String {
+        let resource = path[..<(path.lastIndex(of: ":") ?? path.endIndex)]
+        var names = resource.split(separator: "/")
+        if let place = names.lastIndex(of: "models") { names.removeFirst(place + 1) }
+        return names.joined(separator: "/").percentDecoded
+    }
+
     func request(_ body: JSONValue, target: RequestTarget) throws(ReplyError) -> DecodedRequest {
-        let resource = target.path.split(separator: ":").first ?? ""
-        let model = (resource.split(separator: "/").last.map(String.init) ?? "").percentDecoded
+        let model = Self.model(in: target.path)
         let body = try RequestBody(Self.camelCased(body))
         let config = try body.part("generationConfig", place: "generation_config")
         let contents = try body.array("contents")

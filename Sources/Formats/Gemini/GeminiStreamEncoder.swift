@@ -7,7 +7,7 @@ final class GeminiStreamEncoder: StreamEncoder {
     private let head: ReplyHead
     private let isArray: Bool
     private var joiner = ToolCallJoiner()
-    private var counts = GeminiTokenCounts()
+    private var counts: GeminiTokenCounts
     private var signature = GeminiSignature()
     private var hasCall = false
     private var hasBegun = false
@@ -15,6 +15,7 @@ final class GeminiStreamEncoder: StreamEncoder {
     init(_ head: ReplyHead, isArray: Bool) {
         self.head = head
         self.isArray = isArray
+        counts = GeminiTokenCounts(head)
     }
 
     func begin(into frames: inout EncodedFrames) {}
@@ -54,7 +55,7 @@ final class GeminiStreamEncoder: StreamEncoder {
     func finish(_ ending: ReplyEnding, into frames: inout EncodedFrames) {
         write(joiner.end(isCut: ending.reason == .length), &frames)
         guard ending.hasEndMarker else { return }
-        counts = GeminiTokenCounts(ending.usage)
+        counts = GeminiTokenCounts(ending.usage, head)
         var last: JSONObject = ["text": ""]
         // Only models that reason sign their output. In a turn with calls the first call is signed.
         if head.showsReasoning, !hasCall { last["thoughtSignature"] = .string(signature.text) }

@@ -9,6 +9,9 @@ struct OllamaReplyEncoder: ReplyEncoder {
     /// NDJSON has no comments; an empty line is ignored.
     let keepAlive = Array("\n".utf8)
 
+    /// Ollama's Python client parses empty lines.
+    var keepsAliveByText: Bool { true }
+
     func stream(_ head: ReplyHead) -> any StreamEncoder { OllamaStreamEncoder(head) }
 
     func body(_ reply: WholeReply) -> [UInt8] {
@@ -42,7 +45,7 @@ struct OllamaReplyEncoder: ReplyEncoder {
             + "\(nanoseconds)Z"
     }
 
-    /// The last line of a reply. Its durations are in nanoseconds, computed from the token counts.
+    /// The last line of a reply. Its durations are in nanoseconds, measured or computed from the token counts.
     static func last(_ head: ReplyHead, _ ending: ReplyEnding, _ message: JSONObject, line: Int) -> JSONValue {
         let (input, output) = (Int64(ending.usage.inputTokens ?? 0), Int64(ending.usage.outputTokens ?? 0))
         var object: JSONObject = [
@@ -50,13 +53,35 @@ struct OllamaReplyEncoder: ReplyEncoder {
         ]
         if let reason = ending.reason { object["done_reason"] = reason == .length ? "length" : "stop" }
         object["done"] = true
-        object["total_duration"] = .int(30_000_000 + input * 1_000_000 + output * 20_000_000)
-        object["load_duration"] = 30_000_000
+        let durations = ending.timing.map(Durations.init) ?? Durations(input: input, output: output)
+        object["total_duration"] = .int(durations.load + durations.prompt + durations.output)
+        object["load_duration"] = .int(durations.load)
         object["prompt_eval_count"] = .int(input)
-        object["prompt_eval_duration"] = .int(input * 1_000_000)
+        object["prompt_eval_duration"] = .int(durations.prompt)
         object["eval_count"] = .int(output)
-        object["eval_duration"] = .int(output * 20_000_000)
+        object["eval_duration"] = .int(durations.output)
         return .object(object)
+    }
+
+    /// The durations of a reply in nanoseconds.
+    private struct Durations {
+        var load: Int64
+        var prompt: Int64
+        var output: Int64
+
+        init(input: Int64, output: Int64) {
+            (load, prompt, self.output) = (30_000_000, input * 1_000_000, output * 20_000_000)
+        }
+
+        init(_ timing: ReplyTiming) {
+            let first = min(timing.firstOutput ?? timing.total, timing.total)
+            (load, prompt, output) = (0, Self.nanoseconds(first), Self.nanoseconds(timing.total - first))
+        }
+
+        /// At most a year; 0 for a value that is not a duration.
+        private static func nanoseconds(_ seconds: Double) -> Int64 {
+            seconds > 0 ? Int64(min(seconds, 31_536_000) * 1e9) : 0
+        }
     }
 
     // MARK: Errors

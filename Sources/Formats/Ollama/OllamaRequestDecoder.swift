@@ -110,7 +110,13 @@ struct OllamaRequestDecoder: RequestDecoder {
 
     private static func content(_ text: JSONValue, _ images: [JSONValue]) -> JSONValue {
         let parts = text.string.map { $0.isEmpty ? [] : [CommonForm.text($0)] } ?? []
-        return .array(parts + images.map { ["type": "image", "data": $0] })
+        return .array(
+            parts
+                + images.map { data in
+                    var image: JSONObject = ["type": "image", "data": data]
+                    image["media_type"] = data.string.flatMap { ImageData.mediaType(base64: $0) }.map { .string($0) }
+                    return .object(image)
+                })
     }
 
     private static func call(_ call: JSONValue, _ place: String) throws(ReplyError) -> JSONValue {

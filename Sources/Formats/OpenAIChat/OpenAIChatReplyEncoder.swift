@@ -7,6 +7,7 @@ internal import JSON
 struct OpenAIChatReplyEncoder: ReplyEncoder {
     let streamType = "text/event-stream; charset=utf-8"
     let keepAlive = Array(": keep-alive\n\n".utf8)
+    let hasRefusals = true
 
     func stream(_ head: ReplyHead) -> any StreamEncoder { OpenAIChatStreamEncoder(head) }
 
@@ -14,7 +15,7 @@ struct OpenAIChatReplyEncoder: ReplyEncoder {
         let choices = reply.choices.enumerated().map { index, blocks -> JSONValue in
             let reason = index < reply.ending.reasons.count ? reply.ending.reasons[index] : nil
             return [
-                "index": .int(Int64(index)), "message": Self.message(blocks, reply.head), "logprobs": nil,
+                "index": .int(Int64(index)), "message": Self.message(blocks, reply), "logprobs": nil,
                 "finish_reason": reason.map { .string(Self.reason($0)) } ?? nil,
             ]
         }
@@ -25,7 +26,7 @@ struct OpenAIChatReplyEncoder: ReplyEncoder {
         ])
     }
 
-    private static func message(_ blocks: [ReplyBlock], _ head: ReplyHead) -> JSONValue {
+    private static func message(_ blocks: [ReplyBlock], _ reply: WholeReply) -> JSONValue {
         var (text, reasoning) = ("", "")
         var calls: [JSONValue] = []
         for block in blocks {
@@ -36,9 +37,11 @@ struct OpenAIChatReplyEncoder: ReplyEncoder {
             }
         }
         var message: JSONObject = [
-            "role": "assistant", "content": text.isEmpty && !calls.isEmpty ? nil : .string(text),
+            "role": "assistant",
+            "content": text.isEmpty && !(calls.isEmpty && reply.ending.refusal == nil) ? nil : .string(text),
         ]
-        if head.showsReasoning { message["reasoning_content"] = .string(reasoning) }
+        if let refusal = reply.ending.refusal { message["refusal"] = .string(refusal) }
+        if reply.head.showsReasoning { message["reasoning_content"] = .string(reasoning) }
         if !calls.isEmpty { message["tool_calls"] = .array(calls) }
         return .object(message)
     }

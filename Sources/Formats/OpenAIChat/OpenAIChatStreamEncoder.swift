@@ -62,6 +62,12 @@ final class OpenAIChatStreamEncoder: StreamEncoder {
     }
 
     func finish(_ ending: ReplyEnding, into frames: inout EncodedFrames) {
+        if let refusal = ending.refusal, let delta = deltas.first {
+            frames.write(delta)
+            frames.write("\"refusal\":")
+            frames.write(jsonString: refusal)
+            close(&frames, isDelta: true)
+        }
         for (delta, reason) in zip(deltas, ending.reasons) {
             frames.write(delta)
             frames.write("},\"logprobs\":null,\"finish_reason\":\"\(OpenAIChatReplyEncoder.reason(reason))\"}]}\n\n")

@@ -7,14 +7,19 @@ internal import JSON
 struct OpenAIResponsesReplyEncoder: ReplyEncoder {
     let streamType = "text/event-stream; charset=utf-8"
     let keepAlive = Array(": keepalive\n\n".utf8)
+    let hasRefusals = true
 
     func stream(_ head: ReplyHead) -> any StreamEncoder { OpenAIResponsesStreamEncoder(head) }
 
     func body(_ reply: WholeReply) -> [UInt8] {
         let isCut = reply.ending.reason == .length
-        let output = reply.blocks.enumerated().map { index, block -> JSONValue in
+        var output = reply.blocks.enumerated().map { index, block -> JSONValue in
             OpenAIResponsesOutputItem(block, index: index, replyID: reply.head.id)
                 .done(isCut: isCut && index == reply.blocks.count - 1)
+        }
+        if let refusal = reply.ending.refusal {
+            let item = OpenAIResponsesOutputItem(ReplyPart.text(""), index: output.count, replyID: reply.head.id)
+            output.append(item.refused(refusal))
         }
         return JSONWriter.bytes(Self.finished(reply.head, reply.ending, output))
     }
@@ -155,6 +160,13 @@ struct OpenAIResponsesOutputItem {
             ? ["type": "summary_text", "text": .string(text)]
             : ["type": "output_text", "annotations": [], "logprobs": [], "text": .string(text)]
     }
+
+    /// The complete item with a refusal in place of its text.
+    func refused(_ refusal: String) -> JSONValue {
+        message(status: "completed", content: [Self.part(refusal: refusal)])
+    }
+
+    static func part(refusal: String) -> JSONValue { ["type": "refusal", "refusal": .string(refusal)] }
 
     private func message(status: String, content: JSONValue) -> JSONValue {
         [

@@ -23,6 +23,12 @@ struct OpenAIResponsesRequestDecoder: RequestDecoder {
         ["/v1/responses", "/openai/v1/responses"].contains(target.path) ? .reply(.serverSentEvents) : nil
     }
 
+    /// Removes reasoning from the input.
+    func withoutOpaqueParts(_ body: JSONValue) -> JSONValue {
+        guard let object = body.object else { return body }
+        return .object(object.mapping("input") { $0.filter { $0["type"] != "reasoning" } })
+    }
+
     func request(_ body: JSONValue, target: RequestTarget) throws(ReplyError) -> DecodedRequest {
         let body = try RequestBody(body)
         try refuseForeignMembers(body)
@@ -57,7 +63,7 @@ struct OpenAIResponsesRequestDecoder: RequestDecoder {
         }
         if let id = body["previous_response_id"].string {
             throw body.refused(
-                "Previous response with id '\(id)' not found: the offline provider keeps none. Send the conversation.",
+                "Previous response with id '\(id)' not found: this server keeps none. Send the conversation.",
                 "previous_response_id", code: "previous_response_not_found")
         }
     }

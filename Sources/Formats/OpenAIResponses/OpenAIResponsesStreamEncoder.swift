@@ -52,6 +52,7 @@ final class OpenAIResponsesStreamEncoder: StreamEncoder {
 
     func finish(_ ending: ReplyEnding, into frames: inout EncodedFrames) {
         close(isCut: ending.reason == .length, &frames)
+        if let refusal = ending.refusal { write(refusal: refusal, &frames) }
         guard ending.hasEndMarker else { return }
         guard ending.reason != nil else {
             frames.write("data: [DONE]\n\n")
@@ -114,6 +115,21 @@ final class OpenAIResponsesStreamEncoder: StreamEncoder {
         }
         let value = item.content.done(isCut: isCut)
         write("output_item.done", ["output_index": .int(Int64(output.count)), "item": value], &frames)
+        output.append(value)
+    }
+
+    /// Writes a message that is a refusal.
+    private func write(refusal: String, _ frames: inout EncodedFrames) {
+        let item = OpenAIResponsesOutputItem(ReplyPart.text(""), index: output.count, replyID: head.id)
+        let index = JSONValue.int(Int64(output.count))
+        let place: JSONObject = ["item_id": .string(item.id), "output_index": index, "content_index": 0]
+        let value = item.refused(refusal)
+        write("output_item.added", ["output_index": index, "item": item.begun], &frames)
+        write("content_part.added", place.with("part", OpenAIResponsesOutputItem.part(refusal: "")), &frames)
+        write("refusal.delta", place.with("delta", .string(refusal)), &frames, isDelta: true)
+        write("refusal.done", place.with("refusal", .string(refusal)), &frames)
+        write("content_part.done", place.with("part", OpenAIResponsesOutputItem.part(refusal: refusal)), &frames)
+        write("output_item.done", ["output_index": index, "item": value], &frames)
         output.append(value)
     }
 

@@ -15,7 +15,7 @@ struct TGIReplyEncoder: ReplyEncoder {
         let texts = reply.blocks.map { if case .text(let text) = $0 { text } else { "" } }
         var object: JSONObject = ["generated_text": .string(texts.joined())]
         if reply.head.includesUsage, let reason = reply.ending.reason {
-            var details = Self.details(reason, reply.ending.usage)
+            var details = Self.details(reason, reply.ending)
             details["prefill"] = []
             details["tokens"] = []
             object["details"] = .object(details)
@@ -24,11 +24,13 @@ struct TGIReplyEncoder: ReplyEncoder {
     }
 
     /// The value of `details`. The token that ends a text is counted.
-    static func details(_ reason: FinishReason, _ usage: Usage) -> JSONObject {
+    static func details(_ reason: FinishReason, _ ending: ReplyEnding) -> JSONObject {
         let isCut = reason == .length
+        let usage = ending.usage
         return [
             "finish_reason": isCut ? "length" : "eos_token",
-            "generated_tokens": .int(Int64((usage.outputTokens ?? 0) + (isCut ? 0 : 1))), "seed": nil,
+            "generated_tokens": .int(Int64((usage.outputTokens ?? 0) + (isCut || ending.countsEndToken ? 0 : 1))),
+            "seed": nil,
             "input_length": .int(Int64(usage.inputTokens ?? 0)),
         ]
     }

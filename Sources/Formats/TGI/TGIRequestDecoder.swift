@@ -45,7 +45,7 @@ struct TGIRequestDecoder: RequestDecoder {
     ) throws(ReplyError) {
         if grammar.isNull { return }
         guard let type = grammar["type"]?.string, ["json", "json_schema"].contains(type) else {
-            throw parameters.refused("only the type json is played here", "grammar")
+            throw parameters.refused("only the type json is known here", "grammar")
         }
         guard let schema = grammar["value"], schema.object != nil else {
             throw parameters.refused("the value must be a JSON schema", "grammar")

@@ -49,7 +49,7 @@ final class TGIStreamEncoder: StreamEncoder {
             frames.write(jsonString: text)
             frames.write(",\"details\":")
             let reason = head.includesUsage ? ending.reason : nil
-            frames.write(json: reason.map { .object(TGIReplyEncoder.details($0, ending.usage)) } ?? .null)
+            frames.write(json: reason.map { .object(TGIReplyEncoder.details($0, ending)) } ?? .null)
         } else {
             frames.write("null,\"details\":null")
         }
