@@ -25,6 +25,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     ],
     targets: [
@@ -68,11 +70,27 @@ let package = Package(
             dependencies: ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "LuaVM"],
             resources: [.embedInCode("Lua")], swiftSettings: settings),
 
+        // Scripts behind HTTP.
+        .target(
+            name: "Server",
+            dependencies: [
+                "Base", "JSON", "HTTP", "Chat", "Formats",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            resources: [.embedInCode("Page/page.html")], swiftSettings: settings),
+
         // Products.
         .target(
             name: "Moonrill",
             dependencies: [
-                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script",
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
@@ -92,7 +110,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: settings),
+            resources: [.embedInCode("Lua")], swiftSettings: settings),
 
         // A program that embeds the library; MoonrillTests runs it.
         .executableTarget(
@@ -120,6 +138,15 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Transport", "Engine", "Support"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: [
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Server", "Support",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ProviderSimulatorTests",

@@ -40,13 +40,13 @@ public enum MoonrillBinary {
 
     /// A running command.
     public final class Running: @unchecked Sendable {
-        // @unchecked: one thread per pipe; readers are joined before their data is used.
+        // @unchecked: one thread per pipe; their data is locked.
         private let process = Process()
         private let output = Pipe()
         private let errors = Pipe()
         private let input = Pipe()
-        private var outputData = Data()
-        private var errorData = Data()
+        private let outputData = Locked(Data())
+        private let errorData = Locked(Data())
         private let done = DispatchGroup()
         private let sawOutput = DispatchSemaphore(value: 0)
 
@@ -64,8 +64,8 @@ public enum MoonrillBinary {
             process.standardError = errors
             process.standardInput = stdin == nil ? FileHandle.nullDevice : input
             try process.run()
-            read(output) { self.outputData.append($0) }
-            read(errors) { self.errorData.append($0) }
+            read(output) { data in self.outputData.withLock { $0.append(data) } }
+            read(errors) { data in self.errorData.withLock { $0.append(data) } }
             if let stdin { write(stdin) }
         }
 
@@ -92,21 +92,39 @@ public enum MoonrillBinary {
                     take(data)
                     if pipe === self.output { self.sawOutput.signal() }
                 }
+                // Nobody waits for output that will never come.
+                if pipe === self.output { self.sawOutput.signal() }
                 self.done.leave()
             }.start()
         }
 
-        /// Waits for standard output.
+        /// The number of the process.
+        public var processIdentifier: Int32 { process.processIdentifier }
+
+        /// Standard output so far.
+        public var outputSoFar: String { Self.text(outputData) }
+
+        /// Standard error so far.
+        public var errorOutputSoFar: String { Self.text(errorData) }
+
+        private static func text(_ data: Locked<Data>) -> String {
+            String(decoding: data.withLock { $0 }, as: UTF8.self)
+        }
+
+        /// Waits for standard output, or its end.
         public func waitForOutput() { sawOutput.wait() }
 
+        /// Kills the process if it still runs.
+        public func kill() { if process.isRunning { send(SIGKILL) } }
+
         /// Sends a signal.
-        public func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+        public func send(_ signal: Int32) { Foundation.kill(process.processIdentifier, signal) }
 
         /// Waits for the end; kills the process after the timeout.
         public func wait(timeout: Double = 60) -> Result {
             // The queue keeps the item until its time, even if cancelled: it must not retain the run.
             let child = process.processIdentifier
-            let killer = DispatchWorkItem { kill(child, SIGKILL) }
+            let killer = DispatchWorkItem { Foundation.kill(child, SIGKILL) }
             DispatchQueue.global().asyncAfter(deadline: .now() + timeout, execute: killer)
             process.waitUntilExit()
             killer.cancel()
@@ -114,8 +132,7 @@ public enum MoonrillBinary {
             return Result(
                 status: process.terminationStatus,
                 signal: process.terminationReason == .uncaughtSignal ? process.terminationStatus : nil,
-                output: String(decoding: outputData, as: UTF8.self),
-                errorOutput: String(decoding: errorData, as: UTF8.self))
+                output: outputSoFar, errorOutput: errorOutputSoFar)
         }
     }
 

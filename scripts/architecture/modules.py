@@ -22,7 +22,8 @@ ARROWS = {
     "Transport": ["CCurl", "Base", "HTTP"],
     "Engine": ["Base", "JSON", "HTTP", "Chat", "Formats", "Transport"],
     "Script": ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "LuaVM"],
-    "Moonrill": ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script"],
+    "Server": ["Base", "JSON", "HTTP", "Chat", "Formats"],
+    "Moonrill": ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server"],
     "ProviderSimulator": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "MoonrillCommand": [
         "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Moonrill", "ProviderSimulator", "CProcess",
@@ -34,6 +35,7 @@ ARROWS = {
 PACKAGES = {
     "Base": ["HeapModule"],
     "Engine": ["DequeModule"],
+    "Server": ["DequeModule", "Logging", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOSSL", "NIOTLS", "NIOWebSocket"],
     "Moonrill": ["Logging"],
     "ProviderSimulator": ["NIOCore", "NIOPosix", "NIOHTTP1"],
     "MoonrillCommand": ["ArgumentParser", "Logging"],
@@ -53,6 +55,7 @@ SYSTEM = {
         "Engine": "the limit on open files",
         "Script": "exit codes, files and folders, writes to standard output",
         "Moonrill": "the mailbox's eventfd and the host's clocks",
+        "Server": "files that are served, and sockets before NIO has them",
         "ProviderSimulator": "clocks, and the signals that end the mock",
         "MoonrillCommand": "exit codes, signals, isatty, reading the script's file",
     },
@@ -61,6 +64,7 @@ SYSTEM = {
         "Sources/Transport/NameCheck.swift": "the result of the resolver thread",
         "Moonrill": "the bridge from async callers to the one thread",
         "Sources/MoonrillCommand/StandardError.swift": "the state of standard error, which several threads write to",
+        "Server": "the mailbox between the network's thread and the script's, and the certificate in use",
         "ProviderSimulator": "counters shared by NIO's threads",
     },
     "Dispatch": {
