@@ -13,6 +13,7 @@
 ---@field defer table a tool's run returns it to leave the call to the script
 ---@field flow llm.flow combinators of prompt chains
 ---@field budget fun(options: { tokens?: integer, usd?: number, seconds?: number }): llm.budget
+---@field serve llm.serve HTTP server of the script: handlers, models, the chat page
 ---@field prices table<string, llm.price> prices by model; assign to add or override one
 local llm = {}
 

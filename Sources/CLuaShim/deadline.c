@@ -18,8 +18,10 @@ static void fire(int signal_number, siginfo_t *info, void *context) {
     (void)context;
     mr_vm *vm = info->si_value.sival_ptr;
     if (vm == NULL) return;
-    // First call: the deadline. Second call: the time of the __close handlers is up.
-    if (vm->phase == MR_RUNNING) mr_stop(vm, vm->timer_reason);
+    // First call: the deadline, or the end of the time after a first signal. Second call: the time of the __close handlers is
+    // up.
+    if (vm->phase == MR_RUNNING && vm->graceful_signal != 0) mr_stop_by_signal(vm, vm->graceful_signal);
+    else if (vm->phase == MR_RUNNING) mr_stop(vm, vm->timer_reason);
     else mr_kill(vm, vm->kill_reason);
 }
 

@@ -309,7 +309,7 @@ int mr_parameter_count(lua_State *L, int index) {
 
 // ------------------------------------------------------------------------------- stopping, and the kill switch
 
-static void wake(mr_vm *vm) {
+void mr_wake(mr_vm *vm) {
     if (vm->wake_descriptor < 0) return;
     uint64_t one = 1;
     ssize_t written = write(vm->wake_descriptor, &one, sizeof one);
@@ -333,7 +333,7 @@ void mr_stop(mr_vm *vm, const char *reason) {
     lua_State *L = vm->running;
     // lua_sethook is the only API function that may be called in a signal handler (lua.c does it for SIGINT).
     if (L != NULL) lua_sethook(L, stop_hook, LUA_MASKCOUNT, 1);
-    wake(vm);
+    mr_wake(vm);
 }
 
 void mr_take_stop(mr_vm *vm) {
@@ -353,7 +353,7 @@ void mr_kill(mr_vm *vm, const char *reason) {
     vm->phase = MR_KILLED;
     lua_State *L = vm->running;
     if (L != NULL) lua_sethook(L, kill_hook, LUA_MASKCOUNT, 1);
-    wake(vm);
+    mr_wake(vm);
 }
 
 bool mr_killed(const mr_vm *vm) { return vm->killed != 0; }

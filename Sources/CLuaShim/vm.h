@@ -74,12 +74,23 @@ struct mr_vm {
     volatile sig_atomic_t killed;
     const char *volatile kill_reason;
     volatile sig_atomic_t caught_signal;
+    // The first signal only asks the host to end by itself (mr_set_graceful); `graceful_signal` is that signal.
+    volatile sig_atomic_t is_graceful;
+    double graceful_seconds;
+    volatile sig_atomic_t graceful_signal;
+    volatile sig_atomic_t reload_asked;
     int has_timer;
     timer_t timer;
     const char *timer_reason;
 
     struct mr_output outputs[2];
 };
+
+// Ends the host's sleep. Async-signal-safe.
+void mr_wake(mr_vm *vm);
+
+// Stops the state because of a signal. Async-signal-safe on the Lua thread.
+void mr_stop_by_signal(mr_vm *vm, int signal_number);
 
 // Tags compared by address. mr_wait_tag is yielded by a coroutine that waits for the host; mr_raise_tag as the first value of
 // a resume makes the wait raise the second.

@@ -128,6 +128,20 @@ internal import CLuaShim
         for signal in signals { unsafe mr_catch_signal(machine, signal) }
     }
 
+    /// Makes the first signal only wake the host: a server ends its work before the script is stopped. The script is stopped
+    /// after that many seconds, or by a second signal.
+    /// - Parameter seconds: nil ends this.
+    package func setGraceful(_ seconds: Double?) { unsafe mr_set_graceful(machine, seconds ?? -1) }
+
+    /// Whether a signal has asked for a graceful end.
+    package var isAskedToEnd: Bool { unsafe mr_graceful_signal(machine) != 0 }
+
+    /// Stops the script because of that signal. Without effect if none came.
+    package func finishGracefully() { unsafe mr_finish_graceful(machine) }
+
+    /// Whether SIGHUP has come since the last call, of those that ``catchSignals(_:)`` was given.
+    package func takeReload() -> Bool { unsafe mr_take_reload(machine) }
+
     /// The signal that stopped the script; 0 if none did.
     package var caughtSignal: Int { Int(unsafe mr_caught_signal(machine)) }
 

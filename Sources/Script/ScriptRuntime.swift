@@ -3,6 +3,7 @@
 
 package import Base
 package import Chat
+internal import Glibc
 package import JSON
 package import LuaVM
 package import Providers
@@ -52,6 +53,14 @@ package struct ScriptConfiguration {
     /// Called about every 0.1 s while the script waits for the first output of a request, with the seconds so far, and
     /// with nil before anything else is written.
     package var indicator: ((Double?) -> Void)?
+    /// Makes the server of `llm.serve`; nil if the script may not serve.
+    package var makeServer: (() -> any ServerBroker)?
+    /// What the command line says of the server.
+    package var serverOverrides = ServerOverrides()
+    /// Called with the server's address once it listens.
+    package var serverNotice: ((ServerAddress) -> Void)?
+    /// Called when it cannot listen. The script gets the error, too, and may ignore it.
+    package var serverFailureNotice: ((ServerFailure) -> Void)?
     /// Makes the nth allocation of the script fail. For tests.
     package var failAllocation = 0
 
@@ -112,6 +121,8 @@ package final class ScriptRuntime {
     let scheduler: Scheduler
     var coder: LuaCoder
     var dispatcher: CallDispatcher?
+    /// The server that the script has started.
+    var server: RunningServer?
     var replyMetatable: LuaReference?
     var errorMetatable: LuaReference?
     /// The configuration's providers, and those that the script has defined.
@@ -122,6 +133,8 @@ package final class ScriptRuntime {
     var functions: [(name: String, body: HostBody)] = []
     var isOutputClosed = false
     private var waitingSince: Double?
+    private var catchesSignals = false
+    private var isServerEnding = false
     private var lifecycle = Lifecycle.ready
 
     /// A runtime for one script.
@@ -144,7 +157,15 @@ package final class ScriptRuntime {
     /// Makes the signals (SIGINT, SIGTERM) stop the run: tasks and requests are cancelled, `__close` handlers run for at
     /// most two seconds, output is flushed. A second signal ends the process at once. Call it on the thread that runs the
     /// script, once in a process.
-    package func stop(onSignals signals: [Int32]) { vm.catchSignals(signals) }
+    package func stop(onSignals signals: [Int32]) {
+        vm.catchSignals(signals)
+        catchesSignals = !signals.isEmpty
+    }
+
+    /// Makes SIGHUP read the certificate of the server again. Without one, SIGHUP ends a server only with its terminal.
+    func catchReload(hasCertificate: Bool) {
+        if catchesSignals, hasCertificate || isatty(STDIN_FILENO) == 0 { vm.catchSignals([SIGHUP]) }
+    }
 
     /// Makes a Swift function available to the script as `require("host").name`. Arguments and results are JSON values.
     /// An error that it throws is raised in the script.
@@ -215,6 +236,7 @@ package final class ScriptRuntime {
     private func end(_ outcome: ScriptOutcome) -> ScriptStep {
         lifecycle = .over(outcome)
         vm.stopDeadline()
+        server?.broker.flush()
         vm.close()
         scheduler.breakCycles()
         dispatcher?.registry.breakCycles()
@@ -233,6 +255,7 @@ package final class ScriptRuntime {
     private func step(_ main: ScriptTask, isWindingUp: Bool) -> ScriptStep {
         guard let dispatcher else { return end(outcome(of: main)) }
         let registry = dispatcher.registry
+        if let server { serve(server) }
         if !vm.isKilled { runArrived(dispatcher) }
         guard !vm.isKilled else { return finish(main, registry) }
         if vm.isStopping, !scheduler.isStopped {
@@ -249,10 +272,25 @@ package final class ScriptRuntime {
         reportUnwatched(now: now)
         guard !isOver(main, registry) else { return finish(main, registry) }
         vm.flushOutput()
+        server?.broker.flush()
         registry.freePlaces(now: SystemClock.now())
         // The owner turns the reactor before the next step.
         registry.noteTurn()
         return .waits(upTo: waitTimeout(registry))
+    }
+
+    /// Takes the server's events, and passes signals on to it: the first one ends the server, and the script once the server
+    /// has stopped.
+    private func serve(_ server: RunningServer) {
+        if vm.takeReload() { server.broker.reloadCertificate() }
+        if vm.isAskedToEnd, !isServerEnding {
+            isServerEnding = true
+            server.broker.stop()
+        }
+        server.takeEvents()
+        guard server.isStopped else { return }
+        vm.setGraceful(nil)
+        if isServerEnding { vm.finishGracefully() }
     }
 
     private func finish(_ main: ScriptTask, _ registry: CallRegistry) -> ScriptStep {
@@ -286,7 +324,9 @@ package final class ScriptRuntime {
             if registry.isEmpty { return true }
             registry.cancelUnreachable()
         }
-        let isStuck = !registry.hasQueued && scheduler.nextDeadline == nil && !registry.canProgress
+        let isServing = server.map { !$0.isStopped } ?? false
+        let isStuck =
+            !registry.hasQueued && scheduler.nextDeadline == nil && !registry.canProgress && !isServing
         guard isStuck else { return false }
         let task = main.isOver ? scheduler.firstWaiting ?? registry.firstWaitingCallback : main
         task.map { scheduler.interrupt($0, Self.deadlock) }

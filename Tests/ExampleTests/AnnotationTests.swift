@@ -17,8 +17,10 @@ import Testing
 
     /// What a script finds is what is annotated, both ways.
     @Test func functionsAgree() throws {
-        var annotated = try functions(in: annotations + Self.text("types/flow.lua"))
+        var annotated = try functions(in: annotations + Self.text("types/flow.lua") + Self.text("types/serve.lua"))
         annotated["log"] = try fields(of: "log")
+        // Only handlers have one; Tests/Lua/serve calls its methods.
+        annotated["response"] = nil
         let script = """
             local llm = require "llm"
             local client = llm.client {}
@@ -33,6 +35,7 @@ import Testing
               end
             end
             show("llm", llm) show("json", llm.json) show("log", llm.log) show("flow", llm.flow)
+            show("serve", llm.serve)
             show("client", getmetatable(client)) show("chat", getmetatable(client:chat()).__index)
             check("call", client:start("x"), "\(names(annotated["call"]))")
             check("task", llm.spawn(function() end), "\(names(annotated["task"]))")

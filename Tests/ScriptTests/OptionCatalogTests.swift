@@ -31,6 +31,10 @@ import Testing
         ("llm.lua", OptionCatalog.client.classAnnotation("client_options", extending: "shared_options")),
         ("llm.lua", OptionCatalog.provider.classAnnotation("provider_definition")),
         ("flow.lua", OptionCatalog.map.classAnnotation("map_options")),
+        ("serve.lua", OptionCatalog.serve.classAnnotation("serve.options")),
+        ("serve.lua", OptionCatalog.serveLimit.classAnnotation("serve.limit")),
+        ("serve.lua", OptionCatalog.serveBudget.classAnnotation("serve.budget")),
+        ("serve.lua", OptionCatalog.serveAnswer.classAnnotation("serve.answer")),
     ])
     func classesAreRendered(file: String, rendered: String) throws {
         let text = try Self.annotations(file)
@@ -41,7 +45,8 @@ import Testing
     @Test(arguments: [
         ("llm.lua", OptionCatalog.budget, "fun(options: "), ("llm.lua", OptionCatalog.tool, "@param options "),
         ("llm.lua", OptionCatalog.limit, "@param options "), ("llm.lua", OptionCatalog.encode, "@param options? "),
-        ("llm.lua", OptionCatalog.chat, "@param options? "), ("flow.lua", OptionCatalog.trim, "@param options "),
+        ("llm.lua", OptionCatalog.chat, "@param options? "), ("serve.lua", OptionCatalog.servePage, "@param options? "),
+        ("flow.lua", OptionCatalog.trim, "@param options "),
         ("flow.lua", OptionCatalog.vote, "@param options? "), ("flow.lua", OptionCatalog.judge, "@param options "),
         ("flow.lua", OptionCatalog.loop, "@param options "), ("flow.lua", OptionCatalog.refine, "@param options "),
         ("flow.lua", OptionCatalog.hedge, "@param options? "), ("flow.lua", OptionCatalog.fallback, "@param options? "),

@@ -171,6 +171,16 @@ void mr_deadline_stop(mr_vm *vm);
 /// Makes `signal_number` stop the state; a second signal ends the process. For one state per process; called on the Lua
 /// thread.
 void mr_catch_signal(mr_vm *vm, int signal_number);
+/// Makes the first signal only wake the host, which ends its server and then calls mr_finish_graceful; a negative time ends
+/// that. If that does not happen within `seconds`, or a second signal comes, the state is stopped. Blocking calls go on
+/// after the first signal.
+void mr_set_graceful(mr_vm *vm, double seconds);
+/// The signal that asked for a graceful end; 0 if none came.
+int mr_graceful_signal(const mr_vm *vm);
+/// Stops the state because of that signal. Without effect if none came.
+void mr_finish_graceful(mr_vm *vm);
+/// Whether SIGHUP has come since the last call (mr_catch_signal with SIGHUP).
+bool mr_take_reload(mr_vm *vm);
 /// The signal that stopped the state; 0 if none.
 int mr_caught_signal(const mr_vm *vm);
 /// Stops catching signals for the state.

@@ -40,16 +40,22 @@ extension ScriptRuntime {
         }
     }
 
-    /// The member `price` of a request, in dollars per million tokens.
+    /// The member `price` of a request.
     func price(at table: Int, of stack: LuaStack) -> Meter.Price? {
         stack.getField("price", of: table)
         defer { stack.pop(1) }
-        guard stack.type(at: -1) == .table else { return nil }
-        let price = stack.top
+        return Meter.Price(at: stack.top, of: stack)
+    }
+}
+
+extension Meter.Price {
+    /// The price in the table at that index, in dollars per million tokens; nil for another value.
+    init?(at price: Int, of stack: LuaStack) {
+        guard stack.type(at: price) == .table else { return nil }
         guard let input = stack.field("input", of: price, { $0.double(at: -1) }),
             let output = stack.field("output", of: price, { $0.double(at: -1) })
         else { return nil }
-        return Meter.Price(
+        self.init(
             input: input, output: output, cachedInput: stack.field("cached_input", of: price) { $0.double(at: -1) },
             cacheWrite: stack.field("cache_write", of: price) { $0.double(at: -1) })
     }

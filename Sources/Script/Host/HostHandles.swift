@@ -9,6 +9,7 @@ struct HostHandles {
     let scope: LuaUserdataType<TaskScope>
     let budget: LuaUserdataType<Budget>
     let jsonReader: LuaUserdataType<JSONReaderHandle>
+    let exchange: LuaUserdataType<ServedExchange>
 
     /// - Parameter onCallRelease: called when the script can no longer name a request.
     init(_ vm: LuaVM, onCallRelease: @escaping (Call) -> Void) {
@@ -17,5 +18,6 @@ struct HostHandles {
         scope = LuaUserdataType(vm, name: "llm.scope")
         budget = LuaUserdataType(vm, name: "llm.budget.handle")
         jsonReader = LuaUserdataType(vm, name: "llm.json.reader")
+        exchange = LuaUserdataType(vm, name: "llm.serve.exchange")
     }
 }

@@ -14,7 +14,7 @@ extension ScriptRuntime {
         providers.all.compactMap(\.keyVariable).forEach(hideVariable)
         let stack = vm.stack
         let handles = HostHandles(vm) { [unowned self] call in dispatcher?.registry.release(call) }
-        stack.pushTable(fields: 56)
+        stack.pushTable(fields: 72)
         setOptions(stack)
         setTaskFunctions(stack, handles)
         setScopeFunctions(stack, handles)
@@ -23,6 +23,7 @@ extension ScriptRuntime {
         setJSONReaders(stack, handles)
         setCallFunctions(stack, handles)
         setValueFunctions(stack)
+        setServerFunctions(stack, handles)
         setSystemFunctions(stack)
         setFileFunctions(stack)
         // part(name) -> the chunk of a module that is loaded on first use.
@@ -57,6 +58,7 @@ extension ScriptRuntime {
         case "prompt": PackageResources.prompt_lua
         case "schema": PackageResources.schema_lua
         case "scope": PackageResources.scope_lua
+        case "serve": PackageResources.serve_lua
         case "step": PackageResources.step_lua
         case "structured": PackageResources.structured_lua
         case "tools": PackageResources.tools_lua

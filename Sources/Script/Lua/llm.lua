@@ -313,8 +313,10 @@ end
 function Client:stream(prompt, options)
   local handle = host.call_start(specification("client:stream", self, prompt, options), "stream")
   -- The generic for closes its fourth value however the loop is left; closing it cancels the request.
-  return function() return host.call_next(handle) end, nil, nil, setmetatable({ _handle = handle }, Call)
+  local call = setmetatable({ _handle = handle, _model = options and options.model or self.model }, Call)
+  return function() return host.call_next(handle) end, nil, nil, call
 end
+internal.Call, internal.Client = Call, Client
 
 -- Tasks ------------------------------------------------------------------------------------------------------------
 
@@ -397,8 +399,8 @@ function llm.provider(definition)
 end
 
 -- Members that are loaded on first use.
-local LATER = { flow = true, budget = true, prices = true }
-named("llm", llm, { "flow", "budget", "prices" })
+local LATER = { flow = true, budget = true, prices = true, serve = true }
+named("llm", llm, { "flow", "budget", "prices", "serve" })
 local unknown = getmetatable(llm).__index
 getmetatable(llm).__index = function(self, name)
   if not LATER[name] then return unknown(self, name) end

@@ -120,6 +120,7 @@ enum OptionCatalog {
     static let all = [
         callbacks, shared, sampling, client, timeout, retry, provider, chat, trim, tool, limit, budget, encode,
         map, vote, judge, loop, refine, hedge, fallback, flowRetry,
+        serve, serveLimit, serveBudget, servePage, serveAnswer,
     ]
 
     // MARK: Requests
@@ -346,6 +347,76 @@ enum OptionCatalog {
         [
             ScriptOption("max", .count), ScriptOption("base", .span), ScriptOption("cap", .span),
             ScriptOption("on", .function, annotation: "fun(err: any, try: integer): boolean"),
+        ])
+
+    // MARK: Server
+
+    static let serve = OptionGroup(
+        "serve",
+        [
+            ScriptOption("host", .string, "address to listen on", default: "\"\(ServerSpec().host)\""),
+            ScriptOption("port", .count, "TCP port; 0 lets the system choose", default: "\(ServerSpec().port)"),
+            ScriptOption("unix", .string, "path of a Unix socket, in place of host and port"),
+            ScriptOption(
+                "models", .table, "handlers of the chat endpoints by the model's name; \"*\": any other name",
+                annotation: "table<string, llm.serve.handler|llm.client>"),
+            ScriptOption(
+                "default_model", .string, "the model of /stream and /ws without a name", default: "the first name"),
+            ScriptOption(
+                "routes", .table, "handlers by method and path: \"GET /notes/:id\", \"WS /live\", \"GET /files/*\"",
+                annotation: "table<string, llm.serve.handler|llm.serve.target>"),
+            ScriptOption("limit", .table, annotation: "llm.serve.limit"),
+            ScriptOption(
+                "budget", .table, "caps on what all requests to providers may cost", annotation: "llm.serve.budget"),
+            ScriptOption("token_env", .string, "name of the environment variable with the token that clients send"),
+            ScriptOption("open", .boolean, "serve other machines without a token", default: "false"),
+            ScriptOption("tls_cert", .string, "file of the certificate chain (PEM)"),
+            ScriptOption("tls_key", .string, "file of the private key (PEM)"),
+            ScriptOption(
+                "origins", .table, "web sites whose pages may use the server (CORS); \"*\": all",
+                annotation: "string[]"),
+            ScriptOption("hosts", .table, "further names of the server, as in the header Host", annotation: "string[]"),
+            ScriptOption("trust_proxy", .boolean, "X-Forwarded-For names the client", default: "false"),
+            ScriptOption("max_clients", .count, "open connections", default: "\(ServerLimits().connections)"),
+            ScriptOption(
+                "linger", .span, "seconds that a stream goes on without a reader",
+                default: "10 for clients that reconnect, as EventSource does; else 0.06"),
+            ScriptOption(
+                "keep", .span, "seconds for which the events of an ended stream can be read again",
+                default: text(StreamSpec().keptSeconds)),
+            ScriptOption(
+                "drain", .span, "seconds that running responses get when the server stops",
+                default: text(ServerSpec().drain)),
+            ScriptOption(
+                "on_start", .function, "called once the server listens",
+                annotation: "fun(server: llm.serve.running)"),
+        ])
+
+    static let serveLimit = OptionGroup(
+        "serve.limit",
+        [
+            ScriptOption("per_client_rpm", .number, "requests of one client a minute", default: "no limit"),
+            ScriptOption("concurrent", .count, "handlers at a time", default: "\(ServerLimits().concurrent)"),
+            ScriptOption("body_bytes", .count, "size of a request's body", default: "32 MiB"),
+        ])
+
+    static let serveBudget = OptionGroup(
+        "serve.budget",
+        [
+            ScriptOption("usd", .span), ScriptOption("tokens", .count),
+            ScriptOption("per_client_usd", .span), ScriptOption("per_client_tokens", .count),
+        ])
+
+    static let servePage = OptionGroup("serve.page", [ScriptOption("title", .string)])
+
+    /// The table that a handler returns.
+    static let serveAnswer = OptionGroup(
+        "serve.answer",
+        [
+            ScriptOption("status", .integer, "200 to 599", default: "200"),
+            ScriptOption("headers", .table, annotation: "table<string, string>"),
+            ScriptOption("json", .any, "a value, sent as JSON"), ScriptOption("text", .string),
+            ScriptOption("html", .string), ScriptOption("body", .string, "bytes"),
         ])
 
     private static func text(_ number: Double) -> String {

@@ -69,6 +69,22 @@ struct Meter {
         /// For tokens from the provider's cache, and for tokens written to it. `input` if not known.
         var cachedInput: Double?
         var cacheWrite: Double?
+
+        /// The price of tokens in US dollars.
+        /// - Parameters:
+        ///   - cached: tokens of `input` from the provider's cache.
+        ///   - stored: tokens of `input` written to it.
+        func dollars(input: Double, cached: Double, stored: Double, output: Double) -> Double {
+            let read = cached * (cachedInput ?? self.input) + stored * (cacheWrite ?? self.input)
+            return ((input - cached - stored) * self.input + read + output * self.output) / 1e6
+        }
+
+        /// The price of a reply.
+        func dollars(_ usage: Usage) -> Double {
+            dollars(
+                input: Double(usage.readTokens ?? 0), cached: Double(usage.cachedTokens ?? 0),
+                stored: Double(usage.cacheWriteTokens ?? 0), output: Double(usage.writtenTokens ?? 0))
+        }
     }
 
     /// A meter for a request that is about to be sent. Its prompt counts at once.
@@ -84,10 +100,7 @@ struct Meter {
     ///   only above the estimate, and later output is added by the price.
     private mutating func charge(isOver: Bool = false) {
         var dollars = 0.0
-        if let price {
-            let read = cached * (price.cachedInput ?? price.input) + stored * (price.cacheWrite ?? price.input)
-            dollars = ((input - cached - stored) * price.input + read + output * price.output) / 1e6
-        }
+        if let price { dollars = price.dollars(input: input, cached: cached, stored: stored, output: output) }
         if let cost {
             let since = max(0, output - cost.output) * (price?.output ?? 0) / 1e6
             dollars = isOver ? cost.dollars : max(dollars, cost.dollars + since)

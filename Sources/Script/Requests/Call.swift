@@ -27,6 +27,10 @@ final class Call {
     var meter: Meter?
     /// Its failure, where nobody waited for it.
     var unwatched: UnwatchedFailures.Failure?
+    /// Takes the events of a stream in place of a loop.
+    var sink: (any CallSink)?
+    /// The last event of a stream, once it has come.
+    var lastEvent: ChatEvent?
     /// It is in the registry's queue, or in a batch taken from it.
     var isQueued = false
 
@@ -40,6 +44,9 @@ final class Call {
             && !texts.contains { $0.wantsEvent }
     }
 
+    /// Text goes to the sink in whole batches: no callback wants the pieces.
+    var relaysBatches: Bool { sink != nil && callbacks.names.isEmpty && machine.coalesce == 0 }
+
     /// The error of a request that has failed, as it is raised.
     func raisedError(_ outcome: CallStateMachine.Outcome) -> LuaError {
         switch outcome {
@@ -48,4 +55,12 @@ final class Call {
         case .reply: LuaError("the stream is over")
         }
     }
+}
+
+/// What takes the events of a stream without Lua: the response of a server.
+protocol CallSink: AnyObject {
+    /// It takes nothing now; the events wait, and back-pressure pauses the socket.
+    var isBlocked: Bool { get }
+    /// Takes an event. `finish` and `failed` come last.
+    func take(_ event: ChatEvent)
 }

@@ -21,6 +21,9 @@ final class CallDispatcher {
         var wait: ((String, Double) -> Void)?
     }
 
+    /// Called with the last event of each request.
+    var onResult: (ChatEvent) -> Void = { _ in }
+
     /// Maximum pieces of text and other events of one request before others get their turn.
     private static let maxPiecesPerTurn = 256
 
@@ -50,7 +53,12 @@ final class CallDispatcher {
             case .finish(let outcome, let unseen): registry.complete(call, outcome, unseen: unseen)
             case .event:
                 guard share > 0 else { return registry.enqueue(call) }
+                if let sink = call.sink, sink.isBlocked, call.machine.isOpen { return }
                 guard registry.fill(call) else { return flushIfDue(call) }
+                if call.relaysBatches, call.machine.isOpen, let batch = relayText(call) {
+                    share -= batch
+                    continue
+                }
                 if call.deliversBatches, call.machine.isOpen {
                     let count = deliverText(call, upTo: share)
                     share -= count
@@ -118,6 +126,19 @@ final class CallDispatcher {
         return false
     }
 
+    /// Gives the rest of a stream to a sink and lets the running task wait for its end.
+    /// - Returns: as ``CallRegistry/wait(_:owned:_:)``.
+    func relay(_ call: Call, to sink: any CallSink, _ host: HostCall) throws(LuaError) -> HostOutcome {
+        call.sink = sink
+        if call.machine.outcome != nil, let last = call.lastEvent {
+            sink.take(last)
+        } else {
+            registry.perform(call.machine.resumeReading(), for: call)
+            registry.perform(call.machine.pull(), for: call)
+        }
+        return try registry.wait(call, owned: true, host)
+    }
+
     // MARK: Text
 
     /// Delivers text to its callbacks for as long as nothing else comes between, in one resume of their coroutine. Nearly
@@ -145,6 +166,19 @@ final class CallDispatcher {
         return count
     }
 
+    /// Passes the text batch that is next to the sink.
+    /// - Returns: how many pieces it had; nil if something else is next.
+    private func relayText(_ call: Call) -> Int? {
+        guard let (batch, range) = call.machine.backlog.firstBatch else { return nil }
+        registry.perform(call.machine.noteText(), for: call)
+        call.sink?.take(
+            .text(
+                range.lowerBound == 0
+                    ? batch : TextBatch(pieces: Array(batch.suffix(from: range.lowerBound)), batch.kind)))
+        call.machine.backlog.advance(by: range.count)
+        return range.count
+    }
+
     private func deliver(
         _ batch: TextBatch, _ range: Range<Int>, to call: Call, in task: ScriptTask
     ) -> (LuaCoroutine.Reaction, delivered: Int, mayContinue: Bool) {
@@ -166,9 +200,19 @@ final class CallDispatcher {
         case .notice(.retry(let info)): notices.retry?(info.error.display, info.delay)
         case .notice(.wait(let info)): notices.wait?(info.reason, info.seconds)
         case .notice, .attemptFailed: break
-        case .result(let event): call.resultTable = resultTable(of: event)
+        case .result(let event):
+            call.resultTable = resultTable(of: event)
+            onResult(event)
+            guard call.machine.mode == .stream else { return }
+            call.lastEvent = event
+            // A failure is no event of the loop.
+            if case .failed = event { call.sink?.take(event) }
         case .callback(let name, let event, let phase): runCallback(name, event, phase, call)
         case .hand(let event, let phase):
+            if let sink = call.sink {
+                sink.take(event)
+                return registry.perform(call.machine.pull(), for: call)
+            }
             guard let streamReader = call.streamReader else { return }
             call.streamReader = nil
             scheduler.wake(

@@ -213,6 +213,8 @@ final class CallRegistry {
             call.machine.cancelPull()
         case .task(let other): other.waiters.removeAll { $0 === task }
         case .scope(let scope): scope.waiter = nil
+        case .exchange(let exchange): exchange.cancelWait()
+        case .server(let server): server.cancelWait()
         case .nothing, .timer: break
         }
     }

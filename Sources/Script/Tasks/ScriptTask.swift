@@ -19,6 +19,10 @@ final class ScriptTask {
         case event(Call)
         /// The next branch of a scope, or the end of all members of a scope that is being left.
         case scope(TaskScope)
+        /// The client of a request to the server, which reads the response.
+        case exchange(ServedExchange)
+        /// The end of the script's server.
+        case server(RunningServer)
     }
 
     /// How a ready task continues.
