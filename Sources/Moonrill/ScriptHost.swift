@@ -6,6 +6,7 @@ public import JSON
 public import Logging
 public import Providers
 internal import Script
+internal import Server
 
 /// Runs Lua scripts that stream language models.
 ///
@@ -85,6 +86,12 @@ public struct ScriptHost {
     public var waitNotice: ((String, Double) -> Void)?
     /// Signals that stop the script, for a program that runs it in the foreground. See ``ScriptResult/Ending``.
     public var stopSignals: [Int32] = []
+    /// What the program decides about the server of `llm.serve`.
+    public var server = ServerSettings()
+    /// Whether the server of `llm.serve` opens a socket.
+    var listens = true
+    /// Called on the script's thread once the server runs.
+    var onServe: ((String, LocalDoor) -> Void)?
     /// Makes the nth allocation of the script fail; 0 for none. For tests.
     package var failingAllocation = 0
 
@@ -137,6 +144,7 @@ public struct ScriptHost {
         let start = SystemClock.now()
         do {
             let engine = try Engine(engineConfiguration())
+            serve(&configuration, wake: engine.waker)
             let runtime = try ScriptRuntime(
                 configuration, broker: engine.attach(), wakeDescriptor: engine.wakeDescriptor)
             for function in functions { runtime.register(function.name, function.body) }
@@ -151,6 +159,24 @@ public struct ScriptHost {
             throw ScriptHostError(message: error.message)
         } catch {
             throw ScriptHostError(message: "\(error)")
+        }
+    }
+
+    /// Lets the script serve.
+    private func serve(_ configuration: inout ScriptConfiguration, wake: @escaping @Sendable () -> Void) {
+        configuration.serverOverrides = server.overrides
+        weak var started: HTTPServer?
+        configuration.makeServer = { [listens, logger, credentials] in
+            let server = HTTPServer(hasSocket: listens, logger: logger, credentials: credentials, wake: wake)
+            started = server
+            return server
+        }
+        configuration.serverFailureNotice = { [onFailure = server.onFailure] failure in
+            onFailure?(failure.message, failure.isAddressInUse)
+        }
+        configuration.serverNotice = { [onStart = server.onStart, onServe] address in
+            onStart?(address.url)
+            if let door = started?.door { onServe?(address.url, door) }
         }
     }
 

@@ -43,8 +43,8 @@ struct SharedOptions: ParsableArguments {
     )
     var passEnv: [String] = []
 
-    @Option(help: "The lowest level that is logged.")
-    var logLevel = LogLevelOption.warning
+    @Option(help: "The lowest level that is logged (warning; for serve: info).")
+    var logLevel: LogLevelOption?
 
     @Option(help: "The form of log lines.")
     var logFormat = LogFormat.text
@@ -81,8 +81,12 @@ struct SharedOptions: ParsableArguments {
     }
 
     /// The host with these options, and the mock server, which must be kept until the run is over.
-    func host(_ output: StandardOutput, _ keys: KeyStore) throws -> (host: ScriptHost, server: SimulatorServer?) {
-        var host = ScriptHost(logger: StandardErrorLog.logger(level: logLevel.level, format: logFormat))
+    /// - Parameter logLevel: the level without `--log-level`.
+    func host(
+        _ output: StandardOutput, _ keys: KeyStore, logLevel: LogLevelOption = .warning
+    ) throws -> (host: ScriptHost, server: SimulatorServer?) {
+        let level = (self.logLevel ?? logLevel).level
+        var host = ScriptHost(logger: StandardErrorLog.logger(level: level, format: logFormat))
         host.provider = provider
         host.dialect = dialect
         host.model = model

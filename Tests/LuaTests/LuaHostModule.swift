@@ -13,6 +13,8 @@ final class LuaHostModule {
     private let received: RequestLog
     private let log: LogLines
     private let answers = Locked([(body: String, headers: [String])]())
+    /// The responses to `fetch`; nil for those that have not come.
+    private let fetches = Locked([[JSONValue]?]())
     private var server: RawServer?
     private var listeners: [FullListener] = []
     private var folder: TemporaryFolder?
@@ -63,8 +65,41 @@ final class LuaHostModule {
             let text = arguments.first?.string ?? ""
             return [.bool(self.log.all.contains { $0.contains(text) })]
         }
+        registerFetch(in: &host)
         host.register("echo") { $0 }
         host.register("fail") { _ in throw OddError() }
+    }
+
+    /// Requests to a server of the script itself, on threads: the script's own has to serve meanwhile.
+    private func registerFetch(in host: inout ScriptHost) {
+        host.register("fetch") { arguments in
+            let number = self.fetches.withLock { fetches in
+                fetches.append(nil)
+                return fetches.count
+            }
+            let texts = arguments.map { $0.string ?? "" }
+            let fields = (arguments.count > 3 ? arguments[3].object : nil) ?? [:]
+            let headers = fields.reduce(into: [String: String]()) { $0[$1.key] = $1.value.string }
+            let body = texts.count > 4 ? texts[4] : ""
+            let port = Int(arguments.first?.int ?? 0)
+            let fetches = self.fetches
+            Thread {
+                let result: [JSONValue]
+                do {
+                    let answer = try WebClient.fetch(port: port, texts[1], texts[2], headers: headers, body: body)
+                    let fields = answer.headers.reduce(into: JSONObject()) { $0[$1.key] = .string($1.value) }
+                    result = [.int(Int64(answer.status)), .string(answer.body), .object(fields)]
+                } catch {
+                    result = [.int(0), .string("\(error)"), .object([:])]
+                }
+                fetches.withLock { $0[number - 1] = result }
+            }.start()
+            return [.int(Int64(number))]
+        }
+        host.register("fetched") { arguments in
+            let number = Int(arguments.first?.int ?? 0)
+            return self.fetches.withLock { $0[number - 1] } ?? []
+        }
     }
 
     /// The server of canned replies: the nth request gets the nth reply, every further one the last.
