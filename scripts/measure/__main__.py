@@ -11,13 +11,14 @@ import flow
 import limits
 import machine
 import many
+import serve
 import slow
 import small
 import throughput
 import tls
 
 MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, "tls": tls,
-                "many": many, "slow": slow, "flow": flow, "limits": limits}
+                "many": many, "serve": serve, "slow": slow, "flow": flow, "limits": limits}
 
 
 def main() -> int:
