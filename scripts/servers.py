@@ -19,16 +19,18 @@ class ServerError(Exception):
 
 
 @contextmanager
-def child(name: str, command: list[str], pattern: str, health: str | None = None):
+def child(name: str, command: list[str], pattern: str, health: str | None = None,
+          environment: dict[str, str] | None = None, origin: str | None = None):
     """Runs a server until the block ends. Yields the origin that the server prints, "http://127.0.0.1:PORT".
 
-    `pattern` matches the origin in the server's output. `health` is a path that must then return 200.
+    `pattern` matches the origin in the server's output, unless `origin` names it. `health` is a path that must then
+    return 200.
     """
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                   env=os.environ | {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"})
+                                   env=os.environ | {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"} | (environment or {}))
         try:
-            origin = _origin(name, process, log, pattern)
+            origin = origin or _origin(name, process, log, pattern)
             if health is not None:
                 _await(name, process, log, origin + health)
             yield origin
@@ -77,6 +79,17 @@ def moonrill(binary: str, *options: str, rate: int | None = 0):
     if rate is not None:
         command += ["--rate", str(rate)]
     with child("moonrill mock", command, r"(http://127\.0\.0\.1:\d+)", "/v1/models") as origin:
+        yield origin
+
+
+@contextmanager
+def served(binary: str, *options: str, script: str | None = None, rate: int = 0,
+           environment: dict[str, str] | None = None):
+    """Runs `moonrill serve` with the offline provider and yields its origin."""
+    command = [binary, "serve", "--mock", "--port", "0", "--rate", str(rate), *options]
+    if script is not None:
+        command.append(script)
+    with child("moonrill serve", command, r"(http://127\.0\.0\.1:\d+)", "/healthz", environment) as origin:
         yield origin
 
 

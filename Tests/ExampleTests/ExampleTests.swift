@@ -97,7 +97,60 @@ struct Example: Sendable, CustomTestStringConvertible {
     }
 }
 
+/// A request to an example that serves.
+struct ServedExample: Sendable, CustomTestStringConvertible {
+    var name: String
+    /// The path of a GET request.
+    var path: String
+    /// What the response must contain, in this order.
+    var output: [String]
+
+    var testDescription: String { "\(name) \(path)" }
+
+    static let all: [ServedExample] = [
+        ServedExample(name: "serve_stream", path: "/", output: ["text/html", "new EventSource(\"/stream?"]),
+        ServedExample(
+            name: "serve_stream", path: "/stream?prompt=hi",
+            output: ["text/event-stream", "event: start", "data: {\"content\":", "event: finish"]),
+        ServedExample(name: "serve_page", path: "/", output: ["text/html", "<title>Draft and edit</title>"]),
+        ServedExample(
+            name: "serve_page", path: "/stream?prompt=hi",
+            output: ["\"model\":\"editor\"", "event: reasoning", "data: {\"content\":", "event: finish"]),
+        ServedExample(name: "serve_model", path: "/v1/models", output: ["\"weather\"", "\"plain\"", "\"summary\""]),
+        ServedExample(
+            name: "serve_model", path: "/stream?model=weather&prompt=The+weather+in+Paris",
+            output: ["data: {\"content\":\"Paris", "event: finish"]),
+        ServedExample(
+            name: "serve_model", path: "/stream?model=summary&prompt=The+moon",
+            output: ["\"model\":\"summary\"", "data: {\"content\":", "event: finish"]),
+    ]
+
+    /// Starts the server ($0), sends the request, prints the response, and ends the server with SIGTERM. Its status is
+    /// then 143.
+    var shell: String {
+        """
+        coproc SERVER { exec "$0" serve --mock --rate 0 --port 0 --log-level error examples/\(name).lua; }
+        server=$SERVER_PID
+        read -r url <&"${SERVER[0]}" || exit 1
+        port=${url##*:}
+        exec 3<>"/dev/tcp/127.0.0.1/${port%/}" || exit 1
+        printf 'GET %s HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' '\(path)' >&3
+        cat <&3
+        kill "$server"
+        wait "$server"
+        """
+    }
+}
+
 @Suite struct ExampleTests {
+    @Test(arguments: ServedExample.all)
+    func serves(_ example: ServedExample) throws {
+        let result = try MoonrillBinary.run(shell: example.shell)
+        #expect(result.status == 143, "\(result.errorOutput)")
+        expect(result.output, contains: example.output)
+        #expect(result.errorOutput == "")
+    }
+
     @Test(arguments: Example.all + Example.dialects)
     func runs(_ example: Example) throws {
         let result = try MoonrillBinary.run(
@@ -123,11 +176,13 @@ struct Example: Sendable, CustomTestStringConvertible {
     @Test func everyExampleIsRun() throws {
         let files = try FileManager.default.contentsOfDirectory(atPath: MoonrillBinary.packageRoot + "/examples")
         let scripts = files.filter { $0.hasSuffix(".lua") }.map { String($0.dropLast(4)) }
-        #expect(Set(scripts) == Set(Example.all.map(\.name)))
+        let served = Set(ServedExample.all.map(\.name))
+        #expect(Set(scripts) == Set(Example.all.map(\.name)).union(served))
         for script in scripts {
             let text = try String(
                 contentsOfFile: MoonrillBinary.packageRoot + "/examples/\(script).lua", encoding: .utf8)
-            #expect(text.hasPrefix("-- ") && text.contains("moonrill run"), "\(script).lua has no header")
+            let command = served.contains(script) ? "moonrill serve" : "moonrill run"
+            #expect(text.hasPrefix("-- ") && text.contains(command), "\(script).lua has no header")
         }
     }
 }

@@ -12,10 +12,12 @@ from importlib import metadata
 import bodies
 import history
 import independent
+import proxies
 import scripted
 import sdks
 import self_test
 import servers
+import serving
 import stub
 from cases import CASES, Case, Differs
 from ours import BASES, Client
@@ -51,6 +53,14 @@ class World:
     @cached_property
     def mock(self) -> str:
         return self._stack.enter_context(servers.moonrill(self.binary))
+
+    @cached_property
+    def served(self) -> str:
+        return self._stack.enter_context(servers.served(self.binary))
+
+    @cached_property
+    def scripted(self) -> str:
+        return self._stack.enter_context(servers.served(self.binary, script=serving.SCRIPT))
 
     def mock_with(self, *options: str):
         """A `moonrill mock` for one case, as a context."""
@@ -94,7 +104,7 @@ class World:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/interop")
     parser.add_argument("--only", metavar="NAME", action="append", default=[],
-                        help="only cases whose peer or dialect is NAME (repeatable: any of them)")
+                        help="only cases whose peer, dialect or side is NAME (repeatable: any of them)")
     parser.add_argument("--case", metavar="TEXT", default="", help="only cases whose name contains TEXT")
     parser.add_argument("--allow-absent", action="store_true",
                         help="do not fail for a dialect that this moonrill does not support")
@@ -110,21 +120,27 @@ def main() -> int:
     bodies.register()
     history.register()
     sdks.register()
-    names = {name for each in CASES for name in (each.peer, each.dialect)}
+    serving.register()
+    proxies.register()
+    names = {name for each in CASES for name in (each.peer, each.dialect, each.side)} - {""}
     for name in chosen.only:
         if name not in names:
             parser.error(f"--only {name}: known are {', '.join(sorted(names))}")
     cases = [each for each in CASES
-             if (not chosen.only or {each.peer, each.dialect} & set(chosen.only)) and chosen.case in each.name]
+             if (not chosen.only or {each.peer, each.dialect, each.side} & set(chosen.only)) and chosen.case in each.name]
     table = Table()
     with ExitStack() as stack:
         world = World(binary, stack)
         for each in cases:
-            table.add(each.peer, metadata.version(each.peer), each.dialect, each.name, result(world, each))
+            table.add(each.peer, version(each), each.dialect, each.name, result(world, each))
     print(f"\n{table.summary}")
     if not cases:
         return 1
     return 0 if table.differing == 0 and (table.absent == 0 or chosen.allow_absent) else 1
+
+
+def version(each: Case) -> str:
+    return proxies.version(each.peer) if each.side == "proxies" else metadata.version(each.peer)
 
 
 def result(world: World, each: Case) -> str:

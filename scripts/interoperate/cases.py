@@ -21,16 +21,18 @@ class Case:
     # Which of our sides must support the dialect: "client", "mock", or both.
     needs: tuple[str, ...]
     run: Callable[[Any], None]
+    # The side of Moonrill, if it is not its client or its offline provider: a name for --only.
+    side: str = ""
 
 
 CASES: list[Case] = []
 
 
-def case(peer: str, dialect: str, name: str, needs: tuple[str, ...]):
+def case(peer: str, dialect: str, name: str, needs: tuple[str, ...], side: str = ""):
     """Registers a function as a case. It is called with the World of __main__.py."""
 
     def register(run):
-        CASES.append(Case(peer, dialect, name, needs, run))
+        CASES.append(Case(peer, dialect, name, needs, run, side))
         return run
 
     return register

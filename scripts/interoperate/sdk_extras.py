@@ -134,20 +134,25 @@ def ollama_models(world):
     same("models", sorted(listed), ["moonrill-chat", "moonrill-reasoner"])
 
 
-def register():
-    case("openai", "openai", "a JSON schema, parsed", BOTH)(parsed)
-    case("openai", "openai", "three choices at once", BOTH)(choices)
-    case("openai", "openai", "models", BOTH)(models)
-    case("openai", "openai", "429 and 503, retried by the package", BOTH)(retries)
-    case("openai", "openai", "quota: RateLimitError with its code", BOTH)(quota)
-    case("openai", "openai", "the asynchronous client", BOTH)(asynchronous)
+def replies(add):
+    """The cases of good replies, which serving.py runs too. `add` takes package, dialect, name and function."""
+    add("openai", "openai", "a JSON schema, parsed", parsed)
+    add("openai", "openai", "models", models)
+    add("openai", "openai", "the asynchronous client", asynchronous)
     for streamed in (True, False):
         how = "streamed" if streamed else "whole"
-        case("google-genai", "gemini", f"a chat that the package keeps, {how}", BOTH)(
+        add("google-genai", "gemini", f"a chat that the package keeps, {how}",
             partial(chats, question=REASONED, streamed=streamed))
-        case("google-genai", "gemini", f"a chat with a tool call, {how}", BOTH)(
+        add("google-genai", "gemini", f"a chat with a tool call, {how}",
             partial(chats, question=CALLING, streamed=streamed))
-    case("google-genai", "gemini", "models", BOTH)(google_models)
-    case("ollama", "ollama", "models", BOTH)(ollama_models)
+    add("google-genai", "gemini", "models", google_models)
+    add("ollama", "ollama", "models", ollama_models)
     for peer in (Responses, Anthropic):
-        case(peer.package, peer.dialect, "each event fits its type", BOTH)(partial(events, peer=peer))
+        add(peer.package, peer.dialect, "each event fits its type", partial(events, peer=peer))
+
+
+def register():
+    replies(lambda package, dialect, name, run: case(package, dialect, name, BOTH)(run))
+    case("openai", "openai", "three choices at once", BOTH)(choices)
+    case("openai", "openai", "429 and 503, retried by the package", BOTH)(retries)
+    case("openai", "openai", "quota: RateLimitError with its code", BOTH)(quota)

@@ -178,7 +178,8 @@ def register():
     sdk_extras.register()
 
 
-def cases(peer: type[Peer], add):
+def replies(peer: type[Peer], add):
+    """The cases of good replies, which serving.py runs too."""
     add("text, streamed")(partial(text, peer=peer, question=ENGLISH))
     add("Chinese text, streamed")(partial(text, peer=peer, question=CHINESE))
     if peer.reasons:
@@ -193,6 +194,10 @@ def cases(peer: type[Peer], add):
         add("system prompt and turns")(partial(conversation, peer=peer, question=TURNS))
     add("usage, streamed and whole")(partial(usage, peer=peer))
     add("cut short by the token limit")(partial(short, peer=peer))
+
+
+def cases(peer: type[Peer], add):
+    replies(peer, add)
     for fault in HARMLESS if peer.dialect != "ollama" else HARMLESS[:2]:
         add(f"the same bytes, split differently ({fault})")(partial(harmless, peer=peer, fault=fault))
     for code, kind in peer.statuses.items():

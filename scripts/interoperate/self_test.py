@@ -8,6 +8,7 @@ import bodies
 import history
 import independent
 import legal
+import proxies
 import sdks
 import stub
 from asking import Decoded
@@ -72,6 +73,10 @@ def planted(world):
         kind = bodies.HELD[0][2]
         bodies.check(good, kind)
         yield name, lambda change=change: bodies.check(good | change, kind)
+
+    yield "tokens that arrive at once", lambda: proxies.one_by_one("stream", [1.0] * 40, 40)
+    yield "tokens that arrive in bursts", lambda: proxies.one_by_one("stream", [token // 8 for token in range(40)], 40)
+    yield "a stream without tokens", lambda: proxies.one_by_one("stream", [], 0)
 
     for name, run in stub_cases(world).items():
         yield name, run
