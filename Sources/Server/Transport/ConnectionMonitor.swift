@@ -15,9 +15,6 @@ final class ConnectionMonitor: ChannelDuplexHandler, Clocked {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
 
-    /// Time without any progress after which a client that does not read its response is cut.
-    static let longestStall = TimeAmount.seconds(120)
-
     /// Set when the protocol is known. Until then, a deadline that passes closes the connection.
     weak var owner: (any ConnectionOwner)?
     var deadline: NIODeadline?
@@ -87,7 +84,7 @@ final class ConnectionMonitor: ChannelDuplexHandler, Clocked {
         if let stall, stall.sentBytes == sentBytes {
             if stall.deadline <= now { reset() }
         } else {
-            stall = (sentBytes, now + Self.longestStall)
+            stall = (sentBytes, now + registry.longestStall)
         }
     }
 

@@ -17,6 +17,8 @@ final class ConnectionRegistry {
     /// Maximum connections that are being refused because there are too many. Beyond it they are closed without a word.
     private static let maximumRefusals = 64
 
+    /// Time without any progress after which a client that does not read its response is cut.
+    let longestStall: TimeAmount
     private let loop: NIOIsolatedEventLoop
     private let maximum: Int
     private let period: TimeAmount
@@ -28,8 +30,9 @@ final class ConnectionRegistry {
     /// The server accepts nothing more: connections close after the response that runs.
     private(set) var isStopping = false
 
-    init(loop: NIOIsolatedEventLoop, limits: ServerLimits) {
+    init(loop: NIOIsolatedEventLoop, limits: ServerLimits, longestStall: TimeAmount) {
         self.loop = loop
+        self.longestStall = longestStall
         maximum = limits.connections
         let shortest = min(limits.headSeconds, limits.bodySeconds, limits.idleSeconds)
         period = .milliseconds(Int64(min(max(shortest / 8, 0.01), 0.5) * 1_000))
@@ -115,11 +118,13 @@ final class ConnectionEnvironment {
     let registry: ConnectionRegistry
     private var date = (second: Int64.min, text: "")
 
-    init(loop: NIOIsolatedEventLoop, limits: ServerLimits, receiver: any RequestReceiver) {
+    init(
+        loop: NIOIsolatedEventLoop, limits: ServerLimits, longestStall: TimeAmount, receiver: any RequestReceiver
+    ) {
         self.loop = loop
         self.limits = limits
         self.receiver = receiver
-        registry = ConnectionRegistry(loop: loop, limits: limits)
+        registry = ConnectionRegistry(loop: loop, limits: limits, longestStall: longestStall)
     }
 
     /// The response to a request that the transport refuses.

@@ -338,13 +338,13 @@ final class HTTP2Stream: ChannelDuplexHandler, ResponseWriter, Clocked {
     private func writeBody(_ bytes: ByteBuffer) {
         guard let context else { return }
         var bytes = bytes
-        if unsentPieces == 0 { stallDeadline = .now() + ConnectionMonitor.longestStall }
+        if unsentPieces == 0 { stallDeadline = .now() + environment.registry.longestStall }
         while bytes.readableBytes > 0, let piece = bytes.readSlice(length: min(Self.pieceBytes, bytes.readableBytes)) {
             unsentPieces += 1
             let sent = context.eventLoop.makePromise(of: Void.self)
             sent.futureResult.assumeIsolated().whenComplete { _ in
                 self.unsentPieces -= 1
-                self.stallDeadline = self.unsentPieces > 0 ? .now() + ConnectionMonitor.longestStall : nil
+                self.stallDeadline = self.unsentPieces > 0 ? .now() + self.environment.registry.longestStall : nil
             }
             context.write(wrapOutboundOut(.body(.byteBuffer(piece))), promise: sent)
         }

@@ -38,7 +38,8 @@ final class Listener: Sendable {
     ///   - receiver: bound to that loop.
     @available(*, noasync)
     static func start(
-        _ spec: ServerSpec, group: MultiThreadedEventLoopGroup, receiver: NIOLoopBound<any RequestReceiver>
+        _ spec: ServerSpec, group: MultiThreadedEventLoopGroup, receiver: NIOLoopBound<any RequestReceiver>,
+        longestStall: TimeAmount = .seconds(120)
     ) throws(ServerFailure) -> Listener {
         let place = try ListeningAddress(spec)
         let certificates: CertificateStore?
@@ -48,7 +49,9 @@ final class Listener: Sendable {
         do {
             let environment = try loop.submit {
                 NIOLoopBound(
-                    ConnectionEnvironment(loop: loop.assumeIsolated(), limits: limits, receiver: receiver.value),
+                    ConnectionEnvironment(
+                        loop: loop.assumeIsolated(), limits: limits, longestStall: longestStall,
+                        receiver: receiver.value),
                     eventLoop: loop)
             }.wait()
             let bootstrap = bootstrap(group, environment, certificates)

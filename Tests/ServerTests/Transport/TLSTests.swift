@@ -36,11 +36,11 @@ import Testing
     }
 
     private static func withTLS(
-        _ configure: (inout ServerSpec) -> Void = { _ in },
+        longestStall: TimeAmount = .seconds(120), _ configure: (inout ServerSpec) -> Void = { _ in },
         _ body: (_ server: TransportHarness, _ directory: String) throws -> Void
     ) throws {
         try withCertificate(for: "IP:127.0.0.1") { directory in
-            try withServer {
+            try withServer(longestStall: longestStall) {
                 configure(&$0)
                 $0.certificate = CertificateFiles(chain: directory + "/cert.pem", key: directory + "/key.pem")
             } _: { server in
@@ -159,6 +159,32 @@ import Testing
                 if frame.type == HTTP2Client.FrameType.data { bytes += frame.payload.count }
             }
             #expect(bytes == streams.count * 256 << 10)
+        }
+    }
+
+    /// A stream whose client grants no window is reset, although the connection is alive.
+    @Test(.timeLimit(.minutes(1))) func resetsStreamsThatStall() throws {
+        try Self.withTLS(longestStall: .milliseconds(200)) { server, _ in
+            let client = try HTTP2Client(port: server.port, window: 0)
+            try client.send([HTTP2Client.get(1, "/large"), HTTP2Client.get(3, "/stream")])
+            try server.log.wait(for: "request /stream")
+            try server.onWriter { $0.write(ByteBuffer(string: "one")) }
+            var reset: Set<UInt32> = []
+            while reset.count < 2, let frame = try client.receive() {
+                #expect(frame.type != HTTP2Client.FrameType.data)
+                if frame.type == HTTP2Client.FrameType.reset { reset.insert(frame.stream) }
+            }
+            #expect(reset == [1, 3])
+            try server.log.wait(for: "gone /stream")
+            let ping = HTTP2Client.Frame(type: HTTP2Client.FrameType.ping, payload: Array(0..<8))
+            try client.send([ping])
+            while let frame = try client.receive(), frame.payload != ping.payload {
+                try #require(frame.type != HTTP2Client.FrameType.data)
+            }
+            try client.send([HTTP2Client.get(5, "/a"), HTTP2Client.windowUpdate(5, 100)])
+            while let frame = try client.receive(), frame.payload != Array("GET /a ".utf8) {
+                try #require(frame.stream == 0 || frame.stream == 5)
+            }
         }
     }
 

@@ -101,7 +101,7 @@ final class TransportHarness {
     private let receiver: NIOLoopBound<StubReceiver>
 
     init(
-        _ group: MultiThreadedEventLoopGroup, _ configure: (inout ServerSpec) -> Void
+        _ group: MultiThreadedEventLoopGroup, longestStall: TimeAmount, _ configure: (inout ServerSpec) -> Void
     ) throws {
         let log = EventLog()
         let loop = group.next()
@@ -111,7 +111,7 @@ final class TransportHarness {
         var spec = ServerSpec()
         spec.port = 0
         configure(&spec)
-        listener = try Listener.start(spec, group: group, receiver: erased)
+        listener = try Listener.start(spec, group: group, receiver: erased, longestStall: longestStall)
         self.log = log
         self.loop = loop
     }
@@ -139,11 +139,12 @@ final class TransportHarness {
 
 /// Runs `body` with a server on a port that the kernel chooses, and its thread.
 func withServer(
-    _ configure: (inout ServerSpec) -> Void = { _ in }, _ body: (TransportHarness) throws -> Void
+    longestStall: TimeAmount = .seconds(120), _ configure: (inout ServerSpec) -> Void = { _ in },
+    _ body: (TransportHarness) throws -> Void
 ) throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     do {
-        let harness = try TransportHarness(group, configure)
+        let harness = try TransportHarness(group, longestStall: longestStall, configure)
         try body(harness)
         harness.listener.closeAll()
     } catch {
