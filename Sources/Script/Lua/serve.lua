@@ -294,7 +294,7 @@ local function read_models(given, default, handlers, names)
   return models
 end
 
--- Clients whose budgets are kept; with more, all begin anew.
+-- Maximum number of client budgets in memory. One client more clears the table, and all budgets start at zero.
 local MAX_CLIENTS = 100000
 
 -- A function that gives the budgets of a client: that of the server, and its own.

@@ -39,7 +39,7 @@ struct ClientLimiter {
 
     private mutating func forgetFull(now: Double) {
         buckets = buckets.filter { level(of: $0.value, now: now) < size }
-        // As many clients as the table holds are being limited: begin anew rather than grow.
+        // No bucket is full: clear the table, so that memory stays bounded.
         if buckets.count >= Self.maxClients { buckets = [:] }
     }
 }

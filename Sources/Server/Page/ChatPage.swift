@@ -26,7 +26,7 @@ enum ChatPage {
 
     private static let template = String(decoding: PackageResources.page_html, as: UTF8.self)
 
-    /// Only the page's own script and style run; nothing is loaded, and requests go to this server alone
+    /// The Content-Security-Policy of the page: allows its inline script and style by hash, and requests to its own origin
     /// (https://www.w3.org/TR/CSP3/).
     static let policy: String = {
         let script = source(between: "<script>", and: "</script>")

@@ -44,7 +44,7 @@ final class ConnectionMonitor: ChannelDuplexHandler, Clocked {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // An error of the socket: whoever has an exchange learns of it by channelInactive.
+        // A socket error closes the channel. Running exchanges are notified by channelInactive.
         context.close(promise: nil)
     }
 

@@ -97,6 +97,8 @@ enum RequestValidation {
         }
     }
 
+    /// The text without optional white space (RFC 9110 section 5.6.3). `Snippet.trimmed` removes more, and would accept fields
+    /// that other servers refuse.
     static func trimmed(_ text: some StringProtocol) -> String {
         var text = text[...]
         while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
