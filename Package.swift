@@ -12,7 +12,7 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-/// LuaVM and Transport hold the pointers of two C libraries: every unsafe line there is marked.
+/// LuaVM, Transport and SQLite hold the pointers of C libraries: every unsafe line there is marked.
 let guarded: [SwiftSetting] = settings + [.strictMemorySafety()]
 
 let package = Package(
@@ -30,9 +30,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     ],
     targets: [
-        // C and C++: two system libraries, and shims.
+        // C and C++: system libraries, and shims.
         .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        // Its C interface; the target SQLite links the archive, so that a process without a store does not load a library.
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CProcess"),
         .target(name: "CLuaShim", dependencies: ["CLua", "CProcess"]),
         .target(name: "CFrameMatch"),
@@ -53,9 +55,13 @@ let package = Package(
         .target(
             name: "Providers", dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats"], swiftSettings: settings),
 
-        // Guarded: they hold the pointers of two C libraries.
+        // Guarded: they hold the pointers of three C libraries.
         .target(name: "LuaVM", dependencies: ["CLua", "CLuaShim"], swiftSettings: guarded),
         .target(name: "Transport", dependencies: ["CCurl", "Base", "HTTP"], swiftSettings: guarded),
+
+        .target(
+            name: "SQLite", dependencies: ["CSQLite"], swiftSettings: guarded,
+            linkerSettings: [.linkedLibrary(":libsqlite3.a"), .linkedLibrary("m")]),
 
         // The request, and the script.
         .target(
@@ -135,6 +141,9 @@ let package = Package(
         .testTarget(name: "LuaVMTests", dependencies: ["LuaVM", "Support"], swiftSettings: settings),
         .testTarget(
             name: "TransportTests", dependencies: ["Base", "HTTP", "Transport", "Support"], swiftSettings: settings),
+        // A file system layer of SQLite whose operations fail on demand.
+        .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
+        .testTarget(name: "SQLiteTests", dependencies: ["SQLite", "CFaultVFS", "Support"], swiftSettings: settings),
         .testTarget(
             name: "EngineTests",
             dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Transport", "Engine", "Support"],

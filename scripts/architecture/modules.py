@@ -9,6 +9,7 @@ ARROWS = {
     "CCurl": [],
     "CFrameMatch": [],
     "CSimdJSON": [],
+    "CSQLite": [],
     "CProcess": [],
     "CLuaShim": ["CLua", "CProcess"],
     "Base": ["CSimdJSON"],
@@ -20,10 +21,13 @@ ARROWS = {
     "Providers": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "LuaVM": ["CLua", "CLuaShim"],
     "Transport": ["CCurl", "Base", "HTTP"],
+    "SQLite": ["CSQLite"],
     "Engine": ["Base", "JSON", "HTTP", "Chat", "Formats", "Transport"],
     "Script": ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "LuaVM"],
     "Server": ["Base", "JSON", "HTTP", "Chat", "Formats"],
-    "Moonrill": ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server"],
+    "Moonrill": [
+        "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server",
+    ],
     "ProviderSimulator": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "MoonrillCommand": [
         "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Moonrill", "ProviderSimulator", "CProcess",
@@ -52,6 +56,7 @@ SYSTEM = {
         "Sources/Base/SystemClock.swift": "clock_gettime",
         "LuaVM": "C string and memory functions at the Lua boundary",
         "Transport": "epoll, eventfd, timerfd, and C memory at the libcurl boundary",
+        "SQLite": "creating a database file with its mode, the text of a system error",
         "Engine": "the limit on open files",
         "Script": "exit codes, files and folders, writes to standard output",
         "Moonrill": "the mailbox's eventfd and the host's clocks",
@@ -78,6 +83,7 @@ SYSTEM = {
 TEST_MODULES = ["Testing", "Support", "Foundation", "Glibc", "Synchronization"]
 # Test target -> further modules.
 TEST_EXTRAS = {
+    "SQLiteTests": ["CFaultVFS"],
     "TransportTests": ["ProviderSimulator"],
     "EngineTests": ["ProviderSimulator", "Providers"],
     "FormatsTests": ["Providers"],
@@ -97,6 +103,7 @@ HEADERS = {
     "lauxlib": ["CLua", "CLuaShim", "CModules"],
     "curl/": ["CCurl"],
     "simdjson": ["CSimdJSON"],
+    "sqlite3": ["CSQLite", "CFaultVFS"],
 }
 
 # Names of C interfaces: (pattern, the targets that may use them, description).
@@ -107,6 +114,9 @@ C_NAMES = [
     (r"\bmp_\w+", ["CProcess", "CLuaShim", "MoonrillCommand"], "the process"),
     (r"\bcurl_\w+|\bCURL(?:OPT|INFO|MOPT|M|E|PAUSE|AUTH|PROTO)_\w+", ["CCurl", "Transport"], "libcurl"),
     (r"\bsimdjson::", ["CSimdJSON"], "simdjson"),
+    (r"\b(?:c?sqlite3?_|SQLITE_)\w+", ["CSQLite", "CFaultVFS", "SQLite"], "the C interface of SQLite"),
+    # CFaultVFS: only for tests.
+    (r"\b(?:fvfs|FVFS)_\w+", ["CFaultVFS", "SQLite"], "the file system with faults"),
 ]
 
 # Targets with public declarations. In the other targets, only types that EXPORTS names are public.
@@ -115,7 +125,7 @@ EXPORTS = "Sources/Moonrill/Exports.swift"
 
 # Targets whose Swift code may use pointers. They are built with strict memory safety, which requires `unsafe` at each
 # use.
-POINTER_TARGETS = ["LuaVM", "Transport"]
+POINTER_TARGETS = ["LuaVM", "Transport", "SQLite"]
 # Other files that may use pointers: path -> reason.
 POINTER_FILES = {
     "Sources/JSON/JSONReader.swift": "owns the parser of the simdjson shim",
