@@ -17,7 +17,7 @@
 ---@field prices table<string, llm.price> prices by model; assign to add or override one
 local llm = {}
 
----@alias llm.error_kind "config"|"auth"|"permission"|"invalid_request"|"rate_limit"|"quota"|"overloaded"|"timeout"|"network"|"truncated"|"protocol"|"provider"|"cancelled"|"budget"|"schema"
+---@alias llm.error_kind "config"|"auth"|"permission"|"invalid_request"|"rate_limit"|"quota"|"overloaded"|"timeout"|"network"|"truncated"|"protocol"|"provider"|"cancelled"|"budget"|"journal"|"schema"
 ---@alias llm.finish_reason "stop"|"length"|"tool_calls"|"content_filter"|"cancelled"|"other"
 ---@alias llm.after_output "fail"|"restart"|"continue"|"auto"
 ---@alias llm.status "waiting"|"streaming"|"retrying"|"paused"|"finished"|"failed"
@@ -88,6 +88,7 @@ local llm = {}
 ---@field lenient? boolean leave out what the provider does not support, instead of failing (false)
 ---@field think_tags? boolean|"open" read <think>...</think> at the beginning of the text as reasoning (true); "open": the text begins inside the tag (templates that put <think> into the prompt); reasoning ends at a lone </think>, or is the whole text without one
 ---@field limit? llm.limit|false bounds on requests and tokens, shared by all that use the same limit; false: no rate limiter, and rate headers are ignored
+---@field cache? boolean|llm.cache recorded replies to equal requests, where the host has a store; true: with the defaults, or those of the client
 ---@field max_rounds? integer maximum requests of a tool loop (8)
 ---@field schema? table JSON Schema of the answer, or its short form; reply.value holds the data
 
@@ -172,6 +173,7 @@ local llm = {}
 ---@field attempts integer number of attempts, retries included
 ---@field refusal? string
 ---@field finish_message? string the provider's explanation of the finish reason (Gemini, Anthropic)
+---@field cached boolean whether a recorded reply answered, without a request; usage is then that of the recorded reply
 ---@field timing llm.timing
 ---@field message llm.message the assistant message, to append to a conversation; it can be edited; it has no tool calls if the reply was stopped
 ---@field value any with schema: the answer as data
@@ -236,6 +238,7 @@ local llm = {}
 ---@field received? llm.position for retry
 ---@field id? string for start
 ---@field model? string for start
+---@field cached? boolean for start: whether a recorded reply answers
 ---@field name? string for native: the provider's name of the value (a citation, a use of a server tool); with the dialect openai the name of the field, for example "citations", "annotations", "executed_tools", "logprobs", "audio"
 ---@field value? any for native: the value, unchanged
 
@@ -322,6 +325,36 @@ function llm.spawn(body, ...) end
 ---@param ... any its arguments
 ---@return T ...
 function llm.shield(fn, ...) end
+
+---@async
+---A step of a job: expensive or once-only work. Its results are recorded, and returned without a call of fn when the job is
+---resumed; the nth call of a name has the nth record. Results are values that JSON can hold. A process that is killed between
+---the end of fn and the record runs fn again: at least once, not exactly once. Without a job (moonrill run --job) fn runs.
+---@param name string
+---@param fn fun(...): any
+---@param ... any arguments of fn
+---@return any ... the results of fn, as JSON has them
+function llm.step(name, fn, ...) end
+
+---Files of JSON lines.
+llm.jsonl = {}
+
+---Iterates over the lines of a file: the value and the number of its line. A line that is no JSON raises an error with
+---path:line. A last line that was cut off is skipped with a warning.
+---@param path string
+---@return fun(): any, integer
+function llm.jsonl.read(path) end
+
+---Opens a file for rows. Rows that it has already are kept; a last line that was cut off is removed. Another process cannot
+---open it meanwhile.
+---@param options { path: string, key?: string|string[] }
+---@return llm.jsonl.writer
+function llm.jsonl.writer(options) end
+
+---@class llm.jsonl.writer
+---@field write fun(self: llm.jsonl.writer, row: table): boolean appends a row as one line, on the disk when it returns; false if the file has a row with its key
+---@field has fun(self: llm.jsonl.writer, ...: any): boolean whether the file has a row with these values of the key
+---@field close fun(self: llm.jsonl.writer)
 
 ---@async
 ---@param seconds number

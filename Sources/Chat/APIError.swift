@@ -8,6 +8,8 @@ public enum ErrorKind: String, Codable, Sendable {
     case invalidRequest = "invalid_request"
     case rateLimit = "rate_limit"
     case quota, overloaded, timeout, network, truncated, `protocol`, provider, cancelled, budget
+    /// The record of a request could not be written or read.
+    case journal
 }
 
 /// An error that a provider reported: in a status, in a body, or inside the stream.

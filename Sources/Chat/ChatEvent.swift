@@ -45,12 +45,19 @@ public enum ChatEvent: Hashable, Sendable {
 
 /// The beginning of a reply.
 public struct StartInfo: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case id, model, attempt
+        case isCached = "cached"
+    }
+
     /// The provider's id of the reply.
     public var id: String?
     /// The model that answers.
     public var model: String?
     /// The number of the attempt, from 1.
     public var attempt: Int
+    /// Whether a cache answers, without a request to the provider.
+    public var isCached = false
 
     /// A value with the given parts.
     package init(

@@ -16,6 +16,7 @@ public struct Reply: Codable, Hashable, Sendable {
         case serverTimings = "server_timings"
         case message, refusal
         case finishMessage = "finish_message"
+        case isCached = "cached"
     }
 
     /// The text.
@@ -53,6 +54,8 @@ public struct Reply: Codable, Hashable, Sendable {
     public var refusal: String?
     /// The provider's explanation of how the reply ended (Gemini, Anthropic).
     public var finishMessage: String?
+    /// Whether a cache answered, without a request to the provider. The counts of `usage` are then those of the recorded reply.
+    public var isCached = false
 
     /// A value with the given parts.
     package init(

@@ -13,6 +13,7 @@ package struct RequestSpec: Codable, Hashable, Sendable {
         case isInside = "inside"
         case limit
         case isLimited = "limited"
+        case cache, carried, price
     }
 
     /// The request in the common form.
@@ -42,6 +43,13 @@ package struct RequestSpec: Codable, Hashable, Sendable {
     package var limit: LimitRule?
     /// Whether it passes the rate limiter of its provider, key and model. If not, only its own `Retry-After` delays it.
     package var isLimited = true
+    /// Whether a recorded reply may answer it; nil: it is asked.
+    package var cache: CachePolicy?
+    /// Output that an earlier run has received and delivered: the provider is asked to continue it. Only with
+    /// `AfterOutput.continue`.
+    package var carried: CarriedOutput?
+    /// The price of the model's tokens, for the costs in a journal; nil if it is not known.
+    package var price: TokenPrice?
 
     /// A request with the given parts.
     /// - Parameter thinkTags: nil for the mode of the endpoint's quirks.
@@ -90,5 +98,59 @@ package struct RequestLimits: Codable, Hashable, Sendable {
         self.maxBodyBytes = maxBodyBytes
         self.inboxEvents = inboxEvents
         self.inboxBytes = inboxBytes
+    }
+}
+
+/// Which recorded replies may answer a request. The nth of equal requests of a run gets the nth recorded reply.
+package struct CachePolicy: Codable, Hashable, Sendable {
+    private enum CodingKeys: String, CodingKey {
+        case ttl, scope, pace
+        case isRefreshed = "refresh"
+        case isShared = "shared"
+    }
+
+    /// Where replies are looked for.
+    package enum Scope: String, CaseIterable, Codable, Sendable {
+        /// Among the requests of the same job. Without a job: those of this run.
+        case job
+        /// In the whole store.
+        case store
+    }
+
+    /// Maximum age of a reply in seconds; nil for no bound.
+    package var ttl: Double?
+    /// Where replies are looked for.
+    package var scope: Scope
+    /// 1 delivers the deltas at the recorded pace, 2 twice as fast; nil at once.
+    package var pace: Double?
+    /// Whether recorded replies are ignored. The new one is recorded.
+    package var isRefreshed: Bool
+    /// Whether equal requests of a run get the same reply.
+    package var isShared: Bool
+
+    /// The given policy.
+    package init(
+        ttl: Double? = nil, scope: Scope = .store, pace: Double? = nil, isRefreshed: Bool = false,
+        isShared: Bool = false
+    ) {
+        self.ttl = ttl
+        self.scope = scope
+        self.pace = pace
+        self.isRefreshed = isRefreshed
+        self.isShared = isShared
+    }
+}
+
+/// Output of a request that an earlier run has received.
+package struct CarriedOutput: Codable, Hashable, Sendable {
+    /// The text.
+    package var text: String
+    /// The reasoning.
+    package var reasoning: String
+
+    /// The given output.
+    package init(text: String, reasoning: String = "") {
+        self.text = text
+        self.reasoning = reasoning
     }
 }

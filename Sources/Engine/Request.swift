@@ -65,6 +65,17 @@ final class Request {
         thinkTags = ThinkTagSplitter(spec.thinkTags)
         machine = RequestStateMachine(
             timeouts: spec.timeouts, policy: spec.retry, isObserved: spec.isObserved, now: now)
+        if let carried = spec.carried { begin(after: carried) }
+    }
+
+    /// Begins where an earlier run was broken off, as after a cut.
+    private func begin(after carried: CarriedOutput) {
+        if !carried.reasoning.isEmpty { transcript.append(.reasoning(carried.reasoning)) }
+        transcript.append(TextBatch(carried.text))
+        transcript.beginContinuation()
+        overlapTrimmer = OverlapTrimmer(after: transcript.text, sent: transcript.text)
+        thinkTags = nil
+        isOutputTaken = true
     }
 
     var key: RequestKey { RequestKey(client: client.number, id: id) }

@@ -61,6 +61,8 @@ package struct ScriptConfiguration {
     package var serverNotice: ((ServerAddress) -> Void)?
     /// Called when it cannot listen. The script gets the error, too, and may ignore it.
     package var serverFailureNotice: ((ServerFailure) -> Void)?
+    /// The journal of the script's job, for `llm.step`; nil without a job.
+    package var steps: (any StepJournal)?
     /// Makes the nth allocation of the script fail. For tests.
     package var failAllocation = 0
 
@@ -123,6 +125,8 @@ package final class ScriptRuntime {
     var dispatcher: CallDispatcher?
     /// The server that the script has started.
     var server: RunningServer?
+    /// The steps of the script, once it has called `llm.step`.
+    var steps: JournalSteps?
     var replyMetatable: LuaReference?
     var errorMetatable: LuaReference?
     /// The configuration's providers, and those that the script has defined.
@@ -240,6 +244,7 @@ package final class ScriptRuntime {
         vm.close()
         scheduler.breakCycles()
         dispatcher?.registry.breakCycles()
+        steps?.breakCycles()
         return .ended(outcome)
     }
 
@@ -256,6 +261,7 @@ package final class ScriptRuntime {
         guard let dispatcher else { return end(outcome(of: main)) }
         let registry = dispatcher.registry
         if let server { serve(server) }
+        steps?.takeEvents()
         if !vm.isKilled { runArrived(dispatcher) }
         guard !vm.isKilled else { return finish(main, registry) }
         if vm.isStopping, !scheduler.isStopped {
@@ -327,6 +333,7 @@ package final class ScriptRuntime {
         let isServing = server.map { !$0.isStopped } ?? false
         let isStuck =
             !registry.hasQueued && scheduler.nextDeadline == nil && !registry.canProgress && !isServing
+            && steps?.isAwaited != true
         guard isStuck else { return false }
         let task = main.isOver ? scheduler.firstWaiting ?? registry.firstWaitingCallback : main
         task.map { scheduler.interrupt($0, Self.deadlock) }
@@ -337,7 +344,7 @@ package final class ScriptRuntime {
 
     /// How long the reactor may sleep, in seconds; nil for no bound.
     private func waitTimeout(_ registry: CallRegistry) -> Double? {
-        guard !scheduler.hasReady, !registry.hasQueued, !broker.hasReady else { return 0 }
+        guard !scheduler.hasReady, !registry.hasQueued, !broker.hasReady, steps?.hasEvents != true else { return 0 }
         let nextSample = broker.hasRequestsInLine ? SystemClock.now() + CallRegistry.sampleInterval : nil
         let deadlines = [
             scheduler.nextDeadline, registry.nextDeadline, scheduler.unwatched.nextDeadline, nextSample,

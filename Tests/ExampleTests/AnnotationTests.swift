@@ -18,6 +18,7 @@ import Testing
     /// What a script finds is what is annotated, both ways.
     @Test func functionsAgree() throws {
         var annotated = try functions(in: annotations + Self.text("types/flow.lua") + Self.text("types/serve.lua"))
+        annotated["jsonl"] = Set(annotations.matches(of: /\nfunction llm\.jsonl\.(\w+)\(/).map { String($0.output.1) })
         annotated["log"] = try fields(of: "log")
         // Only handlers have one; Tests/Lua/serve calls its methods.
         annotated["response"] = nil
@@ -34,7 +35,8 @@ import Testing
                 if type(object[name]) == "function" then print(receiver .. " " .. name) end
               end
             end
-            show("llm", llm) show("json", llm.json) show("log", llm.log) show("flow", llm.flow)
+            local _ = llm.step -- loaded on first use
+            show("llm", llm) show("jsonl", llm.jsonl) show("json", llm.json) show("log", llm.log) show("flow", llm.flow)
             show("serve", llm.serve)
             show("client", getmetatable(client)) show("chat", getmetatable(client:chat()).__index)
             check("call", client:start("x"), "\(names(annotated["call"]))")
@@ -68,7 +70,7 @@ import Testing
         let marked = annotations.matches(of: /---@async\n(?:---.*\n)*function (\w+[:.]\w+)\(/)
         #expect(
             Set(marked.map { String($0.output.1) }) == [
-                "client:ask", "client:stream", "call:wait", "task:wait", "llm.sleep", "llm.shield",
+                "client:ask", "client:stream", "call:wait", "task:wait", "llm.sleep", "llm.shield", "llm.step",
             ])
     }
 

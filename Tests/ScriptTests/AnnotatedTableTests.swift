@@ -58,8 +58,14 @@ import Testing
         provider: "p",
         model: "m", requestID: "r", attempts: 1, partial: reply)
 
+    private static let start: StartInfo = {
+        var info = StartInfo(id: "i", model: "m", attempt: 1)
+        info.isCached = true
+        return info
+    }()
+
     private static let events: [ChatEvent] = [
-        .start(StartInfo(id: "i", model: "m", attempt: 1)), .text(TextBatch("t")),
+        .start(start), .text(TextBatch("t")),
         .text(TextBatch("r", .reasoning)), .toolCall(call), .usage(usage),
         .heartbeat, .native(name: "n", 1),
         .retry(RetryInfo(attempt: 1, delay: 1, error: failure, received: Position())),

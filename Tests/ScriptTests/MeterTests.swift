@@ -50,7 +50,7 @@ import Testing
 
     @Test(arguments: cases) func counts(_ test: Case) {
         let budget = Budget(tokens: 1e9, dollars: 1e9)
-        let price = Meter.Price(input: 1, output: 10, cachedInput: 0.1, cacheWrite: 1.25)
+        let price = TokenPrice(input: 1, output: 10, cachedInput: 0.1, cacheWrite: 1.25)
         var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: price)
         meter.count([.finish(Self.reply(test.usage))])
         #expect(budget.tokens == test.tokens)
@@ -61,7 +61,7 @@ import Testing
     @Test func aCostReplacesTheEstimateOfItsAttempt() {
         let budget = Budget(tokens: nil, dollars: 1e9)
         let chat = ChatRequest(model: "m", system: String(repeating: "word ", count: 100), messages: [])
-        var meter = Meter([budget], chat, price: Meter.Price(input: 1000, output: 2000))
+        var meter = Meter([budget], chat, price: TokenPrice(input: 1000, output: 2000))
         let prompt = budget.dollars
         #expect(prompt > 0)
         meter.count([.text(TextBatch("some words of the first attempt")), .retry(Self.retry)])
@@ -81,8 +81,8 @@ import Testing
     }
 
     /// A cost that rises with each chunk (Perplexity) counts at once.
-    @Test(arguments: [nil, Meter.Price(input: 0, output: 0), Meter.Price(input: 1, output: 2)])
-    func aCostCountsWhileItRises(price: Meter.Price?) {
+    @Test(arguments: [nil, TokenPrice(input: 0, output: 0), TokenPrice(input: 1, output: 2)])
+    func aCostCountsWhileItRises(price: TokenPrice?) {
         let budget = Budget(tokens: nil, dollars: 0.5)
         var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: price)
         for count in 1...4 {
@@ -100,7 +100,7 @@ import Testing
     /// Usage at the beginning of a stream does not replace the estimate of the deltas that follow.
     @Test func earlyCountsDoNotLowerTheEstimate() {
         let budget = Budget(tokens: 1e9, dollars: 1e9)
-        let price = Meter.Price(input: 0, output: 1e6)
+        let price = TokenPrice(input: 0, output: 1e6)
         var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: price)
         meter.count([.usage(Self.usage(1, cost: 0))])
         for _ in 0..<10 { meter.count([.text(TextBatch("a"))]) }
@@ -129,7 +129,7 @@ import Testing
     /// An unknown price of the cache is the price of the input.
     @Test func cachePricesMayBeAbsent() {
         let budget = Budget(tokens: nil, dollars: 1)
-        var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: Meter.Price(input: 2, output: 0))
+        var meter = Meter([budget], ChatRequest(model: "m", messages: []), price: TokenPrice(input: 2, output: 0))
         var usage = Usage()
         (usage.inputTokens, usage.cachedTokens, usage.cacheWriteTokens, usage.outputTokens) = (10, 20, 30, 1)
         usage.countsCacheApart = true

@@ -1,6 +1,7 @@
 // Records the last attempt of a request on the wire. ScriptHost feeds it; ProbeReport reports about it.
 
 internal import Base
+internal import Chat
 internal import Engine
 internal import Formats
 internal import HTTP

@@ -41,14 +41,14 @@ extension ScriptRuntime {
     }
 
     /// The member `price` of a request.
-    func price(at table: Int, of stack: LuaStack) -> Meter.Price? {
+    func price(at table: Int, of stack: LuaStack) -> TokenPrice? {
         stack.getField("price", of: table)
         defer { stack.pop(1) }
-        return Meter.Price(at: stack.top, of: stack)
+        return TokenPrice(at: stack.top, of: stack)
     }
 }
 
-extension Meter.Price {
+extension TokenPrice {
     /// The price in the table at that index, in dollars per million tokens; nil for another value.
     init?(at price: Int, of stack: LuaStack) {
         guard stack.type(at: price) == .table else { return nil }

@@ -21,7 +21,7 @@ extension ScriptRuntime {
                 case "stream": .stream
                 default: .start
                 }
-            let reader = RequestReader(coder: coder, providers: providers)
+            let reader = RequestReader(coder: coder, providers: providers, defaults: configuration.defaults)
             let parsed = try reader.request(at: 1, of: call.stack, mode: mode)
             var spec = parsed.spec
             if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }

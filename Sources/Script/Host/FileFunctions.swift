@@ -122,7 +122,7 @@ enum WholeFile {
     }
 
     /// Makes the rename durable. Some file systems cannot sync a folder; the file is complete anyway.
-    private static func syncFolder(of target: String) {
+    static func syncFolder(of target: String) {
         let folder = folder(of: target)
         let file = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard file >= 0 else { return }

@@ -26,6 +26,7 @@ extension ScriptRuntime {
         setServerFunctions(stack, handles)
         setSystemFunctions(stack)
         setFileFunctions(stack)
+        setJournalFunctions(stack)
         // part(name) -> the chunk of a module that is loaded on first use.
         stack.set("part") { call throws(LuaError) in
             let name = call.stack.string(at: 1) ?? ""
@@ -49,9 +50,12 @@ extension ScriptRuntime {
     private static func part(_ name: String) -> [UInt8]? {
         switch name {
         case "budget": PackageResources.budget_lua
+        case "cache": PackageResources.cache_lua
         case "chat": PackageResources.chat_lua
         case "flow": PackageResources.flow_lua
         case "images": PackageResources.images_lua
+        case "journal": PackageResources.journal_lua
+        case "jsonl": PackageResources.jsonl_lua
         case "limit": PackageResources.limit_lua
         case "parallel": PackageResources.parallel_lua
         case "prices": PackageResources.prices_lua

@@ -114,7 +114,7 @@ extension ScriptRuntime {
                 throw .misuse("this stream is the answer of another handler already")
             }
             exchange.submit(.open(exchange.id, model: nil))
-            let price = call.argumentCount > 2 ? Meter.Price(at: 3, of: call.stack) : nil
+            let price = call.argumentCount > 2 ? TokenPrice(at: 3, of: call.stack) : nil
             return try exchange.relay(request, price: price, by: dispatcher, call)
         }
         // serve_emit(exchange, name | nil, value): an event of the script's own
@@ -152,7 +152,7 @@ extension ScriptRuntime {
                 reply = Reply(table: try coder.value(at: 2, of: call.stack, place: "the handler's reply"))
             }
             if reply.model.isEmpty, let model = exchange.model { reply.model = model }
-            if call.argumentCount > 3 { reply.addCost(Meter.Price(at: 4, of: call.stack)) }
+            if call.argumentCount > 3 { reply.addCost(TokenPrice(at: 4, of: call.stack)) }
             let isEnd = call.stack.bool(at: 3) ?? false
             exchange.submit(.events(exchange.id, isEnd ? reply.ending : reply.events))
             return .returned(0)
@@ -180,6 +180,8 @@ extension UpstreamReport {
     fileprivate init?(_ event: ChatEvent) {
         switch event {
         case .finish(let reply):
+            // A cache has answered: the provider was not asked.
+            if reply.isCached { return nil }
             self.init(
                 provider: reply.provider, model: reply.model, outcome: "ok", retries: max(0, reply.attempts - 1),
                 inputTokens: reply.usage?.inputTokens ?? 0, outputTokens: reply.usage?.outputTokens ?? 0,

@@ -242,7 +242,9 @@ function flow.fallback(steps, options)
 end
 
 -- Kinds of failures that a retry cannot fix.
-local FINAL = { config = true, auth = true, permission = true, quota = true, invalid_request = true, budget = true }
+local FINAL = {
+  config = true, auth = true, permission = true, quota = true, invalid_request = true, budget = true, journal = true,
+}
 
 -- retry(fn, { max = 3, base = 0.5, on = f }): repeats fn after a failure, up to max times, with exponential backoff.
 -- on(err, try) decides whether; the default retries every failure that a retry can fix.

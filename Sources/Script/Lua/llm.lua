@@ -123,6 +123,17 @@ local function check(where, options, schema, hint)
   end
 end
 
+-- Parts that few scripts need are compiled on first use. Their globals are the originals.
+local internal = setmetatable({
+  check = check, describe = describe, named = named, names = names, Failure = Failure, Reply = Reply, REQUEST = REQUEST,
+}, {
+  __index = function(self, name)
+    local part = host.part(name)(host, llm, self, originals)
+    rawset(self, name, part)
+    return part
+  end,
+})
+
 local function check_timeout(where, timeout)
   if type(timeout) == "number" then timeout = { total = timeout } end
   if timeout ~= nil then check(where .. ": timeout", timeout, TIMEOUT) end
@@ -151,22 +162,19 @@ local function check_headers(where, headers)
   end
 end
 
+local function check_cache(where, cache)
+  if type(cache) == "table" then return internal.cache(where, cache) end
+  if cache ~= nil and type(cache) ~= "boolean" then
+    fail(where .. ": option 'cache' must be true, false or a table of options, not " .. describe(cache))
+  end
+end
+
 local function check_common(where, options)
   check_retry(where, options.retry)
   check_headers(where, options.headers)
+  check_cache(where, options.cache)
   return check_timeout(where, options.timeout)
 end
-
--- Parts that few scripts need are compiled on first use. Their globals are the originals.
-local internal = setmetatable({
-  check = check, describe = describe, named = named, names = names, Failure = Failure, Reply = Reply, REQUEST = REQUEST,
-}, {
-  __index = function(self, name)
-    local part = host.part(name)(host, llm, self, originals)
-    rawset(self, name, part)
-    return part
-  end,
-})
 
 -- Merging ----------------------------------------------------------------------------------------------------------
 
@@ -178,6 +186,13 @@ local function merged(under, over)
   for name, value in next, under do result[name] = value end
   for name, value in next, over do result[name] = value end
   return result
+end
+
+-- The option `cache` of a request over that of its client. `true` switches on what the client says.
+local function cache_of(under, over)
+  if over == nil then return under end
+  if over and type(under) == "table" then return over == true and under or merged(under, over) end
+  return over
 end
 
 -- Clients ----------------------------------------------------------------------------------------------------------
@@ -231,7 +246,7 @@ local function specification(where, self, prompt, options)
     messages = messages, fault = fault, params = own or params, headers = merged(defaults.headers, options.headers),
     timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
     coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
-    limit = options.limit,
+    limit = options.limit, cache = cache_of(defaults.cache, options.cache),
   }
   if specified.limit == nil then specified.limit = defaults.limit end
   for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
@@ -398,13 +413,13 @@ function llm.provider(definition)
   host.define_provider(definition)
 end
 
--- Members that are loaded on first use.
-local LATER = { flow = true, budget = true, prices = true, serve = true }
-named("llm", llm, { "flow", "budget", "prices", "serve" })
+-- Members that are loaded on first use, and the parts that they are.
+local LATER = { flow = "flow", budget = "budget", prices = "prices", serve = "serve", step = "journal", jsonl = "jsonl" }
+named("llm", llm, { "flow", "budget", "prices", "serve", "step", "jsonl" })
 local unknown = getmetatable(llm).__index
 getmetatable(llm).__index = function(self, name)
   if not LATER[name] then return unknown(self, name) end
-  rawset(self, name, internal[name])
+  rawset(self, name, internal[LATER[name]])
   return rawget(self, name)
 end
 return llm

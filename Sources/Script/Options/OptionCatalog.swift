@@ -118,7 +118,8 @@ enum OptionCatalog {
     static func group(_ name: String) -> OptionGroup? { all.first { $0.name == name } }
 
     static let all = [
-        callbacks, shared, sampling, client, timeout, retry, provider, chat, trim, tool, limit, budget, encode,
+        callbacks, shared, sampling, client, timeout, retry, cache, provider, chat, trim, tool, limit, budget, encode,
+        rows,
         map, vote, judge, loop, refine, hedge, fallback, flowRetry,
         serve, serveLimit, serveBudget, servePage, serveAnswer,
     ]
@@ -189,6 +190,11 @@ enum OptionCatalog {
                 "bounds on requests and tokens, shared by all that use the same limit; false: no rate limiter, and rate "
                     + "headers are ignored",
                 annotation: "llm.limit|false"),
+            ScriptOption(
+                "cache", .any,
+                "recorded replies to equal requests, where the host has a store; true: with the defaults, or those of the "
+                    + "client",
+                annotation: "boolean|llm.cache"),
             ScriptOption("max_rounds", .count, "maximum requests of a tool loop", default: "8"),
             ScriptOption(
                 "schema", .table, "JSON Schema of the answer, or its short form; reply.value holds the data"),
@@ -238,6 +244,21 @@ enum OptionCatalog {
                 "after_output", .string, "what happens if the stream breaks after output was shown",
                 annotation: "llm.after_output",
                 default: "\"\(RetryPolicy().afterOutput.rawValue)\""),
+        ])
+
+    static let cache = OptionGroup(
+        "cache",
+        [
+            ScriptOption("ttl", .seconds, "maximum age of a recorded reply in seconds", default: "no limit"),
+            ScriptOption(
+                "scope", .string, "replies of this job (without a job: of this run), or of the whole store",
+                annotation: "\"job\"|\"store\"", default: "\"\(CachePolicy().scope.rawValue)\""),
+            ScriptOption(
+                "pace", .number, "1: the text comes as fast as it was recorded, 2: twice as fast", default: "at once"),
+            ScriptOption(
+                "shared", .boolean,
+                "equal requests of a run get the same reply; else the nth of them gets the nth recorded one",
+                default: "\(CachePolicy().isShared)"),
         ])
 
     // MARK: Other functions
@@ -293,6 +314,10 @@ enum OptionCatalog {
         [ScriptOption("tokens", .count), ScriptOption("usd", .span), ScriptOption("seconds", .seconds)])
 
     static let encode = OptionGroup("json.encode", [ScriptOption("pretty", .boolean)])
+
+    static let rows = OptionGroup(
+        "jsonl.writer",
+        [ScriptOption("path", .string, isRequired: true), ScriptOption("key", .any, annotation: "string|string[]")])
 
     // MARK: Combinators
 

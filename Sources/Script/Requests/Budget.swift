@@ -50,7 +50,7 @@ final class Budget {
 struct Meter {
     let budgets: [Budget]
     /// The price, if it is known.
-    var price: Price?
+    var price: TokenPrice?
     /// What the budgets have been charged for the present attempt.
     private var charged = (tokens: 0.0, dollars: 0.0)
     /// Tokens of the present attempt: estimated or reported.
@@ -61,34 +61,11 @@ struct Meter {
     private var stored = 0.0
     /// The reported cost of the attempt so far, and the output tokens at that time.
     private var cost: (dollars: Double, output: Double)?
-
-    /// US dollars for a million tokens.
-    struct Price {
-        var input: Double
-        var output: Double
-        /// For tokens from the provider's cache, and for tokens written to it. `input` if not known.
-        var cachedInput: Double?
-        var cacheWrite: Double?
-
-        /// The price of tokens in US dollars.
-        /// - Parameters:
-        ///   - cached: tokens of `input` from the provider's cache.
-        ///   - stored: tokens of `input` written to it.
-        func dollars(input: Double, cached: Double, stored: Double, output: Double) -> Double {
-            let read = cached * (cachedInput ?? self.input) + stored * (cacheWrite ?? self.input)
-            return ((input - cached - stored) * self.input + read + output * self.output) / 1e6
-        }
-
-        /// The price of a reply.
-        func dollars(_ usage: Usage) -> Double {
-            dollars(
-                input: Double(usage.readTokens ?? 0), cached: Double(usage.cachedTokens ?? 0),
-                stored: Double(usage.cacheWriteTokens ?? 0), output: Double(usage.writtenTokens ?? 0))
-        }
-    }
+    /// A cache answers: the request costs nothing.
+    private var isFree = false
 
     /// A meter for a request that is about to be sent. Its prompt counts at once.
-    init(_ budgets: [Budget], _ chat: ChatRequest, price: Price?) {
+    init(_ budgets: [Budget], _ chat: ChatRequest, price: TokenPrice?) {
         self.budgets = budgets
         self.price = price
         input = chat.messages.reduce(estimatedTokens(in: (chat.system ?? "").utf8)) { $0 + Self.estimate($1) }
@@ -112,8 +89,9 @@ struct Meter {
 
     /// Counts events as they arrive.
     mutating func count(_ events: [ChatEvent]) {
-        for event in events {
+        for event in events where !isFree {
             switch event {
+            case .start(let info): if info.isCached { refund() }
             case .text(let batch):
                 for piece in batch { output += max(1, estimatedTokens(in: piece.utf8).rounded()) }
                 charge()
@@ -133,6 +111,13 @@ struct Meter {
             default: break
             }
         }
+    }
+
+    /// A cache answers. The budgets get back what the prompt was charged; one that is spent stays so.
+    private mutating func refund() {
+        for budget in budgets { budget.add(tokens: -charged.tokens, dollars: -charged.dollars) }
+        charged = (0, 0)
+        isFree = true
     }
 
     /// Takes the provider's numbers so far. They may lag behind what has arrived: the greater number counts.

@@ -32,7 +32,7 @@ final class CallRegistry {
     /// - Parameter fault: the problem of data that cannot be sent: the request ends with that error, unsent.
     func start(
         _ spec: RequestSpec, fault: String?, mode: CallStateMachine.Mode, callbacks: CallCallbacks, coalesce: Double,
-        price: Meter.Price?
+        price: TokenPrice?
     ) -> Call {
         let task = scheduler.current
         let machine = CallStateMachine(
@@ -215,6 +215,7 @@ final class CallRegistry {
         case .scope(let scope): scope.waiter = nil
         case .exchange(let exchange): exchange.cancelWait()
         case .server(let server): server.cancelWait()
+        case .step(let step): step.cancelWait()
         case .nothing, .timer: break
         }
     }

@@ -2,7 +2,7 @@
 // each request. Quirks are looked up by the name of the provider, so that a script cannot change them.
 
 internal import Base
-internal import Chat
+package import Chat
 internal import Formats
 internal import HTTP
 internal import LuaVM
@@ -24,6 +24,13 @@ package struct ClientDefaults: Sendable {
     package var headers: [(name: String, value: String)] = []
     /// The default total timeout, in seconds.
     package var totalTimeout: Double?
+    /// The cache policy of clients and requests that say nothing of it, and under the members of those that do; nil if they
+    /// use no cache.
+    package var cache: CachePolicy?
+    /// Requests that use the cache ignore recorded replies, and record the new one.
+    package var refreshesCache = false
+    /// No request uses the cache, whatever the script says.
+    package var ignoresCache = false
 
     /// No defaults.
     package init() {}

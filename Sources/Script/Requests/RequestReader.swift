@@ -11,6 +11,7 @@ internal import Providers
 struct RequestReader {
     let coder: LuaCoder
     let providers: ProviderTable
+    let defaults: ClientDefaults
 
     /// A request as it was read.
     struct Parsed {
@@ -35,6 +36,7 @@ struct RequestReader {
         chat.isLenient = stack.field("lenient", of: table) { $0.bool(at: -1) } ?? false
         var spec = RequestSpec(chat: chat, endpoint: endpoint)
         spec.limit = limit(of: table, stack)
+        spec.cache = cache(of: table, stack)
         spec.isLimited = stack.field("limit", of: table) { $0.bool(at: -1) } ?? true
         read(&spec.timeouts, of: table, stack)
         read(&spec.retry, of: table, stack)
@@ -61,6 +63,28 @@ struct RequestReader {
             name: name, concurrent: stack.field("concurrent", of: limit) { $0.int(at: -1) },
             requestsPerMinute: stack.field("rpm", of: limit) { $0.double(at: -1) },
             tokensPerMinute: stack.field("tpm", of: limit) { $0.double(at: -1) })
+    }
+
+    /// The cache policy; nil if the request uses no cache.
+    private func cache(of table: Int, _ stack: LuaStack) -> CachePolicy? {
+        guard !defaults.ignoresCache else { return nil }
+        stack.getField("cache", of: table)
+        defer { stack.pop(1) }
+        let option = stack.top
+        var policy = defaults.cache
+        if stack.type(at: option) == .table {
+            var given = policy ?? CachePolicy()
+            given.ttl = stack.field("ttl", of: option) { $0.double(at: -1) } ?? given.ttl
+            let scope = stack.field("scope", of: option) { $0.string(at: -1) }
+            given.scope = scope.flatMap(CachePolicy.Scope.init(rawValue:)) ?? given.scope
+            given.pace = stack.field("pace", of: option) { $0.double(at: -1) } ?? given.pace
+            given.isShared = stack.field("shared", of: option) { $0.bool(at: -1) } ?? given.isShared
+            policy = given
+        } else if let isUsed = stack.bool(at: option) {
+            policy = isUsed ? policy ?? CachePolicy() : nil
+        }
+        if defaults.refreshesCache { policy?.isRefreshed = true }
+        return policy
     }
 
     private func json(

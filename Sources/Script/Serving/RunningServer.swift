@@ -16,7 +16,7 @@ final class ServedExchange {
     /// The stream that is the response.
     fileprivate var relayed: Call?
     /// The price of the stream's model, where it is known.
-    private var price: Meter.Price?
+    private var price: TokenPrice?
     private unowned let server: RunningServer
     /// Bytes that the handler has sent since the client was last known to have read all.
     private var unreadBytes = 0
@@ -62,7 +62,7 @@ final class ServedExchange {
 
     /// Lets a stream be the response, and the running task wait for its end.
     func relay(
-        _ call: Call, price: Meter.Price?, by dispatcher: CallDispatcher, _ host: HostCall
+        _ call: Call, price: TokenPrice?, by dispatcher: CallDispatcher, _ host: HostCall
     ) throws(LuaError) -> HostOutcome {
         relayed = call
         self.price = price

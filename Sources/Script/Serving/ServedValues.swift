@@ -18,6 +18,7 @@ extension Reply {
             message: table["message"] ?? nil)
         firstTokenTime = table["timing"]?["first_token"]?.double
         refusal = table["refusal"]?.string
+        isCached = table["cached"]?.bool ?? false
     }
 
     /// A reply of this text alone.
@@ -27,9 +28,9 @@ extension Reply {
             provider: "", attempts: 1, totalTime: 0, message: ["role": "assistant", "content": .string(text)])
     }
 
-    /// Adds what the reply has cost, unless the provider has said it.
-    mutating func addCost(_ price: Meter.Price?) {
-        if let price, let usage, usage.cost == nil { self.usage?.cost = price.dollars(usage) }
+    /// Adds what the reply has cost, unless the provider has said it or a cache has answered.
+    mutating func addCost(_ price: TokenPrice?) {
+        if let price, let usage, usage.cost == nil, !isCached { self.usage?.cost = price.dollars(usage) }
     }
 
     /// The events that bring the whole reply.

@@ -23,6 +23,8 @@ final class ScriptTask {
         case exchange(ServedExchange)
         /// The end of the script's server.
         case server(RunningServer)
+        /// The journal, which looks for the record of a step or writes it.
+        case step(JournalStep)
     }
 
     /// How a ready task continues.

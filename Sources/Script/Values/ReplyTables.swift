@@ -40,6 +40,7 @@ struct ReplyTables {
         stack.set("attempts", reply.attempts)
         stack.set("refusal", reply.refusal)
         stack.set("finish_message", reply.finishMessage)
+        stack.set("cached", reply.isCached)
         stack.pushTable(fields: 2)
         stack.set("first_token", reply.firstTokenTime)
         stack.set("total", reply.totalTime)
@@ -123,6 +124,7 @@ struct ReplyTables {
             stack.set("id", info.id)
             stack.set("model", info.model)
             stack.set("attempt", info.attempt)
+            stack.set("cached", info.isCached)
         case .toolCall(let call):
             stack.set(type: "tool_call")
             push(call, to: stack)

@@ -73,6 +73,7 @@ enum ErrorMapping {
             if let status = failure.status, [500, 503, 504].contains(status) { error.status = status }
             error.code = "upstream_error"
         case .cancelled: (error.status, error.code) = (503, "cancelled")
+        case .journal: (error.status, error.code) = (500, "journal_error")
         }
         let wait = failure.retryAfter.flatMap(seconds)
         error.retryAfter = wait.map(Double.init)

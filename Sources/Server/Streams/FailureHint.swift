@@ -20,6 +20,7 @@ enum FailureHint {
         case .protocol: "The provider sent something that is not an answer: try again or choose another model."
         case .provider: "The provider failed: try again \(when(failure, otherwise: "in a moment"))."
         case .invalidRequest: invalidRequest(failure.status)
+        case .journal: "The server cannot write or read its records: check its disk and its log."
         case .cancelled: nil
         }
     }
