@@ -63,6 +63,14 @@ let package = Package(
             name: "SQLite", dependencies: ["CSQLite"], swiftSettings: guarded,
             linkerSettings: [.linkedLibrary(":libsqlite3.a"), .linkedLibrary("m")]),
 
+        // A broker in front of another one: the store of requests.
+        .target(
+            name: "Journal",
+            dependencies: [
+                "SQLite", "Base", "JSON", "HTTP", "Chat", .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings),
+
         // The request, and the script.
         .target(
             name: "Engine",
@@ -96,7 +104,7 @@ let package = Package(
         .target(
             name: "Moonrill",
             dependencies: [
-                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server",
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server", "Journal",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
@@ -145,6 +153,10 @@ let package = Package(
         .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
         .testTarget(name: "SQLiteTests", dependencies: ["SQLite", "CFaultVFS", "Support"], swiftSettings: settings),
         .testTarget(
+            name: "JournalTests",
+            dependencies: ["Base", "JSON", "HTTP", "Chat", "SQLite", "Journal", "CFaultVFS", "Support"],
+            swiftSettings: settings),
+        .testTarget(
             name: "EngineTests",
             dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Transport", "Engine", "Support"],
             swiftSettings: settings),
@@ -191,7 +203,9 @@ let package = Package(
         // Through the real binary and real sockets.
         .testTarget(
             name: "CommandTests",
-            dependencies: ["MoonrillCommand", "Base", "JSON", "HTTP", "Formats", "ProviderSimulator", "Support"],
+            dependencies: [
+                "MoonrillCommand", "Base", "JSON", "HTTP", "Formats", "SQLite", "ProviderSimulator", "Support",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ExampleTests", dependencies: ["MoonrillCommand", "Formats", "Support"], swiftSettings: settings),

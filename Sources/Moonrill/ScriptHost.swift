@@ -1,8 +1,10 @@
 // Running scripts from Swift: the API for embedding programs.
 
 internal import Base
+internal import Chat
 internal import Engine
 public import JSON
+internal import Journal
 public import Logging
 public import Providers
 internal import Script
@@ -90,6 +92,8 @@ public struct ScriptHost {
     public var server = ServerSettings()
     /// Whether the server of `llm.serve` opens a socket.
     var listens = true
+    /// The store of requests, for jobs and caches; nil: nothing is recorded, and `cache` has no effect.
+    public var journal: JournalSettings?
     /// Called on the script's thread once the server runs.
     var onServe: ((String, LocalDoor) -> Void)?
     /// Makes the nth allocation of the script fail; 0 for none. For tests.
@@ -145,11 +149,15 @@ public struct ScriptHost {
         do {
             let engine = try Engine(engineConfiguration())
             serve(&configuration, wake: engine.waker)
+            let client = engine.attach()
+            let journal = try journal?.begin(configuration, in: client, wake: engine.waker, credentials, warn)
+            configuration.steps = journal
             let runtime = try ScriptRuntime(
-                configuration, broker: engine.attach(), wakeDescriptor: engine.wakeDescriptor)
+                configuration, broker: journal ?? client, wakeDescriptor: engine.wakeDescriptor)
             for function in functions { runtime.register(function.name, function.body) }
             runtime.stop(onSignals: stopSignals)
-            let outcome = runtime.run(turning: engine)
+            let outcome = runtime.run(turning: journal.map { JournalReactor(engine, journal: $0) } ?? engine)
+            journal?.end(RunEnd(outcome))
             return ScriptResult(
                 ending: ScriptResult.Ending(outcome, source: configuration.source),
                 unwatchedCount: outcome.unwatchedCount,
@@ -157,10 +165,15 @@ public struct ScriptHost {
                 errorOutput: capture.text(capture.error), seconds: SystemClock.now() - start)
         } catch let error as EngineError {
             throw ScriptHostError(message: error.message)
+        } catch let error as StoreError {
+            throw ScriptHostError(error)
         } catch {
             throw ScriptHostError(message: "\(error)")
         }
     }
+
+    /// Tells the user what the journal has to say.
+    private func warn(_ message: String) { logger.warning("\(message)") }
 
     /// Lets the script serve.
     private func serve(_ configuration: inout ScriptConfiguration, wake: @escaping @Sendable () -> Void) {
@@ -197,6 +210,7 @@ public struct ScriptHost {
         configuration.defaults.offlineBaseURL = offlineBaseURL
         configuration.defaults.headers = headers
         configuration.defaults.totalTimeout = requestTimeout
+        journal?.setDefaults(&configuration.defaults)
         configuration.environment = environment
         configuration.hasKey = hasKey
         configuration.visibleVariables = visibleVariables
@@ -231,6 +245,10 @@ public struct ScriptHostError: Error, Sendable, CustomStringConvertible {
     public var message: String
     /// True if there is no readable script at the path.
     public var isMissingScript = false
+    /// True if the job has been finished by an earlier run.
+    public var isJobFinished = false
+    /// True if another process runs the job.
+    public var isJobRunning = false
     /// The message.
     public var description: String { message }
 }

@@ -19,6 +19,8 @@ struct Ask: ParsableCommand {
 
     @OptionGroup var options: SharedOptions
 
+    @OptionGroup var storeOptions: StoreOptions
+
     @Option(help: "The system prompt.")
     var system: String?
 
@@ -37,6 +39,7 @@ struct Ask: ParsableCommand {
         let output = StandardOutput(escapesControls: StandardOutput.isTerminal && !raw)
         var (host, server) = try options.host(output, keys)
         registerDisplay(&host)
+        host.journal = try storeOptions.journal("ask")
         let result: ScriptResult
         do throws(ScriptHostError) {
             result = try host.run(

@@ -25,7 +25,7 @@ struct MoonrillCommand: ParsableCommand {
               moonrill run script.lua [arguments...]
 
             Exit status: 0 success; 1 the script failed or its output was lost; 64 wrong usage; 66 the script cannot \
-            be read; 69 the port of the mock is taken; 124 the time limit was reached; 130 and 143 stopped by SIGINT \
+            be read; 69 the port of the mock is taken; 75 another process runs the job; 124 the time limit was reached; 130 and 143 stopped by SIGINT \
             and SIGTERM; 141 standard output was closed.
             """,
         version: Product.version,
@@ -71,6 +71,8 @@ enum ExitStatus {
     static let usage: Int32 = 64
     static let noInput: Int32 = 66
     static let unavailable: Int32 = 69
+    /// EX_TEMPFAIL.
+    static let tryAgain: Int32 = 75
     static let outOfTime: Int32 = 124
     /// The status that a shell reports for SIGPIPE.
     static let outputClosed: Int32 = 128 + SIGPIPE

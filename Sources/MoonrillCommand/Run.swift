@@ -26,6 +26,17 @@ struct Run: ParsableCommand {
 
     @OptionGroup var options: SharedOptions
 
+    @OptionGroup var storeOptions: StoreOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Record the run under this name. After a crash or an error the same command goes on where it ended.",
+            valueName: "name"))
+    var job: String?
+
+    @Flag(help: "Begin the job anew.")
+    var again = false
+
     @Flag(help: "Load no C modules: require finds Lua files alone.")
     var noNative = false
 
@@ -35,12 +46,20 @@ struct Run: ParsableCommand {
     @Argument(parsing: .captureForPassthrough, help: "The script's arguments.")
     var arguments: [String] = []
 
+    func validate() throws {
+        if again, job == nil { throw ValidationError("--again is for a job: add --job NAME.") }
+        if let job, job.isEmpty || job.utf8.count > 200 {
+            throw ValidationError("--job takes a name of 1 to 200 bytes.")
+        }
+    }
+
     func run() throws {
         let keys = try options.begin()
         let source = script == "-" ? try StandardInput.readAll(purpose: "the script", limit: options.limit) : []
         let output = StandardOutput()
         var (host, server) = try options.host(output, keys)
         host.allowsNativeModules = !noNative
+        host.journal = try journal()
         if StandardError.isTerminal {
             host.retryNotice = { error, delay in
                 let tenths = Int((min(delay, 1e6) * 10).rounded())
@@ -55,11 +74,33 @@ struct Run: ParsableCommand {
                 result = try host.run(file: script, arguments: arguments)
             }
         } catch {
-            throw CommandFailure(
-                message: error.message, status: error.isMissingScript ? ExitStatus.noInput : ExitStatus.failure)
+            // A job that is done is no failure of the command that asks for it.
+            if error.isJobFinished {
+                StandardError.say(error.message, level: "info")
+                ProcessSetup.end(0)
+            }
+            let status =
+                error.isMissingScript
+                ? ExitStatus.noInput : error.isJobRunning ? ExitStatus.tryAgain : ExitStatus.failure
+            throw CommandFailure(message: error.message, status: status)
         }
         server?.stop()
         finish(result, output, options.limit)
+    }
+}
+
+extension Run {
+    private func journal() throws(CommandFailure) -> JournalSettings? {
+        var journal = try storeOptions.journal("run")
+        guard let job else { return journal }
+        guard journal != nil else {
+            throw CommandFailure(
+                message: "no store is known for the job: HOME is not set; name a file with --store",
+                status: ExitStatus.usage)
+        }
+        journal?.job = JournalSettings.Job(name: job, again: again)
+        journal?.notice = { StandardError.say($0, level: "info") }
+        return journal
     }
 }
 

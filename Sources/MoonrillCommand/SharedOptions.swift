@@ -160,3 +160,41 @@ enum LogLevelOption: String, ExpressibleByArgument, CaseIterable {
 enum LogFormat: String, ExpressibleByArgument, CaseIterable {
     case text, json
 }
+
+/// Options of `run`, `ask` and `serve` for the store of recorded requests.
+struct StoreOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The store of recorded requests (MOONRILL_STORE, else moonrill/moonrill.db in XDG_STATE_HOME).",
+            valueName: "file"))
+    var store: String?
+
+    @Flag(help: "Answer requests from recorded replies, as with the option cache of clients.")
+    var cache = false
+
+    @Flag(help: "Ask although replies are recorded, and record the new ones.")
+    var refresh = false
+
+    @Flag(help: "Use no recorded replies, whatever the script says.")
+    var noCache = false
+
+    func validate() throws {
+        if [cache, refresh, noCache].filter({ $0 }).count > 1 {
+            throw ValidationError("Give one of --cache, --refresh and --no-cache.")
+        }
+    }
+
+    /// The journal of a run; nil if no place for a store is known.
+    /// - Throws: ``CommandFailure`` if one is asked for.
+    func journal(_ command: String) throws(CommandFailure) -> JournalSettings? {
+        guard let path = store ?? JournalSettings.defaultPath else {
+            guard cache || refresh else { return nil }
+            throw CommandFailure(
+                message: "no store is known: HOME is not set; name a file with --store", status: ExitStatus.usage)
+        }
+        var journal = JournalSettings(path: path)
+        journal.command = command
+        journal.caching = cache ? .on : refresh ? .refresh : noCache ? .never : .off
+        return journal
+    }
+}

@@ -22,11 +22,12 @@ ARROWS = {
     "LuaVM": ["CLua", "CLuaShim"],
     "Transport": ["CCurl", "Base", "HTTP"],
     "SQLite": ["CSQLite"],
+    "Journal": ["SQLite", "Base", "JSON", "HTTP", "Chat"],
     "Engine": ["Base", "JSON", "HTTP", "Chat", "Formats", "Transport"],
     "Script": ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "LuaVM"],
     "Server": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "Moonrill": [
-        "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server",
+        "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server", "Journal",
     ],
     "ProviderSimulator": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "MoonrillCommand": [
@@ -39,6 +40,7 @@ ARROWS = {
 PACKAGES = {
     "Base": ["HeapModule"],
     "Engine": ["DequeModule"],
+    "Journal": ["DequeModule"],
     "Server": ["DequeModule", "Logging", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOSSL", "NIOTLS", "NIOWebSocket"],
     "Moonrill": ["Logging"],
     "ProviderSimulator": ["NIOCore", "NIOPosix", "NIOHTTP1"],
@@ -58,6 +60,7 @@ SYSTEM = {
         "Transport": "epoll, eventfd, timerfd, and C memory at the libcurl boundary",
         "SQLite": "creating a database file with its mode, the text of a system error",
         "Engine": "the limit on open files",
+        "Journal": "the lock of a job, the folder of the store, the pid",
         "Script": "exit codes, files and folders, writes to standard output",
         "Moonrill": "the mailbox's eventfd and the host's clocks",
         "Server": "files that are served, and sockets before NIO has them",
@@ -68,12 +71,14 @@ SYSTEM = {
         "Engine": "the mailbox, the only Sendable type below the library",
         "Sources/Transport/NameCheck.swift": "the result of the resolver thread",
         "Moonrill": "the bridge from async callers to the one thread",
+        "Journal": "what waits for the queues of the store, and their reports",
         "Sources/MoonrillCommand/StandardError.swift": "the state of standard error, which several threads write to",
         "Server": "the mailbox between the network's thread and the script's, and the certificate in use",
         "ProviderSimulator": "counters shared by NIO's threads",
     },
     "Dispatch": {
         "Moonrill": "the thread of ChatClient is a dispatch queue: no Foundation, no pointers",
+        "Journal": "the two queues of a store",
         "Sources/Base/SanitizedMutex.swift": "a lock that the thread sanitizer recognizes, only in its builds",
     },
     "Foundation": {},
@@ -84,6 +89,7 @@ TEST_MODULES = ["Testing", "Support", "Foundation", "Glibc", "Synchronization"]
 # Test target -> further modules.
 TEST_EXTRAS = {
     "SQLiteTests": ["CFaultVFS"],
+    "JournalTests": ["CFaultVFS"],
     "TransportTests": ["ProviderSimulator"],
     "EngineTests": ["ProviderSimulator", "Providers"],
     "FormatsTests": ["Providers"],
@@ -92,7 +98,7 @@ TEST_EXTRAS = {
     "LuaTests": ["JSON", "Moonrill", "ProviderSimulator", "ScriptSupport"],
     "MoonrillTests": ["ProviderSimulator", "Logging"],
     "ProviderSimulatorTests": ["Chat", "Formats", "Providers", "NIOCore", "NIOPosix", "NIOHTTP1"],
-    "CommandTests": ["Moonrill", "ProviderSimulator", "Base", "JSON", "HTTP", "Formats"],
+    "CommandTests": ["Moonrill", "ProviderSimulator", "Base", "JSON", "HTTP", "Formats", "SQLite"],
     "ExampleTests": ["Moonrill", "ProviderSimulator", "Formats"],
     "Support": ["JSON", "Formats"],
 }
@@ -116,7 +122,7 @@ C_NAMES = [
     (r"\bsimdjson::", ["CSimdJSON"], "simdjson"),
     (r"\b(?:c?sqlite3?_|SQLITE_)\w+", ["CSQLite", "CFaultVFS", "SQLite"], "the C interface of SQLite"),
     # CFaultVFS: only for tests.
-    (r"\b(?:fvfs|FVFS)_\w+", ["CFaultVFS", "SQLite"], "the file system with faults"),
+    (r"\b(?:fvfs|FVFS)_\w+", ["CFaultVFS", "SQLite", "Journal"], "the file system with faults"),
 ]
 
 # Targets with public declarations. In the other targets, only types that EXPORTS names are public.

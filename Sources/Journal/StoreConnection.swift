@@ -1,0 +1,121 @@
+// One connection to a store, opened on first use.
+
+internal import Base
+internal import Glibc
+internal import SQLite
+
+/// A connection to the store's file. It belongs to one queue.
+final class StoreConnection {
+    /// How long another process may hold the store, in seconds.
+    private static let patience = 30.0
+
+    let path: String
+    private let vfs: String?
+    private let access: SQLiteDatabase.Access
+    private var opened: SQLiteDatabase?
+    /// Whether a commit waits for the disk.
+    private var isDurable = false
+
+    init(path: String, vfs: String?, access: SQLiteDatabase.Access = .readWrite) {
+        self.path = path
+        self.vfs = vfs
+        self.access = access
+    }
+
+    /// The open database. The first use makes the file, its folder and its tables.
+    /// - Throws: ``StoreError`` or ``SQLiteError``.
+    func database() throws -> SQLiteDatabase {
+        if let opened { return opened }
+        let database = try Self.retried {
+            if access == .readWrite { try makeFolder() }
+            let database = try SQLiteDatabase(path: path, access: access, vfs: vfs)
+            do {
+                database.setBusyTimeout(seconds: Self.patience)
+                // In WAL mode readers never wait for a writer (sqlite.org/wal.html).
+                let mode = try database.prepare("PRAGMA journal_mode = WAL")
+                _ = try mode.step()
+                mode.reset()
+                try database.execute("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8000; PRAGMA mmap_size = 0")
+                switch access {
+                case .readWrite: try StoreSchema.prepare(database, path: path)
+                case .existing, .readOnly: try StoreSchema.check(database, path: path)
+                }
+            } catch {
+                database.close()
+                throw error
+            }
+            return database
+        }
+        opened = database
+        return database
+    }
+
+    /// Makes each commit wait until it is on the disk, or lets it.
+    private func setDurable(_ wanted: Bool, _ database: SQLiteDatabase) throws {
+        guard wanted != isDurable else { return }
+        try database.execute("PRAGMA synchronous = \(wanted ? "FULL" : "NORMAL")")
+        isDurable = wanted
+    }
+
+    /// Runs `body` in a transaction, which is rolled back if it throws. A failed one is tried again: SQLite then writes all of
+    /// it anew, so nothing is taken for written that a failed fsync has dropped.
+    /// - Parameter isDurable: whether the commit waits until it is on the disk.
+    func transaction(isDurable: Bool, attempts: Int = 3, _ body: (SQLiteDatabase) throws -> Void) throws {
+        for attempt in 1...attempts {
+            do {
+                let database = try database()
+                // Again in each attempt: a connection that was opened anew has its default.
+                try setDurable(isDurable, database)
+                try database.execute("BEGIN IMMEDIATE")
+                do {
+                    try body(database)
+                    try database.execute("COMMIT")
+                } catch {
+                    // After some errors SQLite has rolled back by itself. The first error is the one to report.
+                    if database.isInTransaction { try? database.execute("ROLLBACK") }
+                    throw error
+                }
+                return
+            } catch let error as SQLiteError where attempt < attempts && !error.isCorrupt {
+                // A connection whose file has had an error is not used again.
+                if error.isIO || error.isCannotOpen { close() }
+                usleep(20_000 * UInt32(attempt))
+            }
+        }
+    }
+
+    func close() {
+        opened?.close()
+        opened = nil
+        isDurable = false
+    }
+
+    deinit { close() }
+
+    /// Opening meets other processes that make or recover the same file: SQLite reports that at once, not after its timeout.
+    private static func retried(_ open: () throws -> SQLiteDatabase) throws -> SQLiteDatabase {
+        let start = SystemClock.now()
+        while true {
+            do {
+                return try open()
+            } catch let error as SQLiteError where error.isBusy && SystemClock.now() - start < patience {
+                usleep(20_000)
+            }
+        }
+    }
+
+    /// Makes the missing folders of the path, for this user alone.
+    private func makeFolder() throws(StoreError) {
+        var folder = ""
+        for part in path.split(separator: "/", omittingEmptySubsequences: false).dropLast() {
+            folder += part + "/"
+            guard mkdir(folder, 0o700) != 0, errno != EEXIST, errno != EISDIR, Glibc.access(folder, F_OK) != 0 else {
+                continue
+            }
+            throw StoreError(
+                .disk,
+                "the folder \(folder) of the store cannot be made: \(String(cString: strerror(errno))); name "
+                    + "another file with --store")
+        }
+    }
+}

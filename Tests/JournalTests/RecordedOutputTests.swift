@@ -1,0 +1,53 @@
+// Output in rows, and back.
+
+import Base
+import Chat
+import Support
+import Testing
+
+@testable import Journal
+
+@Suite struct RecordedOutputTests {
+    @Test(arguments: 0..<50) func rowsKeepPiecesAndTimes(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        var recorder = OutputRecorder()
+        var (time, pieces, kinds): (Double, [String], [TextBatch.Kind]) = (0, [], [])
+        for _ in 0..<Int.random(in: 1...60, using: &generator) {
+            let kind: TextBatch.Kind = Bool.random(using: &generator) ? .text : .reasoning
+            let batch = (0..<Int.random(in: 1...4, using: &generator)).map { _ in
+                String(repeating: "aé漢", count: Int.random(in: 1...40, using: &generator))
+            }
+            time += Double(Int.random(in: 0...3, using: &generator)) / 64
+            recorder.add(.text(TextBatch(pieces: batch, kind)), at: time)
+            pieces += batch
+            kinds += Array(repeating: kind, count: batch.count)
+        }
+        var (found, foundKinds, last): ([String], [TextBatch.Kind], Double) = ([], [], 0)
+        for row in recorder.take() {
+            for event in try #require(row.events) {
+                guard case .text(let batch) = event.event else { continue }
+                found += Array(batch)
+                foundKinds += Array(repeating: batch.kind, count: batch.count)
+                #expect(event.time >= last - 1e-9)
+                last = event.time
+            }
+        }
+        #expect(found == pieces && foundKinds == kinds)
+        #expect(abs(last - time) < 0.1)
+    }
+
+    @Test func damagedRowsAreNoEvents() throws {
+        var recorder = OutputRecorder()
+        recorder.add(.text(TextBatch(pieces: ["one", "two"])), at: 0)
+        let row = try #require(recorder.take().first)
+        for index in row.pieces.indices {
+            var damaged = row
+            damaged.pieces[index] ^= 0x80
+            #expect(damaged.seal(request: 1) != row.seal(request: 1))
+            if let events = damaged.events { #expect(events.count <= 2) }
+        }
+        var short = row
+        short.text.removeLast()
+        #expect(short.events == nil)
+    }
+}
