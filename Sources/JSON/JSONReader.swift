@@ -56,14 +56,19 @@ package final class JSONReader {
     /// 8259 sections 6 and 8.2 allow both); a byte order mark is skipped (section 8.1).
     /// - Throws: `JSONError`.
     package static func strictValue(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
-        let reader = JSONReader()
-        if let value = reader.strict(bytes.span).node?.value { return withExtendedLifetime(reader) { value } }
+        try JSONReader().strictValue(bytes)
+    }
+
+    /// Parses one document into a value, without repair. As the static function, for many documents.
+    /// - Throws: `JSONError`.
+    package func strictValue(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+        if let value = strict(bytes.span).node?.value { return value }
         let plain = try JSONRepair.repaired(bytes.span, isStrict: true)
-        let second = reader.strict(plain.span)
+        let second = strict(plain.span)
         guard let value = second.node?.value else {
             throw JSONError(message: String(cString: csj_message(second.code)))
         }
-        return withExtendedLifetime(reader) { value }
+        return value
     }
 
     /// Parses one document into a value.

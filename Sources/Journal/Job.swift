@@ -57,7 +57,7 @@ package struct Job: Sendable {
         package var scriptDigest: String
         /// The script's arguments.
         package var arguments: [String]
-        /// Whether a finished or broken job of that name is run anew from the beginning.
+        /// Whether a new job replaces an existing one of that name.
         package var again: Bool
 
         package init(name: String, script: String, scriptDigest: String, arguments: [String], again: Bool = false) {
@@ -66,6 +66,11 @@ package struct Job: Sendable {
             self.scriptDigest = scriptDigest
             self.arguments = arguments
             self.again = again
+        }
+
+        /// SHA-256 of the arguments. They may hold a key that no client has named yet, so the job does not have them.
+        fileprivate var argumentsDigest: String {
+            SHA256.hex(JSONWriter.bytes(.array(arguments.map(JSONValue.string))))
         }
     }
 
@@ -88,12 +93,8 @@ package struct Job: Sendable {
         answeredCount = found.answeredCount
         isResumed = found.isResumed
         hasNewScript = found.isResumed && found.scriptDigest != request.scriptDigest
-        hasNewArguments = found.isResumed && found.arguments != Job.text(request.arguments)
+        hasNewArguments = found.isResumed && found.argumentsDigest != request.argumentsDigest
         self.lock = lock
-    }
-
-    fileprivate static func text(_ arguments: [String]) -> String {
-        JSONWriter.text(.array(arguments.map(JSONValue.string)))
     }
 
     /// The row of a job in the store.
@@ -101,7 +102,7 @@ package struct Job: Sendable {
         var row: Int64
         var state: String
         var scriptDigest: String
-        var arguments: String
+        var argumentsDigest: String
         var pid: Int
         var updatedAt: Double
         var isResumed: Bool
@@ -134,9 +135,8 @@ extension Store {
                 throw StoreError(.jobRunning, "the job '\(request.name)' is locked by another process")
             }
             let found = Job.Found(
-                row: row, state: "open", scriptDigest: request.scriptDigest, arguments: Job.text(request.arguments),
-                pid: 0,
-                updatedAt: 0, isResumed: false)
+                row: row, state: "open", scriptDigest: request.scriptDigest,
+                argumentsDigest: request.argumentsDigest, pid: 0, updatedAt: 0, isResumed: false)
             return Job(found, request, lock: lock)
         }
     }
@@ -146,8 +146,7 @@ extension StoreError {
     fileprivate static func finished(_ name: String, at time: Double) -> StoreError {
         StoreError(
             .jobFinished,
-            "the job '\(name)' has finished (\(UTCDate(time).text)): --again runs it anew, and moonrill jobs show \(name) "
-                + "says what it did")
+            "the job '\(name)' has finished (\(UTCDate(time).text)): --again begins a new one")
     }
 }
 
@@ -158,7 +157,7 @@ private struct JobTable {
     func current(_ name: String) throws(SQLiteError) -> Job.Found? {
         let statement = try database.prepare(
             """
-            SELECT id, state, script_digest, arguments, pid, updated_at,
+            SELECT id, state, script_digest, arguments_digest, pid, updated_at,
               (SELECT count(*) FROM requests WHERE job = jobs.id AND state IN ('finished', 'stopped'))
                 + (SELECT count(*) FROM steps WHERE job = jobs.id)
             FROM jobs WHERE name = ? AND is_current
@@ -168,8 +167,8 @@ private struct JobTable {
         guard try statement.step() else { return nil }
         return Job.Found(
             row: statement.int(0), state: statement.text(1), scriptDigest: statement.text(2),
-            arguments: statement.text(3),
-            pid: Int(statement.optionalInt(4) ?? 0), updatedAt: statement.double(5), isResumed: true,
+            argumentsDigest: statement.text(3), pid: Int(statement.optionalInt(4) ?? 0), updatedAt: statement.double(5),
+            isResumed: true,
             answeredCount: Int(statement.int(6)))
     }
 
@@ -179,7 +178,7 @@ private struct JobTable {
         try old.run()
         let new = try database.prepare(
             """
-            INSERT INTO jobs(name, is_current, state, script, script_digest, arguments, created_at, updated_at, pid)
+            INSERT INTO jobs(name, is_current, state, script, script_digest, arguments_digest, created_at, updated_at, pid)
             VALUES(?1, 1, 'open', ?2, ?3, ?4, ?5, ?5, ?6)
             """)
         new.bind(request.name, at: 1)
@@ -191,7 +190,7 @@ private struct JobTable {
     func resume(_ row: Int64, _ request: Job.Request) throws(SQLiteError) {
         let statement = try database.prepare(
             """
-            UPDATE jobs SET state = 'open', script = ?2, script_digest = ?3, arguments = ?4, updated_at = ?5, pid = ?6
+            UPDATE jobs SET state = 'open', script = ?2, script_digest = ?3, arguments_digest = ?4, updated_at = ?5, pid = ?6
             WHERE id = ?1
             """)
         statement.bind(row, at: 1)
@@ -202,7 +201,7 @@ private struct JobTable {
     private func bind(_ request: Job.Request, to statement: SQLiteStatement) {
         statement.bind(request.script, at: 2)
         statement.bind(request.scriptDigest, at: 3)
-        statement.bind(Job.text(request.arguments), at: 4)
+        statement.bind(request.argumentsDigest, at: 4)
         statement.bind(SystemClock.unixTime(), at: 5)
         statement.bind(Int64(getpid()), at: 6)
     }

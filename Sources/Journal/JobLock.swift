@@ -30,7 +30,7 @@ package final class JobLock: Sendable {
                 throw StoreError(
                     .disk, "the lock file \(path) of the job cannot be locked: \(String(cString: strerror(errno)))")
             }
-            // The process that had the lock may have removed the file meanwhile.
+            // The previous owner may have unlinked the file between open and flock.
             if isSame(descriptor, path) { return JobLock(path: path, descriptor: descriptor) }
             Glibc.close(descriptor)
         }
@@ -45,7 +45,7 @@ package final class JobLock: Sendable {
     }
 
     deinit {
-        // Removed while it is locked: whoever has opened it meanwhile sees that it is gone.
+        // Unlinked while the lock is held: a process that has opened the file compares the inode.
         unlink(path)
         Glibc.close(descriptor)
     }

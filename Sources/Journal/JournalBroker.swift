@@ -23,6 +23,8 @@ package final class JournalBroker: RequestBroker {
         package var offlineBaseURL: String?
         /// The key of a variable, to keep it out of all records.
         package var credentials: (String) -> String?
+        /// Variables that may hold keys: those of all known providers. Requests name further ones.
+        package var keyVariables: [String] = []
         /// Called with what the user should know: a damaged record, a store that cannot be read.
         package var warn: (String) -> Void
 
@@ -48,7 +50,7 @@ package final class JournalBroker: RequestBroker {
             case lookingUp(waiting: [RequestCommand])
             /// The other broker has it.
             case running
-            /// It has ended, and the record is not yet on the disk. `nil` once it may be taken.
+            /// It has ended. The event may be taken once the record is on the disk.
             case held(ChatEvent, isRecorded: Bool)
             /// The store answers.
             case playing(Playback)
@@ -83,8 +85,10 @@ package final class JournalBroker: RequestBroker {
     private var paced: Set<RequestID> = []
     private var waiters: [UInt64: Waiter] = [:]
     private var stepEvents: [StepEvent] = []
+    /// Steps that are not over.
     private var steps: [StepID: RequestRecord.StepPlace] = [:]
-    /// Places of steps that have failed: the next ones of their names.
+    /// How many places of each name are taken, and those of failed steps, which the next ones get.
+    private var stepCounts: [String: Int] = [:]
     private var freeSteps: [String: [RequestRecord.StepPlace]] = [:]
     private var seenVariables: Set<String> = []
     private var hasWarned = false
@@ -112,6 +116,7 @@ package final class JournalBroker: RequestBroker {
         if let opened { return opened }
         let store = makeStore()
         let run = store.makeNumber()
+        for variable in options.keyVariables { hide(variable, store) }
         var record = options.run
         record.job = options.job?.row
         store.writer.add(.beginRun(run, record))
@@ -153,7 +158,7 @@ package final class JournalBroker: RequestBroker {
         let isLookedUp = options.job != nil || spec.cache != nil
         guard isLookedUp || options.isLogged else { return inner.submit(.start(id, spec)) }
         let (store, run) = open()
-        hideKey(of: spec, store)
+        spec.endpoint.keyVariable.map { hide($0, store) }
         let now = SystemClock.now()
         var entry = Entry(state: .running, spec: spec, number: store.makeNumber(), startedAt: now)
         if isLookedUp {
@@ -178,8 +183,9 @@ package final class JournalBroker: RequestBroker {
         return spec
     }
 
-    private func hideKey(of spec: RequestSpec, _ store: Store) {
-        guard let variable = spec.endpoint.keyVariable, seenVariables.insert(variable).inserted else { return }
+    /// Keeps the key in a variable out of all records.
+    private func hide(_ variable: String, _ store: Store) {
+        guard seenVariables.insert(variable).inserted else { return }
         options.credentials(variable).map(store.writer.hide)
     }
 
@@ -206,23 +212,22 @@ package final class JournalBroker: RequestBroker {
 
     /// A client breaks off a request that is complete but whose record is not yet on the disk. The record stays.
     private func endHeld(_ terminal: ChatEvent, _ isRecorded: Bool, _ command: RequestCommand, _ old: Entry) {
-        guard case .finish(let reply) = terminal else { return }
-        var entry = old
-        let (provider, model) = (entry.spec.endpoint.provider, entry.spec.chat.model)
+        let undelivered: Undelivered
+        let isCancelled: Bool
         switch command {
-        case .stop(_, let undelivered):
-            let end = PartialEnd(reply, undelivered).event(isCancelled: false, provider: provider, model: model)
-            entry.state = .held(end, isRecorded: true)
-        case .cancel(_, let undelivered):
-            let end = PartialEnd(reply, undelivered).event(isCancelled: true, provider: provider, model: model)
-            entry.state = .held(end, isRecorded: true)
+        case .stop(_, let tail): (undelivered, isCancelled) = (tail, false)
+        case .cancel(_, let tail): (undelivered, isCancelled) = (tail, true)
         case .resume:
             // Its turn may have come while it was paused.
             if isRecorded { ready.append(command.id) }
             return
         case .start, .pause, .occupied, .reading: return
         }
-        entries[command.id] = entry
+        // A failure stays one.
+        guard case .finish(let reply) = terminal else { return }
+        let end = PartialEnd(reply, undelivered).event(
+            isCancelled: isCancelled, provider: old.spec.endpoint.provider, model: old.spec.chat.model)
+        entries[command.id]?.state = .held(end, isRecorded: true)
         if !isRecorded { ready.append(command.id) }
     }
 
@@ -263,17 +268,17 @@ package final class JournalBroker: RequestBroker {
     }
 
     private func takeRunning(_ id: RequestID) -> [ChatEvent] {
-        let live = inner.take(id)
-        guard let index = entries.index(forKey: id) else { return live }
+        guard let index = entries.index(forKey: id) else { return inner.take(id) }
         let carried = entries.values[index].carried
-        if !carried.isEmpty {
+        guard carried.isEmpty else {
             entries.values[index].carried = []
-            // The end comes alone.
-            if let last = live.last, last.isTerminal { return carried + finish(id, last) }
-            return carried + record(live, at: index)
+            // The turn may have been that of the other broker.
+            ready.append(id)
+            return carried
         }
-        guard let last = live.last else { return [] }
-        return last.isTerminal ? finish(id, last) : record(live, at: index)
+        let events = inner.take(id)
+        guard let last = events.last else { return [] }
+        return last.isTerminal ? finish(id, last) : record(events, at: index)
     }
 
     /// Collects output.
@@ -374,9 +379,9 @@ package final class JournalBroker: RequestBroker {
             case .lost(let number, let error): settle(number, error)
             case .answered(let number, let answer):
                 if case .request(let id)? = waiters.removeValue(forKey: number) { receive(answer, id) }
-            case .step(let number, let result, let place):
+            case .step(let number, let result):
                 guard case .step(let id)? = waiters.removeValue(forKey: number) else { continue }
-                steps[id] = place
+                if result != nil { steps[id] = nil }
                 stepEvents.append(result.map { .found(id, $0) } ?? .missing(id))
             case .stepFailed(let number, let error):
                 guard case .step(let id)? = waiters.removeValue(forKey: number) else { continue }
@@ -449,19 +454,28 @@ package final class JournalBroker: RequestBroker {
 
 extension JournalBroker: StepJournal {
     package func lookUp(step name: String) -> StepID {
-        let (store, run) = open()
+        let (store, _) = open()
         let number = store.makeNumber()
         let id = StepID(number)
-        if let place = freeSteps[name]?.popLast() {
-            steps[id] = place
+        guard let job = options.job else {
             stepEvents.append(.missing(id))
-        } else if let job = options.job {
-            waiters[number] = .step(id)
-            store.reader.lookUp(step: name, run: run, job: job.row, number: number, inbox: inbox)
-        } else {
-            stepEvents.append(.missing(id))
+            return id
         }
+        let place = nextPlace(ofStep: name)
+        steps[id] = place
+        waiters[number] = .step(id)
+        store.reader.lookUp(place, job: job.row, number: number, inbox: inbox)
         return id
+    }
+
+    private func nextPlace(ofStep name: String) -> RequestRecord.StepPlace {
+        if let free = freeSteps[name]?.first {
+            freeSteps[name]?.removeFirst()
+            return free
+        }
+        let ordinal = stepCounts[name] ?? 0
+        stepCounts[name] = ordinal + 1
+        return RequestRecord.StepPlace(name: name, ordinal: ordinal)
     }
 
     package func record(_ id: StepID, _ result: [UInt8]) {
@@ -472,8 +486,7 @@ extension JournalBroker: StepJournal {
         let (store, run) = open()
         let number = store.makeNumber()
         waiters[number] = .step(id)
-        store.writer.add(
-            .step(run: run, place, result), confirmation: Confirmation(inbox: inbox, number: number))
+        store.writer.add(.step(run: run, place, result), confirmation: Confirmation(inbox: inbox, number: number))
     }
 
     package func abandon(_ id: StepID) {

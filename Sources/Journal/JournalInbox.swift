@@ -14,7 +14,7 @@ final class JournalInbox: Sendable {
         /// The answer to a look-up of a request.
         case answered(UInt64, LookUp.Answer)
         /// The answer to a look-up of a step: its result, or nil.
-        case step(UInt64, [UInt8]?, RequestRecord.StepPlace)
+        case step(UInt64, [UInt8]?)
         /// The record of a step cannot be read.
         case stepFailed(UInt64, StoreError)
     }

@@ -77,7 +77,8 @@ struct OutputRecorder {
         // Not shared while its pieces grow.
         open = nil
         var elapsed = UInt64(max(0, min(time - lastTime, 1e9)) * 1000)
-        lastTime = time
+        // The rest below a millisecond counts in the next gap.
+        lastTime += Double(elapsed) / 1000
         text.append(batch)
         batch.withBytes { _, ends in
             var start: UInt32 = 0

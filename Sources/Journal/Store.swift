@@ -19,12 +19,16 @@ package final class Store: Sendable {
     /// A store in a file, which is opened or made on first use.
     /// - Parameters:
     ///   - vfs: SQLite's file system; nil for that of the system. For tests.
+    ///   - retryDelay: seconds before the second attempt of a transaction that has failed; twice that before the third.
     ///   - onFailure: called once if records cannot be written that nobody waits for, with the reason. On a queue of the
     ///     store.
-    package init(path: String, vfs: String? = nil, onFailure: @escaping @Sendable (StoreError) -> Void = { _ in }) {
+    package init(
+        path: String, vfs: String? = nil, retryDelay: Double = 0.02,
+        onFailure: @escaping @Sendable (StoreError) -> Void = { _ in }
+    ) {
         self.path = path
-        writer = StoreWriter(path: path, vfs: vfs, onFailure: onFailure)
-        reader = StoreReader(path: path, vfs: vfs)
+        writer = StoreWriter(StoreConnection(path: path, vfs: vfs, retryDelay: retryDelay), onFailure: onFailure)
+        reader = StoreReader(StoreConnection(path: path, vfs: vfs, access: .existing, retryDelay: retryDelay))
     }
 
     /// A number for a run or a request, unique in this process.

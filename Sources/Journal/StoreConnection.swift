@@ -12,14 +12,16 @@ final class StoreConnection {
     let path: String
     private let vfs: String?
     private let access: SQLiteDatabase.Access
+    private let retryDelay: Double
     private var opened: SQLiteDatabase?
     /// Whether a commit waits for the disk.
     private var isDurable = false
 
-    init(path: String, vfs: String?, access: SQLiteDatabase.Access = .readWrite) {
+    init(path: String, vfs: String?, access: SQLiteDatabase.Access = .readWrite, retryDelay: Double) {
         self.path = path
         self.vfs = vfs
         self.access = access
+        self.retryDelay = retryDelay
     }
 
     /// The open database. The first use makes the file, its folder and its tables.
@@ -57,31 +59,38 @@ final class StoreConnection {
         isDurable = wanted
     }
 
-    /// Runs `body` in a transaction, which is rolled back if it throws. A failed one is tried again: SQLite then writes all of
-    /// it anew, so nothing is taken for written that a failed fsync has dropped.
+    /// Runs `body` in a transaction, which is rolled back if it throws. A failed one is tried again: SQLite writes all its
+    /// pages again, because a failed fsync may have dropped them (fsync(2)).
     /// - Parameter isDurable: whether the commit waits until it is on the disk.
-    func transaction(isDurable: Bool, attempts: Int = 3, _ body: (SQLiteDatabase) throws -> Void) throws {
-        for attempt in 1...attempts {
+    func transaction(isDurable: Bool, _ body: (SQLiteDatabase) throws -> Void) throws {
+        try retrying {
+            let database = try database()
+            // Set on each attempt: a reopened connection has the default.
+            try setDurable(isDurable, database)
+            try database.execute("BEGIN IMMEDIATE")
             do {
-                let database = try database()
-                // Again in each attempt: a connection that was opened anew has its default.
-                try setDurable(isDurable, database)
-                try database.execute("BEGIN IMMEDIATE")
-                do {
-                    try body(database)
-                    try database.execute("COMMIT")
-                } catch {
-                    // After some errors SQLite has rolled back by itself. The first error is the one to report.
-                    if database.isInTransaction { try? database.execute("ROLLBACK") }
-                    throw error
-                }
-                return
-            } catch let error as SQLiteError where attempt < attempts && !error.isCorrupt {
-                // A connection whose file has had an error is not used again.
-                if error.isIO || error.isCannotOpen { close() }
-                usleep(20_000 * UInt32(attempt))
+                try body(database)
+                try database.execute("COMMIT")
+            } catch {
+                // After some errors SQLite has rolled back by itself. The first error is the one to report.
+                if database.isInTransaction { try? database.execute("ROLLBACK") }
+                throw error
             }
         }
+    }
+
+    /// Runs `body`, three times at most while it throws an error of SQLite that another attempt may not have.
+    func retrying<Answer>(_ body: () throws -> Answer) throws -> Answer {
+        for attempt in 1...2 {
+            do {
+                return try body()
+            } catch let error as SQLiteError where !error.isCorrupt {
+                // A connection whose file has had an error is not used again.
+                if error.isIO || error.isCannotOpen { close() }
+                usleep(UInt32(retryDelay * Double(attempt) * 1e6))
+            }
+        }
+        return try body()
     }
 
     func close() {

@@ -49,18 +49,16 @@ final class StoreReader: Sendable {
     private let queue = DispatchQueue(label: "moonrill.store.read")
     private let worker: ReadWorker
 
-    init(path: String, vfs: String?) {
-        worker = ReadWorker(StoreConnection(path: path, vfs: vfs, access: .existing))
-    }
+    init(_ connection: sending StoreConnection) { worker = ReadWorker(connection) }
 
     /// Answers with ``JournalInbox/Report/answered(_:_:)``.
     func lookUp(_ question: LookUp, number: UInt64, inbox: JournalInbox) {
         queue.async { [worker] in inbox.add(.answered(number, worker.answer(question))) }
     }
 
-    /// Answers with ``JournalInbox/Report/step(_:_:_:)``.
-    func lookUp(step name: String, run: UInt64, job: Int64, number: UInt64, inbox: JournalInbox) {
-        queue.async { [worker] in inbox.add(worker.answer(step: name, run: run, job: job, number: number)) }
+    /// Answers with ``JournalInbox/Report/step(_:_:)``.
+    func lookUp(_ step: RequestRecord.StepPlace, job: Int64, number: UInt64, inbox: JournalInbox) {
+        queue.async { [worker] in inbox.add(worker.answer(step, job: job, number: number)) }
     }
 
     /// Forgets a run.
@@ -85,8 +83,7 @@ private final class ReadWorker: @unchecked Sendable {  // used on the queue of i
         let place = counters.place(
             of: RequestIdentity(question.spec), run: question.run, isShared: cache?.isShared ?? false)
         do {
-            guard let database = try existingDatabase() else { return .missing(place, carried: nil, warning: nil) }
-            return try answer(question, place, RecordQuery(database: database))
+            return try read { try answer(question, place, $0) } ?? .missing(place, carried: nil, warning: nil)
         } catch {
             return .failed(StoreError.wrap(error, path: connection.path))
         }
@@ -126,15 +123,21 @@ private final class ReadWorker: @unchecked Sendable {  // used on the queue of i
 
     // MARK: Steps
 
-    func answer(step name: String, run: UInt64, job: Int64, number: UInt64) -> JournalInbox.Report {
-        // Digests are no names: they have 32 bytes, and no mark.
-        let place = RequestRecord.StepPlace(name: name, ordinal: counters.next(Array("step:\(name)".utf8), run: run))
+    func answer(_ place: RequestRecord.StepPlace, job: Int64, number: UInt64) -> JournalInbox.Report {
         do {
-            guard let database = try existingDatabase() else { return .step(number, nil, place) }
-            let result = try RecordQuery(database: database).step(place, job: job)
-            return .step(number, result, place)
+            return .step(number, try read { try $0.step(place, job: job) } ?? nil)
         } catch {
             return .stepFailed(number, StoreError.wrap(error, path: connection.path))
+        }
+    }
+
+    // MARK: Reading
+
+    /// Reads from the store; nil if nothing has been written yet. An error of the disk is tried again.
+    private func read<Answer>(_ body: (RecordQuery) throws -> Answer) throws -> Answer? {
+        try connection.retrying {
+            guard let database = try existingDatabase() else { return nil }
+            return try body(RecordQuery(database: database))
         }
     }
 

@@ -18,14 +18,14 @@ enum StoreSchema {
         CREATE TABLE jobs(
           id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, is_current INTEGER NOT NULL,
           state TEXT NOT NULL,            -- open, finished
-          script TEXT NOT NULL, script_digest TEXT NOT NULL, arguments TEXT NOT NULL,
+          script TEXT NOT NULL, script_digest TEXT NOT NULL, arguments_digest TEXT NOT NULL,
           created_at REAL NOT NULL, updated_at REAL NOT NULL, pid INTEGER);
         CREATE UNIQUE INDEX jobs_by_name ON jobs(name) WHERE is_current;
 
         -- One process that ran a script or asked a question. Times are seconds since 1970.
         CREATE TABLE runs(
           id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER, command TEXT NOT NULL, script TEXT NOT NULL,
-          arguments TEXT NOT NULL,        -- a JSON array
+          arguments TEXT,                 -- a JSON array; written at the end, when all keys are known
           version TEXT NOT NULL, pid INTEGER NOT NULL, started_at REAL NOT NULL, ended_at REAL,
           outcome TEXT, exit_status INTEGER);
         CREATE INDEX runs_by_job ON runs(job) WHERE job IS NOT NULL;

@@ -14,15 +14,14 @@ struct StoreTables {
     func begin(_ run: RunRecord) throws -> Int64 {
         let statement = try database.prepare(
             """
-            INSERT INTO runs(job, command, script, arguments, version, pid, started_at) VALUES(?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO runs(job, command, script, version, pid, started_at) VALUES(?, ?, ?, ?, ?, ?)
             """)
         statement.bind(run.job, at: 1)
         statement.bind(run.command, at: 2)
         statement.bind(scrubber.scrub(run.script), at: 3)
-        statement.bind(JSONWriter.text(.array(run.arguments.map { .string(scrubber.scrub($0)) })), at: 4)
-        statement.bind(Product.version, at: 5)
-        statement.bind(Int64(getpid()), at: 6)
-        statement.bind(run.startedAt, at: 7)
+        statement.bind(Product.version, at: 4)
+        statement.bind(Int64(getpid()), at: 5)
+        statement.bind(run.startedAt, at: 6)
         try statement.run()
         return database.lastInsertedRowID
     }
@@ -30,11 +29,12 @@ struct StoreTables {
     func end(_ row: Int64, _ run: RunRecord, _ end: RunEnd) throws {
         let now = SystemClock.unixTime()
         let statement = try database.prepare(
-            "UPDATE runs SET ended_at = ?2, outcome = ?3, exit_status = ?4 WHERE id = ?1")
+            "UPDATE runs SET ended_at = ?2, outcome = ?3, exit_status = ?4, arguments = ?5 WHERE id = ?1")
         statement.bind(row, at: 1)
         statement.bind(now, at: 2)
         statement.bind(end.outcome, at: 3)
         statement.bind(end.status, at: 4)
+        statement.bind(JSONWriter.text(.array(run.arguments.map { .string(scrubber.scrub($0)) })), at: 5)
         try statement.run()
         let open = try database.prepare(
             "UPDATE requests SET state = 'cancelled', ended_at = ?2 WHERE run = ?1 AND state = 'running'")

@@ -50,10 +50,10 @@ final class StoreWriter: Sendable {
     private let onFailure: @Sendable (StoreError) -> Void
     private let hasReported = Atomic<Bool>(false)
 
-    init(path: String, vfs: String?, onFailure: @escaping @Sendable (StoreError) -> Void) {
-        self.path = path
+    init(_ connection: sending StoreConnection, onFailure: @escaping @Sendable (StoreError) -> Void) {
+        path = connection.path
         self.onFailure = onFailure
-        worker = StoreWorker(StoreConnection(path: path, vfs: vfs))
+        worker = StoreWorker(connection)
     }
 
     /// Keeps a key out of all records.
@@ -87,7 +87,11 @@ final class StoreWriter: Sendable {
             writeAll()
             do {
                 var answer: Answer?
-                try worker.connection.transaction(isDurable: true) { answer = try body($0) }
+                try worker.connection.transaction(isDurable: true) {
+                    // Releases what a failed attempt has made: the lock of a job.
+                    answer = nil
+                    answer = try body($0)
+                }
                 guard let answer else { throw StoreError(.disk, "the store \(path): no transaction") }
                 return .success(answer)
             } catch {

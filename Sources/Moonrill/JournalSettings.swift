@@ -11,7 +11,7 @@ public struct JournalSettings {
     public struct Job: Sendable {
         /// The name.
         public var name: String
-        /// Whether it begins anew although it is finished, or was broken off.
+        /// Whether it replaces an existing job of that name.
         public var again: Bool
 
         /// A job of that name.
@@ -23,13 +23,13 @@ public struct JournalSettings {
 
     /// What clients without the option `cache` do.
     public enum Caching: Sendable {
-        /// They ask.
+        /// Requests are sent.
         case off
         /// Recorded replies answer.
         case on
         /// Recorded replies are ignored, also with the option; new ones are recorded.
         case refresh
-        /// They ask, also with the option, and nothing is recorded for caches.
+        /// Requests are sent, even if a client sets the option `cache`.
         case never
     }
 
@@ -56,6 +56,9 @@ public struct JournalSettings {
         return folder.map { $0 + "/moonrill/moonrill.db" }
     }
 
+    /// Whether the run records its requests, so that their costs are wanted.
+    var recordsAll: Bool { job != nil || caching == .on || caching == .refresh }
+
     func setDefaults(_ defaults: inout ClientDefaults) {
         switch caching {
         case .off: break
@@ -71,12 +74,13 @@ public struct JournalSettings {
     /// - Throws: ``StoreError`` if its job cannot begin.
     func begin(
         _ script: ScriptConfiguration, in broker: any RequestBroker, wake: @escaping @Sendable () -> Void,
-        _ credentials: @escaping (String) -> String?, _ warn: @escaping (String) -> Void
+        _ credentials: @escaping (String) -> String?, _ warn: @escaping @Sendable (String) -> Void
     ) throws(StoreError) -> JournalBroker {
-        let store = Store(path: path)
+        let store = Store(path: path) { warn("requests are not recorded: \($0.message)") }
         var options = JournalBroker.Options(
             run: RunRecord(command: command, script: script.name, arguments: script.arguments), isLogged: false,
             credentials: credentials, warn: warn)
+        options.keyVariables = script.providers.all.compactMap(\.keyVariable)
         options.offlineBaseURL = script.defaults.offlineBaseURL
         if let job {
             let begun = try store.beginJob(

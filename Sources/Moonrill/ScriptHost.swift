@@ -92,7 +92,7 @@ public struct ScriptHost {
     public var server = ServerSettings()
     /// Whether the server of `llm.serve` opens a socket.
     var listens = true
-    /// The store of requests, for jobs and caches; nil: nothing is recorded, and `cache` has no effect.
+    /// The store for jobs and caches. Without one nothing is recorded, and the option `cache` has no effect.
     public var journal: JournalSettings?
     /// Called on the script's thread once the server runs.
     var onServe: ((String, LocalDoor) -> Void)?
@@ -150,8 +150,12 @@ public struct ScriptHost {
             let engine = try Engine(engineConfiguration())
             serve(&configuration, wake: engine.waker)
             let client = engine.attach()
-            let journal = try journal?.begin(configuration, in: client, wake: engine.waker, credentials, warn)
+            let journal = try journal?.begin(configuration, in: client, wake: engine.waker, credentials) {
+                [logger] message in
+                logger.warning("\(message)")
+            }
             configuration.steps = journal
+            configuration.recordsCosts = self.journal?.recordsAll ?? false
             let runtime = try ScriptRuntime(
                 configuration, broker: journal ?? client, wakeDescriptor: engine.wakeDescriptor)
             for function in functions { runtime.register(function.name, function.body) }
@@ -171,9 +175,6 @@ public struct ScriptHost {
             throw ScriptHostError(message: "\(error)")
         }
     }
-
-    /// Tells the user what the journal has to say.
-    private func warn(_ message: String) { logger.warning("\(message)") }
 
     /// Lets the script serve.
     private func serve(_ configuration: inout ScriptConfiguration, wake: @escaping @Sendable () -> Void) {

@@ -63,6 +63,8 @@ package struct ScriptConfiguration {
     package var serverFailureNotice: ((ServerFailure) -> Void)?
     /// The journal of the script's job, for `llm.step`; nil without a job.
     package var steps: (any StepJournal)?
+    /// Whether costs of requests are recorded: requests then carry the price of their model.
+    package var recordsCosts = false
     /// Makes the nth allocation of the script fail. For tests.
     package var failAllocation = 0
 

@@ -23,6 +23,7 @@ import Testing
             (.sample(.permission, status: 403), 502, "upstream_error"),
             (.sample(.config), 502, "upstream_error"), (.sample(.provider, status: 500), 500, "upstream_error"),
             (.sample(.provider, status: 408), 502, "upstream_error"), (.sample(.cancelled), 503, "cancelled"),
+            (.sample(.journal), 500, "journal_error"),
         ] as [(RequestFailure, Int, String?)]) func statuses(_ failure: RequestFailure, _ status: Int, _ code: String?)
     {
         let mapped = ErrorMapping.error(failure)

@@ -51,6 +51,7 @@ final class CallRegistry {
         }
         var spec = spec
         spec.isInside = task?.isInside ?? false
+        spec.price = price
         if !budgets.isEmpty {
             for budget in budgets { budget.calls[call.id] = call }
             call.meter = Meter(budgets, spec.chat, price: price)
