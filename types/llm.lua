@@ -13,6 +13,7 @@
 ---@field defer table a tool's run returns it to leave the call to the script
 ---@field flow llm.flow combinators of prompt chains
 ---@field budget fun(options: { tokens?: integer, usd?: number, seconds?: number }): llm.budget
+---@field jsonl llm.jsonl files of JSON lines
 ---@field serve llm.serve HTTP server of the script: handlers, models, the chat page
 ---@field prices table<string, llm.price> prices by model; assign to add or override one
 local llm = {}
@@ -60,6 +61,13 @@ local llm = {}
 ---@field cap? number seconds of the widest window (30)
 ---@field max_wait? number maximum seconds to wait for a limit (Retry-After, rate headers, rate limiter); a longer wait fails at once (120; with a total timeout, the time left)
 ---@field after_output? llm.after_output what happens if the stream breaks after output was shown ("auto")
+
+---Which recorded replies may answer a request.
+---@class llm.cache
+---@field ttl? number maximum age of a recorded reply in seconds (no limit)
+---@field scope? "job"|"store" replies of this job (without a job: of this run), or of the whole store ("store")
+---@field pace? number 1: the text comes as fast as it was recorded, 2: twice as fast (at once)
+---@field shared? boolean equal requests of a run get the same reply; else the nth of them gets the nth recorded one (false)
 
 ---@class llm.callbacks
 ---@field on_token? fun(text: string, event: llm.event): boolean? a piece of the text; false stops the stream
@@ -173,8 +181,8 @@ local llm = {}
 ---@field attempts integer number of attempts, retries included
 ---@field refusal? string
 ---@field finish_message? string the provider's explanation of the finish reason (Gemini, Anthropic)
----@field cached boolean whether a recorded reply answered, without a request; usage is then that of the recorded reply
 ---@field timing llm.timing
+---@field cached boolean true if a cache has answered; usage is then that of the recorded reply, and a budget counts nothing
 ---@field message llm.message the assistant message, to append to a conversation; it can be edited; it has no tool calls if the reply was stopped
 ---@field value any with schema: the answer as data
 ---@field rounds? integer with tools: number of requests of the loop
@@ -237,8 +245,8 @@ local llm = {}
 ---@field reason? string for wait: the limit
 ---@field received? llm.position for retry
 ---@field id? string for start
+---@field cached? boolean for start: a cache answers
 ---@field model? string for start
----@field cached? boolean for start: whether a recorded reply answers
 ---@field name? string for native: the provider's name of the value (a citation, a use of a server tool); with the dialect openai the name of the field, for example "citations", "annotations", "executed_tools", "logprobs", "audio"
 ---@field value? any for native: the value, unchanged
 
@@ -326,35 +334,16 @@ function llm.spawn(body, ...) end
 ---@return T ...
 function llm.shield(fn, ...) end
 
+---Runs fn(...) once a job. Its results are recorded, and returned without running fn when the job is resumed. The nth call
+---of a name gets the nth record of that name. Results are what JSON can hold; they come back as JSON gives them back, also
+---without a job: copies without metatables (return reply.text, not the reply), null as nil. If fn raises, or returns nil
+---and an error, nothing is recorded. If the record cannot be read or written, an error of kind "journal" is raised.
 ---@async
----A step of a job: expensive or once-only work. Its results are recorded, and returned without a call of fn when the job is
----resumed; the nth call of a name has the nth record. Results are values that JSON can hold. A process that is killed between
----the end of fn and the record runs fn again: at least once, not exactly once. Without a job (moonrill run --job) fn runs.
 ---@param name string
----@param fn fun(...): any
----@param ... any arguments of fn
----@return any ... the results of fn, as JSON has them
+---@param fn fun(...: any): any...
+---@param ... any its arguments
+---@return any ...
 function llm.step(name, fn, ...) end
-
----Files of JSON lines.
-llm.jsonl = {}
-
----Iterates over the lines of a file: the value and the number of its line. A line that is no JSON raises an error with
----path:line. A last line that was cut off is skipped with a warning.
----@param path string
----@return fun(): any, integer
-function llm.jsonl.read(path) end
-
----Opens a file for rows. Rows that it has already are kept; a last line that was cut off is removed. Another process cannot
----open it meanwhile.
----@param options { path: string, key?: string|string[] }
----@return llm.jsonl.writer
-function llm.jsonl.writer(options) end
-
----@class llm.jsonl.writer
----@field write fun(self: llm.jsonl.writer, row: table): boolean appends a row as one line, on the disk when it returns; false if the file has a row with its key
----@field has fun(self: llm.jsonl.writer, ...: any): boolean whether the file has a row with these values of the key
----@field close fun(self: llm.jsonl.writer)
 
 ---@async
 ---@param seconds number
@@ -434,6 +423,39 @@ function json.decode(text) end
 ---@param values? any[]
 ---@return any[]
 function json.array(values) end
+
+---@class llm.jsonl
+local jsonl = {}
+
+---Reads a file of JSON lines in blocks: `for value, line in llm.jsonl.read("rows.jsonl") do`. Empty lines are skipped, and
+---so is a last line that is cut off, with a warning in the log. A line that is not JSON raises an error with its number.
+---@param path string
+---@return fun(): any, integer? next the value and the number of its line; null is llm.json.null
+---@return nil
+---@return nil
+---@return userdata handle closed by the loop
+function jsonl.read(path) end
+
+---Opens a file of JSON lines for appending, or makes it. A file has one writer at a time. A last line that is cut off is
+---removed. Raises an error of kind "journal" if the file cannot be opened, or another process writes to it.
+---@param options { path: string, key?: string|string[] } key: the member that identifies a row, or a list of members; the value is a string or an integer
+---@return llm.jsonl.writer
+function jsonl.writer(options) end
+
+---@class llm.jsonl.writer
+---@field path string
+local writer = {}
+
+---Appends a row. It is on the disk when this returns. Raises an error of kind "journal" if it cannot be written; the file is
+---then as before.
+---@param row any what JSON can hold; with a key, a table that has it
+---@return boolean written false if the file has a row with that key
+function writer:write(row) end
+
+---@param ... string|integer the key, or the values of its members in their order
+---@return boolean
+function writer:has(...) end
+function writer:close() end
 
 ---@class llm.log
 ---@field trace fun(...: any)

@@ -18,7 +18,6 @@ import Testing
     /// What a script finds is what is annotated, both ways.
     @Test func functionsAgree() throws {
         var annotated = try functions(in: annotations + Self.text("types/flow.lua") + Self.text("types/serve.lua"))
-        annotated["jsonl"] = Set(annotations.matches(of: /\nfunction llm\.jsonl\.(\w+)\(/).map { String($0.output.1) })
         annotated["log"] = try fields(of: "log")
         // Only handlers have one; Tests/Lua/serve calls its methods.
         annotated["response"] = nil
@@ -42,6 +41,7 @@ import Testing
             check("call", client:start("x"), "\(names(annotated["call"]))")
             check("task", llm.spawn(function() end), "\(names(annotated["task"]))")
             check("budget", llm.budget { tokens = 1 }, "\(names(annotated["budget"]))")
+            check("writer", llm.jsonl.writer { path = os.tmpname() }, "\(names(annotated["writer"]))")
             for name in ("\(names(try fields(of: nil)))"):gmatch("%w+") do assert(llm[name] ~= nil, name) end
             """
         let result = try MoonrillBinary.run(script: script, ["--mock"])

@@ -25,6 +25,7 @@ import Testing
     @Test(arguments: [
         ("llm.lua", OptionCatalog.timeout.classAnnotation("timeout")),
         ("llm.lua", OptionCatalog.retry.classAnnotation("retry")),
+        ("llm.lua", OptionCatalog.cache.classAnnotation("cache")),
         ("llm.lua", OptionCatalog.callbacks.classAnnotation("callbacks")),
         ("llm.lua", OptionCatalog.shared.classAnnotation("shared_options", extending: "callbacks")),
         ("llm.lua", OptionCatalog.sampling.classAnnotation("request_options", extending: "shared_options")),
@@ -45,7 +46,8 @@ import Testing
     @Test(arguments: [
         ("llm.lua", OptionCatalog.budget, "fun(options: "), ("llm.lua", OptionCatalog.tool, "@param options "),
         ("llm.lua", OptionCatalog.limit, "@param options "), ("llm.lua", OptionCatalog.encode, "@param options? "),
-        ("llm.lua", OptionCatalog.chat, "@param options? "), ("serve.lua", OptionCatalog.servePage, "@param options? "),
+        ("llm.lua", OptionCatalog.rows, "@param options "), ("llm.lua", OptionCatalog.chat, "@param options? "),
+        ("serve.lua", OptionCatalog.servePage, "@param options? "),
         ("flow.lua", OptionCatalog.trim, "@param options "),
         ("flow.lua", OptionCatalog.vote, "@param options? "), ("flow.lua", OptionCatalog.judge, "@param options "),
         ("flow.lua", OptionCatalog.loop, "@param options "), ("flow.lua", OptionCatalog.refine, "@param options "),

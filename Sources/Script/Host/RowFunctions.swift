@@ -27,24 +27,20 @@ final class RowFunctions {
         // open(path) -> reader
         stack.set("open") { [self] call throws(LuaError) in
             let path = call.stack.string(at: 1) ?? ""
-            call.stack.push(try raising { () throws(RowProblem) in try RowReader(path: path, warn: warn) }, as: readers)
+            let reader = try raising { () throws(RowProblem) -> RowReader in try RowReader(path: path, warn: warn) }
+            call.stack.push(reader, as: readers)
             return .returned(1)
         }
         // next(reader) -> value, line; nothing at the end
         stack.set("next") { [self] call throws(LuaError) in
             guard let reader = call.stack.object(at: 1, as: readers) else { return .returned(0) }
-            return .returned(try pushNext(of: reader, to: call.stack))
+            let row = try raising { () throws(RowProblem) -> RowReader.Row? in try reader.next() }
+            guard let row else { return .returned(0) }
+            coder.push(row.value, to: call.stack)
+            call.stack.push(row.line)
+            return .returned(2)
         }
         setWriterFunctions(stack)
-    }
-
-    /// - Returns: how many values were pushed.
-    private func pushNext(of reader: RowReader, to stack: LuaStack) throws(LuaError) -> Int {
-        let next = try raising { () throws(RowProblem) in try reader.next() }
-        guard let row = next else { return 0 }
-        coder.push(row.value, to: stack)
-        stack.push(row.line)
-        return 2
     }
 
     private func setWriterFunctions(_ stack: LuaStack) {
@@ -57,7 +53,9 @@ final class RowFunctions {
                 key.append(call.stack.string(at: -1) ?? "")
                 call.stack.pop(1)
             }
-            let writer = try raising { () throws(RowProblem) in try RowWriter(path: path, key: key, warn: warn) }
+            let writer = try raising { () throws(RowProblem) -> RowWriter in
+                try RowWriter(path: path, key: key, warn: warn)
+            }
             call.stack.push(writer, as: writers)
             return .returned(1)
         }
@@ -65,7 +63,8 @@ final class RowFunctions {
         stack.set("write") { [self] call throws(LuaError) in
             let writer = try writer(of: call, "writer:write")
             let row = try coder.value(at: 2, of: call.stack, place: "writer:write: row")
-            call.stack.push(try raising("writer:write: ") { () throws(RowProblem) in try writer.write(row) })
+            let isNew = try raising("writer:write: ") { () throws(RowProblem) -> Bool in try writer.write(row) }
+            call.stack.push(isNew)
             return .returned(1)
         }
         // has(writer, values of the key) -> whether there is such a row
@@ -75,7 +74,8 @@ final class RowFunctions {
             for index in 1..<max(1, call.argumentCount) {
                 values.append(try coder.value(at: index + 1, of: call.stack, place: "writer:has"))
             }
-            call.stack.push(try raising("writer:has: ") { () throws(RowProblem) in try writer.has(values) })
+            let isThere = try raising("writer:has: ") { () throws(RowProblem) -> Bool in try writer.has(values) }
+            call.stack.push(isThere)
             return .returned(1)
         }
         // close(writer)

@@ -14,6 +14,7 @@ extension ScriptRuntime {
         let folder = configuration.directory ?? "."
         stack.set("module_path", "\(folder)/?.lua;\(folder)/?/init.lua")
         stack.set("allows_native_modules", configuration.allowsNativeModules)
+        stack.set("records_costs", configuration.recordsCosts)
         stack.pushLoadedModules()
         stack.setField("loaded", of: -2)
         stack.set("log") { [configuration] call throws(LuaError) in

@@ -4,15 +4,12 @@ internal import JSON
 
 /// The keys of a file's rows.
 struct RowKeys {
-    /// A key as bytes. Strings of Swift are equal if they look alike; keys are equal if their bytes are.
-    struct Key: Hashable {
-        fileprivate let text: String
-
-        static func == (a: Key, b: Key) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
-
-        func hash(into hasher: inout Hasher) {
-            for byte in text.utf8 { hasher.combine(byte) }
-        }
+    /// The key of one row.
+    enum Key: Hashable {
+        case integer(Int64)
+        case text(KeyText)
+        /// Several values, as JSON separated by commas.
+        case several(KeyText)
     }
 
     /// The members that make the key.
@@ -48,21 +45,27 @@ struct RowKeys {
         guard values.count == members.count else {
             throw .misuse("the key is \(title), \(members.count) values, not \(values.count)")
         }
-        var text = ""
-        for (member, value) in zip(members, values) {
-            if !text.isEmpty { text += "," }
-            switch value {
-            // The text of one string needs no end.
-            case .string(let string) where members.count == 1: text += "\"" + string
-            case .string: text += JSONWriter.text(value)
-            case .int(let number): text += String(number)
-            case .double(let number):
-                guard let integer = Int64(exactly: number) else { throw Self.problem(member, value) }
-                text += String(integer)
-            default: throw Self.problem(member, value)
+        let parts = try zip(members, values).map { (member, value) throws(RowProblem) in try Self.part(member, value) }
+        if parts.count == 1, let only = parts.first { return only }
+        let texts = parts.map { part in
+            switch part {
+            case .integer(let number): String(number)
+            case .text(let text), .several(let text): JSONWriter.text(.string(text.text))
             }
         }
-        return Key(text: text)
+        return .several(KeyText(text: texts.joined(separator: ",")))
+    }
+
+    /// The key with one value.
+    private static func part(_ member: String, _ value: JSONValue) throws(RowProblem) -> Key {
+        switch value {
+        case .string(let text): return .text(KeyText(text: text))
+        case .int(let number): return .integer(number)
+        case .double(let number):
+            guard let integer = Int64(exactly: number) else { throw problem(member, value) }
+            return .integer(integer)
+        default: throw problem(member, value)
+        }
     }
 
     private var title: String { members.map { "\"\($0)\"" }.joined(separator: ", ") }
@@ -74,5 +77,25 @@ struct RowKeys {
             default: JSONWriter.text(value)
             }
         return .misuse("the key \"\(member)\" must be a string or an integer, not \(shown)")
+    }
+}
+
+/// Text that is equal to text with the same bytes. Strings of Swift are equal if they look alike.
+struct KeyText: Hashable {
+    let text: String
+
+    static func == (a: KeyText, b: KeyText) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
+
+    func hash(into hasher: inout Hasher) {
+        // Words, because the hasher is slow for single bytes.
+        var word: UInt64 = 0
+        var count = 0
+        for byte in text.utf8 {
+            word = word << 8 | UInt64(byte)
+            count += 1
+            if count % 8 == 0 { hasher.combine(word) }
+        }
+        hasher.combine(word)
+        hasher.combine(count)
     }
 }

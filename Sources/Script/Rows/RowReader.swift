@@ -20,10 +20,17 @@ enum RowProblem: Error {
 
 /// The values of a file of JSON lines, one after the other.
 final class RowReader {
+    /// A value and the number of its line.
+    struct Row {
+        let value: JSONValue
+        let line: Int
+    }
+
     let path: String
     /// -1 once closed.
     private var file: Int32
     private var lines: LineReader
+    private let json = JSONReader()
     /// Takes a line for the log.
     private let warn: (String) -> Void
 
@@ -43,7 +50,7 @@ final class RowReader {
 
     /// The next value with the number of its line; nil at the end. Empty lines have none. A last line that is cut off is
     /// skipped.
-    func next() throws(RowProblem) -> (value: JSONValue, line: Int)? {
+    func next() throws(RowProblem) -> Row? {
         guard file >= 0 else { return nil }
         while true {
             let line: LineReader.Line?
@@ -53,7 +60,7 @@ final class RowReader {
             guard let line else { break }
             if line.isBlank { continue }
             do throws(JSONError) {
-                return (try JSONReader.strictValue(line.bytes), line.number)
+                return Row(value: try json.strictValue(line.bytes), line: line.number)
             } catch {
                 guard !line.isTerminated else { throw .misuse(Self.message(error, of: line, in: path)) }
                 warn("\(path):\(line.number): the last line is cut off, and was skipped")

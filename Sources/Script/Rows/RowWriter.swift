@@ -49,6 +49,7 @@ final class RowWriter {
 
     /// Whether the file has a row with that key.
     func has(_ values: [JSONValue]) throws(RowProblem) -> Bool {
+        guard file >= 0 else { throw .misuse("the writer is closed") }
         guard let keys else {
             throw .misuse("the writer has no key; write llm.jsonl.writer { path = ..., key = \"id\" }")
         }
@@ -91,13 +92,14 @@ final class RowWriter {
     /// Reads the keys, and makes the file end with a line feed.
     private func readRows(_ warn: (String) -> Void) throws(RowProblem) {
         var lines = LineReader(file)
+        let json = JSONReader()
         while true {
             let line: LineReader.Line?
             do throws(WholeFile.Problem) { line = try lines.next() } catch { throw problem(error) }
             guard let line else { return }
             if line.isTerminated, keys == nil || line.isBlank { continue }
             let row: JSONValue
-            do throws(JSONError) { row = try JSONReader.strictValue(line.bytes) } catch {
+            do throws(JSONError) { row = try json.strictValue(line.bytes) } catch {
                 guard !line.isTerminated else {
                     throw .file("\(RowReader.message(error, of: line, in: path)); correct or remove the line")
                 }
