@@ -4,6 +4,7 @@ public import Chat
 internal import Formats
 public import HTTP
 public import JSON
+internal import Journal
 public import Logging
 internal import Providers
 internal import Synchronization
@@ -28,6 +29,7 @@ public final class ChatClient: Sendable {
     private let timeouts: Timeouts
     private let retry: RetryPolicy
     private let isLimited: Bool
+    private let cache: CachePolicy?
 
     /// A client of a provider.
     /// - Parameters:
@@ -42,6 +44,8 @@ public final class ChatClient: Sendable {
     ///   - retry: when and how often a failed request is sent again.
     ///   - isLimited: whether the requests share a rate limiter. If not, refusals and rate headers of one do not delay
     ///     another.
+    ///   - journal: the store of its requests; nil for none. A job of a client stays open when the client is released: a
+    ///     client of the same name goes on with it, and `again` begins anew.
     ///   - logger: receives the log of the client's thread.
     /// - Throws: ``ChatClientError`` that names what is missing and how to set it.
     public init(
@@ -49,7 +53,7 @@ public final class ChatClient: Sendable {
         keyVariable: String? = nil, headers: HTTPHeaders = [:],
         credentials: @escaping @Sendable (String) -> String? = { ProcessEnvironment.value($0) },
         timeouts: Timeouts = Timeouts(), retry: RetryPolicy = RetryPolicy(),
-        isLimited: Bool = true, logger: Logger = Logger(label: "moonrill")
+        isLimited: Bool = true, journal: JournalSettings? = nil, logger: Logger = Logger(label: "moonrill")
     ) throws(ChatClientError) {
         let name = provider ?? (baseURL == nil ? ProcessEnvironment.defaultProvider() : nil)
         let preset = name.flatMap(ProviderCatalog.named)
@@ -81,7 +85,15 @@ public final class ChatClient: Sendable {
         self.timeouts = timeouts
         self.retry = retry
         self.isLimited = isLimited
-        loop = ChatLoop(credentials: credentials, logger: logger)
+        cache = journal?.cachePolicy
+        let opened: OpenJournal?
+        do throws(StoreError) {
+            let variables = ProviderCatalog.all.compactMap(\.keyVariable) + (keyVariable.map { [$0] } ?? [])
+            opened = try journal?.open(JournaledSource(keyVariables: variables)) { logger.warning("\($0)") }
+        } catch {
+            throw ChatClientError(message: error.message)
+        }
+        loop = ChatLoop(credentials: credentials, journal: opened, logger: logger)
         try loop.start()
     }
 
@@ -106,6 +118,7 @@ public final class ChatClient: Sendable {
         let chat = ChatRequest(model: model, system: system, messages: messages, parameters: parameters)
         var spec = RequestSpec(chat: chat, endpoint: endpoint, timeouts: timeouts, retry: retry, isObserved: true)
         spec.isLimited = isLimited
+        spec.cache = cache
         return ChatStream(loop: loop, spec: spec)
     }
 

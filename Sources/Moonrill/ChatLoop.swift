@@ -5,6 +5,7 @@ internal import Base
 internal import Chat
 internal import Dispatch
 internal import Engine
+internal import Journal
 internal import Logging
 internal import Synchronization
 
@@ -22,10 +23,12 @@ final class ChatLoop: Sendable {
 
     private let mailbox = Mutex(Mailbox())
     private let credentials: @Sendable (String) -> String?
+    private let journal: OpenJournal?
     private let logger: Logger
 
-    init(credentials: @escaping @Sendable (String) -> String?, logger: Logger) {
+    init(credentials: @escaping @Sendable (String) -> String?, journal: OpenJournal?, logger: Logger) {
         self.credentials = credentials
+        self.journal = journal
         self.logger = logger
     }
 
@@ -85,7 +88,10 @@ final class ChatLoop: Sendable {
     // MARK: On the thread
 
     private func run(_ engine: Engine) {
-        let client = engine.attach()
+        let direct = engine.attach()
+        let journal = journal?.broker(in: direct, wake: engine.waker, credentials)
+        let client: any RequestBroker = journal ?? direct
+        let reactor: any Reactor = journal.map { JournalReactor(engine, journal: $0) } ?? engine
         while true {
             let (commands, demanded, isStopping) = mailbox.withLock { mailbox in
                 defer { mailbox.commands.removeAll(keepingCapacity: true) }
@@ -94,6 +100,8 @@ final class ChatLoop: Sendable {
             for command in commands { client.submit(command) }
             if isStopping { break }
             var served = false
+            // A journal looks at the reports of its store here, before its events are taken.
+            _ = client.hasReady
             // Events are taken on demand. Others stay in the engine, whose full inbox pauses the socket.
             for id in demanded {
                 let events = client.take(id)
@@ -103,8 +111,10 @@ final class ChatLoop: Sendable {
             }
             // Unread events of other requests must not keep the loop busy.
             while client.nextReady() != nil {}
-            engine.turn(waitingUpTo: served || !commands.isEmpty ? 0 : nil)
+            reactor.turn(waitingUpTo: served || !commands.isEmpty ? 0 : nil)
         }
+        // A program may ask more under the same name: its job stays open.
+        journal?.end(RunEnd(outcome: "finished", status: 0, isSuccess: false))
         let left = mailbox.withLock { mailbox in
             defer { mailbox.demands.removeAll() }
             return Array(mailbox.demands.values)

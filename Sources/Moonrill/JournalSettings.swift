@@ -5,7 +5,7 @@ internal import Chat
 internal import Journal
 internal import Script
 
-/// The store of a script's requests: a SQLite file.
+/// The store of the requests of a script or a ``ChatClient``: a SQLite file.
 public struct JournalSettings {
     /// A named run that goes on where an earlier one was broken off.
     public struct Job: Sendable {
@@ -59,6 +59,15 @@ public struct JournalSettings {
     /// Whether the run records its requests, so that their costs are wanted.
     var recordsAll: Bool { job != nil || caching == .on || caching == .refresh }
 
+    /// The policy of the requests of a client that says nothing else.
+    var cachePolicy: CachePolicy? {
+        switch caching {
+        case .off, .never: nil
+        case .on: CachePolicy()
+        case .refresh: CachePolicy(isRefreshed: true)
+        }
+    }
+
     func setDefaults(_ defaults: inout ClientDefaults) {
         switch caching {
         case .off: break
@@ -70,27 +79,24 @@ public struct JournalSettings {
         }
     }
 
-    /// The journal of a run, in front of `broker`.
-    /// - Throws: ``StoreError`` if its job cannot begin.
-    func begin(
-        _ script: ScriptConfiguration, in broker: any RequestBroker, wake: @escaping @Sendable () -> Void,
-        _ credentials: @escaping (String) -> String?, _ warn: @escaping @Sendable (String) -> Void
-    ) throws(StoreError) -> JournalBroker {
+    /// Opens the store and begins the job.
+    /// - Parameter warn: called on any thread with what the user should know.
+    /// - Throws: ``StoreError`` if the job cannot begin.
+    func open(_ source: JournaledSource, warn: @escaping @Sendable (String) -> Void) throws(StoreError) -> OpenJournal {
         let store = Store(path: path) { warn("requests are not recorded: \($0.message)") }
-        var options = JournalBroker.Options(
-            run: RunRecord(command: command, script: script.name, arguments: script.arguments), isLogged: false,
-            credentials: credentials, warn: warn)
-        options.keyVariables = script.providers.all.compactMap(\.keyVariable)
-        options.offlineBaseURL = script.defaults.offlineBaseURL
+        var begun: Journal.Job?
         if let job {
-            let begun = try store.beginJob(
+            let found = try store.beginJob(
                 Journal.Job.Request(
-                    name: job.name, script: script.name, scriptDigest: SHA256.hex(script.source),
-                    arguments: script.arguments, again: job.again))
-            tell(begun)
-            options.job = begun
+                    name: job.name, script: source.name, scriptDigest: SHA256.hex(source.text),
+                    arguments: source.arguments, again: job.again))
+            tell(found)
+            begun = found
         }
-        return JournalBroker(broker, options: options, makeStore: { store }, wake: wake)
+        return OpenJournal(
+            store: store, job: begun,
+            run: RunRecord(command: command, script: source.name, arguments: source.arguments), source: source,
+            warn: warn)
     }
 
     private func tell(_ job: Journal.Job) {
@@ -101,6 +107,49 @@ public struct JournalSettings {
         )
         if job.hasNewScript { notice?("the script of the job '\(job.name)' has changed since its last run") }
         if job.hasNewArguments { notice?("the arguments of the job '\(job.name)' differ from those of its last run") }
+    }
+}
+
+/// What makes the requests of a run.
+struct JournaledSource: Sendable {
+    /// The script's name; empty without one.
+    var name = ""
+    /// Its Lua text.
+    var text: [UInt8] = []
+    /// Its arguments.
+    var arguments: [String] = []
+    /// Variables that may hold keys.
+    var keyVariables: [String] = []
+    /// The base URL of the offline provider of this process; nil without one.
+    var offlineBaseURL: String?
+}
+
+extension JournaledSource {
+    init(_ script: ScriptConfiguration) {
+        self.init(
+            name: script.name, text: script.source, arguments: script.arguments,
+            keyVariables: script.providers.all.compactMap(\.keyVariable), offlineBaseURL: script.defaults.offlineBaseURL
+        )
+    }
+}
+
+/// An open store, on its way to the thread of its run.
+struct OpenJournal: Sendable {
+    let store: Store
+    let job: Journal.Job?
+    let run: RunRecord
+    let source: JournaledSource
+    let warn: @Sendable (String) -> Void
+
+    /// The journal in front of `broker`, for the thread that calls.
+    func broker(
+        in broker: any RequestBroker, wake: @escaping @Sendable () -> Void, _ credentials: @escaping (String) -> String?
+    ) -> JournalBroker {
+        var options = JournalBroker.Options(
+            run: run, job: job, isLogged: false, credentials: credentials, warn: warn)
+        options.keyVariables = source.keyVariables
+        options.offlineBaseURL = source.offlineBaseURL
+        return JournalBroker(broker, options: options, makeStore: { store }, wake: wake)
     }
 }
 

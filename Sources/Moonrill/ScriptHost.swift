@@ -150,10 +150,9 @@ public struct ScriptHost {
             let engine = try Engine(engineConfiguration())
             serve(&configuration, wake: engine.waker)
             let client = engine.attach()
-            let journal = try journal?.begin(configuration, in: client, wake: engine.waker, credentials) {
-                [logger] message in
+            let journal = try journal?.open(JournaledSource(configuration)) { [logger] message in
                 logger.warning("\(message)")
-            }
+            }.broker(in: client, wake: engine.waker, credentials)
             configuration.steps = journal
             configuration.recordsCosts = self.journal?.recordsAll ?? false
             let runtime = try ScriptRuntime(

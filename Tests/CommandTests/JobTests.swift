@@ -158,6 +158,54 @@ import Testing
         }
     }
 
+    /// Jobs in eight processes that share a store for `MOONRILL_SHARED_STORE_SECONDS` (3).
+    @Test func processesShareAStore() throws {
+        let seconds = Double(ProcessInfo.processInfo.environment["MOONRILL_SHARED_STORE_SECONDS"] ?? "") ?? 3
+        let workshop = try Workshop(
+            script: """
+                local llm = require "llm"
+                local client = llm.client { base_url = arg[1], model = "moonrill-chat", key_env = "MOON_KEY", limit = false }
+                local rows <close> = llm.jsonl.writer { path = arg[2], key = "id" }
+                local deadline, count = llm.now() + \(seconds), 0
+                local function ask(prompt) return assert(client:ask(prompt)).text end
+                repeat
+                  local prompts = {}
+                  for place = 1, 4 do prompts[place] = arg[2] .. " " .. count + place end
+                  for place, text in ipairs(llm.flow.map(prompts, ask, { limit = 4 })) do rows:write { id = count + place, text = text } end
+                  count = count + 4
+                  llm.step("round", function() return count end)
+                until llm.now() > deadline
+                print(count)
+                """)
+        let runs = try (1...8).map { number in
+            try MoonrillBinary.start(
+                [
+                    "run", "--store", workshop.path("store.db"), "--job", "job \(number)", workshop.path("script.lua"),
+                    workshop.provider.baseURL, workshop.path("rows \(number)"),
+                ], environment: ["MOON_KEY": Self.key])
+        }
+        let results = runs.map { $0.wait(timeout: 60 + 4 * seconds) }
+        let database = try SQLiteDatabase(path: workshop.path("store.db"), access: .existing)
+        let statement = try database.prepare(
+            """
+            SELECT (SELECT count(*) FROM requests WHERE job = jobs.id AND state = 'finished'),
+              (SELECT count(*) FROM steps WHERE job = jobs.id), state FROM jobs WHERE name = ?
+            """)
+        for (index, result) in results.enumerated() {
+            #expect(result.status == 0 && result.errorOutput.isEmpty, "\(result.errorOutput)")
+            let count = try #require(Int64(result.output.dropLast()))
+            statement.bind("job \(index + 1)", at: 1)
+            #expect(try statement.step())
+            #expect(statement.int(0) == count && statement.int(1) == count / 4 && statement.text(2) == "finished")
+            statement.reset()
+            let rows = workshop.text("rows \(index + 1)").split(separator: "\n")
+            #expect(rows.count == Int(count))
+        }
+        let check = try database.prepare("PRAGMA integrity_check")
+        #expect(try check.step() && check.text(0) == "ok")
+        print("shared store: \(results.map { $0.output.dropLast() }.joined(separator: " ")) requests in \(seconds) s")
+    }
+
     static let shortScript = """
         local llm = require "llm"
         local client = llm.client { base_url = arg[1], model = "moonrill-chat", key_env = "MOON_KEY" }

@@ -163,6 +163,68 @@ import Testing
         #expect(texts.count == 1)
     }
 
+    /// A store in a folder that goes with the value.
+    private final class StoreFolder {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("moonrill-\(UUID().uuidString)").path
+        var settings: JournalSettings { JournalSettings(path: path + "/store.db") }
+        deinit { try? FileManager.default.removeItem(atPath: path) }
+    }
+
+    @Test func recordedRepliesAnswer() async throws {
+        let server = try ScriptHostTests.server()
+        defer { server.stop() }
+        let folder = StoreFolder()
+        var journal = folder.settings
+        journal.caching = .on
+        var texts: [String] = []
+        for round in 1...2 {
+            let client = try ChatClient(model: "moonrill-reasoner", baseURL: server.baseURL, journal: journal)
+            // Several at once: each waits for its own look-up.
+            let replies = try await withThrowingTaskGroup(of: Reply.self) { group in
+                for number in 0..<20 { group.addTask { try await client.ask("question \(number)") } }
+                return try await group.reduce(into: [Reply]()) { $0.append($1) }
+            }
+            #expect(replies.allSatisfy { $0.isCached == (round == 2) && !$0.text.isEmpty })
+            texts.append(replies.map(\.text).sorted().joined())
+        }
+        #expect(texts[0] == texts[1])
+        #expect(server.statistics().requests == 20)
+    }
+
+    @Test func aJobGoesOnWithTheNextClient() async throws {
+        let server = try ScriptHostTests.server()
+        defer { server.stop() }
+        let folder = StoreFolder()
+        var journal = folder.settings
+        journal.job = JournalSettings.Job(name: "night")
+        var texts: [String] = []
+        for _ in 1...2 {
+            // The job is locked until the thread of the first client has ended.
+            var client: ChatClient?
+            while client == nil {
+                do throws(ChatClientError) {
+                    client = try ChatClient(model: "moonrill-chat", baseURL: server.baseURL, journal: journal)
+                } catch {
+                    guard error.message.contains("is being run by process") else { throw error }
+                    await Task.yield()
+                }
+            }
+            let got = try await text(#require(client).stream("a"))
+            texts.append(got.text)
+        }
+        #expect(texts[0] == texts[1] && !texts[0].isEmpty)
+        #expect(server.statistics().requests == 1)
+    }
+
+    @Test func aStoreThatCannotBeMadeIsNamed() throws {
+        var journal = JournalSettings(path: "/dev/null/store.db")
+        journal.job = JournalSettings.Job(name: "night")
+        let error = #expect(throws: ChatClientError.self) {
+            try ChatClient(model: "m", baseURL: "http://127.0.0.1:1", journal: journal)
+        }
+        #expect(error?.message.contains("/dev/null/store.db") == true)
+    }
+
     @Test func cancellingClosesTheConnection() async throws {
         let server = try ScriptHostTests.server(rate: 100)
         defer { server.stop() }
