@@ -71,6 +71,8 @@ struct Example: Sendable, CustomTestStringConvertible {
         Example(name: "image", output: ["\n"]),
         Example(name: "image", arguments: ["README.md"], status: 1, output: [], errorOutput: ["README.md is no image"]),
         Example(name: "json_answer", output: [" (", "), ", " people\n  "]),
+        Example(name: "night_job", output: ["10 rows in /", ".answers\n"]),
+        Example(name: "experiment", output: ["plain ", " words, 0 of 5 replies", "strict "]),
     ]
 
     /// The scripts of `dialects` that ask for something that a dialect lacks.

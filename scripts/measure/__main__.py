@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import dialects
 import flow
+import journal
 import limits
 import machine
 import many
@@ -18,7 +19,8 @@ import throughput
 import tls
 
 MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, "tls": tls,
-                "many": many, "serve": serve, "slow": slow, "flow": flow, "limits": limits}
+                "many": many, "serve": serve, "slow": slow, "flow": flow, "limits": limits,
+                "journal": journal}
 
 
 def main() -> int:

@@ -64,9 +64,9 @@ def raise_descriptor_limit():
         raise RunError(f"the limit of open files is {hard}; {needed} are needed (ulimit -Hn)")
 
 
-def run(settings, streams: int, rate: int) -> Load:
+def run(settings, streams: int, rate: int, options: tuple[str, ...] = ()) -> Load:
     with moonrill(settings.binary, rate=None) as origin:
-        command = [settings.binary, "run", str(settings.references / "many.lua"), origin + "/v1", str(streams), str(rate),
+        command = [settings.binary, "run", *options, str(settings.references / "many.lua"), origin + "/v1", str(streams), str(rate),
                    str(SECONDS)]
         client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

@@ -1,0 +1,109 @@
+"""Measures what the store costs: a stream in a job, many streams that are logged, and a reply from the cache."""
+
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+
+import many
+from process import RunError, Timing, run_checked
+from static_server import nginx
+from stream import make
+from table import Table
+
+DELTAS = 200_000
+ROUNDS = 5
+STREAMS, RATE = 2_000, 20
+CACHED_DELTAS = 25
+QUESTIONS = 400
+
+
+def measure(settings) -> str:
+    if not settings.binary:
+        table = Table("The store", ["what"])
+        table.missing("moonrill run", "not measured")
+        return str(table)
+    # On the disk of the working directory: a sync on a tmpfs costs nothing.
+    folder = Path(tempfile.mkdtemp(prefix="journal-", dir=settings.out)).resolve()
+    try:
+        return "\n".join(str(part(settings, folder)) for part in (throughput, streams, cached))
+    finally:
+        shutil.rmtree(folder)
+
+
+def throughput(settings, folder: Path) -> Table:
+    """One stream at full speed. Each run has a store of its own."""
+    path: Path = settings.out / f"stream-{DELTAS}.sse"
+    stream = make(path, DELTAS)
+    table = Table(f"One stream of {stream.deltas:,} deltas; whole process, runs in turn, {ROUNDS} each",
+                  ["moonrill run", "median", "least", "processor", "against the first row", "store"])
+    ways = {"without a store": [], "with the log": ["--log-requests"], "in a job": ["--job", "bench"]}
+    timings = {name: Timing() for name in ways}
+    sizes = dict.fromkeys(ways, 0)
+    with nginx({"large": path}) as origin:
+        for number in range(ROUNDS + 1):
+            for name, options in ways.items():
+                store = folder / f"{number}-{len(options)}-{name[-3:]}.db"
+                command = [settings.binary, "run", "--store", str(store), *options, str(settings.references / "count.lua"),
+                           f"{origin}/large/v1"]
+                cost = run_checked(settings.out / "launch", command, stream.report)
+                sizes[name] = size(store)
+                if number > 0:  # the first round is a warm-up
+                    timings[name].add(cost)
+    plain = timings["without a store"].median
+    for name, timing in timings.items():
+        table.add(name, f"{timing.median * 1e3:.0f} ms", f"{timing.least * 1e3:.0f} ms",
+                  f"{statistics.median(timing.processor) * 1e3:.0f} ms", f"{timing.median / plain:.2f}",
+                  f"{sizes[name] / 1e6:.1f} MB" if sizes[name] else "no file")
+    return table
+
+
+def streams(settings, folder: Path) -> Table:
+    """Many streams at once, each alternative twice in turn."""
+    many.raise_descriptor_limit()
+    table = Table(f"{STREAMS:,} streams of {RATE} deltas a second against `moonrill mock`, {many.SECONDS} s (the client's own "
+                  "process)", ["moonrill run", "processor a delta", "of one core", "memory a stream", "against the first row"])
+    ways = {"without a store": [], "with the log": ["--log-requests"]}
+    loads: dict[str, list[many.Load]] = {name: [] for name in ways}
+    for number in range(2):
+        for name, options in ways.items():
+            store = ["--store", str(folder / f"streams-{number}.db")]
+            loads[name].append(many.run(settings, STREAMS, RATE, (*store, *options)))
+    costs = {name: min(load.cpu_per_delta for load in found) for name, found in loads.items()}
+    for name, cost in costs.items():
+        load = min(loads[name], key=lambda load: load.cpu_per_delta)
+        table.add(name, f"{cost * 1e6:.1f} µs", f"{load.cpu_share:.0%}", f"{load.rss_per_stream / 1e3:.1f} kB",
+                  f"{cost / costs['without a store']:.2f}")
+    return table
+
+
+def cached(settings, folder: Path) -> Table:
+    """Replies from the network, and the same from the cache."""
+    path = settings.out / f"stream-{CACHED_DELTAS}.sse"
+    make(path, CACHED_DELTAS)
+    table = Table(f"One reply of {CACHED_DELTAS} deltas inside a running script, the mean of {QUESTIONS} in a row, "
+                  f"{ROUNDS} runs each in turn", ["moonrill run", "median", "least", "against the first row"])
+    ways = {"asked, not recorded": ["--no-cache"], "asked and recorded": ["--refresh"], "from the cache": ["--cache"]}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    with nginx({"small": path}) as origin:
+        for _ in range(ROUNDS):
+            for name, options in ways.items():
+                command = [settings.binary, "run", "--store", str(folder / "cache.db"), *options,
+                           str(settings.references / "cached.lua"), f"{origin}/small/v1", str(QUESTIONS)]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+                fields = done.stdout.split()
+                if done.returncode != 0 or fields[1:] != [str(QUESTIONS * CACHED_DELTAS)]:
+                    raise RunError(f"{name}: {done.stdout[:200]!r} {done.stderr[-500:]}")
+                seconds[name].append(float(fields[0]))
+    first = statistics.median(seconds["asked, not recorded"])
+    for name, found in seconds.items():
+        median = statistics.median(found)
+        table.add(name, f"{median * 1e3:.3f} ms", f"{min(found) * 1e3:.3f} ms", f"{median / first:.2f}")
+    return table
+
+
+def size(store: Path) -> int:
+    """Bytes of the store and its write-ahead log; 0 if there is none."""
+    return sum(os.path.getsize(name) for name in (store, f"{store}-wal") if os.path.exists(name))
