@@ -5,7 +5,7 @@
 --   moonrill run --refresh examples/experiment.lua
 local llm = require "llm"
 
-local client = llm.client { temperature = 1, cache = true }
+local client = llm.client { cache = true, params = { temperature = 1 } }
 local prompts = {
   plain = "Name a word that rhymes with moon.",
   strict = "Name one word that rhymes with moon. Answer with the word alone.",

@@ -49,11 +49,26 @@ import Testing
 
         /// Removes and returns the prompts that the provider has received: the text after the last reply.
         func takePrompts() -> [String] {
+            settle()
             let taken = bodies.withLock { bodies in
                 defer { bodies = [] }
                 return bodies
             }
             return taken.compactMap(Self.prompt)
+        }
+
+        /// Waits until the provider has read all that a killed process has sent. Connections are accepted in their order, so
+        /// those of that process are accepted once one made here has its answer.
+        private func settle() {
+            guard let descriptor = LoopbackSocket.connect(port: provider.port) else { return }
+            let request = Array("GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
+            #expect(write(descriptor, request, request.count) == request.count)
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while read(descriptor, &buffer, buffer.count) > 0 {}
+            close(descriptor)
+            let deadline = Date().addingTimeInterval(60)
+            while provider.statistics().openConnections > 0, Date() < deadline { sched_yield() }
+            #expect(provider.statistics().openConnections == 0)
         }
 
         private static func prompt(_ body: [UInt8]) -> String? {
@@ -65,6 +80,10 @@ import Testing
         /// The prompts of the requests that the store has whole.
         func finishedPrompts(store: String = "store.db") throws -> [String] {
             let database = try SQLiteDatabase(path: path(store), access: .existing)
+            // A process that is killed first may leave an empty file.
+            let tables = try database.prepare("SELECT count(*) FROM sqlite_master WHERE name = 'requests'")
+            guard try tables.step(), tables.int(0) == 1 else { return [] }
+            tables.reset()
             let statement = try database.prepare("SELECT prompt FROM requests WHERE state = 'finished'")
             var prompts: [String] = []
             while try statement.step() { prompts.append(statement.text(0)) }
