@@ -108,8 +108,10 @@ struct StoreTables {
         try statement.run()
     }
 
-    func add(_ row: OutputRow, to request: Int64) throws {
-        let row = scrubbed(row)
+    /// Adds a row of output.
+    /// - Parameter tail: the end of the rows before it, which is replaced.
+    func add(_ row: OutputRow, to request: Int64, after tail: inout OutputTail) throws {
+        let row = scrubbed(row, after: &tail)
         let statement = try database.prepare(
             """
             INSERT INTO deltas(request, number, attempt, kind, at, text, pieces, seal) VALUES(?, ?, ?, ?, ?, ?, ?, ?)
@@ -126,13 +128,14 @@ struct StoreTables {
     }
 
     /// A row whose text has a key becomes one delta: the lengths of its deltas no longer fit.
-    private func scrubbed(_ row: OutputRow) -> OutputRow {
-        let clean = scrubber.scrub(row.text)
+    private func scrubbed(_ row: OutputRow, after tail: inout OutputTail) -> OutputRow {
+        let clean = tail.scrub(row, scrubber)
         guard clean != row.text else { return row }
         var row = row
         row.text = clean
         guard row.kind != .event else { return row }
         row.pieces = []
+        guard !clean.isEmpty else { return row }
         LEB128.append(UInt64(clean.count), to: &row.pieces)
         LEB128.append(0, to: &row.pieces)
         return row
@@ -202,6 +205,33 @@ struct StoreTables {
 
     private func json(_ value: some Encodable) throws -> [UInt8] {
         JSONWriter.bytes(scrubber.scrub(try JSONValueEncoder().encode(value)))
+    }
+}
+
+/// The last bytes of the rows of a request, as they came: a key may be split between two rows.
+struct OutputTail {
+    /// More bytes than a key in any of its forms has.
+    private static let limit = 4096
+
+    private var bytes: [UInt8] = []
+    private var kind: OutputRow.Kind?
+    private var attempt = 0
+
+    /// The text of the next row without keys, and without the rest of one that begins in the rows before.
+    mutating func scrub(_ row: OutputRow, _ scrubber: KeyScrubber) -> [UInt8] {
+        let clean = scrubber.scrub(row.text)
+        guard row.kind != .event else { return clean }
+        if kind != row.kind || attempt != row.attempt { bytes = [] }
+        (kind, attempt) = (row.kind, row.attempt)
+        let before = bytes
+        bytes = Array((bytes + row.text).suffix(Self.limit))
+        guard !before.isEmpty else { return clean }
+        let whole = scrubber.scrub(before + row.text)
+        // No key lies across the boundary if the parts can be scrubbed alone.
+        guard whole != before + row.text, whole != scrubber.scrub(before) + clean else { return clean }
+        let written = scrubber.scrub(before)
+        let common = zip(whole, written).prefix { $0 == $1 }.count
+        return Array(whole.dropFirst(common))
     }
 }
 

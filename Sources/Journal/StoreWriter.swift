@@ -175,6 +175,8 @@ private final class StoreWorker: @unchecked Sendable {  // used on the queue of 
         var place: RequestRecord.Place
         var job: Int64?
         var price: TokenPrice?
+        /// The end of the output so far, in which a key may begin.
+        var tail = OutputTail()
         /// Why it is not whole in the store.
         var loss: StoreError?
     }
@@ -250,8 +252,9 @@ private final class StoreWorker: @unchecked Sendable {  // used on the queue of 
             guard let request = requests[key], request.loss == nil else { return }
             try tables.add(info, to: request.row, time: time)
         case .output(let key, let rows):
-            guard let request = requests[key], request.loss == nil else { return }
-            for row in rows { try tables.add(row, to: request.row) }
+            guard let index = requests.index(forKey: key), requests.values[index].loss == nil else { return }
+            let request = requests.values[index].row
+            for row in rows { try tables.add(row, to: request, after: &requests.values[index].tail) }
         case .endRequest(let key, let end):
             guard let request = requests.removeValue(forKey: key) else { throw StoreError.missing }
             if let loss = request.loss { throw loss }

@@ -11,7 +11,8 @@ import Testing
     /// Three deltas, after 1, 2 and 4 seconds; the end after 5.
     private func playback(pace: Double?) -> Playback {
         let reply = Reply(
-            text: "abc", reasoning: "", toolCalls: [], model: "m", provider: "p", attempts: 1, totalTime: 5, message: [:])
+            text: "abc", reasoning: "", toolCalls: [], model: "m", provider: "p", attempts: 1, totalTime: 5,
+            message: [:])
         let events = [(1.0, "a"), (2, "b"), (4, "c")].map { time, text in
             TimedEvent(time: time, event: .text(TextBatch(text)))
         }

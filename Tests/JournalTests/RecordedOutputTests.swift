@@ -50,4 +50,28 @@ import Testing
         short.text.removeLast()
         #expect(short.events == nil)
     }
+
+    /// A key in the text, with the rows cut at every two places.
+    @Test(arguments: ["sk-moonrill-0123456789", "c2stbW9vbnJpbGwtMDEyMzQ1Njc4OQ"])
+    func keysAcrossRowsAreRemoved(form: String) {
+        var scrubber = KeyScrubber()
+        scrubber.add("sk-moonrill-0123456789")
+        let text = Array("the key is \(form), and that is all".utf8)
+        for first in 0...text.count {
+            for second in first...text.count {
+                var tail = OutputTail()
+                let parts = [text[..<first], text[first..<second], text[second...]].enumerated().map { number, part in
+                    tail.scrub(
+                        OutputRow(number: number, attempt: 1, kind: .text, time: 0, text: Array(part), pieces: []),
+                        scrubber)
+                }
+                let written = String(decoding: parts.joined(), as: UTF8.self)
+                // What is left of it is a beginning that says nothing.
+                #expect(!written.contains(form.suffix(form.count - 8)), "\(first) \(second): \(written)")
+                #expect(!written.contains(form.dropFirst(8).prefix(8)), "\(first) \(second): \(written)")
+                #expect(written.hasPrefix("the key is "))
+                if second > first + 1 || first == text.count { #expect(written.hasSuffix(", and that is all")) }
+            }
+        }
+    }
 }
