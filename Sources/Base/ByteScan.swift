@@ -16,10 +16,13 @@ extension Span where Element == UInt8 {
     }
 
     /// The first eight bytes, little-endian; 0 if there are fewer.
-    package var firstWord: UInt64 {
-        guard count >= 8 else { return 0 }
+    package var firstWord: UInt64 { count >= 8 ? word(at: 0) : 0 }
+
+    /// Eight bytes, little-endian.
+    package func word(at index: Int) -> UInt64 {
+        precondition(index >= 0 && index <= count - 8, "no eight bytes")
         return withUnsafeBufferPointer {
-            UInt64(littleEndian: UnsafeRawBufferPointer($0).loadUnaligned(fromByteOffset: 0, as: UInt64.self))
+            UInt64(littleEndian: UnsafeRawBufferPointer($0).loadUnaligned(fromByteOffset: index, as: UInt64.self))
         }
     }
 

@@ -111,11 +111,11 @@ package struct Job: Sendable {
 }
 
 extension Store {
-    /// Begins or resumes a job, and waits until that is on the disk.
+    /// Begins or resumes a job. Nothing is lost if the record of that is: the first record of a reply carries it to the disk.
     /// - Throws: ``StoreError`` if another process runs it, if it is finished (and `again` is false), or for the store.
     package func beginJob(_ request: Job.Request) throws(StoreError) -> Job {
         let path = self.path
-        return try writer.perform { database in
+        return try writer.perform(isDurable: false) { database in
             if let found = try JobTable(database: database).current(request.name) {
                 guard let lock = try JobLock.take(store: path, job: found.row) else {
                     throw StoreError(

@@ -39,7 +39,9 @@ final class StoreConnection {
                 mode.reset()
                 try database.execute("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8000; PRAGMA mmap_size = 0")
                 switch access {
-                case .readWrite: try StoreSchema.prepare(database, path: path)
+                case .readWrite:
+                    try StoreSchema.prepare(database, path: path)
+                    database.turnOffCheckpoints()
                 case .existing, .readOnly: try StoreSchema.check(database, path: path)
                 }
             } catch {
@@ -77,6 +79,15 @@ final class StoreConnection {
                 throw error
             }
         }
+    }
+
+    /// Copies the write-ahead log into the file if it has at least so many pages of 4 KiB.
+    func checkpoint(above pages: Int) {
+        guard let opened, opened.walPageCount >= pages else { return }
+        // What cannot be copied now stays in the log, where every reader finds it; the next commit tries again.
+        guard let statement = try? opened.prepare("PRAGMA wal_checkpoint(PASSIVE)") else { return }
+        _ = try? statement.step()
+        statement.reset()
     }
 
     /// Runs `body`, three times at most while it throws an error of SQLite that another attempt may not have.

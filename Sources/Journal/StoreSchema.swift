@@ -88,8 +88,13 @@ enum StoreSchema {
             sum(iif(state = 'cached', 0, cost)) AS cost
           FROM requests GROUP BY day, provider, model;
 
+        -- What is indexed: the first 65,536 characters of each text. An index of longer ones would take longer than a stream.
+        CREATE VIEW searchable AS
+          SELECT id, substr(prompt, 1, 65536) AS prompt, substr(reply, 1, 65536) AS reply,
+            substr(reasoning, 1, 65536) AS reasoning
+          FROM requests;
         CREATE VIRTUAL TABLE search USING fts5(
-          prompt, reply, reasoning, content='requests', content_rowid='id', tokenize='unicode61 remove_diacritics 2');
+          prompt, reply, reasoning, content='searchable', content_rowid='id', tokenize='unicode61 remove_diacritics 2');
         """
 
     /// Brings the schema of an open store to `version`.

@@ -181,7 +181,7 @@ struct StoreTables {
     private func index(_ row: Int64) throws {
         let statement = try database.prepare(
             """
-            INSERT INTO search(rowid, prompt, reply, reasoning) SELECT id, prompt, reply, reasoning FROM requests WHERE id = ?
+            INSERT INTO search(rowid, prompt, reply, reasoning) SELECT id, prompt, reply, reasoning FROM searchable WHERE id = ?
             """)
         statement.bind(row, at: 1)
         try statement.run()
@@ -277,6 +277,7 @@ struct EndedRecord {
         var rest = whole
         rest.text = ""
         rest.reasoning = ""
+        rest.message = RecordedMessage.removing(whole.text, whole.reasoning, from: whole.message)
         details = Self.json(rest, scrubber)
     }
 
@@ -325,6 +326,52 @@ struct EndedRecord {
         else { return nil }
         whole.text = reply ?? ""
         whole.reasoning = reasoning ?? ""
+        whole.message = RecordedMessage.restoring(whole.text, whole.reasoning, in: whole.message)
         return whole
+    }
+}
+
+/// The message of a reply repeats its text and its reasoning, which have columns of their own.
+private enum RecordedMessage {
+    /// The member of an object that stands for a text. No provider sends it.
+    private static let mark = "moonrill:recorded"
+    /// Shorter texts stay as they are.
+    private static let minimum = 256
+
+    static func removing(_ text: String, _ reasoning: String, from message: JSONValue) -> JSONValue {
+        replacing(message) { value in
+            guard case .string(let string) = value, string.utf8.count >= minimum else { return nil }
+            if isSame(string, text) { return [mark: "text"] }
+            return isSame(string, reasoning) ? [mark: "reasoning"] : nil
+        }
+    }
+
+    /// Byte by byte: `==` takes canonically equal texts for the same.
+    private static func isSame(_ string: String, _ other: String) -> Bool {
+        guard string.utf8.count == other.utf8.count else { return false }
+        let (one, two) = (Array(string.utf8), Array(other.utf8))
+        return one.span.commonCount(with: two.span) == one.count
+    }
+
+    static func restoring(_ text: String, _ reasoning: String, in message: JSONValue) -> JSONValue {
+        replacing(message) { value in
+            switch value[mark]?.string {
+            case "text": .string(text)
+            case "reasoning": .string(reasoning)
+            default: nil
+            }
+        }
+    }
+
+    private static func replacing(_ value: JSONValue, _ replacement: (JSONValue) -> JSONValue?) -> JSONValue {
+        if let new = replacement(value) { return new }
+        switch value {
+        case .array(let elements): return .array(elements.map { replacing($0, replacement) })
+        case .object(let object):
+            var result = JSONObject()
+            for member in object { result.append(uncheckedKey: member.key, replacing(member.value, replacement)) }
+            return .object(result)
+        default: return value
+        }
     }
 }

@@ -28,6 +28,9 @@ struct Confirmation: Sendable {
 final class StoreWriter: Sendable {
     /// Seconds for which writes that nobody waits for are collected.
     private static let linger = 0.1
+    /// Pages of the write-ahead log from which it is copied into the file: between two transactions, and when the store is
+    /// closed or flushed, which somebody waits for.
+    private static let checkpointPages = (between: 1000, atEnd: 4000)
 
     private struct Item: Sendable {
         var write: StoreWrite
@@ -71,23 +74,31 @@ final class StoreWriter: Sendable {
             return answer
         }
         if mustHurry {
-            queue.async { self.writeAll() }
+            queue.async { self.writeAndCheckpoint() }
         } else if mustSchedule {
-            queue.asyncAfter(deadline: .now() + Self.linger) { self.writeAll() }
+            queue.asyncAfter(deadline: .now() + Self.linger) { self.writeAndCheckpoint() }
         }
     }
 
     /// Waits until everything is written.
-    func flush() { queue.sync { writeAll() } }
+    func flush() {
+        queue.sync {
+            writeAll()
+            worker.connection.checkpoint(above: Self.checkpointPages.atEnd)
+        }
+    }
 
     /// Runs `body` in a transaction of its own, after everything that waits.
-    func perform<Answer: Sendable>(_ body: @Sendable (SQLiteDatabase) throws -> Answer) throws(StoreError) -> Answer {
+    /// - Parameter isDurable: whether the commit waits until it is on the disk.
+    func perform<Answer: Sendable>(
+        isDurable: Bool = true, _ body: @Sendable (SQLiteDatabase) throws -> Answer
+    ) throws(StoreError) -> Answer {
         let path = self.path
         let result: Result<Answer, StoreError> = queue.sync {
             writeAll()
             do {
                 var answer: Answer?
-                try worker.connection.transaction(isDurable: true) {
+                try worker.connection.transaction(isDurable: isDurable) {
                     // Releases what a failed attempt has made: the lock of a job.
                     answer = nil
                     answer = try body($0)
@@ -109,6 +120,13 @@ final class StoreWriter: Sendable {
     }
 
     // MARK: On the queue
+
+    private func writeAndCheckpoint() {
+        writeAll()
+        // Whoever waits for the disk goes first.
+        guard waiting.withLock({ !$0.isUrgent }) else { return }
+        worker.connection.checkpoint(above: Self.checkpointPages.between)
+    }
 
     private func writeAll() {
         let (items, scrubber) = waiting.withLock { waiting in

@@ -17,6 +17,8 @@ internal import Glibc
     /// nil after `close()`.
     private var raw: OpaquePointer?
     private var statements: [String: SQLiteStatement] = [:]
+    /// Pages in the write-ahead log after the last commit of this connection, those that a checkpoint has copied included.
+    package fileprivate(set) var walPageCount = 0
 
     /// Opens the file at `path`; ":memory:" is a database without a file. A file that can only be read is an error unless
     /// `access` is `readOnly`. SQLite does not look into the file before the first statement, so "not a database" is
@@ -78,6 +80,15 @@ internal import Glibc
         guard let raw = unsafe raw else { return }
         let milliseconds = seconds.isNaN ? 0 : min(max(seconds * 1000, 0), Double(Int32.max))
         unsafe sqlite3_busy_timeout(raw, Int32(milliseconds))
+    }
+
+    /// Leaves checkpoints to the caller, who sees ``walPageCount``. SQLite makes one inside the commit that passes 1,000
+    /// pages (sqlite.org/c3ref/wal_autocheckpoint.html), which may take longer than the commit.
+    package func turnOffCheckpoints() {
+        guard let raw = unsafe raw else { return }
+        let user = unsafe Unmanaged.passUnretained(self).toOpaque()
+        // The connection lives as long as its handle, which `deinit` closes.
+        unsafe sqlite3_wal_hook(raw, noteWALPages, user)
     }
 
     /// Runs one or more statements; rows are dropped.
@@ -147,6 +158,15 @@ internal import Glibc
     private static func closed(_ sql: String) -> SQLiteError {
         SQLiteError(code: SQLITE_MISUSE, message: "the database is closed", operation: sql)
     }
+}
+
+/// The hook of commits in WAL mode.
+private func noteWALPages(
+    _ user: UnsafeMutableRawPointer?, _ handle: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ pages: Int32
+) -> Int32 {
+    guard let user = unsafe user else { return SQLITE_OK }
+    unsafe Unmanaged<SQLiteDatabase>.fromOpaque(user).takeUnretainedValue().walPageCount = Int(pages)
+    return SQLITE_OK
 }
 
 @available(*, unavailable, message: "for one thread: it is opened without SQLite's locks")

@@ -38,18 +38,19 @@ def throughput(settings, folder: Path) -> Table:
     path: Path = settings.out / f"stream-{DELTAS}.sse"
     stream = make(path, DELTAS)
     table = Table(f"One stream of {stream.deltas:,} deltas; whole process, runs in turn, {ROUNDS} each",
-                  ["moonrill run", "median", "least", "processor", "against the first row", "store"])
-    ways = {"without a store": [], "with the log": ["--log-requests"], "in a job": ["--job", "bench"]}
+                  ["moonrill run", "median", "least", "processor", "against the first row", "store a run"])
+    ways = {"without a store": [], "with the log": ["--log-requests"], "in a job": ["--job"]}
     timings = {name: Timing() for name in ways}
     sizes = dict.fromkeys(ways, 0)
     with nginx({"large": path}) as origin:
         for number in range(ROUNDS + 1):
             for name, options in ways.items():
-                store = folder / f"{number}-{len(options)}-{name[-3:]}.db"
-                command = [settings.binary, "run", "--store", str(store), *options, str(settings.references / "count.lua"),
-                           f"{origin}/large/v1"]
+                store = folder / f"{name}.db"  # made by the first round
+                job = [f"bench {number}"] if options == ["--job"] else []
+                command = [settings.binary, "run", "--store", str(store), *options, *job,
+                           str(settings.references / "count.lua"), f"{origin}/large/v1"]
                 cost = run_checked(settings.out / "launch", command, stream.report)
-                sizes[name] = size(store)
+                sizes[name] = size(store) // (number + 1)
                 if number > 0:  # the first round is a warm-up
                     timings[name].add(cost)
     plain = timings["without a store"].median
