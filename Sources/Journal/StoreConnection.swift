@@ -86,6 +86,7 @@ final class StoreConnection {
         guard let opened, opened.walPageCount >= pages else { return }
         // What cannot be copied now stays in the log, where every reader finds it; the next commit tries again.
         guard let statement = try? opened.prepare("PRAGMA wal_checkpoint(PASSIVE)") else { return }
+        // As above.
         _ = try? statement.step()
         statement.reset()
     }
