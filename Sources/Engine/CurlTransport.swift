@@ -12,7 +12,7 @@ extension Engine {
         do throws(TransportError) {
             let multi = try Multi()
             self.init(
-                configuration, transport: CurlTransport(multi, caFile: configuration.caFile),
+                configuration, transport: CurlTransport(multi, configuration),
                 wakeHandle: multi.wakeHandle)
             for secret in multi.proxySecrets { context.secrets.add(secret) }
         } catch {
@@ -25,11 +25,13 @@ extension Engine {
 final class CurlTransport: AttemptTransport {
     private let multi: Multi
     private let caFile: String?
+    private let caFolder: String?
     private var transfers: [UInt64: Transfer] = [:]
 
-    init(_ multi: Multi, caFile: String?) {
+    init(_ multi: Multi, _ configuration: EngineConfiguration) {
         self.multi = multi
-        self.caFile = caFile
+        caFile = configuration.caFile
+        caFolder = configuration.caFolder
     }
 
     func start(_ request: HTTPRequest, _ route: TransferRoute, for attempt: Attempt) throws(TransferRefusal)
@@ -39,6 +41,7 @@ final class CurlTransport: AttemptTransport {
         options.connectTimeout = route.connectTimeout
         options.freshConnection = route.isFresh
         options.caFile = caFile
+        options.caFolder = caFolder
         if route.isDirect { options.proxy = "" }
         do throws(TransportError) {
             let transfer = try multi.start(request, options: options, delegate: AttemptDelegate(attempt, self))
@@ -152,7 +155,9 @@ extension TransferEnding {
 extension AttemptError {
     /// An untrusted certificate. Behind a company proxy or at a private server the issuer is usually unknown to the system.
     fileprivate static func untrustedCertificate(_ message: String) -> AttemptError {
-        AttemptError(.network, "\(message); SSL_CERT_FILE can name a PEM file with the certificates to trust")
+        AttemptError(
+            .network,
+            "\(message); SSL_CERT_FILE can name a PEM file with the certificates to trust, SSL_CERT_DIR a folder")
     }
 
     fileprivate static func connectTimeout(after seconds: Double, _ message: String) -> AttemptError {

@@ -21,6 +21,8 @@ package struct EngineConfiguration {
     package var observer: ((WireEvent) -> Void)?
     /// A file of trusted certificates (PEM), in place of those of the system.
     package var caFile: String?
+    /// A folder of trusted certificates by hash (openssl-rehash(1)), in place of those of the system.
+    package var caFolder: String?
     /// The base URL of a server in this process. No proxy is used for it.
     package var ownServer: String?
     /// Maximum number of concurrent transfers; further requests wait in order. Nil: 10,000, or fewer if the process may open

@@ -18,7 +18,8 @@ internal import Synchronization
 /// }
 /// ```
 ///
-/// Trusted certificates: those of the system, or of the file named by `SSL_CERT_FILE`.
+/// Trusted certificates: those of the system, or of the file named by `SSL_CERT_FILE` and the folder named by
+/// `SSL_CERT_DIR`.
 ///
 /// A client owns one thread, on which all its requests run until the client is released. Events arrive in batches, with one
 /// hop per batch. The buffer for a slow consumer is bounded; a full one pauses the socket.

@@ -41,7 +41,8 @@ final class ChatLoop: Sendable {
             do throws(EngineError) {
                 let engine = try Engine(
                     EngineConfiguration(
-                        credentials: credentials, logger: logger, caFile: ProcessEnvironment.trustedCertificates))
+                        credentials: credentials, logger: logger, caFile: ProcessEnvironment.trustedCertificates,
+                        caFolder: ProcessEnvironment.trustedFolder))
                 mailbox.withLock { $0.wake = engine.waker }
                 ready.signal()
                 run(engine)

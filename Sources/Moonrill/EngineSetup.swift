@@ -6,9 +6,10 @@ internal import Formats
 internal import Logging
 
 extension EngineConfiguration {
-    init(credentials: @escaping (String) -> String?, logger: Logger, caFile: String?) {
+    init(credentials: @escaping (String) -> String?, logger: Logger, caFile: String?, caFolder: String?) {
         self.init(credentials: credentials, format: FormatCatalog.named)
         self.caFile = caFile
+        self.caFolder = caFolder
         logLevel = LogLevel(logger.logLevel)
         log = { level, message in logger.log(level: level.loggingLevel, "\(message)") }
     }

@@ -19,6 +19,9 @@ public enum ProcessEnvironment {
     /// (SSL_CTX_load_verify_locations(3)).
     public static var trustedCertificates: String? { value("SSL_CERT_FILE") }
 
+    /// `SSL_CERT_DIR`: a folder of trusted certificates by hash instead of those of the system, as for OpenSSL.
+    public static var trustedFolder: String? { value("SSL_CERT_DIR") }
+
     /// The default provider: `MOONRILL_PROVIDER`, else the first one whose key is set.
     /// - Parameters:
     ///   - providers: the known providers; nil for the catalog.

@@ -76,6 +76,9 @@ public struct ScriptHost {
     public var logger: Logger
     /// A file of trusted certificates (PEM); nil for those of the system. The default is the file named by `SSL_CERT_FILE`.
     public var caFile: String? = ProcessEnvironment.trustedCertificates
+    /// A folder of trusted certificates by hash (openssl-rehash(1)); nil for those of the system. The default is the folder
+    /// named by `SSL_CERT_DIR`. File and folder together replace the system's.
+    public var caFolder: String? = ProcessEnvironment.trustedFolder
     /// Called with the seconds waited while a script waits for the first output of a request, and with nil before anything
     /// else is written.
     public var waitingIndicator: ((Double?) -> Void)?
@@ -232,7 +235,7 @@ public struct ScriptHost {
     }
 
     private func engineConfiguration() -> EngineConfiguration {
-        var engine = EngineConfiguration(credentials: credentials, logger: logger, caFile: caFile)
+        var engine = EngineConfiguration(credentials: credentials, logger: logger, caFile: caFile, caFolder: caFolder)
         engine.ownServer = offlineBaseURL
         if let recorder { engine.observer = recorder.take }
         return engine

@@ -8,12 +8,18 @@ internal import CCurl
     let raw: OpaquePointer
     let errorText: UnsafeMutablePointer<CChar>
     private var headers: UnsafeMutablePointer<curl_slist>?
+    /// Outlives `raw`.
+    private let share: ShareHandle
 
-    init() throws(TransportError) {
+    /// Throws `.other` without memory.
+    init(sharing share: ShareHandle) throws(TransportError) {
+        self.share = share
         guard let raw = unsafe curl_easy_init() else { throw TransportError(.other, "curl_easy_init: out of memory") }
         unsafe self.raw = raw
         unsafe errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        // A reset keeps it.
+        try unsafe share.join(raw)
     }
 
     deinit {

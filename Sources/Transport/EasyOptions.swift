@@ -49,9 +49,13 @@ extension EasyHandle {
         // TLS: always verified.
         set.long(CURLOPT_SSL_VERIFYPEER, 1)
         set.long(CURLOPT_SSL_VERIFYHOST, 2)
-        if let caFile = options.caFile {
-            set.text(CURLOPT_CAINFO, caFile)
-            unsafe set.check(ccurl_set_text(raw, CURLOPT_CAPATH, nil))  // instead of the system's, not beside them
+        if options.caFile != nil || options.caFolder != nil {
+            // Instead of the system's, not beside them.
+            set.text(CURLOPT_CAINFO, options.caFile)
+            set.text(CURLOPT_CAPATH, options.caFolder)
+        } else if origin.isTLS, let folder = SystemCertificates.folder {
+            set.text(CURLOPT_CAINFO, nil)
+            set.text(CURLOPT_CAPATH, folder)
         }
 
         // Sockets, timeouts and memory.
@@ -114,6 +118,10 @@ extension EasyHandle {
 
     mutating func long(_ option: CURLoption, _ value: Int) { unsafe check(ccurl_set_long(easy, option, value)) }
     mutating func text(_ option: CURLoption, _ value: String) { unsafe check(ccurl_set_text(easy, option, value)) }
+    /// nil clears the option.
+    mutating func text(_ option: CURLoption, _ value: String?) {
+        if let value { text(option, value) } else { unsafe check(ccurl_set_text(easy, option, nil)) }
+    }
     @unsafe mutating func pointer(_ option: CURLoption, _ value: UnsafeMutableRawPointer) {
         unsafe check(ccurl_set_pointer(easy, option, value))
     }

@@ -14,6 +14,7 @@ package final class Multi {
     package let wakeHandle: WakeHandle
 
     private let handle: MultiHandle
+    private let share: ShareHandle
     private let proxies = ProxyRules()
     private var active: [UInt64: Transfer] = [:]
     /// Idle easy handles.
@@ -51,6 +52,7 @@ package final class Multi {
     /// Opens epoll and curl's multi handle. Throws `.tooManyDescriptors` or `.other`.
     package init() throws(TransportError) {
         wakeHandle = try WakeHandle()
+        share = try ShareHandle()
         handle = try MultiHandle(poller: Poller(waking: wakeHandle.descriptor))
     }
 
@@ -82,7 +84,7 @@ package final class Multi {
             case let url?: Proxy(url)
             }
         if let proxy, !proxy.isReadable { throw .unreadable(proxy) }
-        let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle() }
+        let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle(sharing: share) }
         lastID += 1
         let transfer = Transfer(
             id: lastID, origin: origin, proxy: proxy, body: request.body, options: options, easy: easy,

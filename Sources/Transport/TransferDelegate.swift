@@ -11,8 +11,10 @@ package struct TransferOptions: Sendable {
     package var receiveBuffer: Int?
     /// Limit of all header blocks and trailers of the response together, in bytes.
     package var maxHeaderBytes: Int = 256 * 1024
-    /// PEM file of trusted certificates; replaces the system's.
+    /// PEM file of trusted certificates, and folder with one certificate a file by hash (openssl-rehash(1)). Either
+    /// replaces those of the system.
     package var caFile: String?
+    package var caFolder: String?
     /// nil: the environment decides (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`, by curl's rules); empty:
     /// no proxy; else the proxy's URL.
     package var proxy: String?

@@ -38,6 +38,23 @@ import Transport
         }
     }
 
+    @Test func folderOfCertificatesByHash() throws {
+        try withTLSServer(for: "IP:127.0.0.1") { url, caFile in
+            let folder = URL(fileURLWithPath: caFile).deletingLastPathComponent().appendingPathComponent("trusted").path
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let (_, refused) = try Multi().fetch(get(url)) { $0.caFolder = folder }
+            #expect(refused.error?.code == .tls)
+            try FileManager.default.copyItem(atPath: caFile, toPath: folder + "/one.pem")
+            let rehash = Process()
+            rehash.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+            rehash.arguments = ["rehash", folder]
+            try rehash.run()
+            rehash.waitUntilExit()
+            let (_, accepted) = try Multi().fetch(get(url)) { $0.caFolder = folder }
+            #expect(accepted.result == .complete, "\(accepted)")
+        }
+    }
+
     @Test func certificateOfAnotherHostIsRefused() throws {
         try withTLSServer(for: "DNS:example.com") { url, caFile in
             let (_, end) = try Multi().fetch(get(url)) { $0.caFile = caFile }
