@@ -79,12 +79,22 @@ extension Engine {
 
     // MARK: Attempts
 
+    /// Starts queued requests, a bounded number a turn: sockets are read and other tasks run in between.
     func startQueued() {
         admitWaiting()
-        while transferCount < transferLimit, let request = queue.popFirst() {
-            if request.machine.state == .queued, admit(request) { startAttempt(request) }
+        var left = Self.startsPerTurn
+        while left > 0, transferCount < transferLimit, let request = queue.popFirst() {
+            guard request.machine.state == .queued, admit(request) else { continue }
+            startAttempt(request)
+            left -= 1
         }
     }
+
+    /// Whether a request could start now.
+    var canStart: Bool { !queue.isEmpty && transferCount < transferLimit }
+
+    /// A start costs 0.1 ms or more: encoding, a socket, a connect.
+    private static var startsPerTurn: Int { 64 }
 
     private func startAttempt(_ request: Request) {
         let endpoint = request.spec.endpoint

@@ -109,7 +109,7 @@ package final class Engine: Reactor {
     /// How long the wait for sockets may last, in seconds; nil for no bound.
     private func waitTimeout(_ seconds: Double?) -> Double? {
         if !context.needingAttention.isEmpty || !context.requestsRead.isEmpty || !commands.isEmpty
-            || !detachedClients.isEmpty
+            || !detachedClients.isEmpty || canStart
         {
             return 0
         }
