@@ -57,7 +57,10 @@ let package = Package(
 
         // Guarded: they hold the pointers of three C libraries.
         .target(name: "LuaVM", dependencies: ["CLua", "CLuaShim"], swiftSettings: guarded),
-        .target(name: "Transport", dependencies: ["CCurl", "Base", "HTTP"], swiftSettings: guarded),
+        .target(
+            name: "Transport",
+            dependencies: ["CCurl", "Base", "HTTP", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: guarded),
 
         .target(
             name: "SQLite", dependencies: ["CSQLite"], swiftSettings: guarded,

@@ -1,5 +1,5 @@
 // C callbacks of libcurl. Each finds its transfer behind the user pointer, which Multi keeps alive as long as curl
-// has the handle. No callback may call into curl.
+// has the handle. No callback may call into curl, except to set an option of its handle.
 
 internal import CCurl
 internal import Glibc

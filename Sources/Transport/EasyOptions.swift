@@ -75,6 +75,12 @@ extension EasyHandle {
         if let failure = set.failure { throw failure }
     }
 
+    /// Changes whether the connection of a running transfer is kept for reuse when it ends.
+    func setReuse(_ isAllowed: Bool) {
+        // Every number is accepted.
+        _ = unsafe ccurl_set_long(raw, CURLOPT_FORBID_REUSE, isAllowed ? 0 : 1)
+    }
+
     /// Changes the connect timeout of a running transfer.
     func setConnectTimeout(_ seconds: Double) {
         // The option was accepted before.

@@ -17,6 +17,9 @@ package final class Multi {
     private let share: ShareHandle
     private let proxies = ProxyRules()
     private var active: [UInt64: Transfer] = [:]
+    private var idleConnections = IdleConnections()
+    /// curl's limit of connections.
+    private var connectionLimit = 0
     /// Idle easy handles.
     private var idle: [EasyHandle] = []
     private var lastID: UInt64 = 0
@@ -36,8 +39,7 @@ package final class Multi {
     /// End of the current work share.
     private var shareEnd = Double.infinity
 
-    /// Maximum idle connections and pooled handles.
-    private static let idleConnections = 256
+    /// Maximum pooled handles.
     private static let idleHandles = 64
     /// Seconds of work on resumed transfers, and on sockets, after which a turn ends, so that the caller's timers
     /// run. The rest comes first in the next turn.
@@ -84,10 +86,17 @@ package final class Multi {
             case let url?: Proxy(url)
             }
         if let proxy, !proxy.isReadable { throw .unreadable(proxy) }
+        let place = IdleConnections.Place(
+            origin: origin.description, isTLS: origin.isTLS, proxy: proxy?.address)
+        var options = options
+        // An HTTP/2 connection in use can be shared: curl has to look for it.
+        if !options.freshConnection, !idleConnections.take(place, now: SystemClock.now()), !origin.isTLS {
+            options.freshConnection = true
+        }
         let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle(sharing: share) }
         lastID += 1
         let transfer = Transfer(
-            id: lastID, origin: origin, proxy: proxy, body: request.body, options: options, easy: easy,
+            id: lastID, origin: origin, place: place, proxy: proxy, body: request.body, options: options, easy: easy,
             delegate: delegate, of: self)
         let buffer = options.receiveBuffer ?? (active.count < Self.smallBufferThreshold ? 64 * 1024 : 16 * 1024)
         do throws(TransportError) {
@@ -99,7 +108,7 @@ package final class Multi {
             throw error
         }
         active[transfer.id] = transfer
-        handle.keep(idle: Self.idleConnections, besides: active.count)
+        allowConnections()
         return transfer
     }
 
@@ -240,6 +249,9 @@ package final class Multi {
         pendingAdds.removeAll(keepingCapacity: true)
         while let (transfer, result) = handle.nextEnded() {
             let end = end(of: transfer, result)
+            if result == CURLE_OK, transfer.keepsConnection {
+                idleConnections.add(transfer.place, now: SystemClock.now())
+            }
             if let name = unresolvedName(end, of: transfer, result) {
                 lookupFailures.add(
                     transfer, end, name: name, timeLeft: transfer.connectTimeout - end.totalSeconds,
@@ -289,7 +301,20 @@ package final class Multi {
         guard let easy = transfer.easy else { return }
         transfer.easy = nil
         recycle(easy)
-        handle.keep(idle: Self.idleConnections, besides: active.count)
+    }
+
+    /// Keeps curl's limit of connections above their number: at the limit it walks through all of them with each end. Those
+    /// beyond `IdleConnections.limit` are closed by their transfers.
+    private func allowConnections() {
+        let needed = active.count + 2 * IdleConnections.limit
+        guard needed > connectionLimit else { return }
+        connectionLimit = 2 * needed
+        handle.limitConnections(to: connectionLimit)
+    }
+
+    /// Decides, whenever something has arrived, whether the connection of a transfer is kept when it ends.
+    func limitIdleConnections(_ transfer: Transfer) {
+        transfer.setReuse(idleConnections.hasRoom(now: SystemClock.now()))
     }
 
     private func recycle(_ easy: EasyHandle) {

@@ -36,10 +36,8 @@ internal import Glibc
     // The poller is a stored property, so it still exists for the socket callbacks of the cleanup.
     deinit { unsafe curl_multi_cleanup(raw) }
 
-    /// Allows `idle` connections beside `active` ones: curl counts both against one limit.
-    func keep(idle: Int, besides active: Int) {
-        unsafe ccurl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, idle + active)
-    }
+    /// Limits the connections, busy and idle ones together.
+    func limitConnections(to count: Int) { unsafe ccurl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, count) }
 
     func add(_ easy: EasyHandle) throws(TransportError) {
         let result = unsafe curl_multi_add_handle(raw, easy.raw)

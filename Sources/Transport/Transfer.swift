@@ -26,6 +26,8 @@ internal import HTTP
     }
 
     let origin: Origin
+    let place: IdleConnections.Place
+    private var isReusable = true
     /// The proxy of the request, or nil.
     let proxy: Proxy?
     let startedAt: Double
@@ -55,12 +57,14 @@ internal import HTTP
     private var bodySent = 0
 
     init(
-        id: UInt64, origin: Origin, proxy: Proxy?, body: [UInt8], options: TransferOptions, easy: EasyHandle,
+        id: UInt64, origin: Origin, place: IdleConnections.Place, proxy: Proxy?, body: [UInt8],
+        options: TransferOptions, easy: EasyHandle,
         delegate: any TransferDelegate, of multi: Multi
     ) {
         self.multi = multi
         self.id = id
         self.origin = origin
+        self.place = place
         self.proxy = proxy
         self.body = body
         self.easy = easy
@@ -72,6 +76,16 @@ internal import HTTP
         proxyHeadReader = HeadReader(limit: options.maxHeaderBytes)
         startedAt = SystemClock.now()
     }
+
+    /// Allows or forbids the reuse of the connection after the end.
+    func setReuse(_ isAllowed: Bool) {
+        guard isAllowed != isReusable else { return }
+        isReusable = isAllowed
+        easy?.setReuse(isAllowed)
+    }
+
+    /// Whether a complete response leaves a connection of HTTP/1.1 for reuse. Those of HTTP/2 are few.
+    var keepsConnection: Bool { isReusable && easy?.long(CURLINFO_HTTP_VERSION) == CURL_HTTP_VERSION_1_1 }
 
     /// Extends the timeout of a connection that is not established; curl reads the option at each check.
     func extendConnectTimeout(by seconds: Double) {
@@ -87,7 +101,9 @@ internal import HTTP
         switch head.take(line) {
         case .more: break
         case .tooLarge: refusal = .headersTooLarge
-        case .finished(let head): delegate.transfer(self, didReceive: head)
+        case .finished(let head):
+            multi?.limitIdleConnections(self)
+            delegate.transfer(self, didReceive: head)
         }
         return refusal == nil ? line.count : 0
     }
@@ -105,6 +121,7 @@ internal import HTTP
             curlIsPaused = true
             return ccurl_write_pause()
         }
+        multi?.limitIdleConnections(self)
         var verdict = BodyVerdict.pause
         if !isPaused { verdict = delegate.transfer(self, didReceive: bytes) }
         guard refusal == nil else { return 0 }

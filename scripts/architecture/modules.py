@@ -39,6 +39,7 @@ ARROWS = {
 # Modules of other packages, by the target that may import them.
 PACKAGES = {
     "Base": ["HeapModule"],
+    "Transport": ["DequeModule"],
     "Engine": ["DequeModule"],
     "Journal": ["DequeModule"],
     "Server": ["DequeModule", "Logging", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOSSL", "NIOTLS", "NIOWebSocket"],
