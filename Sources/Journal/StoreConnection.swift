@@ -29,14 +29,19 @@ final class StoreConnection {
     func database() throws -> SQLiteDatabase {
         if let opened { return opened }
         let database = try Self.retried {
-            if access == .readWrite { try makeFolder() }
+            if access == .readWrite { try Self.makeFolder(of: path) }
             let database = try SQLiteDatabase(path: path, access: access, vfs: vfs)
             do {
                 database.setBusyTimeout(seconds: Self.patience)
+                // Before the first page is written: a file keeps the mode that it was made with. So what is removed can be
+                // given back to the system a piece at a time, without the lock and the copy that VACUUM needs.
+                if access == .readWrite { try database.execute("PRAGMA auto_vacuum = INCREMENTAL") }
                 // In WAL mode readers never wait for a writer (sqlite.org/wal.html).
-                let mode = try database.prepare("PRAGMA journal_mode = WAL")
-                _ = try mode.step()
-                mode.reset()
+                if access != .readOnly {
+                    let mode = try database.prepare("PRAGMA journal_mode = WAL")
+                    _ = try mode.step()
+                    mode.reset()
+                }
                 try database.execute("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8000; PRAGMA mmap_size = 0")
                 switch access {
                 case .readWrite:
@@ -126,7 +131,7 @@ final class StoreConnection {
     }
 
     /// Makes the missing folders of the path, for this user alone.
-    private func makeFolder() throws(StoreError) {
+    static func makeFolder(of path: String) throws(StoreError) {
         var folder = ""
         for part in path.split(separator: "/", omittingEmptySubsequences: false).dropLast() {
             folder += part + "/"

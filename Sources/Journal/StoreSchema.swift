@@ -49,10 +49,52 @@ enum StoreSchema {
           error TEXT);                    -- JSON: the failure
         CREATE INDEX requests_by_digest ON requests(digest, ordinal);
         CREATE INDEX requests_by_run ON requests(run);
-        CREATE INDEX requests_by_job ON requests(job) WHERE job IS NOT NULL;
-        CREATE INDEX requests_by_model ON requests(model);
-        CREATE INDEX requests_by_provider ON requests(provider);
-        CREATE INDEX requests_by_failure ON requests(id) WHERE state IN ('failed', 'cancelled');
+        CREATE INDEX requests_by_job ON requests(job, state, input_tokens, output_tokens, cost) WHERE job IS NOT NULL;
+        -- Covers lists and sums with any filter: the rows themselves carry long texts.
+        CREATE INDEX requests_by_time ON requests(
+          started_at, id, state, provider, model, run, job, input_tokens, output_tokens, cost);
+
+        -- Sums by day, kept by the triggers below: a sum over a million requests would take a second.
+        CREATE TABLE days(
+          day INTEGER NOT NULL,           -- days since 1970, UTC
+          provider TEXT NOT NULL, model TEXT NOT NULL, state TEXT NOT NULL,
+          requests INTEGER NOT NULL, attempts INTEGER NOT NULL,
+          input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+          cost REAL,                      -- null if no cost is known
+          PRIMARY KEY(day, provider, model, state)) WITHOUT ROWID;
+        CREATE TRIGGER requests_added AFTER INSERT ON requests BEGIN
+          INSERT INTO days VALUES(
+            CAST(new.started_at / 86400 AS INTEGER), new.provider, new.model, new.state, 1, ifnull(new.attempts, 0),
+            ifnull(new.input_tokens, 0), ifnull(new.output_tokens, 0), new.cost)
+          ON CONFLICT DO UPDATE SET requests = requests + 1, attempts = attempts + excluded.attempts,
+            input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,
+            cost = iif(excluded.cost IS NULL, cost, ifnull(cost, 0) + excluded.cost);
+        END;
+        CREATE TRIGGER requests_removed AFTER DELETE ON requests BEGIN
+          UPDATE days SET requests = requests - 1, attempts = attempts - ifnull(old.attempts, 0),
+            input_tokens = input_tokens - ifnull(old.input_tokens, 0),
+            output_tokens = output_tokens - ifnull(old.output_tokens, 0), cost = cost - ifnull(old.cost, 0)
+          WHERE (day, provider, model, state) = (CAST(old.started_at / 86400 AS INTEGER), old.provider, old.model, old.state);
+          DELETE FROM days
+          WHERE (day, provider, model, state) = (CAST(old.started_at / 86400 AS INTEGER), old.provider, old.model, old.state)
+            AND requests = 0;
+        END;
+        CREATE TRIGGER requests_changed
+        AFTER UPDATE OF started_at, provider, model, state, attempts, input_tokens, output_tokens, cost ON requests BEGIN
+          UPDATE days SET requests = requests - 1, attempts = attempts - ifnull(old.attempts, 0),
+            input_tokens = input_tokens - ifnull(old.input_tokens, 0),
+            output_tokens = output_tokens - ifnull(old.output_tokens, 0), cost = cost - ifnull(old.cost, 0)
+          WHERE (day, provider, model, state) = (CAST(old.started_at / 86400 AS INTEGER), old.provider, old.model, old.state);
+          DELETE FROM days
+          WHERE (day, provider, model, state) = (CAST(old.started_at / 86400 AS INTEGER), old.provider, old.model, old.state)
+            AND requests = 0;
+          INSERT INTO days VALUES(
+            CAST(new.started_at / 86400 AS INTEGER), new.provider, new.model, new.state, 1, ifnull(new.attempts, 0),
+            ifnull(new.input_tokens, 0), ifnull(new.output_tokens, 0), new.cost)
+          ON CONFLICT DO UPDATE SET requests = requests + 1, attempts = attempts + excluded.attempts,
+            input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,
+            cost = iif(excluded.cost IS NULL, cost, ifnull(cost, 0) + excluded.cost);
+        END;
 
         -- Attempts that failed and were followed by another.
         CREATE TABLE attempts(
@@ -81,12 +123,12 @@ enum StoreSchema {
 
         -- Tokens and dollars by day (UTC), provider and model.
         CREATE VIEW costs AS
-          SELECT date(started_at, 'unixepoch') AS day, provider, model, count(*) AS requests,
-            sum(state = 'failed') AS failed, sum(state = 'cached') AS cached, sum(attempts) AS attempts,
-            sum(iif(state = 'cached', 0, input_tokens)) AS input_tokens,
+          SELECT date(days.day * 86400, 'unixepoch') AS day, provider, model, sum(requests) AS requests,
+            sum(iif(state = 'failed', requests, 0)) AS failed, sum(iif(state = 'cached', requests, 0)) AS cached,
+            sum(attempts) AS attempts, sum(iif(state = 'cached', 0, input_tokens)) AS input_tokens,
             sum(iif(state = 'cached', 0, output_tokens)) AS output_tokens,
             sum(iif(state = 'cached', 0, cost)) AS cost
-          FROM requests GROUP BY day, provider, model;
+          FROM days GROUP BY days.day, provider, model;
 
         -- What is indexed: the first 65,536 characters of each text. An index of longer ones would take longer than a stream.
         CREATE VIEW searchable AS

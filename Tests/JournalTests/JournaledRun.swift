@@ -82,12 +82,14 @@ final class JournaledRun {
     private var nextID: UInt64 = 1
 
     init(
-        _ folder: StoreFolder, isJob: Bool = true, again: Bool = false, vfs: String? = nil, keys: [String: String] = [:]
+        _ folder: StoreFolder, isJob: Bool = true, again: Bool = false, vfs: String? = nil,
+        keys: [String: String] = [:],
+        isLogged: Bool = false
     ) throws {
         let store = Store(path: folder.path, vfs: vfs, retryDelay: 0)
         self.store = store
         let options = JournalBroker.Options(
-            run: RunRecord(command: "run"), job: isJob ? try folder.job(store, again) : nil, isLogged: false,
+            run: RunRecord(command: "run"), job: isJob ? try folder.job(store, again) : nil, isLogged: isLogged,
             credentials: { keys[$0] }, warn: { _ in })
         journal = JournalBroker(
             inner, options: options, makeStore: { store }, wake: { [woken] in woken.signal() })
