@@ -123,8 +123,8 @@ let package = Package(
         .executableTarget(
             name: "MoonrillCommand",
             dependencies: [
-                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Moonrill", "ProviderSimulator", "CProcess",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Journal", "Moonrill", "ProviderSimulator",
+                "CProcess", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             resources: [.embedInCode("Lua")], swiftSettings: settings),

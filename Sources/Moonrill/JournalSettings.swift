@@ -39,6 +39,8 @@ public struct JournalSettings {
     public var job: Job?
     /// What clients without the option `cache` do.
     public var caching = Caching.off
+    /// Whether all requests are recorded, and not only those of a job or with a cache.
+    public var isLogged = false
     /// What makes the requests, for the table `runs`: "run", "ask".
     public var command = "run"
     /// Called with one line for the user: a job is resumed, its script has changed.
@@ -57,7 +59,7 @@ public struct JournalSettings {
     }
 
     /// Whether the run records its requests, so that their costs are wanted.
-    var recordsAll: Bool { job != nil || caching == .on || caching == .refresh }
+    var recordsAll: Bool { isLogged || job != nil || caching == .on || caching == .refresh }
 
     /// The policy of the requests of a client that says nothing else.
     var cachePolicy: CachePolicy? {
@@ -94,7 +96,7 @@ public struct JournalSettings {
             begun = found
         }
         return OpenJournal(
-            store: store, job: begun,
+            store: store, job: begun, isLogged: isLogged,
             run: RunRecord(command: command, script: source.name, arguments: source.arguments), source: source,
             warn: warn)
     }
@@ -137,6 +139,7 @@ extension JournaledSource {
 struct OpenJournal: Sendable {
     let store: Store
     let job: Journal.Job?
+    let isLogged: Bool
     let run: RunRecord
     let source: JournaledSource
     let warn: @Sendable (String) -> Void
@@ -146,7 +149,7 @@ struct OpenJournal: Sendable {
         in broker: any RequestBroker, wake: @escaping @Sendable () -> Void, _ credentials: @escaping (String) -> String?
     ) -> JournalBroker {
         var options = JournalBroker.Options(
-            run: run, job: job, isLogged: false, credentials: credentials, warn: warn)
+            run: run, job: job, isLogged: isLogged, credentials: credentials, warn: warn)
         options.keyVariables = source.keyVariables
         options.offlineBaseURL = source.offlineBaseURL
         return JournalBroker(broker, options: options, makeStore: { store }, wake: wake)

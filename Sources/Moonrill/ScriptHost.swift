@@ -95,7 +95,7 @@ public struct ScriptHost {
     public var server = ServerSettings()
     /// Whether the server of `llm.serve` opens a socket.
     var listens = true
-    /// The store for jobs and caches. Without one nothing is recorded, and the option `cache` has no effect.
+    /// The store for jobs, caches and the log. Without one nothing is recorded, and the option `cache` has no effect.
     public var journal: JournalSettings?
     /// Called on the script's thread once the server runs.
     var onServe: ((String, LocalDoor) -> Void)?

@@ -15,6 +15,8 @@ struct Ask: ParsableCommand {
             input goes before the prompt:
 
               git diff | moonrill ask "Write a commit message"
+
+            The request and the answer are recorded; see moonrill logs.
             """)
 
     @OptionGroup var options: SharedOptions
@@ -37,9 +39,10 @@ struct Ask: ParsableCommand {
         let keys = try options.begin()
         let text = try context() + prompt.joined(separator: " ")
         let output = StandardOutput(escapesControls: StandardOutput.isTerminal && !raw)
-        var (host, server) = try options.host(output, keys)
+        let configuration = try ownConfiguration()
+        var (host, server) = try options.host(output, keys, configuration: configuration)
         registerDisplay(&host)
-        host.journal = try storeOptions.journal("ask")
+        host.journal = try storeOptions.journal("ask", logs: configuration.log ?? true)
         let result: ScriptResult
         do throws(ScriptHostError) {
             result = try host.run(

@@ -29,7 +29,7 @@ struct MoonrillCommand: ParsableCommand {
             and SIGTERM; 141 standard output was closed.
             """,
         version: Product.version,
-        subcommands: [Run.self, Ask.self, Serve.self, Probe.self, Mock.self, Providers.self])
+        subcommands: [Run.self, Ask.self, Serve.self, Probe.self, Mock.self, Providers.self, Logs.self, Jobs.self])
 
     static func main() {
         ProcessSetup.prepare()

@@ -57,9 +57,10 @@ struct Run: ParsableCommand {
         let keys = try options.begin()
         let source = script == "-" ? try StandardInput.readAll(purpose: "the script", limit: options.limit) : []
         let output = StandardOutput()
-        var (host, server) = try options.host(output, keys)
+        let configuration = try ownConfiguration()
+        var (host, server) = try options.host(output, keys, configuration: configuration)
         host.allowsNativeModules = !noNative
-        host.journal = try journal()
+        host.journal = try journal(logs: configuration.log ?? false)
         if StandardError.isTerminal {
             host.retryNotice = { error, delay in
                 let tenths = Int((min(delay, 1e6) * 10).rounded())
@@ -90,8 +91,8 @@ struct Run: ParsableCommand {
 }
 
 extension Run {
-    private func journal() throws(CommandFailure) -> JournalSettings? {
-        var journal = try storeOptions.journal("run")
+    private func journal(logs: Bool) throws(CommandFailure) -> JournalSettings? {
+        var journal = try storeOptions.journal("run", logs: logs)
         guard let job else { return journal }
         guard journal != nil else {
             throw CommandFailure(

@@ -81,16 +81,19 @@ struct SharedOptions: ParsableArguments {
     }
 
     /// The host with these options, and the mock server, which must be kept until the run is over.
-    /// - Parameter logLevel: the level without `--log-level`.
+    /// - Parameters:
+    ///   - logLevel: the level without `--log-level`.
+    ///   - configuration: that of the user; nil: it is read.
     func host(
-        _ output: StandardOutput, _ keys: KeyStore, logLevel: LogLevelOption = .warning
+        _ output: StandardOutput, _ keys: KeyStore, logLevel: LogLevelOption = .warning,
+        configuration: ConfigurationFile.Settings? = nil
     ) throws -> (host: ScriptHost, server: SimulatorServer?) {
         let level = (self.logLevel ?? logLevel).level
         var host = ScriptHost(logger: StandardErrorLog.logger(level: level, format: logFormat))
         host.provider = provider
         host.dialect = dialect
         host.model = model
-        host.providers = try ownProviders()
+        host.providers = try (configuration ?? ownConfiguration()).providers
         keys.hide(host.providers)
         host.credentials = keys.value
         host.isKeySet = keys.hide
@@ -114,9 +117,13 @@ struct SharedOptions: ParsableArguments {
 
 /// The providers of the user's configuration file.
 /// - Throws: ``CommandFailure`` with file, line and problem.
-func ownProviders() throws -> [Provider] {
+func ownProviders() throws -> [Provider] { try ownConfiguration().providers }
+
+/// The user's configuration file.
+/// - Throws: ``CommandFailure`` with file, line and problem.
+func ownConfiguration() throws(CommandFailure) -> ConfigurationFile.Settings {
     do throws(ScriptHostError) {
-        return try ConfigurationFile.providers(at: ConfigurationFile.defaultPath)
+        return try ConfigurationFile.settings(at: ConfigurationFile.defaultPath)
     } catch {
         throw CommandFailure(message: error.message, status: ExitStatus.failure)
     }
@@ -161,7 +168,7 @@ enum LogFormat: String, ExpressibleByArgument, CaseIterable {
     case text, json
 }
 
-/// Options of `run`, `ask` and `serve` for the store of recorded requests.
+/// Options of `run` and `ask` for the store of recorded requests.
 struct StoreOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -178,22 +185,31 @@ struct StoreOptions: ParsableArguments {
     @Flag(help: "Use no recorded replies, whatever the script says.")
     var noCache = false
 
+    @Flag(help: "Record all requests in the log; see moonrill logs. The default of ask.")
+    var logRequests = false
+
+    @Flag(help: "Record nothing in the log.")
+    var noLog = false
+
     func validate() throws {
+        if logRequests, noLog { throw ValidationError("Give one of --log-requests and --no-log.") }
         if [cache, refresh, noCache].filter({ $0 }).count > 1 {
             throw ValidationError("Give one of --cache, --refresh and --no-cache.")
         }
     }
 
     /// The journal of a run; nil if no place for a store is known.
+    /// - Parameter logs: whether requests are recorded if neither an option nor the switch of `moonrill logs` says otherwise.
     /// - Throws: ``CommandFailure`` if one is asked for.
-    func journal(_ command: String) throws(CommandFailure) -> JournalSettings? {
+    func journal(_ command: String, logs: Bool) throws(CommandFailure) -> JournalSettings? {
         guard let path = store ?? JournalSettings.defaultPath else {
-            guard cache || refresh else { return nil }
+            guard cache || refresh || logRequests else { return nil }
             throw CommandFailure(
                 message: "no store is known: HOME is not set; name a file with --store", status: ExitStatus.usage)
         }
         var journal = JournalSettings(path: path)
         journal.command = command
+        journal.isLogged = logRequests || (logs && !noLog && !StoreLocation.isLogOff)
         journal.caching = cache ? .on : refresh ? .refresh : noCache ? .never : .off
         return journal
     }

@@ -32,6 +32,12 @@ public enum MoonrillBinary {
         return packageRoot + "/.build/debug/moonrill"
     }
 
+    /// The folder of the default store, in which `ask` records its requests. It is removed with the process.
+    static let stateFolder: String = {
+        atexit { try? FileManager.default.removeItem(atPath: MoonrillBinary.stateFolder) }
+        return NSTemporaryDirectory() + "moonrill-state-\(ProcessInfo.processInfo.processIdentifier)"
+    }()
+
     /// Root of the package.
     public static var packageRoot: String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -54,7 +60,10 @@ public enum MoonrillBinary {
             process.executableURL = URL(fileURLWithPath: executable)
             process.arguments = arguments
             process.currentDirectoryURL = URL(fileURLWithPath: MoonrillBinary.packageRoot)
-            var variables = ["PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "NO_PROXY": "*"]
+            var variables = [
+                "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "NO_PROXY": "*",
+                "XDG_STATE_HOME": MoonrillBinary.stateFolder,
+            ]
             // Sanitizer options belong to the run, not to the script.
             for (name, value) in ProcessInfo.processInfo.environment where name.hasSuffix("SAN_OPTIONS") {
                 variables[name] = value

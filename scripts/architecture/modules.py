@@ -30,8 +30,9 @@ ARROWS = {
         "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server", "Journal",
     ],
     "ProviderSimulator": ["Base", "JSON", "HTTP", "Chat", "Formats"],
+    # Journal: the commands that read the store, which a program that embeds the library has no use for.
     "MoonrillCommand": [
-        "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Moonrill", "ProviderSimulator", "CProcess",
+        "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Journal", "Moonrill", "ProviderSimulator", "CProcess",
     ],
     "EmbedExample": ["Moonrill"],
 }

@@ -18,12 +18,20 @@ package enum ConfigurationScript {
         "io", "os", "package", "require", "dofile", "loadfile", "debug",
     ]
 
-    /// The providers that a configuration defines, in order; a later one of the same name replaces an earlier one.
+    /// What a configuration says.
+    package struct Result: Sendable {
+        /// The providers that it defines, in order; a later one of the same name replaces an earlier one.
+        package var providers: [Provider]
+        /// The value of the global `log`: whether requests are recorded; nil without one.
+        package var log: Bool?
+    }
+
+    /// Runs a configuration.
     /// - Parameters:
     ///   - source: the file's Lua text.
     ///   - name: its path, for messages.
     /// - Throws: ``ScriptFailure`` with "file:line:" where Lua gives it.
-    package static func providers(source: [UInt8], name: String) throws(ScriptFailure) -> [Provider] {
+    package static func run(source: [UInt8], name: String) throws(ScriptFailure) -> Result {
         do throws(LuaError) {
             let vm = try LuaVM(memoryLimit: memoryLimit)
             defer { vm.close() }
@@ -33,12 +41,23 @@ package enum ConfigurationScript {
             try vm.startDeadline(seconds: timeLimit, reason: "did not end within \(timeLimit) s")
             defer { vm.stopDeadline() }
             _ = try vm.stack.call(arguments: 0, results: 0)
-            return defined.presets
+            return Result(providers: defined.presets, log: try log(vm))
         } catch {
             // Lua shortens long names of chunks; so the chunk has a short one, and the message the path.
             let hasPosition = error.message.hasPrefix(chunkName + ":")
             let problem = hasPosition ? String(error.message.dropFirst(chunkName.count)) : ": \(error.message)"
             throw ScriptFailure(message: name + problem, traceback: "")
+        }
+    }
+
+    private static func log(_ vm: LuaVM) throws(LuaError) -> Bool? {
+        let stack = vm.stack
+        let type = stack.getGlobal("log")
+        defer { stack.pop(1) }
+        switch type {
+        case .nil: return nil
+        case .boolean: return stack.bool(at: -1)
+        default: throw .misuse("log takes true or false, not a \(type.name)")
         }
     }
 
