@@ -40,14 +40,12 @@ package struct PruneResult: Hashable, Sendable {
 package final class StorePruner {
     /// Seconds that a transaction may take.
     private static let share = 0.05
-    /// Seconds between two transactions, in which the others get their turn.
-    private static let pause: UInt32 = 2000
     /// A request that began within this many seconds and has no end may still run.
     private static let longestRequest = 86_400.0
-    /// Pages that are given back at once: 4 MiB.
-    private static let pageBatch = 1024
+    /// Pages that are given back at once: 1 MiB.
+    private static let pageBatch = 256
     /// Pages of the full-text index that are merged at once.
-    private static let mergeBatch = 500
+    private static let mergeBatch = 100
 
     private let connection: StoreConnection
     private let now: Double
@@ -167,18 +165,16 @@ package final class StorePruner {
     @discardableResult private func removeRequests(before: Double, count: Int) throws -> Int {
         var removed = 0
         while removed < count {
-            let start = SystemClock.now()
             let (ids, isEnd) = try nextRequests(before: before, limit: min(batch, count - removed))
             if !ids.isEmpty {
-                try connection.transaction(isDurable: false) { database in
+                let seconds = try transaction { database in
                     for id in ids { try Self.remove(id, database) }
                 }
+                adapt(to: seconds)
                 removed += ids.count
                 result.requests += ids.count
             }
             if isEnd { break }
-            adapt(to: SystemClock.now() - start)
-            usleep(Self.pause)
         }
         return removed
     }
@@ -229,13 +225,13 @@ package final class StorePruner {
         guard result.requests > 0 else { return }
         // Negative: all parts of the index are to become one (sqlite.org/fts5.html, section 6.8).
         try merge(-Self.mergeBatch)
-        while try merge(Self.mergeBatch) { usleep(Self.pause) }
+        while try merge(Self.mergeBatch) {}
     }
 
     /// - Returns: whether there may be more to do.
     @discardableResult private func merge(_ pages: Int) throws -> Bool {
         var changes = 0
-        try connection.transaction(isDurable: false) { database in
+        try transaction { database in
             let before = try Self.number("SELECT total_changes()", database)
             let statement = try database.prepare("INSERT INTO search(search, rank) VALUES('merge', ?)")
             statement.bind(pages, at: 1)
@@ -270,8 +266,8 @@ package final class StorePruner {
               AND NOT EXISTS(SELECT 1 FROM requests WHERE job = jobs.id)
             """, before)
         for id in ids {
-            while try removeSteps(of: id) { usleep(Self.pause) }
-            try connection.transaction(isDurable: false) { database in
+            while try removeSteps(of: id) {}
+            try transaction { database in
                 let statement = try database.prepare("DELETE FROM jobs WHERE id = ?")
                 statement.bind(id, at: 1)
                 try statement.run()
@@ -283,7 +279,7 @@ package final class StorePruner {
     /// - Returns: whether there may be more.
     private func removeSteps(of job: Int64) throws -> Bool {
         var count = 0
-        try connection.transaction(isDurable: false) { database in
+        try transaction { database in
             let statement = try database.prepare(
                 "DELETE FROM steps WHERE rowid IN (SELECT rowid FROM steps WHERE job = ? LIMIT 500)")
             statement.bind(job, at: 1)
@@ -307,12 +303,11 @@ package final class StorePruner {
     private func inBatches(_ ids: [Int64], _ body: (Int64, SQLiteDatabase) throws -> Void) throws {
         for start in stride(from: 0, to: ids.count, by: 500) {
             let counts = result
-            try connection.transaction(isDurable: false) { database in
+            try transaction { database in
                 // A failed attempt has counted too.
                 result = counts
                 for id in ids[start..<min(start + 500, ids.count)] { try body(id, database) }
             }
-            usleep(Self.pause)
         }
     }
 
@@ -327,15 +322,35 @@ package final class StorePruner {
         }
         while try number("PRAGMA freelist_count") > 0 {
             let before = try number("PRAGMA freelist_count")
+            let start = SystemClock.now()
             try database.execute("PRAGMA incremental_vacuum(\(Self.pageBatch))")
+            rest(after: SystemClock.now() - start)
             // Another process may have used the pages.
             if try number("PRAGMA freelist_count") >= before { break }
-            usleep(Self.pause)
         }
         // Readers that do not end must not hold this up: the log is then emptied by another process.
         database.setBusyTimeout(seconds: 1)
         try database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     }
+
+    // MARK: Transactions
+
+    /// Runs `body` in a transaction, and gives the others their turn.
+    /// - Returns: the seconds that the store was locked.
+    @discardableResult private func transaction(_ body: (SQLiteDatabase) throws -> Void) throws -> Double {
+        var seconds = 0.0
+        try connection.transaction(isDurable: false) { database in
+            let start = SystemClock.now()
+            try body(database)
+            seconds = SystemClock.now() - start
+        }
+        rest(after: seconds)
+        return seconds
+    }
+
+    /// Sleeps as long as the store was locked. A process that waits for a lock looks for it every 1 to 100 ms
+    /// (sqlite3_busy_timeout), and would miss a shorter gap most of the time.
+    private func rest(after seconds: Double) { usleep(UInt32(min(max(seconds, 0.002), 1) * 1e6)) }
 
     private func number(_ sql: String) throws -> Int { try Self.number(sql, connection.database()) }
 
