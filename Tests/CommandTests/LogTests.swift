@@ -206,8 +206,55 @@ import Testing
         try home.ask("red \u{1B}[31m text\u{202E}")
         let list = try home.run("logs").output
         #expect(list.contains("red \\x1b[31m text\\u{202e}") && !list.contains("\u{1B}"))
+        let command = "\(MoonrillBinary.path) logs last --store \(home.store)"
+        for options in ["", " --json"] {
+            let shown = try MoonrillBinary.run(shell: "script -qec '\(command)\(options)' /dev/null </dev/null").output
+            #expect(shown.contains("red ") && !shown.contains("\u{1B}"), "\(shown)")
+        }
         // A file has what was recorded.
         #expect(try home.run("logs", "show", "1", "--json").output.contains("\\u001b[31m"))
+    }
+
+    @Test func toolCallsAndCachedRepliesAreShown() throws {
+        let home = try Home()
+        let script = """
+            local llm = require 'llm'
+            local tool = llm.tool {
+              name = 'lookup', description = 'Looks a word up.',
+              parameters = { type = 'object', properties = { word = { type = 'string' } }, required = { 'word' } },
+              run = function() return 'an entry' end,
+            }
+            assert(llm.client { cache = true }:ask('Use the tool lookup', { tools = { tool } }))
+            """
+        for _ in 1...2 {
+            let run = try home.run(
+                ["run", "--mock", "--rate", "0", "--log-requests", "-"], stdin: Array(script.utf8))
+            #expect(run.status == 0, "\(run.errorOutput)")
+        }
+        #expect(try home.prompts() == ["an entry", "Use the tool lookup", "an entry", "Use the tool lookup"])
+        #expect(try home.run("logs").output.contains("total: 4 requests, 2 cached, "))
+        let asked = try home.run("logs", "show", "1").output
+        let cached = try home.run("logs", "show", "3").output
+        for shown in [asked, cached] {
+            #expect(shown.contains("tool calls:\nlookup (") && shown.contains("{\"word\":"))
+        }
+        #expect(cached.contains("request 3: cached") && cached.contains("the reply of request 1, from the cache"))
+        let outputs = try home.objects("logs", "export")
+        #expect(outputs.count == 4)
+        for output in [outputs[0], outputs[2]] {
+            let choice = output["response"]?["body"]?["choices"]?.array?.first
+            #expect(choice?["finish_reason"] == "tool_calls" && choice?["message"]?["content"] == .null)
+            let call = choice?["message"]?["tool_calls"]?.array?.first
+            #expect(call?["function"]?["name"] == "lookup" && call?["function"]?["arguments"]?.string != nil)
+        }
+        // The source of a cached reply may be removed.
+        let database = try SQLiteDatabase(path: home.store, access: .existing)
+        try database.execute("UPDATE requests SET started_at = 0 WHERE id <= 2")
+        database.close()
+        #expect(try home.run("logs", "prune", "--older", "1d").output.hasPrefix("removed 2 requests, "))
+        #expect(
+            try home.run("logs", "show", "3").output.contains("reply: that of request 1, which is no longer recorded"))
+        #expect(try home.run("logs", "export").errorOutput.contains("2 requests of the log have no recorded reply"))
     }
 
     // MARK: Export
