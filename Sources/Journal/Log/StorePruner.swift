@@ -208,7 +208,8 @@ package final class StorePruner {
         for sql in [
             """
             INSERT INTO search(search, rowid, prompt, reply, reasoning)
-            SELECT 'delete', id, prompt, reply, reasoning FROM requests WHERE id = ? AND seal IS NOT NULL
+            SELECT 'delete', s.id, s.prompt, s.reply, s.reasoning FROM searchable s JOIN requests r USING(id)
+            WHERE r.id = ? AND r.seal IS NOT NULL
             """,
             "DELETE FROM deltas WHERE request = ?", "DELETE FROM attempts WHERE request = ?",
             "DELETE FROM requests WHERE id = ?",
