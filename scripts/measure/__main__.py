@@ -26,7 +26,7 @@ MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("what", nargs="?", default="all", choices=[*MEASUREMENTS, "all"])
-    parser.add_argument("--long", action="store_true", help="measure the slow callback for 60 s instead of 10")
+    parser.add_argument("--long", action="store_true", help="slow: 60 s instead of 10; journal: also a store of a million requests")
     parser.add_argument("--without-moonrill", action="store_true", help="measure only the other clients")
     chosen = parser.parse_args()
     out = Path(".build-bench")

@@ -1,14 +1,16 @@
-"""Measures what the store costs: a stream in a job, many streams that are logged, and a reply from the cache."""
+"""Measures what the store costs: a stream in a job, many streams that are logged, a reply from the cache, and, with --long, a
+store of a million requests."""
 
 import os
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import tempfile
 from pathlib import Path
 
 import many
-from process import RunError, Timing, run_checked
+from process import RunError, Timing, run_checked, spawn_silent
 from static_server import nginx
 from stream import make
 from table import Table
@@ -18,6 +20,8 @@ ROUNDS = 5
 STREAMS, RATE = 2_000, 20
 CACHED_DELTAS = 25
 QUESTIONS = 400
+REQUESTS = 1_000_000
+COMMAND_RUNS = 11
 
 
 def measure(settings) -> str:
@@ -27,8 +31,9 @@ def measure(settings) -> str:
         return str(table)
     # On the disk of the working directory: a sync on a tmpfs costs nothing.
     folder = Path(tempfile.mkdtemp(prefix="journal-", dir=settings.out)).resolve()
+    parts = (throughput, streams, cached, million) if settings.long else (throughput, streams, cached)
     try:
-        return "\n".join(str(part(settings, folder)) for part in (throughput, streams, cached))
+        return "\n\n".join(str(part(settings, folder)) for part in parts)
     finally:
         shutil.rmtree(folder)
 
@@ -103,6 +108,55 @@ def cached(settings, folder: Path) -> Table:
         median = statistics.median(found)
         table.add(name, f"{median * 1e3:.3f} ms", f"{min(found) * 1e3:.3f} ms", f"{median / first:.2f}")
     return table
+
+
+def million(settings, folder: Path) -> Table:
+    """Commands of the log, and look-ups of the cache, with a million requests in the store."""
+    store = folder / "million.db"
+    fill = Path(__file__).resolve().parent.parent / "journal-fill"
+    subprocess.run([fill, store, "--requests", str(REQUESTS), "--binary", settings.binary], check=True,
+                   stdout=subprocess.DEVNULL)
+    table = Table(f"A store with {REQUESTS:,} requests, {size(store) / 1e9:.1f} GB; the whole process, {COMMAND_RUNS} runs "
+                  "each in turn", ["command", "median", "least"])
+    commands = {
+        "moonrill logs path (the start of the process)": ["path"],
+        "moonrill logs last": ["last"],
+        "moonrill logs (the newest 20, sums over all)": ["list"],
+        "moonrill logs search WORD, a common word": ["search", common_word(store)],
+        "moonrill logs search WORD, a rare word": ["search", "xylophone"],
+    }
+    walls: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(COMMAND_RUNS):
+        for name, arguments in commands.items():
+            walls[name].append(spawn_silent([settings.binary, "logs", *arguments, "--store", str(store)]))
+    for name, times in walls.items():
+        table.add(name, f"{statistics.median(times) * 1e3:.1f} ms", f"{min(times) * 1e3:.1f} ms")
+    found, missed = misses(settings, store)
+    table.add("a request that is recorded, inside a script", f"{found * 1e3:.3f} ms", "-")
+    table.add("the same with a look-up that finds nothing", f"{missed * 1e3:.3f} ms", "-")
+    return table
+
+
+def common_word(store: Path) -> str:
+    """A word of the newest prompt."""
+    with sqlite3.connect(store) as database:
+        (prompt,) = database.execute("SELECT prompt FROM requests ORDER BY id DESC LIMIT 1").fetchone()
+    return max(prompt.split(), key=len)
+
+
+def misses(settings, store: Path) -> tuple[float, float]:
+    """Seconds a request, recorded without and with a look-up before it: medians of runs in turn with new questions."""
+    path = settings.out / f"stream-{CACHED_DELTAS}.sse"
+    make(path, CACHED_DELTAS)
+    seconds: dict[str, list[float]] = {"--log-requests": [], "--cache": []}
+    with nginx({"small": path}) as origin:
+        for number in range(COMMAND_RUNS):
+            for option, found in seconds.items():
+                command = [settings.binary, "run", "--store", str(store), option, str(settings.references / "cached.lua"),
+                           f"{origin}/small/v1", str(QUESTIONS), f"{option} {number}"]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+                found.append(float(done.stdout.split()[0]))
+    return statistics.median(seconds["--log-requests"]), statistics.median(seconds["--cache"])
 
 
 def size(store: Path) -> int:
