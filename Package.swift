@@ -74,6 +74,9 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // The record of a whole run, and a run against it.
+        .target(name: "Recording", dependencies: ["Base", "JSON", "HTTP", "Chat"], swiftSettings: settings),
+
         // The request, and the script.
         .target(
             name: "Engine",
@@ -108,13 +111,14 @@ let package = Package(
             name: "Moonrill",
             dependencies: [
                 "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server", "Journal",
+                "Recording",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         .target(
             name: "ProviderSimulator",
             dependencies: [
-                "Base", "JSON", "HTTP", "Chat", "Formats",
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Recording",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -148,6 +152,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ProvidersTests", dependencies: ["Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Support"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RecordingTests", dependencies: ["Base", "JSON", "HTTP", "Chat", "Recording", "Support"],
             swiftSettings: settings),
         .testTarget(name: "LuaVMTests", dependencies: ["LuaVM", "Support"], swiftSettings: settings),
         .testTarget(
@@ -209,6 +216,7 @@ let package = Package(
             dependencies: [
                 "MoonrillCommand", "Base", "JSON", "HTTP", "Formats", "SQLite", "ProviderSimulator", "Support",
             ],
+            exclude: ["Golden"],
             swiftSettings: settings),
         .testTarget(
             name: "ExampleTests", dependencies: ["MoonrillCommand", "Formats", "Support"], swiftSettings: settings),

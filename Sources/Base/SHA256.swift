@@ -4,26 +4,57 @@
 package enum SHA256 {
     /// The 32 bytes of the digest.
     package static func digest(of bytes: [UInt8]) -> [UInt8] {
-        var state: [UInt32] = [
-            0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
-        ]
-        var schedule = [UInt32](repeating: 0, count: 64)
-        let whole = bytes.count - bytes.count % 64
-        for start in stride(from: 0, to: whole, by: 64) {
-            compress(bytes.span.extracting(start..<start + 64), &schedule, into: &state)
-        }
-        let tail = padded(bytes[whole...], total: bytes.count)
-        for start in stride(from: 0, to: tail.count, by: 64) {
-            compress(tail.span.extracting(start..<start + 64), &schedule, into: &state)
-        }
-        return state.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } }
+        var stream = Stream()
+        stream.add(bytes)
+        return stream.digest
     }
 
     /// The digest in lower-case hexadecimal.
-    package static func hex(_ bytes: [UInt8]) -> String {
+    package static func hex(_ bytes: [UInt8]) -> String { hex(digest: digest(of: bytes)) }
+
+    private static func hex(digest: [UInt8]) -> String {
         let digits = Array("0123456789abcdef".utf8)
-        let text = digest(of: bytes).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        return String(decoding: text, as: UTF8.self)
+        return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+
+    /// The digest of bytes that come in parts.
+    package struct Stream: Sendable {
+        private var state: [UInt32] = [
+            0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
+        ]
+        private var schedule = [UInt32](repeating: 0, count: 64)
+        /// Less than a block.
+        private var rest: [UInt8] = []
+        private var count = 0
+
+        /// No bytes yet.
+        package init() {}
+
+        /// Adds bytes.
+        package mutating func add(_ bytes: [UInt8]) {
+            count += bytes.count
+            let all = rest.isEmpty ? bytes : rest + bytes
+            let whole = all.count - all.count % 64
+            process(all[..<whole])
+            rest = Array(all[whole...])
+        }
+
+        private mutating func process(_ blocks: ArraySlice<UInt8>) {
+            let span = blocks.span
+            for start in stride(from: 0, to: span.count, by: 64) {
+                SHA256.compress(span.extracting(start..<start + 64), &schedule, into: &state)
+            }
+        }
+
+        /// The 32 bytes of the digest of what was added.
+        package var digest: [UInt8] {
+            var last = self
+            last.process(SHA256.padded(rest[...], total: count)[...])
+            return last.state.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } }
+        }
+
+        /// The digest in lower-case hexadecimal.
+        package var hex: String { SHA256.hex(digest: digest) }
     }
 
     /// The last one or two blocks: the rest of the message, a 1 bit, zeros, and the length in bits (section 5.1.1).

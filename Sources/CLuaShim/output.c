@@ -1,4 +1,4 @@
-// Standard output and error of scripts: C streams whose bytes go to the host. An embedding program can capture them, and a
+// Standard streams of scripts: C streams whose bytes go to the host, or come from it. An embedding program can capture them, and a
 // closed pipe stops the script instead of raising an error at each write.
 
 #ifndef _GNU_SOURCE
@@ -66,6 +66,39 @@ static int install(lua_State *L) {
     return 0;
 }
 
+static ssize_t read_in(void *cookie, char *bytes, size_t count) {
+    mr_vm *vm = cookie;
+    vm->host++;
+    long got = vm->input_source(vm->input_context, bytes, count);
+    vm->host--;
+    // A signal has interrupted the read, as with the stream of the system.
+    if (got < 0 && errno == 0) errno = EIO;
+    return (ssize_t)got;
+}
+
+static int install_input(lua_State *L) {
+    lua_getglobal(L, "io");
+    luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
+    stream->f = mr_vm_of(L)->input;
+    stream->closef = keep_open;
+    luaL_setmetatable(L, LUA_FILEHANDLE);
+    lua_getfield(L, -2, "input");
+    lua_pushvalue(L, -2);
+    lua_call(L, 1, 0);
+    lua_setfield(L, -2, "stdin");
+    return 0;
+}
+
+int mr_set_input(mr_vm *vm, mr_source source, void *context) {
+    vm->input_source = source;
+    vm->input_context = context;
+    cookie_io_functions_t functions = {.read = read_in};
+    vm->input = fopencookie(vm, "r", functions);
+    if (vm->input == NULL) return LUA_ERRMEM;
+    lua_pushcfunction(vm->main, install_input);
+    return mr_call(vm, vm->main, 0, 0, 0);
+}
+
 int mr_set_output(mr_vm *vm, int which, mr_sink sink, void *context) {
     struct mr_output *output = &vm->outputs[which - 1];
     output->vm = vm;
@@ -95,6 +128,7 @@ void mr_flush_output(mr_vm *vm) {
 
 void mr_close_outputs(mr_vm *vm) {
     mp_set_pending_output(NULL, NULL, NULL);
+    if (vm->input != NULL) fclose(vm->input);
     for (int i = 0; i < 2; i++) {
         if (vm->outputs[i].file != NULL) fclose(vm->outputs[i].file);
         free(vm->outputs[i].buffer);

@@ -84,6 +84,10 @@ struct mr_vm {
     const char *timer_reason;
 
     struct mr_output outputs[2];
+    // Standard input from the host; NULL for that of the process.
+    mr_source input_source;
+    void *input_context;
+    FILE *input;
 };
 
 // Ends the host's sleep. Async-signal-safe.

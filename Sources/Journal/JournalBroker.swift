@@ -19,7 +19,7 @@ package final class JournalBroker: RequestBroker {
         /// Whether all requests are recorded, and not only those of a job or with a cache.
         package var isLogged: Bool
         /// The base URL of an offline provider in this process: it has another port in each run, and is recorded as
-        /// ``JournalBroker/offlineURL``.
+        /// ``RequestSpec/offlineURL``.
         package var offlineBaseURL: String?
         /// The key of a variable, to keep it out of all records.
         package var credentials: (String) -> String?
@@ -39,9 +39,6 @@ package final class JournalBroker: RequestBroker {
             self.warn = warn
         }
     }
-
-    /// Stands for the offline provider in records (RFC 2606, section 2).
-    package static let offlineURL = "http://offline.invalid"
 
     /// A request that this broker knows of. Others only pass.
     private struct Entry {
@@ -177,10 +174,7 @@ package final class JournalBroker: RequestBroker {
 
     /// The request with an address that is the same in the next run.
     private func recorded(_ spec: RequestSpec) -> RequestSpec {
-        guard let offline = options.offlineBaseURL, spec.endpoint.baseURL.hasPrefix(offline) else { return spec }
-        var spec = spec
-        spec.endpoint.baseURL = Self.offlineURL + spec.endpoint.baseURL.dropFirst(offline.count)
-        return spec
+        spec.withStableAddress(offline: options.offlineBaseURL)
     }
 
     /// Keeps the key in a variable out of all records.

@@ -67,20 +67,6 @@ struct RequestEnd: Sendable {
 }
 
 extension RequestSpec {
-    /// The request as the store and a recording hold it: no key, no query, and of the headers only those that select
-    /// features.
-    var recorded: RequestSpec {
-        var spec = self
-        // An address that is not legal is empty: a request to it is never sent.
-        spec.endpoint.baseURL = (try? BaseURL(spec.endpoint.baseURL)).map { $0.origin + $0.path } ?? ""
-        var headers = HTTPHeaders()
-        for field in spec.endpoint.headers
-        where RequestIdentity.featureHeaders.contains(field.name.lowercased()) { headers.add(field.name, field.value) }
-        spec.endpoint.headers = headers
-        spec.carried = nil
-        return spec
-    }
-
     /// The text of the messages after the last one of the assistant: what is new in this request.
     var promptText: String {
         let last = chat.messages.lastIndex { $0["role"]?.string == "assistant" }.map { $0 + 1 } ?? 0

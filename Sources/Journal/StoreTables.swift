@@ -208,30 +208,18 @@ struct StoreTables {
     }
 }
 
-/// The last bytes of the rows of a request, as they came: a key may be split between two rows.
+/// Scrubs the rows of a request: a key may be split between two of them.
 struct OutputTail {
-    /// More bytes than a key in any of its forms has.
-    private static let limit = 4096
-
-    private var bytes: [UInt8] = []
+    private var text = SplitTextScrubber()
     private var kind: OutputRow.Kind?
     private var attempt = 0
 
-    /// The text of the next row without keys, and without the rest of one that begins in the rows before.
+    /// The text of the next row without keys.
     mutating func scrub(_ row: OutputRow, _ scrubber: KeyScrubber) -> [UInt8] {
-        let clean = scrubber.scrub(row.text)
-        guard row.kind != .event else { return clean }
-        if kind != row.kind || attempt != row.attempt { bytes = [] }
+        guard row.kind != .event else { return scrubber.scrub(row.text) }
+        if kind != row.kind || attempt != row.attempt { text = SplitTextScrubber() }
         (kind, attempt) = (row.kind, row.attempt)
-        let before = bytes
-        bytes = Array((bytes + row.text).suffix(Self.limit))
-        guard !before.isEmpty else { return clean }
-        let whole = scrubber.scrub(before + row.text)
-        // No key lies across the boundary if the parts can be scrubbed alone.
-        guard whole != before + row.text, whole != scrubber.scrub(before) + clean else { return clean }
-        let written = scrubber.scrub(before)
-        let common = zip(whole, written).prefix { $0 == $1 }.count
-        return Array(whole.dropFirst(common))
+        return text.scrub(row.text, scrubber)
     }
 }
 

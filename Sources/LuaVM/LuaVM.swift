@@ -18,6 +18,7 @@ internal import CLuaShim
     package var describeErrorTable: ((LuaStack, Int) -> String?)?
     /// Kept until the state is closed, because its streams hold them unretained.
     var outputs: [OutputBox] = []
+    var input: InputBox?
     private var cancellation: LuaReference?
 
     /// Makes a state with the standard libraries of scripts.
@@ -84,6 +85,12 @@ internal import CLuaShim
 
     /// True once stopped or killed: by the host, the deadline, a signal or closed output.
     package var isStopping: Bool { Int(unsafe mr_phase(machine)) != Int(MR_RUNNING) }
+
+    /// True once Lua code, or ``takeStop()``, has noticed the stop.
+    package var hasNoticedStop: Bool {
+        let phase = Int(unsafe mr_phase(machine))
+        return phase != Int(MR_RUNNING) && phase != Int(MR_STOP_REQUESTED)
+    }
 
     /// Notes that the host has cancelled all tasks: tasks that begin from now on run until the kill.
     package func takeStop() { unsafe mr_take_stop(machine) }

@@ -7,6 +7,7 @@ public import JSON
 internal import Journal
 public import Logging
 public import Providers
+internal import Recording
 internal import Script
 internal import Server
 
@@ -97,6 +98,8 @@ public struct ScriptHost {
     var listens = true
     /// The store for jobs, caches and the log. Without one nothing is recorded, and the option `cache` has no effect.
     public var journal: JournalSettings?
+    /// Records runs, or runs scripts against a recording. The store is then not used: ``journal`` must have no job.
+    public var recording: RecordingSettings?
     /// Called on the script's thread once the server runs.
     var onServe: ((String, LocalDoor) -> Void)?
     /// Makes the nth allocation of the script fail; 0 for none. For tests.
@@ -144,7 +147,22 @@ public struct ScriptHost {
         return try run(configuration)
     }
 
-    private func run(_ base: ScriptConfiguration) throws(ScriptHostError) -> ScriptResult {
+    /// Runs the script in the recording that ``recording`` names, against that recording.
+    /// - Throws: ``ScriptHostError`` if it cannot be read, or the run cannot start.
+    public func replay() throws(ScriptHostError) -> ScriptResult {
+        guard let recording, recording.mode == .replay else {
+            throw ScriptHostError(message: "replay() needs a recording to replay: set `recording`")
+        }
+        let recorded = try recording.read()
+        var configuration = ScriptConfiguration(source: recorded.header.source, name: recorded.header.name)
+        configuration.argumentZero = recorded.header.argumentZero
+        configuration.directory = RecordingSession.directory(recorded.header)
+        return try run(configuration, against: recorded)
+    }
+
+    private func run(
+        _ base: ScriptConfiguration, against recorded: RecordedRun? = nil
+    ) throws(ScriptHostError) -> ScriptResult {
         var configuration = base
         let capture = Capture()
         configure(&configuration, capture)
@@ -153,28 +171,58 @@ public struct ScriptHost {
             let engine = try Engine(engineConfiguration())
             serve(&configuration, wake: engine.waker)
             let client = engine.attach()
-            let journal = try journal?.open(JournaledSource(configuration)) { [logger] message in
-                logger.warning("\(message)")
-            }.broker(in: client, wake: engine.waker, credentials)
+            let session = try recordingSession(&configuration, against: recorded, client)
+            let journal =
+                session != nil
+                ? nil
+                : try journal?.open(JournaledSource(configuration)) { [logger] message in
+                    logger.warning("\(message)")
+                }.broker(in: client, wake: engine.waker, credentials)
             configuration.steps = journal
-            configuration.recordsCosts = self.journal?.recordsAll ?? false
-            let runtime = try ScriptRuntime(
-                configuration, broker: journal ?? client, wakeDescriptor: engine.wakeDescriptor)
+            configuration.recordsCosts = session == nil && self.journal?.recordsAll ?? false
+            let front: (any RequestBroker)? = session?.broker ?? journal
+            let broker: any RequestBroker = front ?? client
+            let runtime = try ScriptRuntime(configuration, broker: broker, wakeDescriptor: engine.wakeDescriptor)
             for function in functions { runtime.register(function.name, function.body) }
             runtime.stop(onSignals: stopSignals)
-            let outcome = runtime.run(turning: journal.map { JournalReactor(engine, journal: $0) } ?? engine)
+            let reactor: (any Reactor)? =
+                session?.reactor(engine) ?? journal.map { JournalReactor(engine, journal: $0) }
+            let outcome = runtime.run(turning: reactor ?? engine)
             journal?.end(RunEnd(outcome))
+            session?.end(outcome)
             return ScriptResult(
                 ending: ScriptResult.Ending(outcome, source: configuration.source),
                 unwatchedCount: outcome.unwatchedCount,
                 output: capture.text(capture.standard),
-                errorOutput: capture.text(capture.error), seconds: SystemClock.now() - start)
+                errorOutput: capture.text(capture.error), seconds: SystemClock.now() - start,
+                recordingFailure: session?.failure)
+        } catch let error as RecordingError {
+            throw ScriptHostError(message: error.message)
         } catch let error as EngineError {
             throw ScriptHostError(message: error.message)
         } catch let error as StoreError {
             throw ScriptHostError(error)
         } catch {
             throw ScriptHostError(message: "\(error)")
+        }
+    }
+
+    private func recordingSession(
+        _ configuration: inout ScriptConfiguration, against recorded: RecordedRun?, _ client: any RequestBroker
+    ) throws -> RecordingSession? {
+        guard let recording else { return nil }
+        guard journal?.job == nil else {
+            throw ScriptHostError(message: "a job cannot be recorded or replayed: it has its own record")
+        }
+        let keys = RecordingSession.Keys(
+            credentials: credentials, variables: configuration.providers.all.compactMap(\.keyVariable))
+        configuration.defaults.cache = nil
+        switch recording.mode {
+        case .record:
+            return try RecordingSession(recording: recording, &configuration, providers, keys, client)
+        case .replay:
+            let run = try recorded ?? recording.read()
+            return try RecordingSession(replaying: run, recording, &configuration, keys, client)
         }
     }
 
@@ -285,6 +333,8 @@ public struct ScriptResult: Sendable {
     public var errorOutput: String
     /// The duration in seconds.
     public var seconds: Double
+    /// Why the recording of the run is not whole; nil if it is, or if there is none.
+    public var recordingFailure: String?
 
     /// True if it finished or exited with 0.
     public var isSuccess: Bool { ending == .finished || ending == .exited(0) }
@@ -302,7 +352,7 @@ extension ScriptResult.Ending {
             case .exited(let code): .exited(code)
             case .failed(let failure):
                 .failed(
-                    message: failure.traceback.isEmpty
+                    message: failure.traceback.isEmpty && failure.namesSource
                         ? SyntaxErrorSnippet.add(to: failure.message, source: source) : failure.message,
                     traceback: failure.traceback)
             case .timedOut(let seconds): .timedOut(seconds: seconds)

@@ -9,6 +9,7 @@ struct Mock: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mock",
         abstract: "Run the offline provider: a real HTTP server on 127.0.0.1.",
+        usage: "moonrill mock [<options>]",
         discussion: """
             It prints its base URL and serves until it is stopped. It supports every dialect: \
             \(FormatCatalog.names.joined(separator: ", ")). For any client:
@@ -33,6 +34,12 @@ struct Mock: ParsableCommand {
             "Requests per second that are answered; others get 429. Default: no limit.", valueName: "n"))
     var limit: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "Give the replies of this recording (moonrill run --record), in whatever format is asked for.",
+            valueName: "file"))
+    var replay: String?
+
     func validate() throws {
         if let limit, !(limit > 0) { throw ValidationError("--limit takes a number above 0.") }
         guard (0...65535).contains(port) else { throw ValidationError("--port takes a number from 0 to 65535.") }
@@ -46,7 +53,7 @@ struct Mock: ParsableCommand {
         sigaddset(&signals, SIGINT)
         sigaddset(&signals, SIGTERM)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let server = try startMock(fault: fault?.spec, rate: rate, limit: limit, port: port)
+        let server = try startMock(fault: fault?.spec, rate: rate, limit: limit, port: port, recording: replay)
         try StandardOutput.write("\(server.baseURL)\n")
         var signal: Int32 = 0
         sigwait(&signals, &signal)

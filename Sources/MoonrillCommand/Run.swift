@@ -37,17 +37,23 @@ struct Run: ParsableCommand {
     @Flag(help: "Begin the job anew.")
     var again = false
 
+    @OptionGroup var recording: RecordingOptions
+
     @Flag(help: "Load no C modules: require finds Lua files alone.")
     var noNative = false
 
-    @Argument(help: "The script's file; \"-\" reads it from standard input.")
-    var script: String
+    @Argument(help: "The script's file; \"-\" reads it from standard input. With --replay: that of the recording.")
+    var script: String?
 
     @Argument(parsing: .captureForPassthrough, help: "The script's arguments.")
     var arguments: [String] = []
 
     func validate() throws {
         if again, job == nil { throw ValidationError("--again is for a job: add --job NAME.") }
+        if script == nil, recording.replay == nil {
+            throw ValidationError("Missing expected argument '<script>'")
+        }
+        try recording.validate(job: job, storeOptions)
         if let job, job.isEmpty || job.utf8.count > 200 {
             throw ValidationError("--job takes a name of 1 to 200 bytes.")
         }
@@ -60,7 +66,9 @@ struct Run: ParsableCommand {
         let configuration = try ownConfiguration()
         var (host, server) = try options.host(output, keys, configuration: configuration)
         host.allowsNativeModules = !noNative
-        host.journal = try journal(logs: configuration.log ?? false)
+        host.journal = recording.isUsed ? nil : try journal(logs: configuration.log ?? false)
+        host.recording = recording.settings
+        host.recording?.timeLimit = options.timeout
         if StandardError.isTerminal {
             host.retryNotice = { error, delay in
                 let tenths = Int((min(delay, 1e6) * 10).rounded())
@@ -71,8 +79,10 @@ struct Run: ParsableCommand {
         do throws(ScriptHostError) {
             if script == "-" {
                 result = try host.run(source: source, name: "stdin", arguments: arguments)
-            } else {
+            } else if let script {
                 result = try host.run(file: script, arguments: arguments)
+            } else {
+                result = try host.replay()
             }
         } catch {
             // A job that is done is no failure of the command that asks for it.
@@ -109,6 +119,10 @@ extension Run {
 func finish(_ result: ScriptResult, _ output: StandardOutput, _ limit: TimeLimit?) -> Never {
     if let loss = output.loss { StandardError.say(loss) }
     switch result.ending {
+    case .finished where result.recordingFailure != nil, .exited(0) where result.recordingFailure != nil:
+        // The user has asked for a recording.
+        StandardError.say(result.recordingFailure ?? "")
+        ProcessSetup.end(ExitStatus.failure)
     case .outputClosed where output.loss == nil: ProcessSetup.end(ExitStatus.outputClosed)
     case .finished, .outputClosed, .exited(0): ProcessSetup.end(output.loss == nil ? 0 : ExitStatus.failure)
     case .exited(let code): ProcessSetup.end(Int32(truncatingIfNeeded: code))

@@ -131,7 +131,9 @@ func ownConfiguration() throws(CommandFailure) -> ConfigurationFile.Settings {
 
 /// Starts the offline provider.
 /// - Throws: ``CommandFailure`` for an invalid fault or a port in use.
-func startMock(fault: String?, rate: Double?, limit: Double? = nil, port: Int) throws -> SimulatorServer {
+func startMock(
+    fault: String?, rate: Double?, limit: Double? = nil, port: Int, recording: String? = nil
+) throws -> SimulatorServer {
     var options = SimulatorOptions()
     options.port = port
     options.limit = limit
@@ -142,9 +144,11 @@ func startMock(fault: String?, rate: Double?, limit: Double? = nil, port: Int) t
         throw CommandFailure(message: "--fault: \(error)", status: ExitStatus.usage)
     }
     do throws(SimulatorError) {
+        if let recording { options.recorded = try RecordedAnswers(path: recording) }
         return try SimulatorServer.start(options)
     } catch {
-        throw CommandFailure(message: "\(error)", status: ExitStatus.unavailable)
+        let status = if case .badRecording = error { ExitStatus.noInput } else { ExitStatus.unavailable }
+        throw CommandFailure(message: "\(error)", status: status)
     }
 }
 

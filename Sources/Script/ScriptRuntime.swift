@@ -65,6 +65,12 @@ package struct ScriptConfiguration {
     package var steps: (any StepJournal)?
     /// Whether costs of requests are recorded: requests then carry the price of their model.
     package var recordsCosts = false
+    /// Records the run, or is what it is run against; nil for a run that is neither.
+    package var tape: (any ScriptTape)?
+    /// The time limit of the recorded run, for the message of a run against its record.
+    package var tapeTimeLimit: Double?
+    /// Whether modules are taken from the record even if their files are there.
+    package var prefersRecordedModules = true
     /// Makes the nth allocation of the script fail. For tests.
     package var failAllocation = 0
 
@@ -100,7 +106,10 @@ package enum ScriptStep: Sendable {
 }
 
 /// Why a script failed.
-package struct ScriptFailure: Error, Sendable {
+package struct ScriptFailure: Error, Sendable, CustomStringConvertible {
+    /// The message.
+    package var description: String { message }
+
     /// The message, with "file:line:" if Lua gave it.
     package var message: String
     /// Lua's traceback; empty for a syntax error.
@@ -108,6 +117,8 @@ package struct ScriptFailure: Error, Sendable {
     /// Number of tasks and background requests that failed while nobody waited for them, if the script itself did not
     /// fail. Each was logged. Message and traceback are those of the first.
     package var unwatchedCount = 0
+    /// Whether the message may name a line of the script.
+    package var namesSource = true
 }
 
 /// Runs one script. All calls are made on one thread.
@@ -122,6 +133,7 @@ package final class ScriptRuntime {
     }
 
     let broker: any RequestBroker
+    let clock: ScriptClock
     let scheduler: Scheduler
     var coder: LuaCoder
     var dispatcher: CallDispatcher?
@@ -142,6 +154,9 @@ package final class ScriptRuntime {
     private var catchesSignals = false
     private var isServerEnding = false
     private var lifecycle = Lifecycle.ready
+    /// The stop that was in effect when the step began, and the signal of a recorded stop.
+    private var stopAtBeginning: TapeStop?
+    private var tapeSignal: Int?
 
     /// A runtime for one script.
     /// - Parameters:
@@ -155,9 +170,11 @@ package final class ScriptRuntime {
         providers = configuration.providers
         self.broker = broker
         vm = try LuaVM(memoryLimit: configuration.memoryLimit)
-        scheduler = Scheduler(vm: vm)
+        clock = ScriptClock(tape: configuration.tape)
+        scheduler = Scheduler(vm: vm, clock: clock)
         coder = LuaCoder.make(in: vm)
         vm.setWake(descriptor: wakeDescriptor)
+        connectTape()
     }
 
     /// Makes the signals (SIGINT, SIGTERM) stop the run: tasks and requests are cancelled, `__close` handlers run for at
@@ -177,6 +194,7 @@ package final class ScriptRuntime {
     /// An error that it throws is raised in the script.
     package func register(_ name: String, _ body: @escaping ([JSONValue]) throws -> [JSONValue]) {
         let coder = self.coder
+        let taped = self.taped
         functions.append(
             (
                 name,
@@ -187,7 +205,7 @@ package final class ScriptRuntime {
                             try coder.value(at: index + 1, of: call.stack, place: "\(name): argument \(index + 1)"))
                     }
                     let results: [JSONValue]
-                    do { results = try body(arguments) } catch { throw .misuse("\(name): \(error)") }
+                    do { results = try taped(name, arguments, body) } catch { throw .misuse("\(name): \(error)") }
                     for result in results { coder.push(result, to: call.stack) }
                     return .returned(results.count)
                 }
@@ -222,6 +240,15 @@ package final class ScriptRuntime {
 
     /// Delivers what has arrived and runs every task that can run. The first step begins the script.
     package func step() -> ScriptStep {
+        guard let tape = configuration.tape else { return takeStep() }
+        if case .over(let outcome) = lifecycle { return .ended(outcome) }
+        beginStep(tape)
+        let step = takeStep()
+        if case .waits = step { noteStop(tape, isLast: false) }
+        return step
+    }
+
+    private func takeStep() -> ScriptStep {
         switch lifecycle {
         case .ready:
             do throws(LuaError) { return step(try begin(), isWindingUp: false) } catch { return end(ended(by: error)) }
@@ -239,8 +266,12 @@ package final class ScriptRuntime {
         return main
     }
 
-    private func end(_ outcome: ScriptOutcome) -> ScriptStep {
+    private func end(_ ending: ScriptOutcome) -> ScriptStep {
+        let outcome = tapeOutcome ?? ending
         lifecycle = .over(outcome)
+        configuration.tape.map { noteStop($0, isLast: true) }
+        configuration.tape?.onVerdict = nil
+        configuration.tape?.isStopping = { true }
         vm.stopDeadline()
         server?.broker.flush()
         vm.close()
@@ -256,7 +287,7 @@ package final class ScriptRuntime {
         for argument in configuration.arguments { stack.push(argument) }
         scheduler.begin(main, arguments: configuration.arguments.count)
         guard let seconds = configuration.timeLimit else { return }
-        try vm.startDeadline(seconds: seconds, reason: "out of time")
+        try vm.startDeadline(seconds: seconds, reason: Self.outOfTime)
     }
 
     private func step(_ main: ScriptTask, isWindingUp: Bool) -> ScriptStep {
@@ -274,14 +305,14 @@ package final class ScriptRuntime {
             scheduler.cancelAll()
             registry.cancelAll()
         }
-        let now = SystemClock.now()
+        let now = clock.decisionTime()
         scheduler.fireTimers(now: now)
         registry.fireTimers(now: now)
         reportUnwatched(now: now)
         guard !isOver(main, registry) else { return finish(main, registry) }
         vm.flushOutput()
         server?.broker.flush()
-        registry.freePlaces(now: SystemClock.now())
+        registry.freePlaces(now: clock.decisionTime())
         // The owner turns the reactor before the next step.
         registry.noteTurn()
         return .waits(upTo: waitTimeout(registry))
@@ -320,7 +351,7 @@ package final class ScriptRuntime {
     }
 
     /// A timer is overdue by more than the load of the machine explains.
-    private var isLate: Bool { scheduler.nextDeadline.map { SystemClock.now() - $0 > 0.1 } ?? false }
+    private var isLate: Bool { scheduler.nextDeadline.map { clock.decisionTime() - $0 > 0.1 } ?? false }
 
     private func reportUnwatched(now: Double) {
         for line in scheduler.unwatched.takeDue(now: now) { configuration.log(.warning, line) }
@@ -347,13 +378,13 @@ package final class ScriptRuntime {
     /// How long the reactor may sleep, in seconds; nil for no bound.
     private func waitTimeout(_ registry: CallRegistry) -> Double? {
         guard !scheduler.hasReady, !registry.hasQueued, !broker.hasReady, steps?.hasEvents != true else { return 0 }
-        let nextSample = broker.hasRequestsInLine ? SystemClock.now() + CallRegistry.sampleInterval : nil
+        let nextSample = broker.hasRequestsInLine ? clock.waitTime() + CallRegistry.sampleInterval : nil
         let deadlines = [
             scheduler.nextDeadline, registry.nextDeadline, scheduler.unwatched.nextDeadline, nextSample,
         ].compactMap { $0 }
-        var wait = deadlines.min().map { max(0, $0 - SystemClock.now()) }
+        var wait = deadlines.min().map { max(0, $0 - clock.waitTime()) }
         if let indicator = configuration.indicator, registry.isWaitingForOutput {
-            let now = SystemClock.now()
+            let now = clock.waitTime()
             let since = waitingSince ?? now
             waitingSince = since
             indicator(now - since)
@@ -363,6 +394,90 @@ package final class ScriptRuntime {
             configuration.indicator?(nil)
         }
         return wait
+    }
+
+    // MARK: Recordings
+
+    /// The results of a function of the embedding program: from the record, or recorded.
+    private var taped: (String, [JSONValue], ([JSONValue]) throws -> [JSONValue]) throws -> [JSONValue] {
+        { [tape = configuration.tape] name, arguments, body in
+            guard let tape else { return try body(arguments) }
+            let call = "host.\(name)"
+            if let recorded = tape.recorded(call, arguments) {
+                if let message = recorded["error"]?.string { throw ScriptFailure(message: message, traceback: "") }
+                return recorded.array ?? []
+            }
+            do {
+                let results = try body(arguments)
+                tape.record(call, arguments, result: .array(results))
+                return results
+            } catch {
+                tape.record(call, arguments, result: ["error": .string("\(error)")])
+                throw error
+            }
+        }
+    }
+
+    private static let outOfTime = "out of time"
+    /// The reason that the shim gives (output.c).
+    private static let outputClosed = "the output was closed"
+
+    private func connectTape() {
+        guard let tape = configuration.tape else { return }
+        tape.onVerdict = { [unowned self] in vm.kill("the recording") }
+        tape.isStopping = { [unowned self] in vm.isStopping }
+    }
+
+    private var currentStop: TapeStop? {
+        guard vm.isStopping else { return nil }
+        return TapeStop(reason: vm.stopReason ?? "", signal: vm.caughtSignal, isKill: vm.isKilled)
+    }
+
+    /// Brings the recorded stop into effect if the recorded run was stopped before this step, or while it ran.
+    private func beginStep(_ tape: any ScriptTape) {
+        clock.beginStep()
+        stopAtBeginning = currentStop
+        guard tape.verdict == nil else { return }
+        if let due = tape.stop(atBeginning: stopAtBeginning), due != stopAtBeginning {
+            tapeSignal = due.signal
+            if due.reason == Self.outputClosed { isOutputClosed = true }
+            if due.isKill { vm.kill(due.reason) } else { vm.stop(due.reason) }
+            stopAtBeginning = due
+        } else if let (stop, seconds) = tape.stopInside {
+            tapeSignal = stop.signal
+            // Without a timer the rest of the step runs, and then the stop takes effect.
+            try? vm.startDeadline(seconds: max(seconds, 0.001), reason: stop.reason)
+        }
+    }
+
+    /// Notes a stop that came while the script ran. What the script itself does to end is not noted: it will do it again.
+    /// One that nothing has noticed yet takes effect at the beginning of the next step.
+    private func noteStop(_ tape: any ScriptTape, isLast: Bool) {
+        guard tape.verdict == nil else { return }
+        if let (stop, _) = tape.stopInside, !vm.isStopping {
+            if stop.isKill { vm.kill(stop.reason) } else { vm.stop(stop.reason) }
+        }
+        guard exitCode == nil, !isOutputClosed, let stop = currentStop, stop != stopAtBeginning,
+            isLast || vm.hasNoticedStop || scheduler.hasSeenStop
+        else { return }
+        tape.noteStop(inside: stop)
+    }
+
+    /// How the run ends because of its tape; nil if it ends by itself.
+    private var tapeOutcome: ScriptOutcome? {
+        switch configuration.tape?.verdict {
+        // The recorded run was stopped in this step, and this one has come to its end before the same time.
+        case nil: exitCode == nil && !vm.isStopping ? (configuration.tape?.stopInside?.stop).map(outcome) : nil
+        case .failed(let message)?: .failed(ScriptFailure(message: message, traceback: "", namesSource: false))
+        case .outputClosed?: .outputClosed
+        case .interrupted(let signal)?: .interrupted(signal)
+        case .timedOut?: .timedOut(seconds: configuration.timeLimit ?? configuration.tapeTimeLimit ?? 0)
+        }
+    }
+
+    private func outcome(of stop: TapeStop) -> ScriptOutcome {
+        guard stop.reason == Self.outOfTime else { return .interrupted(stop.signal) }
+        return .timedOut(seconds: configuration.timeLimit ?? configuration.tapeTimeLimit ?? 0)
     }
 
     // MARK: How it ended
@@ -380,8 +495,9 @@ package final class ScriptRuntime {
         if let exitCode { return .exited(exitCode) }
         if isOutputClosed { return .outputClosed }
         if vm.isStopping {
-            guard vm.stopReason == "out of time" else { return .interrupted(vm.caughtSignal) }
-            return .timedOut(seconds: configuration.timeLimit ?? 0)
+            return outcome(
+                of: TapeStop(
+                    reason: vm.stopReason ?? "", signal: tapeSignal ?? vm.caughtSignal, isKill: vm.isKilled))
         }
         return .failed(ScriptFailure(message: error.message, traceback: error.traceback))
     }

@@ -23,13 +23,15 @@ ARROWS = {
     "Transport": ["CCurl", "Base", "HTTP"],
     "SQLite": ["CSQLite"],
     "Journal": ["SQLite", "Base", "JSON", "HTTP", "Chat"],
+    "Recording": ["Base", "JSON", "HTTP", "Chat"],
     "Engine": ["Base", "JSON", "HTTP", "Chat", "Formats", "Transport"],
     "Script": ["Base", "JSON", "JSONSchema", "HTTP", "Chat", "Formats", "Providers", "LuaVM"],
     "Server": ["Base", "JSON", "HTTP", "Chat", "Formats"],
     "Moonrill": [
         "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Script", "Server", "Journal",
+        "Recording",
     ],
-    "ProviderSimulator": ["Base", "JSON", "HTTP", "Chat", "Formats"],
+    "ProviderSimulator": ["Base", "JSON", "HTTP", "Chat", "Formats", "Recording"],
     # Journal: the commands that read the store, which a program that embeds the library has no use for.
     "MoonrillCommand": [
         "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Journal", "Moonrill", "ProviderSimulator", "CProcess",
@@ -63,6 +65,7 @@ SYSTEM = {
         "SQLite": "creating a database file with its mode, the text of a system error",
         "Engine": "the limit on open files",
         "Journal": "the lock of a job, the folder of the store, the pid",
+        "Recording": "the file of a recording, and the clock of the process",
         "Script": "exit codes, files and folders, writes to standard output",
         "Moonrill": "the mailbox's eventfd and the host's clocks",
         "Server": "files that are served, and sockets before NIO has them",

@@ -61,6 +61,10 @@ int mr_open_packages(mr_vm *vm);
 typedef int (*mr_sink)(void *context, const char *bytes, size_t count);
 /// Sends what scripts write to standard output (1) or error (2) to `sink`. Returns a Lua status.
 int mr_set_output(mr_vm *vm, int which, mr_sink sink, void *context);
+/// Gives a script bytes of standard input: returns their number, 0 at the end, -1 for an error with errno set.
+typedef long (*mr_source)(void *context, char *bytes, size_t count);
+/// Makes standard input come from `source`. Returns a Lua status.
+int mr_set_input(mr_vm *vm, mr_source source, void *context);
 /// Passes the buffered standard output to its sink.
 void mr_flush_output(mr_vm *vm);
 

@@ -7,6 +7,10 @@ internal import Formats
 struct SimulatedReply {
     var head: ReplyHead
     var choices: [Choice]
+    /// Token counts of a recorded reply; nil: they are counted.
+    var recordedUsage: Usage?
+    /// The text of a refusal, apart from the content.
+    var refusal: String?
 
     struct Choice {
         var parts: PartSource
@@ -31,8 +35,10 @@ struct SimulatedReply {
         usage.inputTokens = head.inputTokens
         usage.outputTokens = tokenCount ?? 0
         usage.reasoningTokens = choices.reduce(0) { $0 + $1.parts.reasoningCount }
-        return ReplyEnding(
-            reasons: hasReason ? choices.map(\.reason) : [], usage: usage, hasEndMarker: hasEndMarker)
+        var ending = ReplyEnding(
+            reasons: hasReason ? choices.map(\.reason) : [], usage: recordedUsage ?? usage, hasEndMarker: hasEndMarker)
+        ending.refusal = refusal
+        return ending
     }
 
     /// The reply for one body. It must not be endless.

@@ -44,6 +44,7 @@ struct Responder {
     let options: SimulatorOptions
     private var queue: FaultQueue
     private var bucket: TokenBucket?
+    private var recorded: RecordedAnswers?
 
     /// The largest request body accepted, in bytes.
     static let largestBody = 64 << 20
@@ -54,6 +55,7 @@ struct Responder {
     init(_ options: SimulatorOptions) {
         self.options = options
         queue = FaultQueue(options.faults)
+        recorded = options.recorded
         bucket = options.limit.map { TokenBucket(rate: $0) }
     }
 
@@ -119,7 +121,9 @@ struct Responder {
         var fingerprint = Fingerprint(seed: controls.seed)
         fingerprint.add(bytes)
         let prompt = SimulatedPrompt(decoded, format: served.name)
-        let reply = ReplyGenerator(prompt: prompt, seed: controls.seed, deltas: controls.deltas)
+        let reply =
+            try recorded?.reply(to: decoded, prompt: prompt, fingerprint: fingerprint)
+            ?? ReplyGenerator(prompt: prompt, seed: controls.seed, deltas: controls.deltas)
             .reply(to: decoded, fingerprint: fingerprint)
         guard decoded.streams, !faults.whole else {
             guard let tokens = reply.tokenCount, tokens <= Self.longestWhole else {

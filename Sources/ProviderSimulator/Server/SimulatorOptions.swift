@@ -18,6 +18,8 @@ package struct SimulatorOptions: Sendable {
     package var tellsLimit = true
     /// The faults of replies.
     package var faults = FaultPlan()
+    /// Recorded replies that are given in place of generated ones.
+    package var recorded: RecordedAnswers?
     /// The seed of generated replies. The same seed and request give the same bytes.
     package var seed: UInt64 = 0
     /// Called on the server's thread for each request before it is answered. It must not block.
@@ -89,6 +91,8 @@ package enum SimulatorError: Error, Sendable, Equatable, CustomStringConvertible
     case portInUse(host: String, port: Int)
     /// The system's reason why this address cannot be listened on.
     case cannotListen(host: String, port: Int, reason: String)
+    /// The recording cannot be read; the message names it.
+    case badRecording(String)
     /// An option has an invalid value.
     case badOption(name: String, reason: String)
 
@@ -99,6 +103,7 @@ package enum SimulatorError: Error, Sendable, Equatable, CustomStringConvertible
             "port \(port) on \(host) is in use by another program; choose another, or 0 for a free one"
         case .cannotListen(let host, let port, let reason):
             "cannot listen on \(host) port \(port): \(reason)"
+        case .badRecording(let message): message
         case .badOption(let name, let reason):
             "the mock's option \(name) \(reason)"
         }

@@ -58,6 +58,25 @@ enum WholeFile {
         try replace(target, with: bytes, old: old)
     }
 
+    /// The bytes of a file.
+    static func read(_ path: String) throws(Problem) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw .last }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = Glibc.read(file, &buffer, buffer.count)
+            if count > 0 {
+                bytes += buffer[..<count]
+            } else if count == 0 {
+                return bytes
+            } else if errno != EINTR {
+                throw .last
+            }
+        }
+    }
+
     /// The target of the path's links. The file need not exist.
     private static func destination(of path: String) throws(Problem) -> String {
         var path = path

@@ -9,7 +9,10 @@ extension ScriptRuntime {
     /// Opens the environment of a script: output, globals, `require`, `llm`, `host`, `arg`.
     func open() throws(LuaError) {
         try vm.setOutput(
-            standard: { [unowned self] bytes in write(bytes, to: configuration.output) },
+            standard: { [unowned self] bytes in
+                configuration.tape?.noteOutput(bytes)
+                return write(bytes, to: configuration.output)
+            },
             error: { [unowned self] bytes in write(bytes, to: configuration.errorOutput) })
         providers.all.compactMap(\.keyVariable).forEach(hideVariable)
         let stack = vm.stack
@@ -27,6 +30,7 @@ extension ScriptRuntime {
         setSystemFunctions(stack)
         setFileFunctions(stack)
         setJournalFunctions(stack)
+        setTapeFunctions(stack)
         // part(name) -> the chunk of a module that is loaded on first use.
         stack.set("part") { call throws(LuaError) in
             let name = call.stack.string(at: 1) ?? ""
@@ -37,6 +41,7 @@ extension ScriptRuntime {
         let host = stack.popReference()
         replaceSystemCalls(stack)
         try vm.openPackages()
+        try openTape(host)
         vm.describeErrorTable = { [coder] in ErrorTable.description(at: $1, of: $0, coder) }
         try runEmbedded(PackageResources.require_lua, "=[require]", host, results: 0)
         try runEmbedded(PackageResources.llm_lua, "=[llm]", host, results: 1)
@@ -78,7 +83,7 @@ extension ScriptRuntime {
         return false
     }
 
-    private func runEmbedded(
+    func runEmbedded(
         _ source: [UInt8], _ name: String, _ host: LuaReference, results: Int
     ) throws(LuaError) {
         let stack = vm.stack

@@ -46,7 +46,7 @@ extension ScriptRuntime {
             }
             try scheduler.suspend(.scope(scope), call, action: "a flow")
             scope.waiter = scheduler.current
-            if let seconds = call.stack.double(at: 2) { scheduler.setTimer(at: SystemClock.now() + seconds) }
+            if let seconds = call.stack.double(at: 2) { scheduler.setTimer(at: scheduler.clock.now() + seconds) }
             return .waits
         }
         // scope_has_output(scope) -> whether a request inside has received text

@@ -27,6 +27,9 @@ extension ScriptRuntime {
     }
 
     private func startServer(_ call: HostCall, _ handles: HostHandles) throws(LuaError) -> HostOutcome {
+        guard configuration.tape == nil else {
+            throw .misuse("llm.serve: a server cannot be recorded; run the script without --record and --replay")
+        }
         guard let make = configuration.makeServer else {
             throw .misuse("llm.serve: this program does not serve")
         }

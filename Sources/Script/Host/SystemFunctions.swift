@@ -64,7 +64,7 @@ extension ScriptRuntime {
             stack.set("base_url", preset.baseURL.isEmpty ? nil : preset.baseURL)
             stack.set("key_env", preset.keyVariable)
             stack.set("model", preset.model)
-            stack.set("has_key", preset.keyVariable.map(configuration.hasKey) ?? true)
+            stack.set("has_key", preset.keyVariable.map(showsKey) ?? true)
             stack.setElement(index + 1, of: -2)
         }
         stack.setMetatable(coder.arrayMark, of: -1)
@@ -75,7 +75,7 @@ extension ScriptRuntime {
         stack.getGlobal("os")
         stack.set("getenv") { [unowned self] call throws(LuaError) in
             guard let name = call.stack.string(at: 1) else { throw .misuse("os.getenv takes the name of a variable") }
-            if !isHidden(name), let value = configuration.environment(name) {
+            if !isHidden(name), let value = variable(name) {
                 call.stack.push(value)
             } else {
                 call.stack.pushNil()

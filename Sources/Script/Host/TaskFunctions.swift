@@ -38,15 +38,15 @@ extension ScriptRuntime {
         }
         stack.set("sleep") { call throws(LuaError) in
             try scheduler.suspend(.timer, call, action: "llm.sleep")
-            scheduler.setTimer(at: SystemClock.now() + (call.stack.double(at: 1) ?? 0))
+            scheduler.setTimer(at: scheduler.clock.now() + (call.stack.double(at: 1) ?? 0))
             return .waits
         }
         stack.set("now") { call throws(LuaError) in
-            call.stack.push(SystemClock.now())
+            call.stack.push(scheduler.clock.now())
             return .returned(1)
         }
         stack.set("time") { call throws(LuaError) in
-            call.stack.push(SystemClock.unixTime())
+            call.stack.push(scheduler.clock.unixTime())
             return .returned(1)
         }
     }

@@ -48,6 +48,29 @@ else
   package.loadlib = function() return nil, refusal, "absent" end
 end
 
+-- In a run with a tape, the text of a module is recorded, and taken from the record.
+if host.has_tape then
+  package.searchers[2] = function(name)
+    local file, source = host.recorded_module(name, false)
+    if not file then
+      local tried
+      file, tried = searchpath(name, package.path)
+      if not file then
+        file, source = host.recorded_module(name, true)
+        if not file then return tried end
+      else
+        source, tried = host.record_module(name, file)
+        if not source then host.misuse("error loading module '" .. name .. "': " .. tried) end
+      end
+    end
+    local chunk, message = host.compile(source, file)
+    if not chunk then
+      host.misuse("error loading module '" .. name .. "' from file '" .. file .. "':\n\t" .. message)
+    end
+    return chunk, file
+  end
+end
+
 -- The loader of a module, and its origin.
 local function find(name)
   local searchers = package.searchers

@@ -72,11 +72,11 @@ final class CallDispatcher {
 
     private func receive(_ call: Call) {
         guard let event = call.machine.backlog.popFirst() else { return }
-        registry.perform(call.machine.receive(event, clock: SystemClock.now), for: call)
+        registry.perform(call.machine.receive(event, clock: scheduler.clock.decisionTime), for: call)
     }
 
     private func flushIfDue(_ call: Call) {
-        if call.machine.flushIfDue(clock: SystemClock.now) { registry.enqueue(call) }
+        if call.machine.flushIfDue(clock: scheduler.clock.decisionTime) { registry.enqueue(call) }
     }
 
     // MARK: Loops

@@ -120,7 +120,7 @@ final class CallRegistry {
     }
 
     private func add(_ events: [ChatEvent], to call: Call) {
-        guard let opening = call.machine.backlog.append(events, clock: SystemClock.now) else { return }
+        guard let opening = call.machine.backlog.append(events, clock: scheduler.clock.decisionTime) else { return }
         timers.push(call, at: opening)
     }
 
@@ -289,7 +289,7 @@ final class CallRegistry {
             case .background(let display):
                 ("a request in the background failed and nobody waited for it", LuaError(display))
             }
-        call.unwatched = scheduler.unwatched.add(what, error)
+        call.unwatched = scheduler.unwatched.add(what, error, now: scheduler.clock.decisionTime())
     }
 
     /// Cancels every request, and the callbacks that wait, but for those of a shielded block.
@@ -307,7 +307,8 @@ final class CallRegistry {
 
     /// Cancels the requests that only the script could continue, once all its tasks are over.
     func cancelUnreachable() {
-        for call in calls.values where call.machine.mode == .stream || call.machine.isPaused { closeUnread(call) }
+        for call in calls.values.sorted(by: { $0.id.raw < $1.id.raw })
+        where call.machine.mode == .stream || call.machine.isPaused { closeUnread(call) }
     }
 
     /// Breaks the reference cycles between requests that were not finished and their tasks. Nothing runs after this.

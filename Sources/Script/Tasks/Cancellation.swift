@@ -19,6 +19,7 @@ extension Scheduler {
     /// Cancels the running task at its next wait if the script is being stopped and ``stopAll()`` has not run yet.
     func noteStop() {
         guard vm.isStopping, !isStopped, let current, !current.isCancelled else { return }
+        hasSeenStop = true
         mark(current)
     }
 
@@ -33,7 +34,7 @@ extension Scheduler {
     /// its cancellation: it is raised again, and after ``swallowLimit`` times the task is ended.
     func admitCleanup(_ task: ScriptTask, _ call: HostCall) throws(LuaError) {
         if call.isInCleanup {
-            let now = SystemClock.now()
+            let now = clock.decisionTime()
             let limit = task.cleanupLimit ?? now + Self.cleanupSeconds
             task.cleanupLimit = limit
             if now < limit {

@@ -6,6 +6,7 @@ internal import LuaVM
 /// The coroutine scheduler.
 final class Scheduler {
     let vm: LuaVM
+    let clock: ScriptClock
     /// The task whose Lua code is running now.
     private(set) var current: ScriptTask?
     /// The main task and spawned ones that are not over, by id.
@@ -19,6 +20,8 @@ final class Scheduler {
     private(set) var aliveCount = 0
     /// ``stopAll()`` has run.
     var isStopped = false
+    /// A task was cancelled by a stop before ``stopAll()``.
+    var hasSeenStop = false
     /// The script has called `os.exit`. What that ends is no failure.
     var isExiting = false
     /// Failures that nobody waited for.
@@ -28,7 +31,10 @@ final class Scheduler {
     /// Called when a task's wait is cancelled, with what it waited for.
     var onCancelWait: (ScriptTask.Wait, ScriptTask) -> Void = { _, _ in }
 
-    init(vm: LuaVM) { self.vm = vm }
+    init(vm: LuaVM, clock: ScriptClock) {
+        self.vm = vm
+        self.clock = clock
+    }
 
     /// A time at which a wait ends.
     private struct Timer {
@@ -286,7 +292,8 @@ final class Scheduler {
 
     private func noteUnwatched(_ error: LuaError, of task: ScriptTask) {
         guard task.kind == .spawned, !task.isBranch, task.waiters.isEmpty else { return }
-        task.unwatched = unwatched.add("a task failed and nobody waited for it", error)
+        task.unwatched = unwatched.add(
+            "a task failed and nobody waited for it", error, now: clock.decisionTime())
     }
 
     // MARK: Errors across coroutines

@@ -27,9 +27,11 @@ struct UnwatchedFailures {
     private var reported: [Failure] = []
 
     /// Adds a failure.
-    /// - Parameter what: what failed, for the log.
-    mutating func add(_ what: String, _ error: LuaError) -> Failure {
-        let failure = Failure(what, error, due: SystemClock.now() + Self.grace)
+    /// - Parameters:
+    ///   - what: what failed, for the log.
+    ///   - now: monotonic seconds.
+    mutating func add(_ what: String, _ error: LuaError, now: Double) -> Failure {
+        let failure = Failure(what, error, due: now + Self.grace)
         pending.append(failure)
         return failure
     }
