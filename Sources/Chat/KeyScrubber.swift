@@ -32,6 +32,9 @@ package struct KeyScrubber: Sendable {
     /// A scrubber without secrets.
     package init() {}
 
+    /// Whether it has no secrets.
+    package var isEmpty: Bool { forms.isEmpty }
+
     /// Adds a secret.
     package mutating func add(_ key: String) {
         guard key.utf8.count >= Self.shortestKey, known.insert(key).inserted else { return }

@@ -38,9 +38,10 @@ struct RecordingOptions: ParsableArguments {
         if job != nil {
             throw ValidationError("\(option) and --job cannot be combined: a job has its own record in the store.")
         }
-        if store.cache || store.refresh || store.store != nil {
+        if store.cache || store.refresh || store.logRequests || store.store != nil {
             throw ValidationError(
-                "\(option) cannot be combined with --store, --cache and --refresh: the store is not used.")
+                "\(option) cannot be combined with --store, --cache, --refresh and --log-requests: the store is not used."
+            )
         }
     }
 

@@ -3,7 +3,7 @@
 internal import Base
 package import Chat
 internal import Glibc
-package import JSON
+internal import JSON
 
 /// A recording that was read.
 package struct RecordedRun: Sendable {
@@ -153,6 +153,10 @@ package struct RecordedRun: Sendable {
         }
         guard file >= 0 else { throw error() }
         defer { close(file) }
+        var state = stat()
+        guard fstat(file, &state) == 0, [S_IFREG, S_IFIFO].contains(state.st_mode & S_IFMT) else {
+            throw RecordingError("the recording \(path) is no file")
+        }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {

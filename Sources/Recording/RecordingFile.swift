@@ -30,8 +30,20 @@ final class RecordingFile {
     init(path: String) throws(RecordingError) {
         self.path = path
         try Self.check(path)
-        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.error(path, "cannot be written") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+            Glibc.close(descriptor)
+            throw RecordingError("the recording \(path) is being written by another process: name another file")
+        }
+        var state = stat()
+        guard fstat(descriptor, &state) == 0, state.st_mode & S_IFMT == S_IFREG else { return }
+        // An existing file may have been readable for others.
+        guard fchmod(descriptor, 0o600) == 0, ftruncate(descriptor, 0) == 0 else {
+            let error = Self.error(path, "cannot be replaced")
+            Glibc.close(descriptor)
+            throw error
+        }
     }
 
     deinit { if descriptor >= 0 { Glibc.close(descriptor) } }

@@ -94,14 +94,17 @@ package final class ReplayBroker: RequestBroker {
     /// A request that is not recorded.
     /// - Parameter same: the recorded request in whose place it comes.
     private func startNew(_ id: RequestID, _ spec: RequestSpec, _ recorded: RequestSpec, like same: Int?) {
-        let near = same ?? isUsed.firstIndex(of: false)
+        let near = same ?? isUsed.firstIndex(of: false) ?? isUsed.indices.last
         var message = "request \(id.raw) is not in the recording"
-        if tape.options.asksNew, tape.run.end == nil, digests.contains(RequestIdentity(recorded).digest) {
+        if tape.run.end == nil, !isUsed.contains(false) {
+            message = "the recording ends here, before request \(id.raw): the recorded run was broken off"
+        } else if tape.options.asksNew, tape.run.end == nil, digests.contains(RequestIdentity(recorded).digest) {
             message = "request \(id.raw) has no end in the recording"
-        } else if let near {
-            let old = tape.run.requests[near]
+        } else if let near, case let old = tape.run.requests[near],
+            case let lines = RequestDifference.lines(recorded: old.spec.identity, new: recorded.identity),
+            !lines.isEmpty
+        {
             message += "; it differs from the recorded request \(old.id.raw):"
-            let lines = RequestDifference.lines(recorded: old.spec.identity, new: recorded.identity)
             for line in lines { message += "\n  \(line)" }
         } else {
             message += ", which has \(isUsed.count == 1 ? "one request" : "\(isUsed.count) requests")"
@@ -209,6 +212,8 @@ package final class ReplayBroker: RequestBroker {
         guard let take = nextTake(entry), isDue(take.step) else { return [] }
         let breakOffs = tape.run.requests[entry.place].breakOffs
         if entry.breakOffs < breakOffs.count, breakOffs[entry.breakOffs].takes <= entry.takes {
+            // The recorded run was stopped in this step, and has ended the request for that reason. This one will be.
+            if tape.stopInside != nil { return [] }
             tape.fail(
                 "the recorded run has ended request \(tape.run.requests[entry.place].id.raw) here, and this one goes on: "
                     + "the rest of the reply is not recorded")

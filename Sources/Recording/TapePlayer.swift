@@ -49,6 +49,9 @@ package final class TapePlayer: ScriptTape {
     private var calls: [String: ArraySlice<JSONValue>] = [:]
     private var input: ArraySlice<[UInt8]>
     private var inputRest: ArraySlice<UInt8> = []
+    /// Bytes of standard input that came from the recording, and whether its end did.
+    private var inputCount = 0
+    private var isInputOver = false
     private var output = SHA256.Stream()
     private(set) var scrubber = KeyScrubber()
     private var seenVariables: Set<String> = []
@@ -163,10 +166,30 @@ package final class TapePlayer: ScriptTape {
     package func record(_ name: String, _ arguments: [JSONValue], result: JSONValue) {}
 
     package func input(upTo count: Int, _ read: (Int) -> [UInt8]?) -> [UInt8]? {
-        if inputRest.isEmpty { inputRest = (input.popFirst() ?? [])[...] }
+        if inputRest.isEmpty, !isInputOver {
+            guard let next = input.popFirst() else { return inputBehindTheRecording(upTo: count, read) }
+            inputRest = next[...]
+            inputCount += next.count
+            isInputOver = next.isEmpty
+        }
         let part = inputRest.prefix(count)
         inputRest = inputRest.dropFirst(count)
         return Array(part)
+    }
+
+    /// The recorded run has read no further.
+    private func inputBehindTheRecording(upTo count: Int, _ read: (Int) -> [UInt8]?) -> [UInt8]? {
+        guard options.asksNew else {
+            fail("the recording ends here: what the script reads now of standard input is not recorded")
+            return []
+        }
+        // What is recorded is the beginning of the same input.
+        while inputCount > 0 {
+            guard let skipped = read(min(inputCount, 1 << 16)), !skipped.isEmpty else { break }
+            inputCount -= skipped.count
+        }
+        inputCount = 0
+        return read(count)
     }
 
     package func noteOutput(_ bytes: [UInt8]) { output.add(bytes) }

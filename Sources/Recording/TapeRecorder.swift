@@ -127,6 +127,7 @@ extension TapeRecorder {
     fileprivate func scrubbed(_ event: ChatEvent, _ texts: inout SplitTexts) -> ChatEvent? {
         guard case .text(let batch) = event else {
             if case .reset = event { texts = SplitTexts() }
+            if case .chunk(let frame) = event { return .chunk(texts.scrub(frame: frame, file.scrubber)) }
             return event
         }
         let bytes = Array(batch.text.utf8)
@@ -144,6 +145,34 @@ extension TapeRecorder {
 private struct SplitTexts {
     private var text = SplitTextScrubber()
     private var reasoning = SplitTextScrubber()
+    /// The strings of the frames, by their paths.
+    private var frames: [String: SplitTextScrubber] = [:]
+
+    /// A frame without keys, also of those that come in the same string of several frames.
+    mutating func scrub(frame: String, _ scrubber: KeyScrubber) -> String {
+        // A frame that is no JSON holds no pieces of a text.
+        guard !scrubber.isEmpty, let value = try? JSONReader.value(frame) else { return frame }
+        let clean = scrub(value, "", scrubber)
+        return clean == value ? frame : JSONWriter.text(clean)
+    }
+
+    private mutating func scrub(_ value: JSONValue, _ path: String, _ scrubber: KeyScrubber) -> JSONValue {
+        switch value {
+        case .string(let text):
+            let bytes = Array(text.utf8)
+            let clean = frames[path, default: SplitTextScrubber()].scrub(bytes, scrubber)
+            return clean == bytes ? value : .string(String(decoding: clean, as: UTF8.self))
+        case .array(let elements):
+            return .array(elements.enumerated().map { scrub($1, "\(path)[\($0)]", scrubber) })
+        case .object(let object):
+            var result = JSONObject()
+            for member in object {
+                result.append(uncheckedKey: member.key, scrub(member.value, "\(path).\(member.key)", scrubber))
+            }
+            return .object(result)
+        default: return value
+        }
+    }
 
     mutating func scrub(_ bytes: [UInt8], _ kind: TextBatch.Kind, _ scrubber: KeyScrubber) -> [UInt8] {
         switch kind {

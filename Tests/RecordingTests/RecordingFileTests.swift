@@ -203,6 +203,56 @@ import Testing
         #expect(text.contains("[key]") && !text.contains("0123") && !text.contains("cdef"), "\(text)")
     }
 
+    /// Frames as a provider sends them, for `on_chunk`.
+    @Test(arguments: 1...9) func keysInSeveralFramesAreRemoved(size: Int) throws {
+        let known = "sk-known-0123456789abcdef"
+        let folder = try RecordingFolder()
+        let tape = try folder.recorder(keys: ["KNOWN_KEY": known])
+        let inner = ScriptedBroker()
+        let broker = RecordingBroker(inner, tape: tape)
+        _ = tape.beginStep()
+        broker.submit(.start(RequestID(1), Sample.spec("p")))
+        var rest = Substring("the key is \(known), and that is all")
+        while !rest.isEmpty {
+            inner.give(1, [.chunk(#"{"id":"a","choices":[{"delta":{"content":"\#(rest.prefix(size))"}}]}"#)])
+            #expect(broker.nextReady().map(broker.take)?.count == 1)
+            rest = rest.dropFirst(size)
+        }
+        tape.end(RecordedEnd(outcome: .finished, status: 0))
+        var text = ""
+        for case .chunk(let frame) in try RecordedRun(path: folder.path).requests[0].events {
+            let value = try JSONReader.value(frame)
+            #expect(value["id"]?.string == "a")
+            text += value["choices"]?.array?.first?["delta"]?["content"]?.string ?? ""
+        }
+        #expect(text.hasPrefix("the key is ") && text.hasSuffix(", and that is all"))
+        #expect(text.contains("[key]") && !text.contains("0123") && !text.contains("cdef"), "\(text)")
+    }
+
+    @Test func theFileIsReadableForItsOwnerAlone() throws {
+        let folder = try RecordingFolder()
+        #expect(
+            FileManager.default.createFile(atPath: folder.path, contents: nil, attributes: [.posixPermissions: 0o666]))
+        let tape = try folder.recorder()
+        tape.end(RecordedEnd(outcome: .finished, status: 0))
+        let attributes = try FileManager.default.attributesOfItem(atPath: folder.path)
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
+    }
+
+    @Test func oneProcessRecordsToAFile() throws {
+        let folder = try RecordingFolder()
+        let tape = try folder.recorder()
+        let error = #expect(throws: RecordingError.self) { _ = try folder.recorder() }
+        #expect(error?.message.contains("is being written by another process") == true)
+        tape.end(RecordedEnd(outcome: .finished, status: 0))
+        #expect(try RecordedRun(path: folder.path).end != nil)
+    }
+
+    @Test func aDeviceIsNoRecording() {
+        let error = #expect(throws: RecordingError.self) { _ = try RecordedRun(path: "/dev/zero") }
+        #expect(error?.message == "the recording /dev/zero is no file")
+    }
+
     @Test func theOfflineProviderHasNoPort() throws {
         let folder = try RecordingFolder()
         let tape = try folder.recorder(offline: "http://127.0.0.1:4321/v1")

@@ -51,7 +51,7 @@ public final class RecordingWorkshop {
     }
 
     /// How often each recording is replayed.
-    public static var replays: Int { Int(ProcessInfo.processInfo.environment["MOONRILL_REPLAYS"] ?? "") ?? 3 }
+    public static var replays: Int { Int(ProcessInfo.processInfo.environment["MOONRILL_REPLAYS"] ?? "") ?? 2 }
 
     /// A launcher without network; none where the system does not allow it.
     public static let withoutNetwork: [String] = {

@@ -34,13 +34,14 @@ package struct RecordedAnswers: Sendable {
         }
     }
 
-    /// The next recorded reply to the request.
+    /// The next recorded reply to the request; after the last one, that again.
     /// - Throws: an error with the recorded status of a failure; 404 with the nearest request if none is recorded.
     mutating func reply(
         to request: DecodedRequest, prompt: SimulatedPrompt, fingerprint: Fingerprint
     ) throws(ReplyError) -> SimulatedReply {
         let conversation = Self.conversation(request.chat)
-        guard let index = exchanges.firstIndex(where: { !$0.isUsed && $0.conversation == conversation }) else {
+        let next = exchanges.firstIndex { !$0.isUsed && $0.conversation == conversation }
+        guard let index = next ?? exchanges.lastIndex(where: { $0.conversation == conversation }) else {
             throw missing(conversation)
         }
         exchanges[index].isUsed = true
@@ -118,17 +119,14 @@ package struct RecordedAnswers: Sendable {
 
     private func missing(_ conversation: JSONValue) -> ReplyError {
         var message = "This request is not in the recording \(name)."
-        let open = exchanges.filter { !$0.isUsed }
-        if exchanges.contains(where: { $0.conversation == conversation }) {
-            message = "The recording \(name) has no further reply to this request."
-        } else if let (near, lines) = nearest(to: conversation, among: open.isEmpty ? exchanges : open) {
+        if let (near, lines) = nearest(to: conversation) {
             message += " The nearest one, request \(near.request.id.raw), differs: \(lines[0])"
         }
         return ReplyError(status: 404, message: message, code: "not_recorded")
     }
 
-    private func nearest(to conversation: JSONValue, among open: [Exchange]) -> (Exchange, [String])? {
-        open.map { ($0, RequestDifference.lines(recorded: $0.conversation, new: conversation)) }
+    private func nearest(to conversation: JSONValue) -> (Exchange, [String])? {
+        exchanges.map { ($0, RequestDifference.lines(recorded: $0.conversation, new: conversation)) }
             .filter { !$0.1.isEmpty }.min { $0.1.count < $1.1.count }
     }
 
