@@ -3,7 +3,7 @@
 --   moonrill run --mock --job night examples/night_job.lua
 --   moonrill run --job night examples/night_job.lua questions.jsonl answers.jsonl
 --
--- A row of input is a JSON object with "id" and "text". Without arguments it makes ten rows and a folder for them.
+-- A row of input is a JSON object with "id" and "text". Without arguments it makes a file with ten rows.
 local llm = require "llm"
 
 local input, output = arg[1], arg[2]
@@ -23,6 +23,7 @@ local rows <close> = llm.jsonl.writer { path = output, key = "id" }
 
 local function answer(item)
   if rows:has(item.id) then return true end
+  if type(item.text) ~= "string" then return nil, "has no text" end
   local reply, err = client:ask(item.text)
   if not reply then return nil, err end
   rows:write { id = item.id, answer = reply.text }
@@ -31,8 +32,15 @@ end
 
 local items = {}
 for item in llm.jsonl.read(input) do items[#items + 1] = item end
-assert(llm.flow.map(items, answer, { limit = 4 }))
-
-local count = 0
-for _ in llm.jsonl.read(output) do count = count + 1 end
-print(count .. " rows in " .. output)
+-- A bad row does not stop the others.
+local results, errors = llm.flow.map(items, answer, { limit = 4, keep_going = true })
+local failed = 0
+for index, item in ipairs(items) do
+  if not (results and results[index]) then
+    failed = failed + 1
+    io.stderr:write("row ", tostring(item.id), ": ", tostring(results and errors and errors[index] or errors), "\n")
+  end
+end
+print(#items - failed .. " of " .. #items .. " rows in " .. output)
+-- The job stays open, and the next run asks the failed rows again.
+if failed > 0 then os.exit(1, true) end

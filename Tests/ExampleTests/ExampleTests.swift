@@ -71,7 +71,10 @@ struct Example: Sendable, CustomTestStringConvertible {
         Example(name: "image", output: ["\n"]),
         Example(name: "image", arguments: ["README.md"], status: 1, output: [], errorOutput: ["README.md is no image"]),
         Example(name: "json_answer", output: [" (", "), ", " people\n  "]),
-        Example(name: "night_job", output: ["10 rows in /", ".answers\n"]),
+        Example(name: "night_job", output: ["10 of 10 rows in /", ".answers\n"]),
+        Example(
+            name: "night_job", options: ["--fault", "401"], status: 1, output: ["0 of 10 rows"],
+            errorOutput: ["row 1: ", "401"]),
         Example(name: "experiment", output: ["plain ", " words, 0 of 5 replies", "strict "]),
     ]
 
