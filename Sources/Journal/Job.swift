@@ -124,9 +124,10 @@ extension Store {
                 }
                 if !request.again {
                     guard found.state != "finished" else {
-                        throw StoreError.finished(request.name, at: found.updatedAt)
+                        throw StoreError.finished(found, request)
                     }
                     try JobTable(database: database).resume(found.row, request)
+                    try JobTable(database: database).endOpenRequests(of: found.row)
                     return Job(found, request, lock: lock)
                 }
             }
@@ -143,10 +144,15 @@ extension Store {
 }
 
 extension StoreError {
-    fileprivate static func finished(_ name: String, at time: Double) -> StoreError {
-        StoreError(
-            .jobFinished,
-            "the job '\(name)' has finished (\(UTCDate(time).text)): --again begins a new one")
+    /// Work with other arguments is other work: it must not pass for done.
+    fileprivate static func finished(_ found: Job.Found, _ request: Job.Request) -> StoreError {
+        let end = "the job '\(request.name)' has finished (\(UTCDate(found.updatedAt).text))"
+        guard found.argumentsDigest == request.argumentsDigest else {
+            return StoreError(
+                .jobDiffers, "\(end) with other arguments: name another job for these, or begin it anew with --again")
+        }
+        let change = found.scriptDigest == request.scriptDigest ? "" : ", and its script has changed since"
+        return StoreError(.jobFinished, "\(end)\(change): --again begins a new one")
     }
 }
 
@@ -158,7 +164,7 @@ private struct JobTable {
         let statement = try database.prepare(
             """
             SELECT id, state, script_digest, arguments_digest, pid, updated_at,
-              (SELECT count(*) FROM requests WHERE job = jobs.id AND state IN ('finished', 'stopped'))
+              (SELECT count(*) FROM requests WHERE job = jobs.id AND state IN ('finished', 'stopped', 'cached'))
                 + (SELECT count(*) FROM steps WHERE job = jobs.id)
             FROM jobs WHERE name = ? AND is_current
             """)
@@ -195,6 +201,15 @@ private struct JobTable {
             """)
         statement.bind(row, at: 1)
         bind(request, to: statement)
+        try statement.run()
+    }
+
+    /// Ends the requests that an earlier run has left open: it was killed, since it no longer holds the lock.
+    func endOpenRequests(of job: Int64) throws(SQLiteError) {
+        let statement = try database.prepare(
+            "UPDATE requests SET state = 'cancelled', ended_at = ?2 WHERE job = ?1 AND state = 'running'")
+        statement.bind(job, at: 1)
+        statement.bind(SystemClock.unixTime(), at: 2)
         try statement.run()
     }
 

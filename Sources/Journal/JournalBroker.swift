@@ -56,6 +56,10 @@ package final class JournalBroker: RequestBroker {
         var state: State
         var spec: RequestSpec
         var number: UInt64
+        /// Its place among equal requests, if the store was asked.
+        var place: RequestRecord.Place?
+        /// The client takes nothing for now: the request has no turn.
+        var isPaused = false
         /// Monotonic seconds.
         var startedAt: Double
         var recorder = OutputRecorder()
@@ -84,9 +88,8 @@ package final class JournalBroker: RequestBroker {
     private var stepEvents: [StepEvent] = []
     /// Steps that are not over.
     private var steps: [StepID: RequestRecord.StepPlace] = [:]
-    /// How many places of each name are taken, and those of failed steps, which the next ones get.
+    /// How many places of each name are taken.
     private var stepCounts: [String: Int] = [:]
-    private var freeSteps: [String: [RequestRecord.StepPlace]] = [:]
     private var seenVariables: Set<String> = []
     private var hasWarned = false
     /// Seconds after which collected output is written, so that a killed run keeps it.
@@ -137,11 +140,19 @@ package final class JournalBroker: RequestBroker {
     package func submit(_ command: RequestCommand) {
         if case .start(let id, let spec) = command { return start(id, spec) }
         guard var entry = entries[command.id] else { return inner.submit(command) }
+        switch command {
+        case .pause: entry.isPaused = true
+        case .resume, .stop, .cancel: entry.isPaused = false
+        case .start, .occupied, .reading: break
+        }
+        entries[command.id]?.isPaused = entry.isPaused
         switch entry.state {
         case .lookingUp(let waiting):
             entry.state = .lookingUp(waiting: waiting + [command])
             entries[command.id] = entry
-        case .running: inner.submit(command)
+        case .running:
+            inner.submit(command)
+            if case .resume = command, !entry.carried.isEmpty { ready.append(command.id) }
         case .held(let terminal, let isRecorded): endHeld(terminal, isRecorded, command, entry)
         case .playing(var playback):
             apply(command, to: &playback, entry.spec)
@@ -317,7 +328,13 @@ package final class JournalBroker: RequestBroker {
         let end = RequestEnd(
             result: result, time: SystemClock.unixTime(), firstOutput: entry.firstOutput, rowCount: entry.recorder.count
         )
-        guard options.job != nil, case .finish = terminal else {
+        if case .failed = terminal, let place = entry.place, let opened {
+            // The next equal request takes it, so that its reply is found in the next run.
+            opened.store.reader.release(place, run: opened.run)
+        }
+        // With a shared cache the next equal request finds it.
+        let isAwaited = options.job != nil || entry.spec.cache?.isShared == true
+        guard isAwaited, case .finish = terminal else {
             opened?.store.writer.add(.endRequest(entry.number, end), isUrgent: entry.spec.cache != nil)
             entries[id] = nil
             return [terminal]
@@ -366,6 +383,10 @@ package final class JournalBroker: RequestBroker {
 
     private func drain() {
         firePaced()
+        defer {
+            // A request that is paused meanwhile has no turn; `resume` gives it one.
+            while let first = ready.first, entries[first]?.isPaused == true { ready.removeFirst() }
+        }
         guard !inbox.isEmpty else { return }
         for report in inbox.take() {
             switch report {
@@ -373,7 +394,8 @@ package final class JournalBroker: RequestBroker {
             case .lost(let number, let error): settle(number, error)
             case .answered(let number, let answer):
                 if case .request(let id)? = waiters.removeValue(forKey: number) { receive(answer, id) }
-            case .step(let number, let result):
+            case .step(let number, let result, let warning):
+                warning.map(options.warn)
                 guard case .step(let id)? = waiters.removeValue(forKey: number) else { continue }
                 if result != nil { steps[id] = nil }
                 stepEvents.append(result.map { .found(id, $0) } ?? .missing(id))
@@ -411,14 +433,16 @@ package final class JournalBroker: RequestBroker {
         guard var entry = entries[id], case .lookingUp(let waiting) = entry.state else { return }
         switch answer {
         case .found(let record, let place):
+            entry.place = place
             let playback = Playback(
                 record, pace: record.isCached ? entry.spec.cache?.pace : nil, now: SystemClock.now())
             entry.state = .playing(playback)
             entries[id] = entry
-            if record.isCached { begin(entry, place: place, source: record.row) }
+            if record.isCached, !record.isResumed { begin(entry, place: place, source: record.row) }
             schedule(id, playback)
         case .missing(let place, let carried, let warning):
             warning.map(options.warn)
+            entry.place = place
             begin(entry, place: place)
             entry.state = .running
             if let carried {
@@ -455,7 +479,7 @@ extension JournalBroker: StepJournal {
             stepEvents.append(.missing(id))
             return id
         }
-        let place = nextPlace(ofStep: name)
+        let place = nextPlace(ofStep: store.writer.scrub(name))
         steps[id] = place
         waiters[number] = .step(id)
         store.reader.lookUp(place, job: job.row, number: number, inbox: inbox)
@@ -463,10 +487,6 @@ extension JournalBroker: StepJournal {
     }
 
     private func nextPlace(ofStep name: String) -> RequestRecord.StepPlace {
-        if let free = freeSteps[name]?.first {
-            freeSteps[name]?.removeFirst()
-            return free
-        }
         let ordinal = stepCounts[name] ?? 0
         stepCounts[name] = ordinal + 1
         return RequestRecord.StepPlace(name: name, ordinal: ordinal)
@@ -484,8 +504,8 @@ extension JournalBroker: StepJournal {
     }
 
     package func abandon(_ id: StepID) {
-        guard let place = steps.removeValue(forKey: id) else { return }
-        freeSteps[place.name, default: []].append(place)
+        // Its place stays empty: another step of the name would otherwise get its result in the next run.
+        steps[id] = nil
     }
 
     package func takeStepEvents() -> [StepEvent] {

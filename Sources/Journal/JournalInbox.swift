@@ -13,8 +13,8 @@ final class JournalInbox: Sendable {
         case lost(UInt64, StoreError)
         /// The answer to a look-up of a request.
         case answered(UInt64, LookUp.Answer)
-        /// The answer to a look-up of a step: its result, or nil.
-        case step(UInt64, [UInt8]?)
+        /// The answer to a look-up of a step: its result, or nil, with a warning if the record is damaged.
+        case step(UInt64, [UInt8]?, warning: String?)
         /// The record of a step cannot be read.
         case stepFailed(UInt64, StoreError)
     }

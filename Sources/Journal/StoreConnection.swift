@@ -30,9 +30,12 @@ final class StoreConnection {
         if let opened { return opened }
         let database = try Self.retried {
             if access == .readWrite { try Self.makeFolder(of: path) }
+            try Self.refuseFolder(path)
             let database = try SQLiteDatabase(path: path, access: access, vfs: vfs)
             do {
                 database.setBusyTimeout(seconds: Self.patience)
+                // Before anything is changed: it may be the file of another program.
+                try StoreSchema.check(database, path: path)
                 // Before the first page is written: a file keeps the mode that it was made with. So what is removed can be
                 // given back to the system a piece at a time, without the lock and the copy that VACUUM needs.
                 if access == .readWrite { try database.execute("PRAGMA auto_vacuum = INCREMENTAL") }
@@ -129,6 +132,13 @@ final class StoreConnection {
                 usleep(20_000)
             }
         }
+    }
+
+    /// SQLite's error for a folder speaks of the disk.
+    private static func refuseFolder(_ path: String) throws(StoreError) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return }
+        throw StoreError(.unusable, "the store \(path) is a folder: name a file with --store")
     }
 
     /// Makes the missing folders of the path, for this user alone.

@@ -17,6 +17,8 @@ package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case busy
         /// The job is finished.
         case jobFinished
+        /// The job is finished, with other arguments.
+        case jobDiffers
         /// Another process runs the job.
         case jobRunning
     }

@@ -34,8 +34,10 @@ struct RecordedReply: Sendable {
     var reply: Reply
     /// Its output, in order.
     var events: [TimedEvent]
-    /// Whether it is the answer of a cache, and not of an earlier run of the same job.
+    /// Whether it was the answer of a cache: of this run, or of an earlier one of the same job.
     var isCached: Bool
+    /// Whether an earlier run of the same job has got it.
+    var isResumed = false
 }
 
 /// The output of a request that was broken off with its run.
@@ -59,6 +61,11 @@ final class StoreReader: Sendable {
     /// Answers with ``JournalInbox/Report/step(_:_:)``.
     func lookUp(_ step: RequestRecord.StepPlace, job: Int64, number: UInt64, inbox: JournalInbox) {
         queue.async { [worker] in inbox.add(worker.answer(step, job: job, number: number)) }
+    }
+
+    /// Gives the place of a failed request to the next equal one.
+    func release(_ place: RequestRecord.Place, run: UInt64) {
+        queue.async { [worker] in worker.counters.release(place, run: run) }
     }
 
     /// Forgets a run.
@@ -94,8 +101,11 @@ private final class ReadWorker: @unchecked Sendable {  // used on the queue of i
     ) throws -> LookUp.Answer {
         var warning: String?
         for scope in scopes(of: question) {
-            for row in try query.rows(of: place, scope) {
-                if let reply = try query.reply(row, isCached: scope.isCache) { return .found(reply, place) }
+            for (row, isCached) in try query.rows(of: place, scope) {
+                if var reply = try query.reply(row, isCached: scope.isCache || isCached) {
+                    reply.isResumed = !scope.isCache
+                    return .found(reply, place)
+                }
                 warning = "request \(row) in the store \(connection.path) is damaged; it is asked again"
             }
         }
@@ -125,7 +135,16 @@ private final class ReadWorker: @unchecked Sendable {  // used on the queue of i
 
     func answer(_ place: RequestRecord.StepPlace, job: Int64, number: UInt64) -> JournalInbox.Report {
         do {
-            return .step(number, try read { try $0.step(place, job: job) } ?? nil)
+            switch try read({ try $0.step(place, job: job) }) ?? .missing {
+            case .missing: return .step(number, nil, warning: nil)
+            case .found(let result): return .step(number, result, warning: nil)
+            case .damaged:
+                return .step(
+                    number, nil,
+                    warning:
+                        "the result of step '\(place.name)' (number \(place.ordinal + 1) of that name) in the store "
+                        + "\(connection.path) is damaged; the step runs again")
+            }
         } catch {
             return .stepFailed(number, StoreError.wrap(error, path: connection.path))
         }
@@ -165,20 +184,23 @@ private struct RecordQuery {
     }
 
     /// The rows at a place, the latest first.
-    func rows(of place: RequestRecord.Place, _ scope: Scope) throws(SQLiteError) -> [Int64] {
+    func rows(
+        of place: RequestRecord.Place, _ scope: Scope
+    ) throws(SQLiteError) -> [(row: Int64, isCached: Bool)] {
         let statement: SQLiteStatement
         switch scope {
         case .resumed(let job):
             statement = try database.prepare(
                 """
-                SELECT id FROM requests WHERE digest = ? AND ordinal = ? AND job = ? AND state IN ('finished', 'stopped')
+                SELECT coalesce(source, id), source IS NOT NULL FROM requests
+                WHERE digest = ? AND ordinal = ? AND job = ? AND state IN ('finished', 'stopped', 'cached')
                 ORDER BY id DESC LIMIT 3
                 """)
             statement.bind(job, at: 3)
         case .cache(let since, let job):
             statement = try database.prepare(
                 """
-                SELECT id FROM requests
+                SELECT id, 0 FROM requests
                 WHERE digest = ? AND ordinal = ? AND ended_at >= ? AND (? IS NULL OR job = ?) AND state = 'finished'
                 ORDER BY id DESC LIMIT 3
                 """)
@@ -189,8 +211,8 @@ private struct RecordQuery {
         statement.bind(place.digest, at: 1)
         statement.bind(place.ordinal, at: 2)
         defer { statement.reset() }
-        var rows: [Int64] = []
-        while try statement.step() { rows.append(statement.int(0)) }
+        var rows: [(Int64, Bool)] = []
+        while try statement.step() { rows.append((statement.int(0), statement.int(1) != 0)) }
         return rows
     }
 
@@ -286,16 +308,21 @@ private struct RecordQuery {
         return output.text.isEmpty ? nil : CarriedReply(events: events, output: output)
     }
 
-    /// The result of a step; nil if there is none, or it is damaged.
-    func step(_ place: RequestRecord.StepPlace, job: Int64) throws(SQLiteError) -> [UInt8]? {
+    enum StepResult {
+        case missing, damaged
+        case found([UInt8])
+    }
+
+    /// The result of a step.
+    func step(_ place: RequestRecord.StepPlace, job: Int64) throws(SQLiteError) -> StepResult {
         let statement = try database.prepare(
             "SELECT result, seal FROM steps WHERE job = ? AND name = ? AND ordinal = ?")
         statement.bind(job, at: 1)
         statement.bind(place.name, at: 2)
         statement.bind(place.ordinal, at: 3)
         defer { statement.reset() }
-        guard try statement.step() else { return nil }
+        guard try statement.step() else { return .missing }
         let result = statement.bytes(0)
-        return place.seal(result, job: job) == statement.int(1) ? result : nil
+        return place.seal(result, job: job) == statement.int(1) ? .found(result) : .damaged
     }
 }

@@ -62,6 +62,9 @@ final class StoreWriter: Sendable {
     /// Keeps a key out of all records.
     func hide(_ key: String) { waiting.withLock { $0.scrubber.add(key) } }
 
+    /// The text without the keys that are known so far.
+    func scrub(_ text: String) -> String { waiting.withLock { $0.scrubber }.scrub(text) }
+
     /// Queues a write.
     /// - Parameter isUrgent: whether it is written at once, and not with others a little later.
     func add(_ write: StoreWrite, isUrgent: Bool = false, confirmation: Confirmation? = nil) {

@@ -90,7 +90,9 @@ public final class ChatClient: Sendable {
         let opened: OpenJournal?
         do throws(StoreError) {
             let variables = ProviderCatalog.all.compactMap(\.keyVariable) + (keyVariable.map { [$0] } ?? [])
-            opened = try journal?.open(JournaledSource(keyVariables: variables)) { logger.warning("\($0)") }
+            opened = try journal?.open(JournaledSource(keyVariables: variables), credentials) {
+                logger.warning("\($0)")
+            }
         } catch {
             throw ChatClientError(message: error.message)
         }

@@ -84,13 +84,20 @@ public struct JournalSettings {
     /// Opens the store and begins the job.
     /// - Parameter warn: called on any thread with what the user should know.
     /// - Throws: ``StoreError`` if the job cannot begin.
-    func open(_ source: JournaledSource, warn: @escaping @Sendable (String) -> Void) throws(StoreError) -> OpenJournal {
+    func open(
+        _ source: JournaledSource, _ credentials: (String) -> String?, warn: @escaping @Sendable (String) -> Void
+    ) throws(StoreError) -> OpenJournal {
         let store = Store(path: path) { warn("requests are not recorded: \($0.message)") }
         var begun: Journal.Job?
         if let job {
+            var scrubber = KeyScrubber()
+            for variable in source.keyVariables { credentials(variable).map { scrubber.add($0) } }
+            guard scrubber.scrub(job.name) == job.name else {
+                throw StoreError(.unusable, "the name of the job holds a key: choose another one, which is recorded")
+            }
             let found = try store.beginJob(
                 Journal.Job.Request(
-                    name: job.name, script: source.name, scriptDigest: SHA256.hex(source.text),
+                    name: job.name, script: scrubber.scrub(source.name), scriptDigest: SHA256.hex(source.text),
                     arguments: source.arguments, again: job.again))
             tell(found)
             begun = found

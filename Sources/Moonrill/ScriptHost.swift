@@ -175,7 +175,7 @@ public struct ScriptHost {
             let journal =
                 session != nil
                 ? nil
-                : try journal?.open(JournaledSource(configuration)) { [logger] message in
+                : try journal?.open(JournaledSource(configuration), credentials) { [logger] message in
                     logger.warning("\(message)")
                 }.broker(in: client, wake: engine.waker, credentials)
             configuration.steps = journal

@@ -252,6 +252,10 @@ import Testing
         #expect(third.errorOutput.contains("the job 'night' has finished"))
         #expect(workshop.takePrompts() == [])
 
+        // Other arguments are other work.
+        let other = try workshop.start(output: "other.jsonl").wait(timeout: 60)
+        #expect(other.status == 1 && other.errorOutput.contains("with other arguments"))
+
         let again = try workshop.run(["--again"])
         #expect(again.output == second.output && again.errorOutput.contains("the step runs"))
         #expect(workshop.takePrompts().count == 4)
@@ -296,6 +300,40 @@ import Testing
             #expect(bytes.range(of: Data(key.base64EncodedString().dropLast(4).utf8)) == nil, "\(name)")
         }
         #expect(size > 10_000)
+    }
+
+    @Test func noKeyIsTheNameOfAJob() throws {
+        let workshop = try Workshop(script: "print 'runs'")
+        let result = try MoonrillBinary.run(
+            ["run", "--store", workshop.path("store.db"), "--job", "night \(Self.key)", workshop.path("script.lua")],
+            environment: ["OPENAI_API_KEY": Self.key])
+        #expect(result.status == 1 && result.errorOutput.contains("the name of the job holds a key"))
+        #expect(!result.errorOutput.contains(Self.key) && result.output.isEmpty)
+    }
+
+    /// A cached reply costs nothing, so it fits into any budget.
+    @Test func cachedRepliesFitIntoSmallBudgets() throws {
+        let workshop = try Workshop(
+            script: """
+                local llm = require "llm"
+                local client = llm.client { base_url = arg[1], model = "moonrill-chat", key_env = "MOON_KEY", cache = true }
+                local budget = llm.budget { tokens = 5 }
+                print(budget:run(function() return client:ask("a question of more than five tokens, for sure") end))
+                print(budget.tokens)
+                """)
+        func run() throws -> String {
+            try MoonrillBinary.run(
+                ["run", "--store", workshop.path("store.db"), workshop.path("script.lua"), workshop.provider.baseURL],
+                environment: ["MOON_KEY": Self.key]
+            ).output
+        }
+        // The first time it is sent, and spends the budget.
+        #expect(try run().contains("the budget of 5 tokens is spent"))
+        try workshop.replaceScript(workshop.text("script.lua").replacing("tokens = 5 ", with: "tokens = 5000 "))
+        #expect(try !run().contains("spent"))
+        try workshop.replaceScript(workshop.text("script.lua").replacing("tokens = 5000 ", with: "tokens = 5 "))
+        let cached = try run()
+        #expect(!cached.contains("spent") && cached.hasSuffix("\n0\n"), "\(cached)")
     }
 
     @Test func cachedRepliesAnswerLaterRuns() throws {

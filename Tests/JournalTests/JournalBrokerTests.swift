@@ -4,6 +4,7 @@ import Base
 import Chat
 import Foundation
 import JSON
+import SQLite
 import Support
 import Testing
 
@@ -103,14 +104,114 @@ import Testing
         second.end()
     }
 
-    @Test func aStepThatIsGivenUpLeavesItsPlaceToTheNext() throws {
+    /// Another step must not get its result in the next run.
+    @Test func aStepThatFailsKeepsItsPlaceEmpty() throws {
+        let first = try JournaledRun(folder)
+        first.journal.abandon(first.journal.lookUp(step: "s"))
+        #expect(first.step("s", "[2]") == nil)
+        first.end()
+        let second = try JournaledRun(folder)
+        #expect(second.step("s", "[1]") == nil)
+        #expect(second.step("s", "[9]") == "[2]")
+        second.end()
+        let third = try JournaledRun(folder)
+        #expect(third.step("s", "[9]") == "[1]" && third.step("s", "[9]") == "[2]")
+        third.end()
+    }
+
+    /// The reply of a request that is sent again after a failure is the answer to it.
+    @Test(arguments: [true, false]) func aFailedRequestGivesItsPlaceToTheNext(isJob: Bool) throws {
+        let cache = isJob ? nil : CachePolicy()
+        let first = try JournaledRun(folder, isJob: isJob)
+        first.inner.fails = true
+        #expect(JournaledRun.text(first.ask("a", cache: cache)) == "failed")
+        first.inner.fails = false
+        #expect(JournaledRun.text(first.ask("a", cache: cache)) == "reply to 2")
+        #expect(JournaledRun.text(first.ask("a", cache: cache)) == "reply to 3")
+        first.end()
+        let second = try JournaledRun(folder, isJob: isJob)
+        #expect(JournaledRun.text(second.ask("a", cache: cache)) == "reply to 2")
+        #expect(JournaledRun.text(second.ask("a", cache: cache)) == "reply to 3")
+        #expect(second.inner.started.isEmpty)
+        second.end()
+    }
+
+    /// What a cache has answered is part of the job: it stays although the cache would not answer any more.
+    @Test func aResumedJobHasItsCachedReplies() throws {
+        let before = try JournaledRun(folder, isJob: false)
+        let asked = before.ask("a", cache: CachePolicy())
+        before.end()
+        let first = try JournaledRun(folder)
+        let cached = first.ask("a", cache: CachePolicy())
+        #expect(JournaledRun.text(cached) == JournaledRun.text(asked) && first.inner.started.isEmpty)
+        first.end()
+        let second = try JournaledRun(folder)
+        #expect(second.ask("a", cache: CachePolicy(ttl: -1)) == cached)
+        #expect(second.inner.started.isEmpty)
+        second.end()
+    }
+
+    @Test func sharedRepliesAreFoundByTheNextEqualRequest() throws {
+        let run = try JournaledRun(folder, isJob: false)
+        for _ in 1...5 { #expect(JournaledRun.text(run.ask("a", cache: CachePolicy(isShared: true))) == "reply to 1") }
+        run.end()
+    }
+
+    /// A request that is paused before the store has answered has no turn until it goes on.
+    @Test func aPauseDuringTheLookUpHolds() throws {
+        let first = try JournaledRun(folder)
+        _ = first.ask("a")
+        first.end()
+        let second = try JournaledRun(folder)
+        let paused = second.start("a")
+        second.journal.submit(.pause(paused))
+        // Look-ups are answered in order.
+        #expect(JournaledRun.text(second.ask("b")) == "reply to 1")
+        #expect(!second.journal.hasReady && second.journal.nextReady() == nil)
+        second.journal.submit(.resume(paused))
+        #expect(second.journal.hasReady)
+        #expect(JournaledRun.text(second.events(of: paused)) == "reply to 1")
+        second.end()
+    }
+
+    @Test func aDamagedStepIsReportedAndRunsAgain() throws {
         let first = try JournaledRun(folder)
         #expect(first.step("s", "[1]") == nil)
         first.end()
+        let database = try SQLiteDatabase(path: folder.path, access: .existing)
+        try database.execute("UPDATE steps SET result = '[9]'")
+        database.close()
         let second = try JournaledRun(folder)
-        second.journal.abandon(second.journal.lookUp(step: "s"))
-        #expect(second.step("s", "[9]") == "[1]")
+        #expect(second.step("s", "[2]") == nil)
+        #expect(second.warnings.count == 1 && second.warnings[0].contains("step 's' (number 1 of that name)"))
         second.end()
+    }
+
+    @Test func keysAreInNoNameOfAStep() throws {
+        let key = "sk-moonrill-marked-0123456789abcdef"
+        for expected in [nil, "[1]"] {
+            let run = try JournaledRun(folder, keys: ["MOON_KEY": key])
+            _ = run.ask("a", key: "MOON_KEY")
+            #expect(run.step("with \(key)", "[1]") == expected)
+            run.end()
+        }
+        for name in ["", "-wal"] {
+            let bytes = (try? Data(contentsOf: URL(fileURLWithPath: folder.path + name))) ?? Data()
+            #expect(bytes.range(of: Data(key.utf8)) == nil)
+        }
+    }
+
+    @Test func theFileOfAnotherProgramStaysAsItIs() throws {
+        try FileManager.default.createDirectory(
+            at: URL(fileURLWithPath: folder.path).deletingLastPathComponent(), withIntermediateDirectories: true)
+        let database = try SQLiteDatabase(path: folder.path)
+        try database.execute("CREATE TABLE t(a)")
+        database.close()
+        let before = try Data(contentsOf: URL(fileURLWithPath: folder.path))
+        let run = try JournaledRun(folder, isJob: false, isLogged: true)
+        #expect(JournaledRun.text(run.ask("a")) == "reply to 1")
+        run.end()
+        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path)) == before)
     }
 
     @Test func aPlayedReplyCanBePausedStoppedAndCancelled() throws {

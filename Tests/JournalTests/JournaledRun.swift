@@ -79,6 +79,8 @@ final class JournaledRun {
     let store: Store
     let journal: JournalBroker
     private let woken = DispatchSemaphore(value: 0)
+    private let warned = Locked<[String]>([])
+    var warnings: [String] { warned.withLock { $0 } }
     private var nextID: UInt64 = 1
 
     init(
@@ -90,7 +92,7 @@ final class JournaledRun {
         self.store = store
         let options = JournalBroker.Options(
             run: RunRecord(command: "run"), job: isJob ? try folder.job(store, again) : nil, isLogged: isLogged,
-            credentials: { keys[$0] }, warn: { _ in })
+            credentials: { keys[$0] }, warn: { [warned] message in warned.withLock { $0.append(message) } })
         journal = JournalBroker(
             inner, options: options, makeStore: { store }, wake: { [woken] in woken.signal() })
     }

@@ -24,6 +24,7 @@ import Testing
         try database.execute("CREATE VIRTUAL TABLE search USING fts5(a); INSERT INTO search VALUES('moon')")
         let pieces = [
             "moon", "\"", "*", "(", ")", "^", "-", "+", ":", "AND", "NOT", "NEAR(", "{", "}", ",", " ", "'", "\\",
+            "\"\u{301}", "\u{200D}",
         ]
         for first in pieces {
             for second in pieces {

@@ -1,6 +1,7 @@
 // Pruning of stores that are filled by hand.
 
 import Foundation
+import Glibc
 import SQLite
 import Support
 import Testing
@@ -193,5 +194,37 @@ import Testing
         // The busy handler of SQLite looks every 100 ms at most; the machine may be loaded.
         #expect(longest.withLock { $0 } < 3)
         try checkIntegrity()
+    }
+
+    /// Nobody else ends the requests of a process that was killed.
+    @Test func requestsOfKilledRunsAreRemoved() throws {
+        try fill(4)
+        // No process has the number: it is above the maximum (proc(5), /proc/sys/kernel/pid_max).
+        try execute(
+            """
+            UPDATE runs SET ended_at = NULL, pid = 2147483647 WHERE id = 2;
+            UPDATE runs SET ended_at = NULL, pid = \(getpid()) WHERE id = 3;
+            DELETE FROM search; UPDATE requests SET state = 'running', ended_at = NULL, seal = NULL WHERE id IN (2, 3);
+            INSERT INTO search(search) VALUES('rebuild')
+            """)
+        let log = try #require(try RequestLog.open(folder.path))
+        #expect(
+            try log.requests(RequestFilter(), limit: 9).map(\.state) == [
+                "finished", "running", "interrupted", "finished",
+            ])
+        log.close()
+        let result = try prune(PruneRequest(before: Self.now + 1))
+        #expect(result.requests >= 3)
+        #expect(try number("SELECT count(*) FROM requests WHERE id = 2") == 0)
+    }
+
+    @Test func oneProcessPrunesAtATime() throws {
+        try fill(2)
+        let lock = try JobLock.take(store: folder.path, job: 0)
+        #expect(lock != nil)
+        let error = #expect(throws: StoreError.self) { _ = try prune(PruneRequest(before: Self.now + 1)) }
+        #expect(error?.kind == .jobRunning && error?.message.contains("another process prunes") == true)
+        withExtendedLifetime(lock) {}
+        #expect(try number("SELECT count(*) FROM requests") == 2)
     }
 }

@@ -30,7 +30,7 @@ package struct LoggedJob: Hashable, Sendable {
     package var script: String
     /// How many runs it has had.
     package var runs = 0
-    /// Requests with a whole or stopped reply, and failed or cancelled ones.
+    /// Requests with a whole, stopped or cached reply, and failed ones. Cancelled ones are in neither.
     package var finished = 0
     package var failed = 0
     package var steps = 0
@@ -112,7 +112,7 @@ private struct LoggedJobs {
         if JobLock.isHeld(store: path, job: id) { job.state = .running(pid: Int(row.int(6))) }
         let counts = try database.prepare(
             """
-            SELECT total(state IN ('finished', 'stopped', 'cached')), total(state IN ('failed', 'cancelled')),
+            SELECT total(state IN ('finished', 'stopped', 'cached')), total(state = 'failed'),
               total(iif(state = 'cached', 0, input_tokens)), total(iif(state = 'cached', 0, output_tokens)),
               sum(iif(state = 'cached', NULL, cost)), (SELECT count(*) FROM steps WHERE job = ?1),
               (SELECT count(*) FROM runs WHERE job = ?1) FROM requests WHERE job = ?1

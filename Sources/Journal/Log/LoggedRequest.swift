@@ -8,7 +8,7 @@ package struct LoggedRequest: Hashable, Sendable {
     package var run: Int64
     /// The row of the job, which may be removed; nil without one.
     package var job: Int64?
-    /// "running", "finished", "stopped", "failed", "cancelled" or "cached".
+    /// "running", "finished", "stopped", "failed", "cancelled", "cached", or "interrupted": its process was killed.
     package var state: String
     package var provider: String
     package var model: String

@@ -18,7 +18,13 @@ package final class RequestLog {
     /// The log in a store; nil if there is none.
     /// - Throws: ``StoreError`` if the file cannot be read or is no store.
     package static func open(_ path: String) throws(StoreError) -> RequestLog? {
-        guard access(path, F_OK) == 0 else { return nil }
+        guard access(path, F_OK) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw StoreError(
+                .disk,
+                "the store \(path) cannot be read: \(String(cString: strerror(errno))); check the rights of its folder, or "
+                    + "name another file with --store")
+        }
         let log = RequestLog(StoreConnection(path: path, vfs: nil, access: .readOnly, retryDelay: 0.02))
         // Another process may be making it.
         return try log.read { try StoreSchema.isComplete($0) } ? log : nil
@@ -27,6 +33,11 @@ package final class RequestLog {
     func read<Answer>(_ body: (SQLiteDatabase) throws -> Answer) throws(StoreError) -> Answer {
         do {
             return try connection.retrying { try body(connection.database()) }
+        } catch let error as SQLiteError where error.isReadOnly || error.isCannotOpen {
+            throw StoreError(
+                .disk,
+                "the store \(connection.path) cannot be read: \(error.message); SQLite needs the right to read the file, "
+                    + "and to write beside it")
         } catch {
             throw StoreError.wrap(error, path: connection.path)
         }
@@ -264,14 +275,24 @@ private struct RequestRows {
         defer { statement.reset() }
         guard try statement.step() else { return nil }
         func count(_ column: Int) -> Int? { statement.optionalInt(column).map { Int($0) } }
+        let state = try state(statement.text(3), run: statement.int(1))
         return LoggedRequest(
-            id: id, run: statement.int(1), job: statement.optionalInt(2), state: statement.text(3),
+            id: id, run: statement.int(1), job: statement.optionalInt(2), state: state,
             provider: statement.text(4), model: statement.text(5), dialect: statement.text(6),
             address: statement.text(7), startedAt: statement.double(8), firstOutputAt: statement.optionalDouble(9),
             endedAt: statement.optionalDouble(10), attempts: count(11), finishReason: statement.optionalText(12),
             errorKind: statement.optionalText(13), inputTokens: count(14), outputTokens: count(15),
             reasoningTokens: count(16), cachedTokens: count(17), cost: statement.optionalDouble(18),
             source: statement.optionalInt(19), promptStart: statement.text(20))
+    }
+
+    /// A request that was running when its process was killed is interrupted.
+    private func state(_ recorded: String, run: Int64) throws -> String {
+        guard recorded == "running" else { return recorded }
+        let statement = try database.prepare("SELECT pid FROM runs WHERE id = ?")
+        statement.bind(run, at: 1)
+        defer { statement.reset() }
+        return try statement.step() && RunProcess.exists(statement.int(0)) ? recorded : "interrupted"
     }
 
     /// Characters of a prompt that lists show.

@@ -8,10 +8,11 @@ package struct SearchQuery: Hashable, Sendable {
     /// The query of a text.
     package init(_ text: String) {
         var terms: [String] = []
-        var rest = text[...]
-        while let start = rest.firstIndex(where: { !$0.isWhitespace }) {
+        // By scalars: a quote with a combining mark is one Character.
+        var rest = text.unicodeScalars[...]
+        while let start = rest.firstIndex(where: { !$0.properties.isWhitespace }) {
             rest = rest[start...]
-            let term: Substring
+            let term: Substring.UnicodeScalarView
             if rest.first == "\"" {
                 rest = rest.dropFirst()
                 // The end of the text closes a phrase too.
@@ -19,16 +20,17 @@ package struct SearchQuery: Hashable, Sendable {
                 term = rest[..<end]
                 rest = rest[end...].dropFirst()
             } else {
-                let end = rest.firstIndex { $0.isWhitespace || $0 == "\"" } ?? rest.endIndex
+                let end = rest.firstIndex { $0.properties.isWhitespace || $0 == "\"" } ?? rest.endIndex
                 term = rest[..<end]
                 rest = rest[end...]
             }
             let isPrefix = term.last == "*" || rest.first == "*"
             if rest.first == "*" { rest = rest.dropFirst() }
             // A term without tokens would match nothing.
-            guard term.unicodeScalars.contains(where: Self.isToken) else { continue }
-            let quoted = term.replacing("\"", with: " ").replacing("\0", with: " ")
-            terms.append("\"\(quoted)\"" + (isPrefix ? " *" : ""))
+            guard term.contains(where: Self.isToken) else { continue }
+            var quoted = String.UnicodeScalarView()
+            for scalar in term { quoted.append(scalar == "\"" || scalar == "\0" ? " " : scalar) }
+            terms.append("\"\(String(quoted))\"" + (isPrefix ? " *" : ""))
         }
         match = terms.isEmpty ? nil : terms.joined(separator: " ")
     }

@@ -52,6 +52,8 @@ package final class StorePruner {
     /// Requests in the next transaction.
     private var batch = 32
     private var result = PruneResult()
+    /// Requests that are kept although their own job is over.
+    private var protected: Set<Int64> = []
     /// The place of the last request that was looked at: all before it are removed or kept.
     private var place = Place(time: -.greatestFiniteMagnitude, id: 0)
 
@@ -72,7 +74,12 @@ package final class StorePruner {
         let pruner = StorePruner(path, now: now)
         defer { pruner.connection.close() }
         do {
-            return try pruner.prune(request)
+            // Two at once would both remove what is too much. Jobs count from 1.
+            let lock = request.isDryRun ? nil : try JobLock.take(store: path, job: 0)
+            guard request.isDryRun || lock != nil else {
+                throw StoreError(.jobRunning, "another process prunes the store \(path): wait for it")
+            }
+            return try withExtendedLifetime(lock) { try pruner.prune(request) }
         } catch {
             throw StoreError.wrap(error, path: path)
         }
@@ -82,6 +89,8 @@ package final class StorePruner {
         result.bytesBefore = StoreFile.bytes(connection.path)
         guard try StoreSchema.isComplete(connection.database()) else { return result }
         if request.isDryRun { return try estimate(request) }
+        try endDeadRuns()
+        protected = try sourcesOfOpenJobs()
         if let before = request.before {
             try removeRequests(before: before, count: .max)
             try finishRemoval()
@@ -106,6 +115,44 @@ package final class StorePruner {
             result.requests = max(result.requests, min(all, try excess(over: limit)))
         }
         return result
+    }
+
+    // MARK: Runs that were killed
+
+    /// Ends the requests of runs whose process is gone: nobody else does it.
+    private func endDeadRuns() throws {
+        let statement = try connection.database().prepare(
+            "SELECT id, pid FROM runs WHERE ended_at IS NULL AND started_at < ?")
+        // A process may be too young to be seen.
+        statement.bind(now - 60, at: 1)
+        var dead: [Int64] = []
+        while try statement.step() {
+            if !RunProcess.exists(statement.int(1)) { dead.append(statement.int(0)) }
+        }
+        try inBatches(dead) { id, database in
+            for sql in [
+                "UPDATE requests SET state = 'cancelled', ended_at = ?2 WHERE run = ?1 AND state = 'running'",
+                "UPDATE runs SET ended_at = ?2, outcome = 'killed' WHERE id = ?1",
+            ] {
+                let statement = try database.prepare(sql)
+                statement.bind(id, at: 1)
+                statement.bind(now, at: 2)
+                try statement.run()
+            }
+        }
+    }
+
+    /// The requests whose replies a cache has given to jobs that can be resumed.
+    private func sourcesOfOpenJobs() throws -> Set<Int64> {
+        let statement = try connection.database().prepare(
+            """
+            SELECT source FROM requests
+            WHERE job IN (SELECT id FROM jobs WHERE is_current AND state = 'open') AND source IS NOT NULL
+            """)
+        defer { statement.reset() }
+        var sources: Set<Int64> = []
+        while try statement.step() { sources.insert(statement.int(0)) }
+        return sources
     }
 
     // MARK: Size
@@ -192,7 +239,7 @@ package final class StorePruner {
         while ids.count < limit {
             guard try statement.step() else { return (ids, true) }
             place = Place(time: statement.double(1), id: statement.int(0))
-            if statement.int(2) != 0 { result.kept += 1 } else { ids.append(place.id) }
+            if statement.int(2) != 0 || protected.contains(place.id) { result.kept += 1 } else { ids.append(place.id) }
         }
         return (ids, false)
     }

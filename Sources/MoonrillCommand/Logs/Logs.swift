@@ -272,7 +272,8 @@ extension Logs {
 
         func run() throws {
             try Logs.turn(isOff: true)
-            try LineWriter().write("nothing is recorded until moonrill logs on")
+            try LineWriter().write(
+                "moonrill ask records nothing until moonrill logs on; --log-requests, jobs and caches still record")
         }
     }
 

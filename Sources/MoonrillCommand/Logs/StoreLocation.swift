@@ -58,6 +58,8 @@ struct LineWriter {
     @discardableResult func write(_ line: String) throws(CommandFailure) -> Bool {
         let isOpen = output.write(Array((line + "\n").utf8))
         if let loss = output.loss { throw CommandFailure(message: loss, status: ExitStatus.failure) }
+        // Nothing is open that needs an end: the store is only read.
+        if !isOpen { ProcessSetup.end(ExitStatus.outputClosed) }
         return isOpen
     }
 }

@@ -267,7 +267,7 @@ local function specification(where, self, prompt, options)
       fail(where .. ": the price of " .. model .. " is not known, and a budget of dollars counts here; write llm.prices[\""
         .. model .. "\"] = { input = ..., output = ... }, in dollars for a million tokens")
     end
-  elseif host.records_costs then
+  elseif host.records_costs or specified.cache then
     -- For the store; a model without a price has no cost there.
     local price = llm.prices[model]
     if type(price) == "table" then specified.price = price end

@@ -64,12 +64,16 @@ struct Meter {
     /// A cache answers: the request costs nothing.
     private var isFree = false
 
-    /// A meter for a request that is about to be sent. Its prompt counts at once.
-    init(_ budgets: [Budget], _ chat: ChatRequest, price: TokenPrice?) {
+    /// Whether a cache is asked first: nothing counts before it has answered.
+    private var isFirstAsked: Bool
+
+    /// A meter for a request that is about to be sent. Its prompt counts at once, unless a cache is asked first.
+    init(_ budgets: [Budget], _ chat: ChatRequest, price: TokenPrice?, isFirstAsked: Bool = false) {
         self.budgets = budgets
         self.price = price
+        self.isFirstAsked = isFirstAsked
         input = chat.messages.reduce(estimatedTokens(in: (chat.system ?? "").utf8)) { $0 + Self.estimate($1) }
-        charge()
+        if !isFirstAsked { charge() }
     }
 
     /// Charges the budgets for what the present attempt costs beyond ``charged``.
@@ -91,7 +95,9 @@ struct Meter {
     mutating func count(_ events: [ChatEvent]) {
         for event in events where !isFree {
             switch event {
-            case .start(let info): if info.isCached { refund() }
+            case .start(let info):
+                if info.isCached { refund() } else if isFirstAsked { charge() }
+                isFirstAsked = false
             case .text(let batch):
                 for piece in batch { output += max(1, estimatedTokens(in: piece.utf8).rounded()) }
                 charge()

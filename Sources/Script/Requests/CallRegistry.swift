@@ -54,7 +54,8 @@ final class CallRegistry {
         spec.price = price
         if !budgets.isEmpty {
             for budget in budgets { budget.calls[call.id] = call }
-            call.meter = Meter(budgets, spec.chat, price: price)
+            call.meter = Meter(
+                budgets, spec.chat, price: price, isFirstAsked: spec.cache.map { !$0.isRefreshed } ?? false)
             spec.wantsUsage = true
         }
         broker.submit(.start(call.id, spec))
