@@ -7,7 +7,7 @@
 local llm = require "llm"
 
 local input, output = arg[1], arg[2]
-if not input then
+if not input or not output then
   -- A step runs once: a resumed job finds the same names.
   input = llm.step("make the input", function()
     local path = os.tmpname()
