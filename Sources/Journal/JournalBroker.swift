@@ -310,8 +310,11 @@ package final class JournalBroker: RequestBroker {
     private func flushOutput(of id: RequestID) { entries.index(forKey: id).map(flushOutput) }
 
     private func flushOutput(at index: Dictionary<RequestID, Entry>.Index) {
+        // Written while the rest of a long reply comes, and not all at its end.
+        let isUrgent = entries.values[index].recorder.hasFullRow
         let rows = entries.values[index].recorder.take()
-        if !rows.isEmpty { opened?.store.writer.add(.output(request: entries.values[index].number, rows)) }
+        guard !rows.isEmpty else { return }
+        opened?.store.writer.add(.output(request: entries.values[index].number, rows), isUrgent: isUrgent)
     }
 
     /// Records the end of a request.

@@ -54,8 +54,8 @@ struct OutputRecorder {
 
     /// The time of the oldest delta that is not taken, in seconds since the start; nil without any.
     var pendingSince: Double? { (closed.first ?? open)?.time }
-    /// Whether a whole row waits.
-    var hasFullRow: Bool { !closed.isEmpty }
+    /// Whether a row waits that takes no more text.
+    private(set) var hasFullRow = false
 
     /// Adds an event of the output; others are ignored.
     /// - Parameter time: seconds since the start of the request.
@@ -72,7 +72,11 @@ struct OutputRecorder {
 
     private mutating func add(_ batch: TextBatch, at time: Double) {
         let kind = OutputRow.Kind(rawValue: batch.kind.rawValue) ?? .text
-        if let row = open, row.kind != kind || text.count >= Self.rowLimit { close() }
+        if text.count >= Self.rowLimit {
+            hasFullRow = true
+            close()
+        }
+        if let row = open, row.kind != kind { close() }
         var row = open ?? begin(kind, at: time)
         // Not shared while its pieces grow.
         open = nil
@@ -118,6 +122,7 @@ struct OutputRecorder {
     /// Removes and returns the rows so far. The next delta begins a row.
     mutating func take() -> [OutputRow] {
         close()
+        hasFullRow = false
         defer { closed = [] }
         return closed
     }
