@@ -104,8 +104,7 @@ final class StoreConnection {
         for attempt in 1...2 {
             do {
                 return try body()
-            } catch let error as SQLiteError where !error.isCorrupt && !error.isBusy {
-                // SQLite has waited for a busy store already, for `patience`.
+            } catch let error as SQLiteError where !error.isCorrupt {
                 // A connection whose file has had an error is not used again.
                 if error.isIO || error.isCannotOpen { close() }
                 usleep(UInt32(retryDelay * Double(attempt) * 1e6))

@@ -165,7 +165,16 @@ enum StoreSchema {
         try number("PRAGMA user_version", database) == version
     }
 
+    /// The version of an open store; 0 for an empty file. Read at one moment: another process may be making the tables.
     private static func storedVersion(_ database: SQLiteDatabase, path: String) throws -> Int {
+        guard !database.isInTransaction else { return try readVersion(database, path: path) }
+        try database.execute("BEGIN")
+        let version = Result { try readVersion(database, path: path) }
+        try database.execute("COMMIT")
+        return try version.get()
+    }
+
+    private static func readVersion(_ database: SQLiteDatabase, path: String) throws -> Int {
         let found = try number("PRAGMA user_version", database)
         let owner = try number("PRAGMA application_id", database)
         if found > version { throw StoreError.later(path: path, found: found) }
