@@ -40,8 +40,9 @@ package final class JournalBroker: RequestBroker {
         }
     }
 
-    /// A request that this broker knows of. Others only pass.
-    private struct Entry {
+    /// A request that this broker knows of. Others only pass. A class: a copy of the request for each delta would cost more
+    /// than all else that is done with it.
+    private final class Entry {
         enum State {
             /// The store is asked; commands for the request wait.
             case lookingUp(waiting: [RequestCommand])
@@ -66,6 +67,13 @@ package final class JournalBroker: RequestBroker {
         var firstOutput: Double?
         /// Output of an earlier run that is delivered before that of the other broker.
         var carried: [ChatEvent] = []
+
+        init(state: State, spec: RequestSpec, number: UInt64, startedAt: Double) {
+            self.state = state
+            self.spec = spec
+            self.number = number
+            self.startedAt = startedAt
+        }
     }
 
     /// Who waits for a report of the store.
@@ -139,17 +147,15 @@ package final class JournalBroker: RequestBroker {
 
     package func submit(_ command: RequestCommand) {
         if case .start(let id, let spec) = command { return start(id, spec) }
-        guard var entry = entries[command.id] else { return inner.submit(command) }
+        guard let entry = entries[command.id] else { return inner.submit(command) }
         switch command {
         case .pause: entry.isPaused = true
         case .resume, .stop, .cancel: entry.isPaused = false
         case .start, .occupied, .reading: break
         }
-        entries[command.id]?.isPaused = entry.isPaused
         switch entry.state {
         case .lookingUp(let waiting):
             entry.state = .lookingUp(waiting: waiting + [command])
-            entries[command.id] = entry
         case .running:
             inner.submit(command)
             if case .resume = command, !entry.carried.isEmpty { ready.append(command.id) }
@@ -157,7 +163,6 @@ package final class JournalBroker: RequestBroker {
         case .playing(var playback):
             apply(command, to: &playback, entry.spec)
             entry.state = .playing(playback)
-            entries[command.id] = entry
             schedule(command.id, playback)
         }
     }
@@ -168,7 +173,7 @@ package final class JournalBroker: RequestBroker {
         let (store, run) = open()
         spec.endpoint.keyVariable.map { hide($0, store) }
         let now = SystemClock.now()
-        var entry = Entry(state: .running, spec: spec, number: store.makeNumber(), startedAt: now)
+        let entry = Entry(state: .running, spec: spec, number: store.makeNumber(), startedAt: now)
         if isLookedUp {
             entry.state = .lookingUp(waiting: [])
             entries[id] = entry
@@ -320,7 +325,7 @@ package final class JournalBroker: RequestBroker {
     /// Records the end of a request.
     /// - Returns: the event, or nothing if it must wait for the record.
     private func finish(_ id: RequestID, _ terminal: ChatEvent) -> [ChatEvent] {
-        guard var entry = entries[id] else { return [terminal] }
+        guard let entry = entries[id] else { return [terminal] }
         flushOutput(of: id)
         let result: RequestEnd.Result
         switch terminal {
@@ -346,7 +351,6 @@ package final class JournalBroker: RequestBroker {
         opened?.store.writer.add(
             .endRequest(entry.number, end), confirmation: Confirmation(inbox: inbox, number: entry.number))
         entry.state = .held(terminal, isRecorded: false)
-        entries[id] = entry
         return []
     }
 
@@ -433,14 +437,13 @@ package final class JournalBroker: RequestBroker {
     }
 
     private func receive(_ answer: LookUp.Answer, _ id: RequestID) {
-        guard var entry = entries[id], case .lookingUp(let waiting) = entry.state else { return }
+        guard let entry = entries[id], case .lookingUp(let waiting) = entry.state else { return }
         switch answer {
         case .found(let record, let place):
             entry.place = place
             let playback = Playback(
                 record, pace: record.isCached ? entry.spec.cache?.pace : nil, now: SystemClock.now())
             entry.state = .playing(playback)
-            entries[id] = entry
             if record.isCached, !record.isResumed { begin(entry, place: place, source: record.row) }
             schedule(id, playback)
         case .missing(let place, let carried, let warning):
@@ -454,13 +457,11 @@ package final class JournalBroker: RequestBroker {
                 for event in carried.events { entry.recorder.add(event.event, at: 0) }
                 ready.append(id)
             }
-            entries[id] = entry
             inner.submit(.start(id, entry.spec))
         case .failed(let error):
             guard options.job == nil else {
                 entry.state = .held(
                     .failed(RequestFailure(unsent: entry.spec, .journal, error.message)), isRecorded: true)
-                entries[id] = entry
                 ready.append(id)
                 return
             }

@@ -30,7 +30,7 @@ final class StoreWriter: Sendable {
     private static let linger = 0.1
     /// Pages of the write-ahead log from which it is copied into the file: between two transactions, and when the store is
     /// closed or flushed, which somebody waits for.
-    private static let checkpointPages = (between: 1000, atEnd: 4000)
+    private static let checkpointPages = (between: 4000, atEnd: 8000)
 
     private struct Item: Sendable {
         var write: StoreWrite
