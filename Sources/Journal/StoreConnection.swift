@@ -89,7 +89,7 @@ final class StoreConnection {
         }
     }
 
-    /// Copies the write-ahead log into the file if it has at least so many pages of 4 KiB.
+    /// Makes a checkpoint if the write-ahead log has at least `pages` pages of 4 KiB.
     func checkpoint(above pages: Int) {
         guard let opened, opened.walPageCount >= pages else { return }
         // What cannot be copied now stays in the log, where every reader finds it; the next commit tries again.

@@ -28,8 +28,7 @@ struct Confirmation: Sendable {
 final class StoreWriter: Sendable {
     /// Seconds for which writes that nobody waits for are collected.
     private static let linger = 0.1
-    /// Pages of the write-ahead log from which it is copied into the file: between two transactions, and when the store is
-    /// closed or flushed, which somebody waits for.
+    /// Minimum pages of the write-ahead log for a checkpoint: between two transactions, and in `flush`, whose caller waits.
     private static let checkpointPages = (between: 4000, atEnd: 8000)
 
     private struct Item: Sendable {

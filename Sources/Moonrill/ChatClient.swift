@@ -46,7 +46,7 @@ public final class ChatClient: Sendable {
     ///   - isLimited: whether the requests share a rate limiter. If not, refusals and rate headers of one do not delay
     ///     another.
     ///   - journal: the store of its requests; nil for none. A job of a client stays open when the client is released: a
-    ///     client of the same name goes on with it, and `again` begins anew.
+    ///     client with the same job resumes it; `again` starts a new one.
     ///   - logger: receives the log of the client's thread.
     /// - Throws: ``ChatClientError`` that names what is missing and how to set it.
     public init(

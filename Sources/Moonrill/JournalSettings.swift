@@ -61,7 +61,7 @@ public struct JournalSettings {
     /// Whether the run records its requests, so that their costs are wanted.
     var recordsAll: Bool { isLogged || job != nil || caching == .on || caching == .refresh }
 
-    /// The policy of the requests of a client that says nothing else.
+    /// The cache policy of requests that set none.
     var cachePolicy: CachePolicy? {
         switch caching {
         case .off, .never: nil

@@ -96,7 +96,7 @@ public struct ScriptHost {
     public var server = ServerSettings()
     /// Whether the server of `llm.serve` opens a socket.
     var listens = true
-    /// The store for jobs, caches and the log. Without one nothing is recorded, and the option `cache` has no effect.
+    /// The store for jobs, caches and the log. Nil: nothing is recorded, and the option `cache` has no effect.
     public var journal: JournalSettings?
     /// Records runs, or runs scripts against a recording. The store is then not used: ``journal`` must have no job.
     public var recording: RecordingSettings?

@@ -123,7 +123,7 @@ extension TapeRecorder {
         add(.start(id, spec.withStableAddress(offline: offlineBaseURL).recorded))
     }
 
-    /// The text of an event without keys, also of those that are split between events; nil if nothing is left of it.
+    /// The event without keys in its text, including keys split between events; nil if no text is left.
     fileprivate func scrubbed(_ event: ChatEvent, _ texts: inout SplitTexts) -> ChatEvent? {
         guard case .text(let batch) = event else {
             if case .reset = event { texts = SplitTexts() }

@@ -2,7 +2,7 @@
 
 internal import Glibc
 
-/// The user's choice that nothing is logged. It holds until it is taken back.
+/// Whether the user has turned the log off. The setting is persistent.
 package struct LogSwitch: Sendable {
     private let path: String
 

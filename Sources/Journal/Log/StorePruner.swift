@@ -10,7 +10,7 @@ package struct PruneRequest: Hashable, Sendable {
     package var before: Double?
     /// The oldest requests are removed until the store has at most this many bytes; nil for no bound.
     package var maxBytes: Int64?
-    /// Whether nothing is changed.
+    /// Whether requests are only counted, and not removed.
     package var isDryRun: Bool
 
     package init(before: Double? = nil, maxBytes: Int64? = nil, isDryRun: Bool = false) {
