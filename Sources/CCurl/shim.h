@@ -37,6 +37,12 @@ static inline CURLcode ccurl_set_read(CURL *easy, curl_read_callback value) {
 static inline CURLcode ccurl_set_opensocket(CURL *easy, curl_opensocket_callback value) {
     return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, value);
 }
+static inline CURLcode ccurl_set_closesocket(CURL *easy, curl_closesocket_callback value) {
+    return curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, value);
+}
+static inline CURLcode ccurl_set_prereq(CURL *easy, curl_prereq_callback value) {
+    return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, value);
+}
 static inline CURLcode ccurl_set_debug(CURL *easy, curl_debug_callback value) {
     return curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, value);
 }
@@ -82,6 +88,7 @@ static inline CURLcode ccurl_message_result(const CURLMsg *message) { return mes
 
 // Macros that Swift cannot import.
 static inline size_t ccurl_write_pause(void) { return CURL_WRITEFUNC_PAUSE; }
+static inline int ccurl_prereq_ok(void) { return CURL_PREREQFUNC_OK; }
 static inline size_t ccurl_read_abort(void) { return CURL_READFUNC_ABORT; }
 static inline const curl_version_info_data *ccurl_version_info(void) { return curl_version_info(CURLVERSION_NOW); }
 static inline CURLcode ccurl_global_init(void) { return curl_global_init(CURL_GLOBAL_DEFAULT); }

@@ -45,7 +45,23 @@ func openSocket(
     if made < 0, errno == EMFILE || errno == ENFILE, let user = unsafe user {
         unsafe transfer(user).ranOutOfDescriptors = true
     }
+    if made >= 0, let user = unsafe user { unsafe transfer(user).openedSocket(made) }
     return made
+}
+
+/// CURLOPT_CLOSESOCKETFUNCTION, for sockets that are counted.
+func closeSocket(_ user: UnsafeMutableRawPointer?, _ socket: curl_socket_t) -> Int32 {
+    guard let user = unsafe user else { return close(socket) }
+    return unsafe Unmanaged<OpenSockets>.fromOpaque(user).takeUnretainedValue().close(socket)
+}
+
+/// CURLOPT_PREREQFUNCTION: the transfer has a connection, and its request is about to be sent.
+func requestLeaves(
+    _ user: UnsafeMutableRawPointer?, _ remote: UnsafeMutablePointer<CChar>?, _ local: UnsafeMutablePointer<CChar>?,
+    _ remotePort: Int32, _ localPort: Int32
+) -> Int32 {
+    if let user = unsafe user { unsafe transfer(user).connected() }
+    return ccurl_prereq_ok()
 }
 
 /// CURLOPT_DEBUGFUNCTION: passes curl's own notes on, except those that can hold a header, a URL or a user. Only here

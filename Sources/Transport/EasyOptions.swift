@@ -7,7 +7,7 @@ extension EasyHandle {
     /// Configures the handle for `transfer`. Throws if curl rejects an option, or without memory.
     func configure(
         for transfer: Transfer, _ request: HTTPRequest, to origin: Origin, options: TransferOptions,
-        receiveBuffer: Int
+        receiveBuffer: Int, sockets: OpenSockets
     ) throws(TransportError) {
         try setHeaders(request)
         var set = unsafe OptionWriter(raw)
@@ -61,6 +61,13 @@ extension EasyHandle {
         // Sockets, timeouts and memory.
         unsafe set.check(ccurl_set_opensocket(raw, openSocket))
         unsafe set.pointer(CURLOPT_OPENSOCKETDATA, user)
+        if transfer.gate != nil {
+            unsafe set.check(ccurl_set_closesocket(raw, closeSocket))
+            // The connection keeps it beyond the transfer.
+            unsafe set.pointer(CURLOPT_CLOSESOCKETDATA, Unmanaged.passUnretained(sockets).toOpaque())
+            unsafe set.check(ccurl_set_prereq(raw, requestLeaves))
+            unsafe set.pointer(CURLOPT_PREREQDATA, user)
+        }
         set.long(CURLOPT_NOSIGNAL, 1)
         set.long(CURLOPT_QUICK_EXIT, 1)  // a cancel never waits for a slow resolver's thread
         set.long(CURLOPT_NOPROGRESS, 1)

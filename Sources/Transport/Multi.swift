@@ -18,6 +18,9 @@ package final class Multi {
     private let proxies = ProxyRules()
     private var active: [UInt64: Transfer] = [:]
     private var idleConnections = IdleConnections()
+    /// The gates of TLS origins, whose connections may be shared.
+    private var gates: [StreamGate] = []
+    private var gateNumbers: [IdleConnections.Place: Int] = [:]
     /// curl's limit of connections.
     private var connectionLimit = 0
     /// Idle easy handles.
@@ -96,13 +99,16 @@ package final class Multi {
         let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle(sharing: share) }
         lastID += 1
         let transfer = Transfer(
-            id: lastID, origin: origin, place: place, proxy: proxy, body: request.body, options: options, easy: easy,
+            id: lastID, origin: origin, place: place, gate: gate(of: place), proxy: proxy, body: request.body, options: options, easy: easy,
             delegate: delegate, of: self)
         let buffer = options.receiveBuffer ?? (active.count < Self.smallBufferThreshold ? 64 * 1024 : 16 * 1024)
         do throws(TransportError) {
-            try easy.configure(for: transfer, request, to: origin, options: options, receiveBuffer: buffer)
-            if isInsideCurl { pendingAdds.append(transfer) } else { try handle.add(easy) }
+            try easy.configure(for: transfer, request, to: origin, options: options, receiveBuffer: buffer, sockets: handle.sockets)
+            if mayEnter(transfer, alone: options.freshConnection) {
+                if isInsideCurl { pendingAdds.append(transfer) } else { try handle.add(easy) }
+            }
         } catch {
+            _ = transfer.gate.map { gates[$0].end(transfer.id, isFailure: false) }
             transfer.easy = nil
             recycle(easy)
             throw error
@@ -237,18 +243,11 @@ package final class Multi {
     private func applyDeferred() {
         for transfer in pendingRemovals { release(transfer) }
         pendingRemovals.removeAll(keepingCapacity: true)
-        for transfer in pendingAdds {
-            guard let easy = transfer.easy else { continue }
-            do throws(TransportError) {
-                try handle.add(easy)
-            } catch {
-                ended.append((transfer, TransferEnd(result: .failed(error))))
-                forget(transfer)
-            }
-        }
+        for transfer in pendingAdds { admit(transfer) }
         pendingAdds.removeAll(keepingCapacity: true)
         while let (transfer, result) = handle.nextEnded() {
             let end = end(of: transfer, result)
+            if result != CURLE_OK { releaseOthers(afterFailureOf: transfer) }
             if result == CURLE_OK, transfer.keepsConnection {
                 idleConnections.add(transfer.place, now: SystemClock.now())
             }
@@ -262,6 +261,72 @@ package final class Multi {
             release(transfer)
         }
         ended += lookupFailures.takeSettled(now: SystemClock.now())
+        admitHeld()
+    }
+
+    // MARK: - Gates
+
+    private func gate(of place: IdleConnections.Place) -> Int? {
+        guard place.isTLS else { return nil }
+        if let number = gateNumbers[place] { return number }
+        gates.append(StreamGate())
+        gateNumbers[place] = gates.count - 1
+        return gates.count - 1
+    }
+
+    /// Whether a transfer may look for a connection now.
+    private func mayEnter(_ transfer: Transfer, alone: Bool) -> Bool {
+        guard let gate = transfer.gate else { return true }
+        guard !alone else {
+            gates[gate].pass(transfer.id)
+            return true
+        }
+        return gates[gate].enter(transfer.id, openConnections: handle.sockets.count(gate))
+    }
+
+    /// Starts transfers that were held back and may now look for a connection.
+    private func admitHeld() {
+        for gate in gates.indices where gates[gate].hasHeld {
+            while let id = gates[gate].next(openConnections: handle.sockets.count(gate)) {
+                if let transfer = active[id] { admit(transfer) }
+            }
+        }
+    }
+
+    private func admit(_ transfer: Transfer) {
+        guard let easy = transfer.easy else { return }
+        do throws(TransportError) {
+            try handle.add(easy)
+        } catch {
+            ended.append((transfer, TransferEnd(result: .failed(error))))
+            forget(transfer)
+        }
+    }
+
+    private func releaseOthers(afterFailureOf transfer: Transfer) {
+        guard let gate = transfer.gate else { return }
+        for id in gates[gate].end(transfer.id, isFailure: true) {
+            if let transfer = active[id] { admit(transfer) }
+        }
+    }
+
+    /// A callback: curl is on the stack.
+    func opened(_ socket: Int32, for transfer: Transfer) {
+        guard let gate = transfer.gate else { return }
+        handle.sockets.add(socket, gate)
+        gates[gate].opened(transfer.id)
+    }
+
+    /// As above.
+    func connected(_ transfer: Transfer) {
+        guard let gate = transfer.gate else { return }
+        gates[gate].connected(transfer.id, openConnections: handle.sockets.count(gate))
+    }
+
+    /// As above.
+    func learn(from head: HTTPResponseHead, of transfer: Transfer) {
+        guard let gate = transfer.gate else { return }
+        gates[gate].learn(head.version.hasPrefix("2") ? .multiplexed : .single)
     }
 
     /// The name whose lookup failed, if that is the cause.
@@ -298,6 +363,7 @@ package final class Multi {
 
     private func forget(_ transfer: Transfer) {
         active[transfer.id] = nil
+        _ = transfer.gate.map { gates[$0].end(transfer.id, isFailure: false) }
         guard let easy = transfer.easy else { return }
         transfer.easy = nil
         recycle(easy)

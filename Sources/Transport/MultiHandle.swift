@@ -7,6 +7,7 @@ internal import Glibc
 @safe struct MultiHandle: ~Copyable {
     private let raw: OpaquePointer
     let poller: Poller
+    let sockets = OpenSockets()
 
     /// Initializes libcurl once a process (a Swift global). OpenSSL writes to sockets that the peer may have closed;
     /// the default action of SIGPIPE would end the program, so it is ignored unless the program has a handler.
@@ -33,7 +34,7 @@ internal import Glibc
         unsafe ccurl_multi_set_pointer(raw, CURLMOPT_TIMERDATA, user)
     }
 
-    // The poller is a stored property, so it still exists for the socket callbacks of the cleanup.
+    // Poller and sockets are stored properties, so they still exist for the callbacks of the cleanup.
     deinit { unsafe curl_multi_cleanup(raw) }
 
     /// Limits the connections, busy and idle ones together.

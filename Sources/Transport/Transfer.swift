@@ -27,6 +27,8 @@ internal import HTTP
 
     let origin: Origin
     let place: IdleConnections.Place
+    /// The number of the gate through which it goes to its connection; nil if it needs none.
+    let gate: Int?
     private var isReusable = true
     /// The proxy of the request, or nil.
     let proxy: Proxy?
@@ -57,7 +59,7 @@ internal import HTTP
     private var bodySent = 0
 
     init(
-        id: UInt64, origin: Origin, place: IdleConnections.Place, proxy: Proxy?, body: [UInt8],
+        id: UInt64, origin: Origin, place: IdleConnections.Place, gate: Int?, proxy: Proxy?, body: [UInt8],
         options: TransferOptions, easy: EasyHandle,
         delegate: any TransferDelegate, of multi: Multi
     ) {
@@ -65,6 +67,7 @@ internal import HTTP
         self.id = id
         self.origin = origin
         self.place = place
+        self.gate = gate
         self.proxy = proxy
         self.body = body
         self.easy = easy
@@ -94,6 +97,12 @@ internal import HTTP
         easy.setConnectTimeout(connectTimeout)
     }
 
+    /// A socket was opened for a connection.
+    func openedSocket(_ socket: Int32) { multi?.opened(socket, for: self) }
+
+    /// There is a connection, over which the request leaves now.
+    func connected() { multi?.connected(self) }
+
     /// A header line arrived. Returns the bytes taken; fewer end the transfer.
     func receiveHeaderLine(_ line: Span<UInt8>) -> Int {
         guard refusal == nil, let delegate else { return 0 }
@@ -102,6 +111,7 @@ internal import HTTP
         case .more: break
         case .tooLarge: refusal = .headersTooLarge
         case .finished(let head):
+            multi?.learn(from: head, of: self)
             multi?.limitIdleConnections(self)
             delegate.transfer(self, didReceive: head)
         }
