@@ -16,27 +16,42 @@ package struct BaseURL: Sendable, Equatable {
     /// Reads and checks a base URL.
     /// - Throws: an `APIError` of kind `config` that names the fault and quotes no user information.
     package init(_ text: String) throws(APIError) {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+        let bytes = Array(text.utf8)
+        guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw Self.wrong("holds a space, a control character or a letter outside ASCII")
         }
-        guard let mark = text.range(ofFirst: "://") else {
+        guard let mark = Self.schemeEnd(bytes) else {
             throw Self.wrong("must begin with http:// or https://")
         }
-        scheme = text[..<mark.lowerBound].lowercased()
+        scheme = Self.lowercased(bytes[..<mark])
         guard scheme == "http" || scheme == "https" else {
             throw Self.wrong("must begin with http:// or https://, not \(scheme)://")
         }
-        let rest = text[mark.upperBound...]
-        guard !rest.utf8.contains(UInt8(ascii: "#")) else { throw Self.wrong("must not hold a fragment (#)") }
-        let authorityEnd = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "\\" } ?? rest.endIndex
-        guard authorityEnd == rest.endIndex || rest[authorityEnd] != "\\" else { throw Self.wrong("holds a backslash") }
+        let rest = bytes[(mark + 3)...]
+        guard !rest.contains(UInt8(ascii: "#")) else { throw Self.wrong("must not hold a fragment (#)") }
+        let authorityEnd = rest.firstIndex { "/?\\".utf8.contains($0) } ?? rest.endIndex
+        guard authorityEnd == rest.endIndex || rest[authorityEnd] != UInt8(ascii: "\\") else {
+            throw Self.wrong("holds a backslash")
+        }
         (host, port) = try Self.authority(rest[..<authorityEnd])
         let tail = rest[authorityEnd...]
-        let question = tail.firstIndex(of: "?")
-        query = question.map { String(tail[tail.index(after: $0)...]) }
+        let question = tail.firstIndex(of: UInt8(ascii: "?"))
+        query = question.map { String(decoding: tail[($0 + 1)...], as: UTF8.self) }
         var path = tail[..<(question ?? tail.endIndex)]
-        while path.last == "/" { path.removeLast() }
-        self.path = String(path)
+        while path.last == UInt8(ascii: "/") { path.removeLast() }
+        self.path = String(decoding: path, as: UTF8.self)
+    }
+
+    /// The index of the first "://".
+    private static func schemeEnd(_ bytes: [UInt8]) -> Int? {
+        bytes.indices.dropLast(2).first { index in
+            bytes[index] == UInt8(ascii: ":") && bytes[index + 1] == UInt8(ascii: "/")
+                && bytes[index + 2] == UInt8(ascii: "/")
+        }
+    }
+
+    private static func lowercased(_ bytes: ArraySlice<UInt8>) -> String {
+        String(decoding: bytes.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 
     /// The root without the first of these endings that its path has: people copy whole endpoint addresses.
@@ -78,47 +93,37 @@ package struct BaseURL: Sendable, Equatable {
 
     private var bracketedHost: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host }
 
-    private static func authority(_ text: Substring) throws(APIError) -> (host: String, port: Int?) {
-        guard !text.utf8.contains(UInt8(ascii: "@")) else {
+    private static func authority(_ text: ArraySlice<UInt8>) throws(APIError) -> (host: String, port: Int?) {
+        guard !text.contains(UInt8(ascii: "@")) else {
             throw wrong("must not hold a user name or password; name the key's variable in key_env")
         }
         var host = text
         var port: Int?
-        if text.first == "[" {
-            guard let close = text.firstIndex(of: "]") else { throw wrong("has a bracket that is never closed") }
-            host = text[text.index(after: text.startIndex)..<close]
-            port = try portNumber(text[text.index(after: close)...])
-        } else if let colon = text.firstIndex(of: ":") {
+        if text.first == UInt8(ascii: "[") {
+            guard let close = text.firstIndex(of: UInt8(ascii: "]")) else {
+                throw wrong("has a bracket that is never closed")
+            }
+            host = text[(text.startIndex + 1)..<close]
+            port = try portNumber(text[(close + 1)...])
+        } else if let colon = text.firstIndex(of: UInt8(ascii: ":")) {
             host = text[..<colon]
             port = try portNumber(text[colon...])
         }
         guard !host.isEmpty else { throw wrong("names no host") }
-        return (host.lowercased(), port)
+        return (lowercased(host), port)
     }
 
-    private static func portNumber(_ text: Substring) throws(APIError) -> Int? {
+    private static func portNumber(_ text: ArraySlice<UInt8>) throws(APIError) -> Int? {
         guard let colon = text.first else { return nil }
         let digits = text.dropFirst()
-        if colon == ":", digits.isEmpty { return nil }
-        guard colon == ":", digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = Int(digits),
-            (1...65535).contains(port)
+        if colon == UInt8(ascii: ":"), digits.isEmpty { return nil }
+        guard colon == UInt8(ascii: ":"), digits.allSatisfy({ (0x30...0x39).contains($0) }),
+            let port = Int(String(decoding: digits, as: UTF8.self)), (1...65535).contains(port)
         else { throw wrong("has a port that is no number from 1 to 65535") }
         return port
     }
 
     private static func wrong(_ what: String) -> APIError {
         APIError(kind: .config, message: "base_url \(what)")
-    }
-}
-
-extension String {
-    /// Range of the first occurrence of `needle`.
-    fileprivate func range(ofFirst needle: String) -> Range<String.Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(needle) { return start..<index(start, offsetBy: needle.count) }
-            start = index(after: start)
-        }
-        return nil
     }
 }

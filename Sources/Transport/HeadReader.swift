@@ -1,5 +1,6 @@
 // Collects header lines of a response into its final head.
 
+internal import Base
 internal import HTTP
 
 /// Reads header lines as curl delivers them: one a call, with its line end.
@@ -29,7 +30,7 @@ struct HeadReader {
         guard bytes <= limit else { return .tooLarge }
         guard !isFinished else { return .more }
         let content = Self.trimmed(line, 0..<line.count)
-        if line.count >= 5, Self.text(line, 0..<5) == "HTTP/" {
+        if line.hasPrefix("HTTP/") {
             // A block begins; the interim (1xx) block before it is dropped.
             beginBlock(line, content)
             return .more
@@ -82,9 +83,6 @@ struct HeadReader {
     }
 
     private static func text(_ line: Span<UInt8>, _ range: Range<Int>) -> String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(range.count)
-        for index in range { bytes.append(line[index]) }
-        return String(decoding: bytes, as: UTF8.self)
+        String(decoding: line.extracting(range))
     }
 }

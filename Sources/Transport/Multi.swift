@@ -21,6 +21,7 @@ package final class Multi {
     /// The gates of TLS origins, whose connections may be shared.
     private var gates: [StreamGate] = []
     private var gateNumbers: [IdleConnections.Place: Int] = [:]
+    private var targets: [String: Target] = [:]
     /// curl's limit of connections.
     private var connectionLimit = 0
     /// Idle easy handles.
@@ -81,16 +82,8 @@ package final class Multi {
         _ request: HTTPRequest, options: TransferOptions, delegate: any TransferDelegate
     ) throws(TransportError) -> Transfer {
         try RequestCheck.check(request)
-        let origin = try Origin(url: request.url)
-        let proxy =
-            switch options.proxy {
-            case nil: proxies.proxy(for: origin)
-            case ""?: nil as Proxy?
-            case let url?: Proxy(url)
-            }
-        if let proxy, !proxy.isReadable { throw .unreadable(proxy) }
-        let place = IdleConnections.Place(
-            origin: origin.description, isTLS: origin.isTLS, proxy: proxy?.address)
+        let target = try target(of: request.url, options)
+        let (origin, proxy, place) = (target.origin, target.proxy, target.place)
         var options = options
         // An HTTP/2 connection in use can be shared: curl has to look for it.
         if !options.freshConnection, !idleConnections.take(place, now: SystemClock.now()), !origin.isTLS {
@@ -99,11 +92,13 @@ package final class Multi {
         let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle(sharing: share) }
         lastID += 1
         let transfer = Transfer(
-            id: lastID, origin: origin, place: place, gate: gate(of: place), proxy: proxy, body: request.body, options: options, easy: easy,
+            id: lastID, origin: origin, place: place, gate: target.gate, proxy: proxy, body: request.body,
+            options: options, easy: easy,
             delegate: delegate, of: self)
         let buffer = options.receiveBuffer ?? (active.count < Self.smallBufferThreshold ? 64 * 1024 : 16 * 1024)
         do throws(TransportError) {
-            try easy.configure(for: transfer, request, to: origin, options: options, receiveBuffer: buffer, sockets: handle.sockets)
+            try easy.configure(
+                for: transfer, request, to: origin, options: options, receiveBuffer: buffer, sockets: handle.sockets)
             if mayEnter(transfer, alone: options.freshConnection) {
                 if isInsideCurl { pendingAdds.append(transfer) } else { try handle.add(easy) }
             }
@@ -262,6 +257,38 @@ package final class Multi {
         }
         ended += lookupFailures.takeSettled(now: SystemClock.now())
         admitHeld()
+    }
+
+    // MARK: - Targets
+
+    /// Where the transfers to a URL go.
+    private struct Target {
+        var origin: Origin
+        var proxy: Proxy?
+        var place: IdleConnections.Place
+        /// The number of its gate, for TLS.
+        var gate: Int?
+    }
+
+    /// Most URLs are those of one endpoint, again and again.
+    private static let keptTargets = 64
+
+    private func target(of url: String, _ options: TransferOptions) throws(TransportError) -> Target {
+        if options.proxy == nil, let known = targets[url] { return known }
+        let origin = try Origin(url: url)
+        let proxy =
+            switch options.proxy {
+            case nil: proxies.proxy(for: origin)
+            case ""?: nil as Proxy?
+            case let url?: Proxy(url)
+            }
+        if let proxy, !proxy.isReadable { throw .unreadable(proxy) }
+        let place = IdleConnections.Place(origin: origin.description, isTLS: origin.isTLS, proxy: proxy?.address)
+        let target = Target(origin: origin, proxy: proxy, place: place, gate: gate(of: place))
+        guard options.proxy == nil else { return target }
+        if targets.count >= Self.keptTargets { targets.removeAll() }
+        targets[url] = target
+        return target
     }
 
     // MARK: - Gates

@@ -48,8 +48,8 @@ struct RateLimitHeaders: Equatable {
     init(_ headers: HTTPHeaders, now: UnixTime) {
         var found: [(name: Substring, fields: Fields)] = []
         for header in headers {
+            guard Self.mayName(header.name) else { continue }
             let name = header.name.lowercased()
-            guard name.contains("ratelimit") else { continue }
             if name == "ratelimit" {
                 Self.readFields(header.value, into: &found)
             } else if let (what, role) = Self.parse(name[...]) {
@@ -60,6 +60,20 @@ struct RateLimitHeaders: Equatable {
     }
 
     // MARK: Names
+
+    /// Whether a name has "ratelimit". Looks at bytes: most responses have a dozen headers and no such name.
+    private static func mayName(_ name: String) -> Bool {
+        var matched = 0
+        for byte in name.utf8 {
+            let letter = byte | 0x20
+            if letter == word[matched] { matched += 1 } else { matched = letter == word[0] ? 1 : 0 }
+            if matched == word.count { return true }
+        }
+        return false
+    }
+
+    /// Its first letter occurs once, so that a failed match begins again at once.
+    private static let word = Array("ratelimit".utf8)
 
     private enum Role: String { case limit, remaining, reset }
 
