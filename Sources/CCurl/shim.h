@@ -89,6 +89,7 @@ static inline CURLcode ccurl_message_result(const CURLMsg *message) { return mes
 // Macros that Swift cannot import.
 static inline size_t ccurl_write_pause(void) { return CURL_WRITEFUNC_PAUSE; }
 static inline int ccurl_prereq_ok(void) { return CURL_PREREQFUNC_OK; }
+static inline int ccurl_prereq_abort(void) { return CURL_PREREQFUNC_ABORT; }
 static inline size_t ccurl_read_abort(void) { return CURL_READFUNC_ABORT; }
 static inline const curl_version_info_data *ccurl_version_info(void) { return curl_version_info(CURLVERSION_NOW); }
 static inline CURLcode ccurl_global_init(void) { return curl_global_init(CURL_GLOBAL_DEFAULT); }

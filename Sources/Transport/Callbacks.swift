@@ -60,7 +60,7 @@ func requestLeaves(
     _ user: UnsafeMutableRawPointer?, _ remote: UnsafeMutablePointer<CChar>?, _ local: UnsafeMutablePointer<CChar>?,
     _ remotePort: Int32, _ localPort: Int32
 ) -> Int32 {
-    if let user = unsafe user { unsafe transfer(user).connected() }
+    guard let user = unsafe user, unsafe transfer(user).mayLeave() else { return ccurl_prereq_abort() }
     return ccurl_prereq_ok()
 }
 

@@ -8,6 +8,8 @@ internal import CCurl
     let raw: OpaquePointer
     let errorText: UnsafeMutablePointer<CChar>
     private var headers: UnsafeMutablePointer<curl_slist>?
+    /// A small body of the request, of which curl makes no copy.
+    private var body: UnsafeMutableRawPointer?
     /// Outlives `raw`.
     private let share: ShareHandle
 
@@ -25,6 +27,7 @@ internal import CCurl
     deinit {
         unsafe curl_easy_cleanup(raw)
         unsafe curl_slist_free_all(headers)
+        unsafe body?.deallocate()
         unsafe errorText.deallocate()
     }
 
@@ -34,6 +37,8 @@ internal import CCurl
         unsafe curl_easy_reset(raw)
         unsafe curl_slist_free_all(headers)
         unsafe headers = nil
+        unsafe body?.deallocate()
+        unsafe body = nil
         unsafe errorText[0] = 0
         return unsafe ccurl_set_long(raw, CURLOPT_BUFFERSIZE, Int(CURL_MAX_WRITE_SIZE)) == CURLE_OK
     }
@@ -44,6 +49,21 @@ internal import CCurl
             throw TransportError(.other, "curl_slist_append: out of memory")
         }
         unsafe headers = longer
+    }
+
+    /// Whether a body is handed to curl as a whole. For a callback curl allocates a buffer of 16 KiB, which it keeps until the
+    /// end of the response; a larger body would be kept as long, and comes from a callback.
+    static func keeps(_ body: [UInt8]) -> Bool { !body.isEmpty && body.count <= 8 * 1024 }
+
+    /// A copy of the body, which lives until the reset.
+    @unsafe func keep(_ bytes: [UInt8]) -> UnsafeMutableRawPointer {
+        let copy = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 1)
+        unsafe bytes.withUnsafeBytes {
+            unsafe copy.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(copy), byteCount: $0.count)
+        }
+        unsafe body?.deallocate()
+        unsafe body = copy
+        return unsafe copy
     }
 
     /// Header list of the request.

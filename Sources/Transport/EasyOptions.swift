@@ -26,12 +26,18 @@ extension EasyHandle {
         let couldBeResent = request.body.isEmpty && !["GET", "HEAD"].contains(request.method)
         if options.freshConnection || couldBeResent { set.long(CURLOPT_FRESH_CONNECT, 1) }
 
-        // Request. The body comes from a callback and cannot be rewound, so curl never sends it twice.
+        // Request. Before it leaves, `requestLeaves` is asked, which refuses a second time: curl never sends it twice.
         setMethod(request, &set)
         unsafe set.check(ccurl_set_list(raw, CURLOPT_HTTPHEADER, headerList))
         set.text(CURLOPT_ACCEPT_ENCODING, "identity")  // asks for none, and undoes what comes all the same
-        unsafe set.check(ccurl_set_read(raw, readCallback))
-        unsafe set.pointer(CURLOPT_READDATA, user)
+        unsafe set.check(ccurl_set_prereq(raw, requestLeaves))
+        unsafe set.pointer(CURLOPT_PREREQDATA, user)
+        if Self.keeps(request.body) {
+            unsafe set.pointer(CURLOPT_POSTFIELDS, keep(request.body))
+        } else {
+            unsafe set.check(ccurl_set_read(raw, readCallback))
+            unsafe set.pointer(CURLOPT_READDATA, user)
+        }
 
         // Response.
         unsafe set.check(ccurl_set_header(raw, headerCallback))
@@ -65,8 +71,6 @@ extension EasyHandle {
             unsafe set.check(ccurl_set_closesocket(raw, closeSocket))
             // The connection keeps it beyond the transfer.
             unsafe set.pointer(CURLOPT_CLOSESOCKETDATA, Unmanaged.passUnretained(sockets).toOpaque())
-            unsafe set.check(ccurl_set_prereq(raw, requestLeaves))
-            unsafe set.pointer(CURLOPT_PREREQDATA, user)
         }
         set.long(CURLOPT_NOSIGNAL, 1)
         set.long(CURLOPT_QUICK_EXIT, 1)  // a cancel never waits for a slow resolver's thread

@@ -44,8 +44,9 @@ struct IdleConnections {
     }
 
     /// Whether another connection may be kept.
-    mutating func hasRoom(now: Double) -> Bool {
+    mutating func hasRoom(now clock: () -> Double) -> Bool {
         guard count >= Self.limit else { return true }
+        let now = clock()
         if now - lastExpiry > 1 { expire(now: now) }
         return count < Self.limit
     }

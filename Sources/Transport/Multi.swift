@@ -40,6 +40,8 @@ package final class Multi {
     /// Sockets were not polled for a while before this turn.
     private var isLate = false
     private var turnNumber = 0
+    /// Whether an event is handled that has brought no bytes so far.
+    private var isFirstPiece = false
     /// End of the current work share.
     private var shareEnd = Double.infinity
 
@@ -52,8 +54,16 @@ package final class Multi {
     /// `lateShare`, and something from each socket.
     private static let maxPollGap = 0.25
     private static let lateShare = 0.1
-    /// Number of transfers from which each gets curl's small receive buffer.
-    private static let smallBufferThreshold = 64
+
+    /// Bytes of the receive buffer of one more transfer. curl holds it until the end of the response: with thousands of
+    /// streams it would be the most of their memory. A stream brings a few hundred bytes at a time.
+    private static func receiveBuffer(with count: Int) -> Int {
+        switch count {
+        case ..<16: 64 * 1024
+        case ..<64: 16 * 1024
+        default: 2 * 1024
+        }
+    }
 
     /// Opens epoll and curl's multi handle. Throws `.tooManyDescriptors` or `.other`.
     package init() throws(TransportError) {
@@ -92,10 +102,10 @@ package final class Multi {
         let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle(sharing: share) }
         lastID += 1
         let transfer = Transfer(
-            id: lastID, origin: origin, place: place, gate: target.gate, proxy: proxy, body: request.body,
+            id: lastID, origin: origin, place: place, gate: target.gate, proxy: proxy, request: request,
             options: options, easy: easy,
             delegate: delegate, of: self)
-        let buffer = options.receiveBuffer ?? (active.count < Self.smallBufferThreshold ? 64 * 1024 : 16 * 1024)
+        let buffer = options.receiveBuffer ?? Self.receiveBuffer(with: active.count)
         do throws(TransportError) {
             try easy.configure(
                 for: transfer, request, to: origin, options: options, receiveBuffer: buffer, sockets: handle.sockets)
@@ -178,13 +188,20 @@ package final class Multi {
             let index = pendingEvents.lowerBound
             pendingEvents = index + 1..<pendingEvents.upperBound
             guard let event = handle.poller.event(index) else { continue }
+            isFirstPiece = true
             if event.socket == wakeHandle.descriptor { wakeHandle.drain() } else { handle.act(on: event) }
+            isFirstPiece = false
             if !isLate, SystemClock.now() >= shareEnd { return }
         }
     }
 
     /// Whether a transfer must leave new input to the next turn, where it continues by itself.
     func mustYield(_ transfer: Transfer) -> Bool {
+        // The clock was read before the event.
+        if isFirstPiece {
+            isFirstPiece = false
+            return false
+        }
         guard SystemClock.now() >= shareEnd else { return false }
         // A late turn reads something from each transfer: it shows that the server is alive.
         if isLate, !transfer.isQueuedToResume, transfer.lastExtraReadTurn != turnNumber {
@@ -407,7 +424,7 @@ package final class Multi {
 
     /// Decides, whenever something has arrived, whether the connection of a transfer is kept when it ends.
     func limitIdleConnections(_ transfer: Transfer) {
-        transfer.setReuse(idleConnections.hasRoom(now: SystemClock.now()))
+        transfer.setReuse(idleConnections.hasRoom(now: SystemClock.now))
     }
 
     private func recycle(_ easy: EasyHandle) {
@@ -423,7 +440,9 @@ package final class Multi {
         let isTunnelling = transfer.isTunnelled && easy.offset(CURLINFO_PRETRANSFER_TIME_T) == 0
         let sent =
             isTunnelling ? 0 : easy.long(CURLINFO_REQUEST_SIZE) + easy.offset(CURLINFO_SIZE_UPLOAD_T)
-        let isReused = sent > 0 && easy.long(CURLINFO_NUM_CONNECTS) == 0
+        // curl wants to send again, or to rewind the body for that, after a kept connection alone.
+        let wantedResend = transfer.isResendRefused || result == CURLE_SEND_FAIL_REWIND
+        let isReused = wantedResend || sent > 0 && easy.long(CURLINFO_NUM_CONNECTS) == 0
         let connect = max(easy.offset(CURLINFO_CONNECT_TIME_T), easy.offset(CURLINFO_APPCONNECT_TIME_T))
         return TransferEnd(
             result: outcome(of: transfer, easy, result, sent: sent),

@@ -46,6 +46,7 @@ enum RequestCheck {
         "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "upgrade", "te",
         "trailer", "expect",
     ]
+    private static let reservedLengths = Set(reserved.map(\.utf8.count)).sorted()
 
     /// Throws `.headerInvalid` for an invalid method or header (RFC 9110 sections 5.1 and 5.5). The message names the
     /// header, never its value.
@@ -58,7 +59,7 @@ enum RequestCheck {
             guard field.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
                 throw TransportError(.headerInvalid, "header \(field.name): a value cannot hold control characters")
             }
-            if reserved.contains(field.name.lowercased()) {
+            if reservedLengths.contains(field.name.utf8.count), reserved.contains(field.name.lowercased()) {
                 throw TransportError(.headerInvalid, "header \(field.name) is set by the transport itself")
             }
         }

@@ -41,6 +41,11 @@ internal import HTTP
     /// Released at the end, so that no cycle remains.
     var delegate: (any TransferDelegate)?
     var refusal: Refusal?
+    /// Whether the request may be sent twice (RFC 9110, section 9.2.2).
+    private let isRepeatable: Bool
+    private var hasLeft = false
+    /// Whether curl wanted to send the request again after its kept connection had died.
+    private(set) var isResendRefused = false
     var ranOutOfDescriptors = false
     /// Whether curl itself is paused and must be resumed.
     var curlIsPaused = false
@@ -59,7 +64,7 @@ internal import HTTP
     private var bodySent = 0
 
     init(
-        id: UInt64, origin: Origin, place: IdleConnections.Place, gate: Int?, proxy: Proxy?, body: [UInt8],
+        id: UInt64, origin: Origin, place: IdleConnections.Place, gate: Int?, proxy: Proxy?, request: HTTPRequest,
         options: TransferOptions, easy: EasyHandle,
         delegate: any TransferDelegate, of multi: Multi
     ) {
@@ -69,10 +74,12 @@ internal import HTTP
         self.place = place
         self.gate = gate
         self.proxy = proxy
-        self.body = body
+        isRepeatable = ["GET", "HEAD"].contains(request.method)
+        // The handle has a small one.
+        body = EasyHandle.keeps(request.body) ? [] : request.body
         self.easy = easy
         self.delegate = delegate
-        bodyCount = body.count
+        bodyCount = request.body.count
         trace = options.trace
         connectTimeout = options.connectTimeout
         head = HeadReader(limit: options.maxHeaderBytes)
@@ -100,8 +107,17 @@ internal import HTTP
     /// A socket was opened for a connection.
     func openedSocket(_ socket: Int32) { multi?.opened(socket, for: self) }
 
-    /// There is a connection, over which the request leaves now.
-    func connected() { multi?.connected(self) }
+    /// There is a connection, over which the request would leave now. Not a second time: when a kept connection dies, curl
+    /// sends the request again by itself, and the server may have acted on the first one.
+    func mayLeave() -> Bool {
+        if hasLeft, !isRepeatable {
+            isResendRefused = true
+            return false
+        }
+        hasLeft = true
+        multi?.connected(self)
+        return true
+    }
 
     /// A header line arrived. Returns the bytes taken; fewer end the transfer.
     func receiveHeaderLine(_ line: Span<UInt8>) -> Int {

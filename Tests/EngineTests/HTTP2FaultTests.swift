@@ -109,6 +109,25 @@ func withTLSServer(
         #expect(log == ["request 0 1", "request 1 1"])
     }
 
+    /// curl would send a request again whose kept connection dies, and the provider would charge it twice.
+    @Test func dyingConnectionsGetEachRequestOnce() throws {
+        let rounds: UInt64 = 250
+        let log = try withTLSServer("closed-at-second") { _, driver, spec in
+            var spec = spec
+            spec.retry = RetryPolicy(max: 0)
+            for id in 1...2 * rounds {
+                let (outcome, seconds) = driver.time(spec, id: id)
+                if id % 2 == 1 {
+                    Expected.reply(Self.whole).check(outcome, took: seconds)
+                } else {
+                    Expected.failure(.network).check(outcome, took: seconds)
+                }
+                driver.run { $0.engine.transferCount == 0 }
+            }
+        }
+        #expect(log.count == 2 * rounds)
+    }
+
     @Test func requestsShareAConnection() throws {
         let log = try withTLSServer("plain") { server, driver, spec in
             for id: UInt64 in 1...3 {

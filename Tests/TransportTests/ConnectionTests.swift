@@ -66,6 +66,28 @@ import Transport
         }
     }
 
+    /// Each kept connection dies under its second request. The body of one size is handed to curl, the other one comes from
+    /// a callback.
+    @Test(arguments: [2, 20_000]) func aThousandDyingConnectionsGetEachPostOnce(size: Int) throws {
+        try withServer({ connection in
+            guard connection.readRequest() != nil else { return }
+            connection.answer("x")
+            _ = connection.readRequest()
+        }) { server in
+            let multi = try Multi()
+            let body = String(repeating: "b", count: size)
+            for number in 1...500 {
+                #expect(try multi.fetch(post(server.url, "first")).1.result == .complete)
+                let (_, end) = try multi.fetch(post(server.url, body))
+                #expect(end.error != nil && end.reusedConnection && end.requestBytesSent > 0, "\(end)")
+                guard server.requests.count == 2 * number else {
+                    Issue.record("round \(number): \(server.requests.count) requests")
+                    return
+                }
+            }
+        }
+    }
+
     @Test func connectionClosedWhileIdleIsReplaced() throws {
         let closed = DispatchSemaphore(value: 0)
         try withServer({ connection in

@@ -46,5 +46,5 @@ import Testing
         times.map { idle.take(place, now: $0) }
     }
 
-    private func hasRoom(_ idle: inout IdleConnections, at time: Double) -> Bool { idle.hasRoom(now: time) }
+    private func hasRoom(_ idle: inout IdleConnections, at time: Double) -> Bool { idle.hasRoom(now: { time }) }
 }

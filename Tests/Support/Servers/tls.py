@@ -173,6 +173,14 @@ def closed_before_head(c, stream):
     raise Gone
 
 
+def closed_at_second(c, stream):
+    """A kept connection dies under the next request."""
+    if c.requests:
+        raise Gone
+    c.head(stream)
+    c.data(stream, token("one ") + REST, end=True)
+
+
 def ended_without_done(c, stream):
     """A clean end of the stream that is no end of the reply."""
     c.begin(stream)
