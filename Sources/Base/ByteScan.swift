@@ -82,6 +82,11 @@ extension Span where Element == UInt8 {
 }
 
 extension [UInt8] {
+    /// A copy of the bytes.
+    package init(copying bytes: Span<UInt8>) {
+        self = bytes.withUnsafeBufferPointer { Array($0) }
+    }
+
     /// Appends a copy of the bytes.
     package mutating func append(_ bytes: Span<UInt8>) {
         bytes.withUnsafeBufferPointer { append(contentsOf: $0) }

@@ -60,10 +60,14 @@ final class Attempt {
     /// The running transfer.
     var transfer: TransferHandle?
     /// Why it failed.
-    private(set) var fault: AttemptError?
+    private(set) var fault: AttemptError? { didSet { hasFault = fault != nil } }
+    /// Whether there is one. Asked for each frame: a look at the error itself copies and releases all its parts.
+    private var hasFault = false
     /// The error that the server reported. Token counts may follow: up to the end of the body after a finish reason, else in
     /// the same chunk.
-    private var serverError: AttemptError?
+    private var serverError: AttemptError? { didSet { hasServerError = serverError != nil } }
+    /// As `hasFault`.
+    private var hasServerError = false
     /// It found no file descriptor.
     private(set) var isPostponed = false
     /// How the body broke off after a complete reply.
@@ -135,18 +139,18 @@ final class Attempt {
     }
 
     /// Whether its body must not be read now.
-    var isHeld: Bool { !isDone && fault == nil && owner?.isHeld == true }
+    var isHeld: Bool { !isDone && !hasFault && owner?.isHeld == true }
 
     /// Whether the status marks the body as an error.
     private var isErrorStatus: Bool { head.map { $0.status >= 300 } ?? false }
 
     /// Takes a piece of the body.
-    func receive(_ bytes: borrowing Span<UInt8>) -> BodyStep {
+    func receive(_ bytes: Span<UInt8>) -> BodyStep {
         guard let owner else {
             drainedBytes += bytes.count
             return drainedBytes > Self.drainLimit ? .stop : .go
         }
-        guard fault == nil else { return .stop }
+        guard !hasFault else { return .stop }
         position.bytes += bytes.count
         let now = context.clock()
         owner.machine.receivedBytes(now: now)
@@ -166,7 +170,7 @@ final class Attempt {
             return stopped(by: error)
         }
         context.requestsRead.append(owner)
-        if let serverError, isDone || !decoder.hasCleanEnd { return stopped(by: serverError) }
+        if hasServerError, let serverError, isDone || !decoder.hasCleanEnd { return stopped(by: serverError) }
         guard !isDone else {
             enqueueForAttention()
             return .go
@@ -174,12 +178,12 @@ final class Attempt {
         return owner.isHeld ? .hold : .go
     }
 
-    private func observe(_ bytes: borrowing Span<UInt8>) {
+    private func observe(_ bytes: Span<UInt8>) {
         observe(.piece(bytes.count))
-        observedBody.append(copying: bytes.extracting(first: max(0, WireEvent.longestBody - observedBody.count)))
+        observedBody.append(bytes.extracting(first: max(0, WireEvent.longestBody - observedBody.count)))
     }
 
-    private func collect(_ bytes: borrowing Span<UInt8>) -> BodyStep {
+    private func collect(_ bytes: Span<UInt8>) -> BodyStep {
         let room = min(bytes.count, Self.errorBodyLimit - errorBody.count)
         for index in 0..<max(0, room) { errorBody.append(bytes[index]) }
         guard errorBody.count < Self.errorBodyLimit else { return stopped(by: statusError()) }
@@ -201,7 +205,7 @@ final class Attempt {
     }
 
     private func frame(
-        _ kind: FrameKind, name: String, payload: borrowing Span<UInt8>, now: Double
+        _ kind: FrameKind, name: String, payload: Span<UInt8>, now: Double
     ) throws(AttemptError) {
         guard let owner, !isDone else { return }
         if context.observer != nil {
@@ -230,7 +234,7 @@ final class Attempt {
             firstFrames = nil
         }
         if context.observer != nil { for event in decodedEvents { observe(.decoded(event)) } }
-        if serverError != nil {
+        if hasServerError {
             // Only the counts are of use.
             decodedEvents.removeAll {
                 if case .usage = $0 { false } else { true }
@@ -260,7 +264,7 @@ final class Attempt {
     /// reason.
     /// - Throws: an error of the stream itself, except after the finish reason.
     private func failed(_ error: APIError, hadCleanEnd: Bool) throws(AttemptError) {
-        guard serverError == nil else { return }
+        guard !hasServerError else { return }
         if error.repeatsLimit(of: decoder.summary.finishReason) {
             if !hadCleanEnd { decoder.bodyEnded() }
         } else if error.kind == .protocol {
@@ -275,8 +279,8 @@ final class Attempt {
 
     /// Fast-forwards over the frames behind the one just decoded that are like it.
     /// - Returns: the end of the last of them; `start` for none.
-    private func fastForward(_ chunk: borrowing Span<UInt8>, from start: Int, _ shape: FrameShape, now: Double) -> Int {
-        guard let owner, !owner.spec.wantsChunks, context.observer == nil, !isDone, serverError == nil,
+    private func fastForward(_ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, now: Double) -> Int {
+        guard let owner, !owner.spec.wantsChunks, context.observer == nil, !isDone, !hasServerError,
             !decoder.hasCleanEnd
         else {
             return start
@@ -296,7 +300,7 @@ final class Attempt {
     func ended(_ ending: TransferEnding) {
         isOver = true
         defer { enqueueForAttention() }
-        guard owner != nil, fault == nil, !isDone else { return }
+        guard owner != nil, !hasFault, !isDone else { return }
         if case .complete = ending, decoder.hasCleanEnd { readRest() }
         if case .noDescriptors = ending {
             isPostponed = true

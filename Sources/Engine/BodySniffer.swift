@@ -1,6 +1,7 @@
 // Detects what a body is from its first bytes, whatever the headers say. A provider asked for a stream may send a web
 // page, one JSON document, bare JSON lines or gzip with status 200.
 
+internal import Base
 internal import Formats
 
 /// Reads the beginning of a body, and keeps it while undecided.
@@ -37,8 +38,8 @@ struct BodySniffer: Sendable {
 
     /// Adds bytes.
     /// - Parameter isWholeJSON: whether a line is a complete JSON value.
-    mutating func feed(_ bytes: borrowing Span<UInt8>, isWholeJSON: (Span<UInt8>) -> Bool) -> Detection {
-        held.append(copying: bytes)
+    mutating func feed(_ bytes: Span<UInt8>, isWholeJSON: (Span<UInt8>) -> Bool) -> Detection {
+        held.append(bytes)
         while scanned < held.count {
             let byte = held[scanned]
             scanned += 1

@@ -200,9 +200,12 @@ extension Engine {
             arm(request)
         }
         context.requestsRead.removeAll(keepingCapacity: true)
-        let attempts = context.needingAttention
-        context.needingAttention.removeAll(keepingCapacity: true)
-        for attempt in attempts { handleState(of: attempt) }
+        if !context.needingAttention.isEmpty {
+            let attempts = context.needingAttention
+            context.needingAttention = []
+            for attempt in attempts { handleState(of: attempt) }
+        }
+        guard !draining.isEmpty else { return }
         let now = configuration.clock()
         while let first = draining.first, first.until <= now || first.attempt.isOver {
             drop(draining.popFirst()?.attempt)

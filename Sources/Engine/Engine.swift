@@ -92,10 +92,13 @@ package final class Engine: Reactor {
     /// - Parameter seconds: how long it may sleep if nothing is to be done; nil for no bound. It does not sleep while events
     ///   wait to be taken, and wakes for its own timers and for `wakeHandle`.
     package func turn(waitingUpTo seconds: Double?) {
-        let pending = commands
-        commands.removeAll(keepingCapacity: true)
-        submittedStarts = 0
-        for (client, command) in pending { apply(command, of: client) }
+        if !commands.isEmpty {
+            // Not with its capacity: a burst of starts would keep the space of all its specs.
+            let pending = commands
+            commands = []
+            submittedStarts = 0
+            for (client, command) in pending { apply(command, of: client) }
+        }
         let gone = detachedClients
         detachedClients.removeAll()
         for client in gone { endRequests(of: client) }

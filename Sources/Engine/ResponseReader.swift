@@ -10,16 +10,9 @@ internal import JSON
 /// Divides a body into frames.
 struct ResponseReader {
     /// Takes a frame: its kind, its SSE event name, its payload.
-    typealias FrameHandler = (FrameKind, String, borrowing Span<UInt8>) throws(AttemptError) -> Void
+    typealias FrameHandler = (FrameKind, String, Span<UInt8>) throws(AttemptError) -> Void
     /// See ``StreamDecoder/fastForward(_:from:_:into:)``; returns the start for none.
-    typealias FastForward = (borrowing Span<UInt8>, Int, FrameShape) -> Int
-
-    private enum Mode {
-        case sniffing(BodySniffer)
-        case events(SSEParser)
-        case lines(NDJSONParser)
-        case elements(JSONArrayParser)
-    }
+    typealias FastForward = (Span<UInt8>, Int, FrameShape) -> Int
 
     private static let sampleLength = 200
 
@@ -27,7 +20,12 @@ struct ResponseReader {
     private let streamsArrays: Bool
     private let maxEventBytes: Int
     private let secrets: Secrets
-    private var mode: Mode
+    /// Reads the beginning of the body; nil once it is known what the body is. Then one of the parsers below reads it. Each
+    /// works in its place: taking it out of an enumeration for each piece would cost as much as the parsing.
+    private var sniffer: BodySniffer?
+    private var events: SSEParser?
+    private var lines: NDJSONParser?
+    private var elements: JSONArrayParser?
     /// The beginning of the body, for error messages. Emptied at the first frame.
     private var sample: [UInt8] = []
     private var hasFrames = false
@@ -39,79 +37,68 @@ struct ResponseReader {
         self.streamsArrays = streamsArrays
         self.maxEventBytes = maxEventBytes
         self.secrets = secrets
-        mode = .sniffing(BodySniffer(framing: framing, streamsArrays: streamsArrays))
+        sniffer = BodySniffer(framing: framing, streamsArrays: streamsArrays)
     }
 
     /// Divides the next bytes into frames.
     /// - Throws: what the sink throws, or an error of kind `protocol` for a body that is no stream.
-    mutating func feed(_ bytes: borrowing Span<UInt8>, _ sink: FrameHandler, _ fastForward: FastForward)
+    mutating func feed(_ bytes: Span<UInt8>, _ sink: FrameHandler, _ fastForward: FastForward)
         throws(AttemptError)
     {
         if !hasFrames, sample.count < 2 * Self.sampleLength {
-            sample.append(copying: bytes.extracting(first: 2 * Self.sampleLength - sample.count))
+            sample.append(bytes.extracting(first: 2 * Self.sampleLength - sample.count))
         }
-        guard case .sniffing(var sniffer) = mode else { return try divide(bytes, sink, fastForward) }
-        mode = .sniffing(BodySniffer(framing: framing))
-        switch sniffer.feed(bytes, isWholeJSON: { Self.isWholeJSON([UInt8](copying: $0)) }) {
+        guard let detection = sniffer?.feed(bytes, isWholeJSON: { Self.isWholeJSON([UInt8](copying: $0)) }) else {
+            return try divide(bytes, sink, fastForward)
+        }
+        switch detection {
         case .undecided:
-            guard sniffer.held.count <= maxEventBytes else {
+            guard sniffer?.held.count ?? 0 <= maxEventBytes else {
                 throw AttemptError(.protocol, "a JSON document is longer than the limit of \(maxEventBytes) bytes")
             }
-            mode = .sniffing(sniffer)
+            return
         case .html: throw noStream("text/html")
         case .compressed:
             throw AttemptError(.protocol, "the body is compressed (gzip), though compression was not asked for")
-        case .stream(.serverSentEvents):
-            mode = .events(SSEParser(maxEventBytes: maxEventBytes))
-            try divide(sniffer.held.span, sink, fastForward)
-        case .stream(.newlineDelimitedJSON):
-            mode = .lines(NDJSONParser(maxLineBytes: maxEventBytes))
-            try divide(sniffer.held.span, sink, fastForward)
-        case .stream(.jsonArray):
-            mode = .elements(JSONArrayParser(maxElementBytes: maxEventBytes))
-            try divide(sniffer.held.span, sink, fastForward)
+        case .stream(.serverSentEvents): events = SSEParser(maxEventBytes: maxEventBytes)
+        case .stream(.newlineDelimitedJSON): lines = NDJSONParser(maxLineBytes: maxEventBytes)
+        case .stream(.jsonArray): elements = JSONArrayParser(maxElementBytes: maxEventBytes)
         }
+        let held = sniffer?.held ?? []
+        sniffer = nil
+        try divide(held.span, sink, fastForward)
     }
 
     /// True until something other than white space has come.
     var isBlank: Bool {
-        if case .sniffing(let sniffer) = mode { !sniffer.isDocument } else { false }
+        sniffer.map { !$0.isDocument } ?? false
     }
 
-    private mutating func divide(_ bytes: borrowing Span<UInt8>, _ sink: FrameHandler, _ fastForward: FastForward)
+    private mutating func divide(_ bytes: Span<UInt8>, _ sink: FrameHandler, _ fastForward: FastForward)
         throws(AttemptError)
     {
         var sawFrame = hasFrames
         var sawStray = hasStrayLines
         do throws(FramingError<AttemptError>) {
-            switch mode {
-            case .events(var parser):
-                // The parser is taken out of its place while it works: two owners would mean a copy of its buffers.
-                mode = .sniffing(BodySniffer(framing: framing))
-                defer { mode = .events(parser) }
-                try parser.feed(bytes) { (frame, payload) throws(AttemptError) in
+            if events != nil {
+                try events?.feed(bytes) { (frame, payload) throws(AttemptError) in
                     if frame.kind == .stray { sawStray = true } else { sawFrame = true }
                     try sink(FrameKind(frame.kind), frame.name, payload)
                 } fastForward: {
                     fastForward($0, $1, $2)
                 }
-            case .lines(var parser):
-                mode = .sniffing(BodySniffer(framing: framing))
-                defer { mode = .lines(parser) }
-                try parser.feed(bytes) { (payload) throws(AttemptError) in
+            } else if lines != nil {
+                try lines?.feed(bytes) { (payload) throws(AttemptError) in
                     sawFrame = true
                     try sink(.data, "", payload)
                 } fastForward: {
                     fastForward($0, $1, $2)
                 }
-            case .elements(var parser):
-                mode = .sniffing(BodySniffer(framing: framing))
-                defer { mode = .elements(parser) }
-                try parser.feed(bytes) { (payload) throws(AttemptError) in
+            } else {
+                try elements?.feed(bytes) { (payload) throws(AttemptError) in
                     sawFrame = true
                     try sink(.data, "", payload)
                 }
-            case .sniffing: break
             }
         } catch {
             throw AttemptError(error)
@@ -125,25 +112,22 @@ struct ResponseReader {
 
     /// Passes on what is left at the end of a complete body: a document, or a last event without its blank line.
     mutating func finish(contentType: String?, _ sink: FrameHandler) throws(AttemptError) {
-        switch mode {
-        case .sniffing(let sniffer):
-            if sniffer.isDocument, Self.isCut(sniffer.held) { return }
-            if sniffer.isDocument {
-                hasFrames = true
-                try sink(.body, "", sniffer.held.span)
-            }
-        case .events(let parser):
-            if let (name, payload) = parser.pending, Self.isWhole(payload) {
+        if let sniffer, sniffer.isDocument {
+            if Self.isCut(sniffer.held) { return }
+            hasFrames = true
+            try sink(.body, "", sniffer.held.span)
+        } else if let events {
+            if let (name, payload) = events.pending, Self.isWhole(payload) {
                 hasFrames = true
                 try sink(.data, name, payload.span)
-            } else if let stray = parser.pendingStray, stray.last == UInt8(ascii: "}") {
+            } else if let stray = events.pendingStray, stray.last == UInt8(ascii: "}") {
                 try sink(.stray, "", stray.span)
             }
-        case .lines(var parser):
+        } else if lines != nil {
             // A line that ends inside its value was cut; one that is whole lacks nothing but its newline.
             var isCut = false
             do throws(FramingError<AttemptError>) {
-                try parser.finish { (payload) throws(AttemptError) in
+                try lines?.finish { (payload) throws(AttemptError) in
                     isCut = Self.isCut([UInt8](copying: payload))
                     if !isCut { try sink(.data, "", payload) }
                 }
@@ -151,8 +135,9 @@ struct ResponseReader {
                 throw AttemptError(error)
             }
             if isCut { return }
-        // An incomplete element is not a frame: the stream was cut.
-        case .elements: return
+        } else if elements != nil {
+            // An incomplete element is not a frame: the stream was cut.
+            return
         }
         // A stream cut inside its first event has no frames either.
         let saysStream = contentType?.lowercased().utf8.starts(with: wantedType.utf8) ?? false
@@ -200,17 +185,5 @@ extension FrameKind {
         case .comment: self = .comment
         case .stray: self = .stray
         }
-    }
-}
-
-extension [UInt8] {
-    /// A copy of the bytes.
-    init(copying span: borrowing Span<UInt8>) {
-        self.init()
-        append(copying: span)
-    }
-
-    mutating func append(copying span: borrowing Span<UInt8>) {
-        for index in span.indices { append(span[index]) }
     }
 }
