@@ -338,8 +338,8 @@ import Testing
             number += stream.dialect.name == "cohere" ? 2 : 1
             try decoder.decode(.data, name: "", bytes: Array(payload.utf8).span, into: &events)
         }
-        try decode("a")
-        try decode("b")
+        // The third frame makes the template.
+        for text in ["a", "b", "c"] { try decode(text) }
         events = []
         let node = try reader.parse(Array("[7]".utf8).span)
         try decode("c d 月")

@@ -109,7 +109,9 @@ struct AnthropicMessagesHistory {
 
     private func content(_ message: Message) throws(APIError) -> [JSONObject] {
         let blocks = self.blocks(message.parts)
-        if blocks.isEmpty { try context.cannotExpress(message.place, because: "it takes no message without content") }
+        if blocks.isEmpty {
+            try context.cannotExpress("\(message.place)", because: "it takes no message without content")
+        }
         return blocks
     }
 

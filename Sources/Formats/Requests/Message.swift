@@ -31,8 +31,22 @@ struct Message {
     var native: JSONObject?
     /// The message as the script wrote it.
     var raw: JSONObject
-    /// The message's place in error messages: "messages[2]".
-    var place: String
+    /// The message's place in the request.
+    var place: Place
+
+    /// Where a message stands in a request. Written as text for error messages alone: a conversation may have thousands.
+    enum Place: Equatable, CustomStringConvertible {
+        case system
+        /// The number counts from 1.
+        case message(Int)
+
+        var description: String {
+            switch self {
+            case .system: "system"
+            case .message(let number): "messages[\(number)]"
+            }
+        }
+    }
 
     /// The texts of its parts, joined.
     var text: String {

@@ -17,10 +17,10 @@ struct MessageReader {
         var messages: [Message] = []
         if let system = request.system {
             let raw: JSONObject = ["role": "system", "content": .string(system)]
-            messages.append(Message(role: .system, parts: [.text(system)], raw: raw, place: "system"))
+            messages.append(Message(role: .system, parts: [.text(system)], raw: raw, place: .system))
         }
         for (index, value) in request.messages.enumerated() {
-            messages.append(try message(value, place: "messages[\(index + 1)]"))
+            messages.append(try message(value, place: .message(index + 1)))
         }
         guard !messages.isEmpty else { throw context.invalid("messages", "must not be empty") }
         let last = request.continuing == nil ? messages.last?.place : nil
@@ -37,11 +37,11 @@ struct MessageReader {
         return messages
     }
 
-    private func message(_ value: JSONValue, place: String) throws(APIError) -> Message {
+    private func message(_ value: JSONValue, place: Message.Place) throws(APIError) -> Message {
         guard let object = value.object else {
-            throw context.invalid(place, "must be an object with role and content")
+            throw context.invalid("\(place)", "must be an object with role and content")
         }
-        try context.checkFinite(value, at: place)
+        try context.checkFinite(value, at: "\(place)")
         guard let word = object["role"]?.string else { throw context.invalid("\(place).role", "must be a string") }
         guard let role = Message.Role(rawValue: word) else {
             let near = NearestName.suggestion(for: word, among: Message.Role.allCases.map(\.rawValue))
@@ -88,40 +88,42 @@ struct MessageReader {
         message.raw["refusal"] = nil
     }
 
-    private func parts(_ value: JSONValue?, place: String) throws(APIError) -> [Part] {
+    private func parts(_ value: JSONValue?, place: @autoclosure () -> String) throws(APIError) -> [Part] {
         switch value {
         case nil, .null: return []
         case .string(let text): return text.isEmpty ? [] : [.text(text)]
         case .array(let elements):
             var parts: [Part] = []
             for (index, element) in elements.enumerated() {
-                parts.append(try part(element, place: "\(place)[\(index + 1)]"))
+                parts.append(try part(element, place: "\(place())[\(index + 1)]"))
             }
             return parts
         // An empty Lua table can be either.
         case .object(let object) where object.isEmpty: return []
-        default: throw context.invalid(place, "must be a string or an array of parts")
+        default: throw context.invalid(place(), "must be a string or an array of parts")
         }
     }
 
-    private func part(_ value: JSONValue, place: String) throws(APIError) -> Part {
+    private func part(_ value: JSONValue, place: @autoclosure () -> String) throws(APIError) -> Part {
         if let text = value.string { return .text(text) }
         guard let object = value.object else {
-            throw context.invalid(place, "must be a string or a part: {type = \"text\", text = ...}")
+            throw context.invalid(place(), "must be a string or a part: {type = \"text\", text = ...}")
         }
         switch object["type"]?.string {
         case "text":
-            guard let text = object["text"]?.string else { throw context.invalid("\(place).text", "must be a string") }
+            guard let text = object["text"]?.string else {
+                throw context.invalid("\(place()).text", "must be a string")
+            }
             var extra = object
             extra["type"] = nil
             extra["text"] = nil
             return .text(text, extra: extra)
-        case "image": return .image(try image(object, place: place))
+        case "image": return .image(try image(object, place: place()))
         case "image_url":
             guard let url = object["image_url"]?.string ?? object["image_url"]?["url"]?.string else {
-                throw context.invalid("\(place).image_url", "must hold a url")
+                throw context.invalid("\(place()).image_url", "must hold a url")
             }
-            return .image(try image(url: url, detail: object["image_url"]?["detail"]?.string, place: place))
+            return .image(try image(url: url, detail: object["image_url"]?["detail"]?.string, place: place()))
         default: return .other(object)
         }
     }
@@ -166,25 +168,25 @@ struct MessageReader {
     // MARK: Tool calls
 
     /// Calls in the Chat Completions form, or in the form of `reply.tool_calls`.
-    private func toolCalls(_ value: JSONValue?, place: String) throws(APIError) -> [ToolCall] {
+    private func toolCalls(_ value: JSONValue?, place: @autoclosure () -> String) throws(APIError) -> [ToolCall] {
         switch value {
         case nil, .null: return []
         case .object(let object) where object.isEmpty: return []
         case .array(let elements):
             var calls: [ToolCall] = []
             for (index, element) in elements.enumerated() {
-                calls.append(try toolCall(element, place: "\(place)[\(index + 1)]"))
+                calls.append(try toolCall(element, place: "\(place())[\(index + 1)]"))
             }
             return calls
-        default: throw context.invalid(place, "must be an array of tool calls")
+        default: throw context.invalid(place(), "must be an array of tool calls")
         }
     }
 
-    private func toolCall(_ value: JSONValue, place: String) throws(APIError) -> ToolCall {
+    private func toolCall(_ value: JSONValue, place: @autoclosure () -> String) throws(APIError) -> ToolCall {
         let function = value["function"] ?? value
         // The name may be empty; LegalCalls replaces it.
         guard let name = function["name"]?.string else {
-            throw context.invalid("\(place).name", "must be the tool's name")
+            throw context.invalid("\(place()).name", "must be the tool's name")
         }
         let id = value["id"]?.string ?? ""
         switch function["arguments_json"] ?? function["arguments"] {

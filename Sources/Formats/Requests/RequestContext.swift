@@ -41,14 +41,14 @@ struct RequestContext {
     }
 
     /// Rejects NaN and infinities, which JSON lacks and JSONWriter writes as null.
-    func checkFinite(_ value: JSONValue, at path: String) throws(APIError) {
+    func checkFinite(_ value: JSONValue, at path: @autoclosure () -> String) throws(APIError) {
         switch value {
         case .double(let number):
-            guard number.isFinite else { throw invalid(path, "is \(number), which JSON cannot say") }
+            guard number.isFinite else { throw invalid(path(), "is \(number), which JSON cannot say") }
         case .array(let elements):
-            for index in elements.indices { try checkFinite(elements[index], at: "\(path)[\(index + 1)]") }
+            for index in elements.indices { try checkFinite(elements[index], at: "\(path())[\(index + 1)]") }
         case .object(let object):
-            for member in object { try checkFinite(member.value, at: "\(path).\(member.key)") }
+            for member in object { try checkFinite(member.value, at: "\(path()).\(member.key)") }
         default: break
         }
     }

@@ -44,6 +44,9 @@ final class TemplateDecoder: StreamDecoder {
     /// How many more templates may be tried. A template that is used does not count: some servers put a random string
     /// or the time where no decoder expects it.
     private var trialsLeft = 8
+    /// Frames with text so far that matched no template. A reply of a few frames is over before a template would pay.
+    private var textFrames = 0
+    private static let firstTrial = 3
 
     init(_ decoder: any DocumentDecoder) {
         self.decoder = decoder
@@ -110,9 +113,9 @@ final class TemplateDecoder: StreamDecoder {
 
     /// Makes a template of a decoded frame, if it has exactly one piece of text and may be skipped.
     private func learn(_ document: Span<UInt8>, name: String, from events: ArraySlice<DecodedEvent>) {
-        guard document.count <= TextTemplate.maxDocumentBytes, let piece = Self.onlyText(events),
-            !decoder.progress().isDone
-        else { return }
+        guard document.count <= TextTemplate.maxDocumentBytes, let piece = Self.onlyText(events) else { return }
+        textFrames += 1
+        guard textFrames >= Self.firstTrial, !decoder.progress().isDone else { return }
         for literal in document.literals(of: piece.text, upTo: Self.maxCandidates) where trialsLeft > 0 {
             guard let trial = TextTemplate.Trial(document, piece, at: literal, open: type(of: decoder).templatePaths)
             else { continue }

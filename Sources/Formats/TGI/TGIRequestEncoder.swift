@@ -54,7 +54,7 @@ struct TGIRequestEncoder: RequestEncoder {
             case .system, .developer: prompt += text + "\n\n"
             case .user: prompt += "User: \(text)\n"
             case .assistant: prompt += "Assistant: \(text)\n"
-            case .tool, .function: try context.cannotExpress(message.place, because: "it knows no tools")
+            case .tool, .function: try context.cannotExpress("\(message.place)", because: "it knows no tools")
             }
         }
         return prompt + "Assistant:" + (continuing.isEmpty ? "" : " \(continuing)")
