@@ -92,6 +92,11 @@ package enum LuaType: Int32, Sendable {
     /// The bytes of the string at `index`; nil for other types.
     package func bytes(at index: Int) -> [UInt8]? { unsafe withBytes(at: index) { unsafe Array($0) } }
 
+    /// The string at `index`; nil for another type, and for bytes that are not UTF-8.
+    package func validString(at index: Int) -> String? {
+        unsafe withBytes(at: index) { unsafe String(validating: $0, as: UTF8.self) } ?? nil
+    }
+
     private func withBytes<R>(at index: Int, _ body: (UnsafeBufferPointer<UInt8>) -> R) -> R? {
         guard type(at: index) == .string else { return nil }
         var length = 0

@@ -21,7 +21,8 @@ extension ScriptRuntime {
                 case "stream": .stream
                 default: .start
                 }
-            let reader = RequestReader(coder: coder, providers: providers, defaults: configuration.defaults)
+            let reader = RequestReader(
+                coder: coder, providers: providers, defaults: configuration.defaults, history: handles.history)
             let parsed = try reader.request(at: 1, of: call.stack, mode: mode)
             var spec = parsed.spec
             if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }
@@ -43,6 +44,32 @@ extension ScriptRuntime {
             return .returned(1)
         }
         setCallActions(stack, handles)
+        setHistoryFunctions(stack, handles)
+    }
+
+    /// The functions by which a conversation keeps its messages in the form in which they are sent.
+    private func setHistoryFunctions(_ stack: LuaStack, _ handles: HostHandles) {
+        // history() -> history
+        stack.set("history") { call throws(LuaError) in
+            call.stack.push(MessageHistory(), as: handles.history)
+            return .returned(1)
+        }
+        // history_count(history) -> how many messages it has
+        stack.set("history_count") { call throws(LuaError) in
+            call.stack.push(call.stack.object(at: 1, as: handles.history)?.messages.count ?? 0)
+            return .returned(1)
+        }
+        // history_add(history, message) -> whether it could be converted; if not, each request reports why
+        stack.set("history_add") { [coder] call throws(LuaError) in
+            do throws(LuaCoder.Problem) {
+                let message = try coder.encoded(at: 2, of: call.stack, place: "message")
+                call.stack.object(at: 1, as: handles.history)?.append(message)
+                call.stack.push(true)
+            } catch {
+                call.stack.push(false)
+            }
+            return .returned(1)
+        }
     }
 
     private func setCallActions(_ stack: LuaStack, _ handles: HostHandles) {

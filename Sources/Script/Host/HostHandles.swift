@@ -1,4 +1,4 @@
-// The userdata types through which Lua modules hold tasks, requests, scopes, budgets and JSON readers.
+// The userdata types through which Lua modules hold tasks, requests, scopes, budgets, JSON readers and conversations.
 
 internal import LuaVM
 
@@ -10,6 +10,7 @@ struct HostHandles {
     let budget: LuaUserdataType<Budget>
     let jsonReader: LuaUserdataType<JSONReaderHandle>
     let exchange: LuaUserdataType<ServedExchange>
+    let history: LuaUserdataType<MessageHistory>
 
     /// - Parameter onCallRelease: called when the script can no longer name a request.
     init(_ vm: LuaVM, onCallRelease: @escaping (Call) -> Void) {
@@ -19,5 +20,6 @@ struct HostHandles {
         budget = LuaUserdataType(vm, name: "llm.budget.handle")
         jsonReader = LuaUserdataType(vm, name: "llm.json.reader")
         exchange = LuaUserdataType(vm, name: "llm.serve.exchange")
+        history = LuaUserdataType(vm, name: "llm.chat.history")
     }
 }

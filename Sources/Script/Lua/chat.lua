@@ -51,10 +51,11 @@ local function prompt_messages(prompt)
   return { { role = "user", content = prompt } }
 end
 
--- The calls without a result. Every provider refuses a history that has one.
-local function unanswered(messages)
+-- The calls without a result, from the message with that number on. Every provider refuses a history that has one.
+local function unanswered(messages, first)
   local open, order, nameless = {}, {}, {}
-  for _, message in ipairs(messages) do
+  for index = first, #messages do
+    local message = messages[index]
     if message.role == "assistant" and type(message.tool_calls) == "table" then
       for _, call in ipairs(message.tool_calls) do
         local form = type(call) == "table" and call["function"]
@@ -78,6 +79,25 @@ local function unanswered(messages)
   return table.move(nameless, 1, #nameless, #list + 1, list)
 end
 
+-- Converts the messages that are new since the last turn, once: a conversation is sent whole with each turn. A message whose
+-- image is read for each request ends the row.
+local function history_of(self)
+  local history = self._history or host.history()
+  self._history = history
+  for index = host.history_count(history) + 1, #self._messages do
+    local message = self._messages[index]
+    if type(message.content) == "table" then
+      local read, problem = internal.images("chat:send", "messages[" .. index .. "]", message)
+      if read ~= message or problem then break end
+    end
+    if not host.history_add(history, message) then break end
+  end
+  return history
+end
+
+-- Another list of messages: nothing is known of it.
+local function replace(self, messages) self._messages, self._history, self._answered = messages, nil, 0 end
+
 -- Sends the whole conversation. The question and the reply are kept once the reply is complete.
 function methods:send(prompt, options)
   self_of(self, "chat:send")
@@ -87,7 +107,7 @@ function methods:send(prompt, options)
   for _, message in ipairs(internal.prompt.checked("chat:send", "the prompt", prompt_messages(prompt))) do
     messages[#messages + 1] = copied(message)
   end
-  local open = unanswered(messages)
+  local open = unanswered(messages, self._answered + 1)
   if #open > 0 then
     return nil, failure("invalid_request", "chat:send: the model's call '" .. open[1].name .. "' (id " .. open[1].id
       .. ") has no answer yet; send { role = \"tool\", tool_call_id = id, content = result } for it, or an array of these for "
@@ -98,12 +118,13 @@ function methods:send(prompt, options)
   local request = {}
   for name, value in next, self._options do request[name] = value end
   for name, value in next, options or {} do request[name] = value end
-  local reply, err = internal.ask("chat:send", self._client, messages, request)
+  local reply, err = internal.ask("chat:send", self._client, messages, request, history_of(self))
   if not reply then return nil, err end
+  self._answered = #messages
   if reply.messages then
-    messages = table.move(reply.messages, 1, #reply.messages, 1, {})
+    for index = #messages + 1, #reply.messages do messages[index] = copied(reply.messages[index]) end
   else
-    messages[#messages + 1] = reply.message
+    messages[#messages + 1] = copied(reply.message)
   end
   self._messages = messages
   return reply
@@ -114,6 +135,7 @@ function methods:fork()
   self_of(self, "chat:fork")
   return setmetatable({
     _client = self._client, _options = copied(self._options), _messages = copied(self._messages), _busy = false,
+    _answered = self._answered,
   }, Chat)
 end
 
@@ -168,7 +190,7 @@ function methods:load(path)
   if self._busy then fail("chat:load: this chat waits for an answer") end
   local saved, problem = loaded(path)
   if not saved then return nil, failure("config", problem) end
-  self._messages = saved.messages
+  replace(self, saved.messages)
   if self._options.system == nil then self._options.system = saved.system end
   return true
 end
@@ -201,7 +223,7 @@ function methods:trim(options)
     first = start
     if sum <= options.max_tokens then break end
   end
-  self._messages = table.move(messages, first, #messages, 1, {})
+  replace(self, table.move(messages, first, #messages, 1, {}))
   return first - 1
 end
 
@@ -212,7 +234,7 @@ return function(client, options)
   local messages = internal.prompt.checked("client:chat", "messages", options.messages or {})
   local own = copied(options)
   own.messages, own.load = nil, nil
-  local chat = setmetatable({ _client = client, _options = own, _messages = copied(messages), _busy = false }, Chat)
+  local chat = setmetatable({ _client = client, _options = own, _messages = copied(messages), _busy = false, _answered = 0 }, Chat)
   if options.load == nil then return chat end
   local ok, err = chat:load(options.load)
   if not ok then return nil, err end

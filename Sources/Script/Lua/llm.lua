@@ -221,7 +221,8 @@ function llm.tool(options) return internal.tools.make(options) end
 
 local PARAMS_HINT = "; fields that only this provider knows go into params = {...}"
 
-local function specification(where, self, prompt, options)
+-- `history`: the first messages of a conversation in the form in which they are sent.
+local function specification(where, self, prompt, options, history)
   if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. string.match(where, "[^:]+$") .. "(...)") end
   options = options or {}
   check(where, options, REQUEST, PARAMS_HINT)
@@ -240,10 +241,10 @@ local function specification(where, self, prompt, options)
   if model == nil then
     fail(where .. ": no model is named; write llm.client { model = \"...\" } or pass model = \"...\"")
   end
-  local messages, fault = internal.prompt.messages(where, prompt)
+  local messages, fault = internal.prompt.messages(where, prompt, history and host.history_count(history))
   local specified = {
     endpoint = self._endpoint, model = model, system = options.system or defaults.system,
-    messages = messages, fault = fault, params = own or params, headers = merged(defaults.headers, options.headers),
+    messages = messages, history = history, fault = fault, params = own or params, headers = merged(defaults.headers, options.headers),
     timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
     coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
     limit = options.limit, cache = cache_of(defaults.cache, options.cache),
@@ -298,8 +299,8 @@ function call_methods:resume() host.call_resume(handle_of(self, Call, "call:resu
 
 local function ask_once(specified) return host.call_wait(host.call_start(specified, "ask"), true) end
 
-local function ask(where, client, prompt, options)
-  local specified = specification(where, client, prompt, options)
+local function ask(where, client, prompt, options, history)
+  local specified = specification(where, client, prompt, options, history)
   local once = ask_once
   if specified.known_tools then
     once = function(request) return internal.tools.ask(request, request.known_tools, ask_once) end

@@ -54,8 +54,23 @@ function prompt.checked(where, what, array)
   return messages
 end
 
+-- The messages with their images read, from the one with that number on, and the reason why one cannot be sent.
+local function with_images(where, messages, first)
+  local fault
+  for index = first, #messages do
+    local message = messages[index]
+    if type(message.content) == "table" then
+      local read, problem = internal.images(where, "messages[" .. index .. "]", message)
+      messages[index], fault = read, fault or problem
+    end
+  end
+  return messages, fault
+end
+
 -- The messages of a prompt, and the reason why they cannot be sent (a file that cannot be read is no misuse of the API).
-function prompt.messages(where, given)
+-- `known`: of the messages of a conversation, which are checked, so many are already converted.
+function prompt.messages(where, given, known)
+  if known then return with_images(where, table.move(given, 1, #given, 1, {}), known + 1) end
   if getmetatable(given) == Reply then given = given.text end
   if type(given) == "string" then return { { role = "user", content = given } } end
   if type(given) ~= "table" or getmetatable(given) == Failure then
@@ -64,15 +79,7 @@ function prompt.messages(where, given)
   end
   if given.role ~= nil then given = { given } end
   if next(given) == nil then fail(where .. ": the array of messages is empty") end
-  local messages, fault = prompt.checked(where, "the prompt", given), nil
-  for index, message in ipairs(messages) do
-    if type(message.content) == "table" then
-      local problem
-      messages[index], problem = internal.images(where, "messages[" .. index .. "]", message)
-      fault = fault or problem
-    end
-  end
-  return messages, fault
+  return with_images(where, prompt.checked(where, "the prompt", given), 1)
 end
 
 return prompt

@@ -104,8 +104,9 @@ final class CallRegistry {
                 _ = broker.take(id)
             }
         }
+        guard !queue.isEmpty else { return [] }
         let batch = queue
-        queue.removeAll(keepingCapacity: true)
+        queue = []
         return batch
     }
 

@@ -12,6 +12,7 @@ struct RequestReader {
     let coder: LuaCoder
     let providers: ProviderTable
     let defaults: ClientDefaults
+    let history: LuaUserdataType<MessageHistory>
 
     /// A request as it was read.
     struct Parsed {
@@ -31,7 +32,7 @@ struct RequestReader {
         var chat = ChatRequest(
             model: stack.field("model", of: table) { $0.string(at: -1) } ?? "",
             system: try json("system", of: table, stack, &fault)?.string,
-            messages: try json("messages", of: table, stack, &fault)?.array ?? [])
+            messages: try messages(of: table, stack, &fault))
         chat.parameters = try json("params", of: table, stack, &fault)?.object ?? [:]
         chat.isLenient = stack.field("lenient", of: table) { $0.bool(at: -1) } ?? false
         var spec = RequestSpec(chat: chat, endpoint: endpoint)
@@ -100,6 +101,30 @@ struct RequestReader {
             fault = fault ?? error.description
             return nil
         }
+    }
+
+    /// The messages. The first ones may be known from earlier requests of their conversation.
+    private func messages(
+        of table: Int, _ stack: LuaStack, _ fault: inout String?
+    ) throws(LuaError) -> [JSONValue] {
+        let known = stack.field("history", of: table) { $0.object(at: -1, as: history)?.messages } ?? []
+        guard !known.isEmpty else { return try json("messages", of: table, stack, &fault)?.array ?? [] }
+        stack.getField("messages", of: table)
+        defer { stack.pop(1) }
+        let list = stack.top
+        var messages = known
+        for number in known.count..<max(known.count, stack.length(of: list)) {
+            stack.getElement(number + 1, of: list)
+            defer { stack.pop(1) }
+            do throws(LuaCoder.Problem) {
+                messages.append(try coder.encoded(at: -1, of: stack, place: "messages[\(number + 1)]"))
+            } catch {
+                guard error.isData else { throw .misuse(error.description) }
+                fault = fault ?? error.description
+                return []
+            }
+        }
+        return messages
     }
 
     private func endpoint(of table: Int, _ stack: LuaStack) throws(LuaError) -> Endpoint {

@@ -72,6 +72,7 @@ struct LuaCoder {
     }
 
     private func text(at index: Int, of stack: LuaStack, place: @autoclosure () -> String) throws(Problem) -> String {
+        if let text = stack.validString(at: index) { return text }
         let repair = UTF8Repair(stack.bytes(at: index) ?? [])
         guard let offset = repair.firstInvalidOffset else { return repair.text }
         throw Problem(
@@ -90,26 +91,28 @@ struct LuaCoder {
         return .double(number)
     }
 
-    private func table(at index: Int, of stack: LuaStack, place: String, depth: Int) throws(Problem) -> JSONValue {
+    private func table(
+        at index: Int, of stack: LuaStack, place: @autoclosure () -> String, depth: Int
+    ) throws(Problem) -> JSONValue {
         stack.reserve(4)
         if isNull(at: index, of: stack) { return .null }
         if let name = stack.metatableName(at: index), name.hasPrefix("llm."), !Self.values.contains(name) {
-            throw Problem(place: place, message: "an \(name) cannot be written as JSON", isData: false)
+            throw Problem(place: place(), message: "an \(name) cannot be written as JSON", isData: false)
         }
         let length = stack.length(of: index)
         if length > 0 || stack.hasMetatable(arrayMark, at: index) {
-            return try array(at: index, of: stack, length: length, place: place, depth: depth)
+            return try array(at: index, of: stack, length: length, place: place(), depth: depth)
         }
         var object = JSONObject()
         try stack.forEachMember(of: index) { () throws(Problem) in
             guard stack.type(at: -2) == .string else {
                 throw Problem(
-                    place: place,
+                    place: place(),
                     message: "\(Self.key(at: -2, of: stack)) is no string, and the table is no sequence from 1",
                     isData: false)
             }
-            let key = try text(at: stack.absolute(-2), of: stack, place: "\(place): a key")
-            let member = try value(at: stack.top, of: stack, place: "\(place).\(key)", depth: depth + 1)
+            let key = try text(at: stack.absolute(-2), of: stack, place: "\(place()): a key")
+            let member = try value(at: stack.top, of: stack, place: "\(place()).\(key)", depth: depth + 1)
             object.append(uncheckedKey: key, member)
         }
         return .object(object.sorted())
@@ -124,7 +127,7 @@ struct LuaCoder {
     }
 
     private func array(
-        at index: Int, of stack: LuaStack, length: Int, place: String, depth: Int
+        at index: Int, of stack: LuaStack, length: Int, place: @autoclosure () -> String, depth: Int
     ) throws(Problem) -> JSONValue {
         var members = 0
         stack.forEachMember(of: index) { members += 1 }
@@ -135,15 +138,15 @@ struct LuaCoder {
             defer { stack.pop(1) }
             guard !stack.isNil(at: -1) else {
                 throw Problem(
-                    place: "\(place)[\(position + 1)]",
+                    place: "\(place())[\(position + 1)]",
                     message: "nil: a JSON array has no holes; llm.json.null stands for nothing", isData: false)
             }
             elements.append(
-                try value(at: stack.top, of: stack, place: "\(place)[\(position + 1)]", depth: depth + 1))
+                try value(at: stack.top, of: stack, place: "\(place())[\(position + 1)]", depth: depth + 1))
         }
         guard members == length else {
             throw Problem(
-                place: place,
+                place: place(),
                 message: "a table is an array or an object, not both: it has \(length) elements and other keys",
                 isData: false)
         }
@@ -196,6 +199,7 @@ struct LuaCoder {
 extension JSONObject {
     /// The members sorted by name. Lua tables have no order, and the bytes of a request must not depend on a hash seed.
     fileprivate func sorted() -> JSONObject {
+        guard !zip(members, members.dropFirst()).allSatisfy({ $0.key < $1.key }) else { return self }
         var result = JSONObject()
         for member in members.sorted(by: { $0.key < $1.key }) { result.append(uncheckedKey: member.key, member.value) }
         return result
