@@ -204,7 +204,7 @@ package final class JournalBroker: RequestBroker {
         let record = RequestRecord(
             key: entry.number, run: run, spec: recorded(entry.spec), place: place, startedAt: SystemClock.unixTime(),
             source: source)
-        store.writer.add(.beginRequest(record), isUrgent: entry.spec.cache != nil)
+        store.writer.add(.beginRequest(record))
     }
 
     private func apply(_ command: RequestCommand, to playback: inout Playback, _ spec: RequestSpec) {
