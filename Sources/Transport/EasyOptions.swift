@@ -92,6 +92,12 @@ extension EasyHandle {
         _ = unsafe ccurl_set_long(raw, CURLOPT_FORBID_REUSE, isAllowed ? 0 : 1)
     }
 
+    /// Lets the transfer open a connection although another one is being opened, whose protocol is not known.
+    func doNotWaitForConnections() {
+        // As above.
+        _ = unsafe ccurl_set_long(raw, CURLOPT_PIPEWAIT, 0)
+    }
+
     /// Changes the connect timeout of a running transfer.
     func setConnectTimeout(_ seconds: Double) {
         // The option was accepted before.

@@ -350,7 +350,10 @@ package final class Multi {
     private func releaseOthers(afterFailureOf transfer: Transfer) {
         guard let gate = transfer.gate else { return }
         for id in gates[gate].end(transfer.id, isFailure: true) {
-            if let transfer = active[id] { admit(transfer) }
+            guard let other = active[id] else { continue }
+            // Behind one another they would fail one after the other.
+            other.easy?.doNotWaitForConnections()
+            admit(other)
         }
     }
 

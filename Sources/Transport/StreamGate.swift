@@ -35,6 +35,8 @@ struct StreamGate {
 
     /// Transfers that have passed and not ended.
     private var passed: Int { looking.count + running.count }
+    /// Transfers that are opening a connection, which takes no streams yet.
+    private var openingCount: Int { looking.values.count(where: { $0 }) }
 
     /// A transfer is to begin.
     /// - Returns: whether it may look for a connection now. If not, `next` names it later.
@@ -64,7 +66,8 @@ struct StreamGate {
         case .unknown: passed < 2
         case .multiplexed:
             // A failed or closed connection counts no more.
-            looking.isEmpty || passed < streams * min(connections, openConnections)
+            looking.isEmpty
+                || passed - openingCount < streams * min(connections, openConnections - openingCount)
         }
     }
 
@@ -85,7 +88,7 @@ struct StreamGate {
         guard let hasOpened = looking.removeValue(forKey: id) else { return }
         if !hasOpened, !running.isEmpty, kind == .unknown { learn(.multiplexed) }
         running.insert(id)
-        connections = max(1, openConnections)
+        connections = max(1, openConnections - openingCount)
         streams = max(streams, (running.count + connections - 1) / connections)
     }
 

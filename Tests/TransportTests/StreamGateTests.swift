@@ -112,6 +112,26 @@ import Testing
         #expect(next(&gate, open: 1) == 6)
     }
 
+    /// The streams of a connection that is being opened are not free yet.
+    @Test func aConnectionThatIsBeingOpenedHasNoStreams() {
+        var gate = StreamGate()
+        gate.learn(.multiplexed)
+        for id in UInt64(1)...3 {
+            #expect(enter(&gate, id...id, open: id == 1 ? 0 : 1) == [true])
+            if id == 1 { gate.opened(id) }
+            gate.connected(id, openConnections: 1)
+        }
+        // All three streams are taken: the fourth opens a connection, which takes long.
+        #expect(enter(&gate, 4...10, open: 1) == [true, false, false, false, false, false, false])
+        gate.opened(4)
+        _ = end(&gate, 1)
+        #expect(next(&gate, open: 2) == 5)
+        gate.connected(5, openConnections: 2)
+        #expect(next(&gate, open: 2) == nil)
+        for id in UInt64(2)...3 { _ = end(&gate, id) }
+        #expect([next(&gate, open: 2), next(&gate, open: 2), next(&gate, open: 2)] == [6, 7, nil])
+    }
+
     @Test func nobodyWaitsForOthersToFail() {
         var gate = StreamGate()
         #expect(enter(&gate, 1...5, open: 0) == [true, true, false, false, false])
