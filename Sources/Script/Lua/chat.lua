@@ -119,9 +119,14 @@ function methods:send(prompt, options)
   for name, value in next, self._options do request[name] = value end
   for name, value in next, options or {} do request[name] = value end
   local reply, err = internal.ask("chat:send", self._client, messages, request, history_of(self))
-  if not reply then return nil, err end
+  if not reply then
+    if err.messages then err.messages = copied(err.messages) end
+    return nil, err
+  end
   self._answered = #messages
   if reply.messages then
+    -- Each has tables of its own: the script may change those of the reply.
+    for index = 1, #messages do reply.messages[index] = copied(messages[index]) end
     for index = #messages + 1, #reply.messages do messages[index] = copied(reply.messages[index]) end
   else
     messages[#messages + 1] = copied(reply.message)

@@ -168,3 +168,22 @@ stopped("gemini", 1)
 stopped("gemini", 2)
 stopped("responses", 1)
 stopped("responses", 2)
+
+--# a chat keeps its messages, whatever becomes of the tables of a reply
+for _ = 1, 2 do
+  stream({ call("get", "{}") }, "tool_calls")
+  stream({ '{"content":"said"}' }, "stop")
+end
+local chat = simulator.canned("openai"):chat { tools = { tool } }
+for _, question in ipairs { "one", "two" } do
+  local reply = assert(chat:send(question))
+  print(#reply.messages)
+  for _, message in ipairs(reply.messages) do message.content = "changed" end
+end
+assert(chat:send("three"))
+print(simulator.said(5):find("changed"), #simulator.body(5).messages, simulator.body(5).messages[5].content)
+print(llm.json.encode(chat:messages()):find("changed"), #chat:messages())
+--> 4
+--> 8
+--> nil 9 two
+--> nil 10
