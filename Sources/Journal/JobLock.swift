@@ -50,7 +50,12 @@ package final class JobLock: Sendable {
         Glibc.close(descriptor)
     }
 
-    private static func path(store: String, job: Int64) -> String { "\(store)-job-\(job).lock" }
+    /// Beside the store itself, whatever name or link a process knows it by.
+    private static func path(store: String, job: Int64) -> String {
+        let real = realpath(store, nil)
+        defer { free(real) }
+        return "\(real.map { String(cString: $0) } ?? store)-job-\(job).lock"
+    }
 
     private static func isSame(_ descriptor: Int32, _ path: String) -> Bool {
         var (own, named) = (stat(), stat())

@@ -102,7 +102,7 @@ private final class ReadWorker: @unchecked Sendable {  // used on the queue of i
         var warning: String?
         for scope in scopes(of: question) {
             for (row, isCached) in try query.rows(of: place, scope) {
-                if var reply = try query.reply(row, isCached: scope.isCache || isCached) {
+                if var reply = try query.reply(row, to: place, isCached: scope.isCache || isCached) {
                     reply.isResumed = !scope.isCache
                     return .found(reply, place)
                 }
@@ -120,7 +120,8 @@ private final class ReadWorker: @unchecked Sendable {  // used on the queue of i
 
     private func scopes(of question: LookUp) -> [RecordQuery.Scope] {
         var scopes: [RecordQuery.Scope] = []
-        if let job = question.job { scopes.append(.resumed(job: job)) }
+        // A shared reply is found again in the cache, which knows its age; its place is also that of other requests.
+        if let job = question.job, question.spec.cache?.isShared != true { scopes.append(.resumed(job: job)) }
         guard let cache = question.spec.cache, !cache.isRefreshed else { return scopes }
         let since = cache.ttl.map { question.time - $0 } ?? 0
         switch cache.scope {
@@ -216,8 +217,8 @@ private struct RecordQuery {
         return rows
     }
 
-    /// The reply of a row; nil if the record is damaged.
-    func reply(_ row: Int64, isCached: Bool) throws(SQLiteError) -> RecordedReply? {
+    /// The reply of a row; nil if the record is damaged, or is that of another question.
+    func reply(_ row: Int64, to place: RequestRecord.Place, isCached: Bool) throws(SQLiteError) -> RecordedReply? {
         let statement = try database.prepare(
             """
             SELECT digest, ordinal, job, state, output_rows, reply, reasoning, details, error, seal FROM requests WHERE id = ?
@@ -230,7 +231,8 @@ private struct RecordQuery {
             job: statement.optionalInt(2), state: statement.text(3), rowCount: Int(statement.int(4)),
             reply: statement.optionalText(5), reasoning: statement.optionalText(6), details: statement.optionalText(7),
             error: statement.optionalText(8))
-        guard statement.optionalInt(9) == record.seal, let reply = record.wholeReply,
+        guard record.place.digest == place.digest, statement.optionalInt(9) == record.seal,
+            let reply = record.wholeReply,
             let rows = try output(of: row), rows.count == record.rowCount
         else { return nil }
         let attempt = rows.last?.attempt

@@ -210,16 +210,16 @@ struct StoreTables {
 
 /// Scrubs the rows of a request: a key may be split between two of them.
 struct OutputTail {
-    private var text = SplitTextScrubber()
-    private var kind: OutputRow.Kind?
+    /// Of each kind: text and reasoning may come in turn.
+    private var texts: [OutputRow.Kind: SplitTextScrubber] = [:]
     private var attempt = 0
 
     /// The text of the next row without keys.
     mutating func scrub(_ row: OutputRow, _ scrubber: KeyScrubber) -> [UInt8] {
         guard row.kind != .event else { return scrubber.scrub(row.text) }
-        if kind != row.kind || attempt != row.attempt { text = SplitTextScrubber() }
-        (kind, attempt) = (row.kind, row.attempt)
-        return text.scrub(row.text, scrubber)
+        if attempt != row.attempt { texts = [:] }
+        attempt = row.attempt
+        return texts[row.kind, default: SplitTextScrubber()].scrub(row.text, scrubber)
     }
 }
 

@@ -157,6 +157,38 @@ import Testing
         run.end()
     }
 
+    /// As without a job: the cache answers, not the run's own record, which may be too old or stopped.
+    @Test func sharedRepliesOfAJobComeFromTheCache() throws {
+        let run = try JournaledRun(folder)
+        #expect(JournaledRun.text(run.ask("a", cache: CachePolicy(isShared: true))) == "reply to 1")
+        let second = run.ask("a", cache: CachePolicy(isShared: true))
+        guard case .finish(let reply)? = second.last else {
+            Issue.record("\(second)")
+            return
+        }
+        #expect(reply.text == "reply to 1" && reply.isCached)
+        #expect(JournaledRun.text(run.ask("a", cache: CachePolicy(ttl: -1, isShared: true))) == "reply to 2")
+        run.end()
+    }
+
+    /// An index that is damaged leads to the record of another question.
+    @Test func aReplyToAnotherQuestionIsNoAnswer() throws {
+        let first = try JournaledRun(folder)
+        for question in ["a", "b"] { _ = first.ask(question) }
+        first.end()
+        let database = try SQLiteDatabase(path: folder.path, access: .existing)
+        try database.execute(
+            """
+            UPDATE requests SET state = 'cached', source = 2, digest = (SELECT digest FROM requests WHERE id = 1),
+              ordinal = 0 WHERE id = 2;
+            DELETE FROM requests WHERE id = 1;
+            """)
+        database.close()
+        let second = try JournaledRun(folder)
+        #expect(JournaledRun.text(second.ask("a")) == "reply to 1" && second.inner.started.count == 1)
+        second.end()
+    }
+
     /// A request that is paused before the store has answered has no turn until it goes on.
     @Test func aPauseDuringTheLookUpHolds() throws {
         let first = try JournaledRun(folder)

@@ -51,6 +51,24 @@ import Testing
         #expect(short.events == nil)
     }
 
+    /// Text and reasoning may come in turn, each with a piece of the same key.
+    @Test func keysInTextBetweenReasoningAreRemoved() {
+        var scrubber = KeyScrubber()
+        scrubber.add("sk-moonrill-0123456789")
+        var tail = OutputTail()
+        var written = ""
+        for (number, piece) in ["sk-moo", "nrill-", "012345", "6789, and that is all"].enumerated() {
+            for kind in [OutputRow.Kind.text, .reasoning] {
+                let text = kind == .text ? piece : "hm"
+                let row = OutputRow(number: number, attempt: 1, kind: kind, time: 0, text: Array(text.utf8), pieces: [])
+                let clean = tail.scrub(row, scrubber)
+                if kind == .text { written += String(decoding: clean, as: UTF8.self) }
+            }
+        }
+        #expect(!written.contains("nrill-0123456789") && !written.contains("0123456789"), "\(written)")
+        #expect(written.hasSuffix(", and that is all"))
+    }
+
     /// A key in the text, with the rows cut at every two places.
     @Test(arguments: ["sk-moonrill-0123456789", "c2stbW9vbnJpbGwtMDEyMzQ1Njc4OQ"])
     func keysAcrossRowsAreRemoved(form: String) {

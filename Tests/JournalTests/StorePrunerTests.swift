@@ -218,6 +218,17 @@ import Testing
         #expect(try number("SELECT count(*) FROM requests WHERE id = 2") == 0)
     }
 
+    @Test func aLinkToAStoreHasItsLock() throws {
+        try fill(1)
+        let link = folder.path + "-link"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: folder.path)
+        let lock = try JobLock.take(store: folder.path, job: 7)
+        #expect(lock != nil)
+        #expect(try JobLock.take(store: link, job: 7) == nil)
+        #expect(JobLock.isHeld(store: link, job: 7))
+        withExtendedLifetime(lock) {}
+    }
+
     @Test func oneProcessPrunesAtATime() throws {
         try fill(2)
         let lock = try JobLock.take(store: folder.path, job: 0)

@@ -214,12 +214,18 @@ package final class StorePruner {
         while removed < count {
             let (ids, isEnd) = try nextRequests(before: before, limit: min(batch, count - removed))
             if !ids.isEmpty {
+                var count = 0
                 let seconds = try transaction { database in
-                    for id in ids { try Self.remove(id, database) }
+                    // A job that runs meanwhile may have got some of these replies.
+                    protected = try sourcesOfOpenJobs()
+                    let removable = ids.filter { !protected.contains($0) }
+                    for id in removable { try Self.remove(id, database) }
+                    count = removable.count
                 }
                 adapt(to: seconds)
-                removed += ids.count
-                result.requests += ids.count
+                removed += count
+                result.requests += count
+                result.kept += ids.count - count
             }
             if isEnd { break }
         }
