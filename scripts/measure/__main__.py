@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import calls
 import dialects
 import flow
 import journal
@@ -18,7 +19,7 @@ import small
 import throughput
 import tls
 
-MEASUREMENTS = {"throughput": throughput, "small": small, "dialects": dialects, "tls": tls,
+MEASUREMENTS = {"throughput": throughput, "small": small, "calls": calls, "dialects": dialects, "tls": tls,
                 "many": many, "serve": serve, "slow": slow, "flow": flow, "limits": limits,
                 "journal": journal}
 

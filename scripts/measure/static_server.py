@@ -38,6 +38,60 @@ http {{
 """
 
 
+# TLS and HTTP/2 before another server. The log has the number of the connection of each request.
+PROXY = """
+daemon off;
+worker_processes 1;
+pid {home}/pid;
+error_log {home}/error.log warn;
+events {{ worker_connections 4096; }}
+http {{
+    log_format connection '$connection';
+    access_log {home}/connections.log connection;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_buffering off;
+    client_body_temp_path {home}/body;
+    proxy_temp_path {home}/proxy;
+    fastcgi_temp_path {home}/fastcgi;
+    uwsgi_temp_path {home}/uwsgi;
+    scgi_temp_path {home}/scgi;
+    upstream provider {{ server {upstream}; keepalive 512; }}
+    server {{
+        listen 127.0.0.1:{port} ssl http2;
+        ssl_certificate {home}/cert.pem;
+        ssl_certificate_key {home}/key.pem;
+        keepalive_requests 100000;
+        location / {{ proxy_pass http://provider; }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def nginx_proxy(upstream: str):
+    """TLS and HTTP/2 in front of the server with the origin `upstream`. Yields the origin, and a function that counts the
+    connections since its last call. SSL_CERT_FILE names the certificate in the block."""
+    with tempfile.TemporaryDirectory(prefix="moonrill-bench-") as folder, ExitStack() as undo:
+        home = Path(folder)
+        undo.enter_context(trusted(certified(home)))
+        process, port = run_nginx(home, lambda port: PROXY.format(home=home, port=port, upstream=upstream.split("//")[-1]))
+        log, seen = home / "connections.log", 0
+
+        def connections() -> int:
+            nonlocal seen
+            time.sleep(0.2)  # nginx writes the log after the end of a response
+            lines = log.read_text().split()
+            new, seen = lines[seen:], len(lines)
+            return len(set(new))
+
+        try:
+            yield f"https://127.0.0.1:{port}", connections
+        finally:
+            process.terminate()
+            process.wait()
+
+
 @contextmanager
 def nginx(replies: dict[str, Path], paths: dict[str, str] | None = None, tls: bool = False):
     """Serves each reply at /NAME/v1/chat/completions, or at /NAME/ and its entry of `paths`. Yields the origin,
@@ -85,13 +139,17 @@ def trusted(certificate: Path):
 
 
 def start_nginx(home: Path, tls: bool = False):
+    secure = f" ssl; ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem" if tls else ""
+    return run_nginx(home, lambda port: CONFIGURATION.format(home=home, port=port, root=home / "root", tls=secure))
+
+
+def run_nginx(home: Path, configured):
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     # The kernel chooses a free port. If another program takes it first, nginx ends, and another port is tried.
     for _ in range(5):
         port = free_port()
         configuration = home / "nginx.conf"
-        secure = f" ssl; ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem" if tls else ""
-        configuration.write_text(CONFIGURATION.format(home=home, port=port, root=home / "root", tls=secure))
+        configuration.write_text(configured(port))
         process = subprocess.Popen([program, "-p", str(home), "-e", str(home / "error.log"), "-c", str(configuration)])
         if accepts(port, process):
             return process, port
