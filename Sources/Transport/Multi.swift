@@ -351,7 +351,7 @@ package final class Multi {
         guard let gate = transfer.gate else { return }
         for id in gates[gate].end(transfer.id, isFailure: true) {
             guard let other = active[id] else { continue }
-            // Behind one another they would fail one after the other.
+            // With CURLOPT_PIPEWAIT they would wait for one another, and time out one after the other.
             other.easy?.doNotWaitForConnections()
             admit(other)
         }

@@ -46,6 +46,7 @@ enum RequestCheck {
         "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "upgrade", "te",
         "trailer", "expect",
     ]
+    /// Compared first: most names have another length, and need no lower-case copy.
     private static let reservedLengths = Set(reserved.map(\.utf8.count)).sorted()
 
     /// Throws `.headerInvalid` for an invalid method or header (RFC 9110 sections 5.1 and 5.5). The message names the

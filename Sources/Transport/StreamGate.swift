@@ -2,15 +2,15 @@
 
 internal import DequeModule
 
-/// Holds back transfers to one place until it is known where they find a connection.
+/// Queues the transfers to one TLS origin until a connection can take them.
 ///
 /// curl lets transfers wait while it does not know the protocol of a connection (CURLOPT_PIPEWAIT). Once it knows that all
 /// streams of its HTTP/2 connections are taken, each further transfer opens one more: 400 transfers at once would open
 /// hundreds. So one transfer at a time looks for a connection beyond the streams that are known to be free, and the others
-/// wait until it has one. What a transfer finds also shows the protocol: one that opens a socket beside a busy connection is
-/// at an origin of HTTP/1.1, where nothing is held back.
+/// wait until it has one. The result also shows the protocol: if a transfer opens a socket beside a busy connection, the
+/// origin speaks HTTP/1.1, and its transfers are not throttled.
 ///
-/// Knows numbers of transfers, and neither sockets nor curl.
+/// Depends on transfer ids alone: it knows no sockets and no curl handles.
 struct StreamGate {
     /// What a connection to the place carries.
     enum Kind {
@@ -28,9 +28,9 @@ struct StreamGate {
     private var looking: [UInt64: Bool] = [:]
     /// Transfers that have a connection.
     private var running: Set<UInt64> = []
-    /// Connections that carried a request when it was last looked.
+    /// Established connections at the last call of `connected`.
     private var connections = 0
-    /// How many streams a connection takes, as far as it was seen.
+    /// Streams a connection, as observed: a lower bound until a transfer had to open another connection.
     private var streams = 1
 
     /// Transfers that have passed and not ended.
@@ -65,7 +65,7 @@ struct StreamGate {
         // The second one waits inside curl for the protocol of the first one's connection.
         case .unknown: passed < 2
         case .multiplexed:
-            // A failed or closed connection counts no more.
+            // Closed connections are not counted.
             looking.isEmpty
                 || passed - openingCount < streams * min(connections, openConnections - openingCount)
         }
@@ -78,7 +78,7 @@ struct StreamGate {
         switch kind {
         case .single: break
         case .unknown: if !running.isEmpty { learn(.single) }
-        // All that is open was taken.
+        // All streams of the open connections were taken.
         case .multiplexed: if connections > 0 { streams = max(1, running.count / connections) }
         }
     }

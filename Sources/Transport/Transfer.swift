@@ -75,7 +75,7 @@ internal import HTTP
         self.gate = gate
         self.proxy = proxy
         isRepeatable = ["GET", "HEAD"].contains(request.method)
-        // The handle has a small one.
+        // EasyHandle keeps small bodies.
         body = EasyHandle.keeps(request.body) ? [] : request.body
         self.easy = easy
         self.delegate = delegate

@@ -79,8 +79,8 @@ local function unanswered(messages, first)
   return table.move(nameless, 1, #nameless, #list + 1, list)
 end
 
--- Converts the messages that are new since the last turn, once: a conversation is sent whole with each turn. A message whose
--- image is read for each request ends the row.
+-- Converts the messages that are new since the last turn. Each turn sends the whole conversation, so a message is converted
+-- once and kept. Stops at the first message whose image is read anew for each request.
 local function history_of(self)
   local history = self._history or host.history()
   self._history = history
@@ -95,7 +95,7 @@ local function history_of(self)
   return history
 end
 
--- Another list of messages: nothing is known of it.
+-- Replaces the messages and discards their converted form.
 local function replace(self, messages) self._messages, self._history, self._answered = messages, nil, 0 end
 
 -- Sends the whole conversation. The question and the reply are kept once the reply is complete.
@@ -125,7 +125,7 @@ function methods:send(prompt, options)
   end
   self._answered = #messages
   if reply.messages then
-    -- Each has tables of its own: the script may change those of the reply.
+    -- The chat and the reply share no tables: the script may change those of the reply.
     for index = 1, #messages do reply.messages[index] = copied(messages[index]) end
     for index = #messages + 1, #reply.messages do messages[index] = copied(reply.messages[index]) end
   else
