@@ -43,7 +43,10 @@ let package = Package(
         // Bytes -> frames -> events.
         .target(
             name: "Base",
-            dependencies: ["CSimdJSON", .product(name: "HeapModule", package: "swift-collections")],
+            dependencies: [
+                "CSimdJSON", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
             swiftSettings: settings),
         .target(name: "JSON", dependencies: ["Base", "CSimdJSON"], swiftSettings: settings),
         .target(name: "JSONSchema", dependencies: ["Base", "JSON"], swiftSettings: settings),

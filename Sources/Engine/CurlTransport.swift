@@ -1,6 +1,7 @@
 // Transfers through libcurl: hands bytes to attempts, and maps the end of a transfer to an AttemptError. The only file of
 // Engine that uses Transport.
 
+internal import Base
 internal import Chat
 internal import HTTP
 internal import Transport
@@ -26,7 +27,7 @@ final class CurlTransport: AttemptTransport {
     private let multi: Multi
     private let caFile: String?
     private let caFolder: String?
-    private var transfers: [UInt64: Transfer] = [:]
+    private var transfers = SequentialTable<Transfer>()
 
     init(_ multi: Multi, _ configuration: EngineConfiguration) {
         self.multi = multi
@@ -59,7 +60,9 @@ final class CurlTransport: AttemptTransport {
     }
 
     func cancel(_ transfer: TransferHandle) {
-        if let transfer = transfers.removeValue(forKey: transfer.raw) { multi.cancel(transfer) }
+        guard let running = transfers[transfer.raw] else { return }
+        transfers[transfer.raw] = nil
+        multi.cancel(running)
     }
 
     func pause(_ transfer: TransferHandle) {

@@ -13,7 +13,7 @@ extension Engine {
     func apply(_ command: RequestCommand, of client: ClientState) {
         let now = configuration.clock()
         if case .start(let id, let spec) = command { return begin(id, spec, of: client, now: now) }
-        guard let request = requests[RequestKey(client: client.number, id: command.id)] else { return }
+        guard let request = client.requests[command.id.raw] else { return }
         switch command {
         case .start: break
         case .stop(_, let undelivered):
@@ -47,11 +47,12 @@ extension Engine {
 
     private func begin(_ id: RequestID, _ spec: RequestSpec, of client: ClientState, now: Double) {
         let request = Request(id: id, client: client, spec: spec, secrets: context.secrets, now: now)
-        guard requests[request.key] == nil else {
+        guard client.requests[id.raw] == nil else {
             log(.error, "\(request.label): started twice; the second start is ignored")
             return
         }
-        requests[request.key] = request
+        client.requests[id.raw] = request
+        requestCount += 1
         queue.append(request)
         arm(request)
     }
@@ -59,8 +60,8 @@ extension Engine {
     /// Ends the requests of a detached client.
     func endRequests(of client: ClientState) {
         let now = configuration.clock()
-        for (key, request) in requests where key.client == client.number {
-            requests[key] = nil
+        for request in client.requests.values {
+            forget(request)
             leaveLimiters(request, .given)
             drop(request.attempt)
             request.cancel(undelivered: Undelivered(), now: now)
@@ -257,13 +258,13 @@ extension Engine {
         guard deadline < request.timerDeadline else { return }
         request.timerDeadline = deadline
         timers.push(request.key, at: deadline)
-        if timers.count > 4 * requests.count + 4096 { timers.removeAll { requests[$1]?.timerDeadline != $0 } }
+        if timers.count > 4 * requestCount + 4096 { timers.removeAll { self.request($1)?.timerDeadline != $0 } }
     }
 
     func fireTimers() {
         let now = configuration.clock()
         while timers.isDue(now: now), let (deadline, key) = timers.popDue(now: now) {
-            guard let request = requests[key], request.timerDeadline == deadline else { continue }
+            guard let request = request(key), request.timerDeadline == deadline else { continue }
             request.timerDeadline = .infinity
             if request.nextWaitEventAt <= now { announceWait(request, now: now) }
             fire(request, now: now)

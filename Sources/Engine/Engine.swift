@@ -30,7 +30,8 @@ package final class Engine: Reactor {
     private var lastClient = 0
     /// Clients that are gone and whose requests have not been ended yet.
     private var detachedClients: [ClientState] = []
-    var requests: [RequestKey: Request] = [:]
+    /// Number of requests of all clients whose last event has not been taken.
+    var requestCount = 0
     /// Requests whose next attempt may begin, in order.
     var queue = Deque<Request>()
     /// Attempts with a complete reply that are read to the end of the body for the sake of the connection, with their
@@ -40,6 +41,8 @@ package final class Engine: Reactor {
     /// Rate limiters by provider and name, and those with requests in line.
     var limiters: [String: RateLimiter] = [:]
     var limitersWithQueue: [RateLimiter] = []
+    /// That of the request that was admitted last, with what it is for.
+    var lastLimiter: (baseURL: String, keyVariable: String?, model: String, limiter: RateLimiter)?
     /// Running transfers, including those that drain.
     var transferCount = 0
     /// The current maximum: below `maxTransfers` after the system has run out of descriptors.
@@ -57,9 +60,12 @@ package final class Engine: Reactor {
         transferLimit = maxTransfers
     }
 
-    /// Breaks the cycles between requests and attempts, and those of the lists in `context`.
+    /// Breaks the cycles between requests, attempts and clients, and those of the lists in `context`.
     deinit {
-        for request in requests.values { request.attempt?.detach() }
+        for client in Array(clients.values) + detachedClients {
+            for request in client.requests.values { request.attempt?.detach() }
+            client.requests.removeAll()
+        }
         context.needingAttention = []
         context.requestsRead = []
         for limiter in limiters.values { limiter.dropLine() }
@@ -117,9 +123,9 @@ package final class Engine: Reactor {
             return 0
         }
         if clients.values.contains(where: \.hasReady) { return 0 }
-        guard let next = [timers.nextDeadline, draining.first?.until, limiterDeadline].compactMap({ $0 }).min() else {
-            return seconds
-        }
+        let next = min(
+            timers.nextDeadline ?? .infinity, draining.first?.until ?? .infinity, limiterDeadline ?? .infinity)
+        guard next < .infinity else { return seconds }
         let left = max(0, next - configuration.clock())
         return seconds.map { min($0, left) } ?? left
     }
@@ -128,18 +134,26 @@ package final class Engine: Reactor {
 
     /// Removes and returns the waiting events of a request; see ``RequestBroker/take(_:)``.
     func take(_ id: RequestID, of client: ClientState) -> [ChatEvent] {
-        let key = RequestKey(client: client.number, id: id)
-        guard let request = requests[key], request.hasEvents else { return [] }
+        guard let request = client.requests[id.raw], request.hasEvents else { return [] }
         let wasHeld = request.isHeld
         let events = request.take()
-        if events.last?.isTerminal == true { requests[key] = nil }
+        if events.last?.isTerminal == true { forget(request) }
         if wasHeld != request.isHeld { updateHold(request) }
         client.list(request)
         return events
     }
 
     /// Number of submitted requests whose last event has not been taken.
-    package var activeCount: Int { requests.count + submittedStarts }
+    package var activeCount: Int { requestCount + submittedStarts }
+
+    /// The request of a timer; nil if it is over.
+    func request(_ key: RequestKey) -> Request? { clients[key.client]?.requests[key.id.raw] }
+
+    /// Its last event was taken, or nobody will take it.
+    func forget(_ request: Request) {
+        request.client.requests[request.id.raw] = nil
+        requestCount -= 1
+    }
 
     /// Puts the request on its client's list of those to be read, if it has something.
     func list(_ request: Request) { request.client.list(request) }

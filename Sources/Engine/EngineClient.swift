@@ -1,5 +1,6 @@
 // One client's view of an engine: its own request numbers, and its own list of requests with events.
 
+internal import Base
 package import Chat
 internal import DequeModule
 
@@ -34,6 +35,8 @@ extension EngineClient: Sendable {}
 final class ClientState {
     /// From 1, in the order of `attach`.
     let number: Int
+    /// Its requests whose last event has not been taken.
+    var requests = SequentialTable<Request>()
     /// Requests that stand in line at a rate limiter.
     var lineCount = 0
     /// Requests with something to take, in turn.
@@ -60,7 +63,7 @@ final class ClientState {
         return !ready.isEmpty
     }
 
-    /// Drops the list, for a client that is gone. Requests hold their client: this breaks the cycle.
+    /// Drops the list, for a client that is gone.
     func detach() {
         isDetached = true
         ready.removeAll()

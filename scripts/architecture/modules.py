@@ -41,7 +41,7 @@ ARROWS = {
 
 # Modules of other packages, by the target that may import them.
 PACKAGES = {
-    "Base": ["HeapModule"],
+    "Base": ["DequeModule", "HeapModule"],
     "Transport": ["DequeModule"],
     "Engine": ["DequeModule"],
     "Journal": ["DequeModule"],
@@ -133,6 +133,9 @@ C_NAMES = [
 # Targets with public declarations. In the other targets, only types that EXPORTS names are public.
 PUBLIC_TARGETS = ["Moonrill", "EmbedExample"]
 EXPORTS = "Sources/Moonrill/Exports.swift"
+# Generic types of the reactor's inner loops. Swift specializes inlinable functions of other modules only if they are public;
+# unspecialized, an access costs thousands of instructions.
+SPECIALIZED = {"SequentialTable", "TimerHeap"}
 
 # Targets whose Swift code may use pointers. They are built with strict memory safety, which requires `unsafe` at each
 # use.

@@ -133,8 +133,8 @@ def traps(tree, plan):
 
 
 def public_api(tree, plan):
-    """Below the public library, only types that the library exports are public."""
-    exported = {match.group(1) for file in tree.sources if file.name == plan.EXPORTS
+    """Below the public library, only types that the library exports are public, and those that must be specialized."""
+    exported = plan.SPECIALIZED | {match.group(1) for file in tree.sources if file.name == plan.EXPORTS
                 for _, match in file.find(r"\.(\w+)$")}
     for file in tree.sources:
         if file.in_tests or not file.is_swift or file.target in plan.PUBLIC_TARGETS:

@@ -21,7 +21,7 @@ PLAN = SimpleNamespace(
     C_NAMES=[(r"\b(?:lua|luaL)_\w+", ["CLua", "CLuaShim", "LuaVM"], "the Lua C API"),
              (r"\bmr_\w+", ["CLuaShim", "LuaVM"], "the Lua shim")],
     POINTER_TARGETS=["LuaVM"], POINTER_FILES={"Sources/Wire/Bytes.swift": "spans"},
-    PUBLIC_TARGETS=["Library"], EXPORTS="Sources/Library/Exports.swift",
+    PUBLIC_TARGETS=["Library"], EXPORTS="Sources/Library/Exports.swift", SPECIALIZED={"Specialized"},
 )
 
 # Comments and strings contain forbidden names. They must not be read as code.

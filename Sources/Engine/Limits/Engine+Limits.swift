@@ -9,15 +9,26 @@ extension Engine {
     /// The rate limiters of a request.
     private func limiters(of request: Request) -> [RateLimiter] {
         guard request.spec.isLimited else { return [] }
-        let endpoint = request.spec.endpoint
-        let provider = "\(endpoint.baseURL) \(endpoint.keyVariable ?? "") \(request.spec.chat.model)"
-        var result = [limiter("provider " + provider)]
+        var result = [providerLimiter(of: request)]
         if let rule = request.spec.limit {
             let named = limiter("limit " + rule.name)
             named.rule = rule
             result.append(named)
         }
         return result
+    }
+
+    /// Most requests have the limiter of the request before.
+    private func providerLimiter(of request: Request) -> RateLimiter {
+        let (endpoint, model) = (request.spec.endpoint, request.spec.chat.model)
+        if let last = lastLimiter, last.model == model, last.baseURL == endpoint.baseURL,
+            last.keyVariable == endpoint.keyVariable
+        {
+            return last.limiter
+        }
+        let limiter = limiter("provider \(endpoint.baseURL) \(endpoint.keyVariable ?? "") \(model)")
+        lastLimiter = (endpoint.baseURL, endpoint.keyVariable, model, limiter)
+        return limiter
     }
 
     private func limiter(_ key: String) -> RateLimiter {

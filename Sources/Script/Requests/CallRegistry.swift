@@ -10,7 +10,7 @@ final class CallRegistry {
     private let broker: any RequestBroker
     private let scheduler: Scheduler
     /// Requests that are not over.
-    private var calls: [RequestID: Call] = [:]
+    private var calls = SequentialTable<Call>()
     private var nextID: UInt64 = 1
     /// Calls with something to deliver.
     private var queue: [Call] = []
@@ -40,7 +40,7 @@ final class CallRegistry {
             hold: task?.scope?.outputHold)
         let call = Call(id: RequestID(nextID), callbacks: callbacks, machine: machine)
         nextID += 1
-        calls[call.id] = call
+        calls[call.id.raw] = call
         call.scope = task?.scope
         call.scope?.calls[call.id] = call
         let budgets = call.scope?.budgets ?? []
@@ -96,7 +96,7 @@ final class CallRegistry {
     /// begins.
     func takeQueue() -> [Call] {
         while let id = broker.nextReady() {
-            if let call = calls[id] {
+            if let call = calls[id.raw] {
                 call.machine.ready()
                 enqueue(call)
             } else {
@@ -241,7 +241,7 @@ final class CallRegistry {
     /// A request has ended: those who wait for it go on.
     /// - Parameter unseen: the failure to report if nobody waits.
     func complete(_ call: Call, _ outcome: CallStateMachine.Outcome, unseen: CallStateMachine.UnobservedFailure?) {
-        calls[call.id] = nil
+        calls[call.id.raw] = nil
         call.streamOwner?.openStreams -= 1
         call.streamOwner = nil
         if let scope = call.scope {
@@ -322,7 +322,7 @@ final class CallRegistry {
             call.streamReader = nil
             call.streamOwner = nil
         }
-        calls = [:]
+        calls.removeAll()
         queue = []
     }
 
@@ -332,7 +332,7 @@ final class CallRegistry {
     var isEmpty: Bool { calls.isEmpty }
 
     /// A request goes on without the script doing anything.
-    var canProgress: Bool { calls.values.contains { $0.machine.canProgress } }
+    var canProgress: Bool { calls.contains { $0.machine.canProgress } }
 
     /// The callback that waits in the oldest request where one does.
     var firstWaitingCallback: ScriptTask? {
@@ -342,7 +342,7 @@ final class CallRegistry {
 
     /// Requests run and none of them has had output.
     var isWaitingForOutput: Bool {
-        !calls.isEmpty && !calls.values.contains { $0.machine.hasOutput }
+        !calls.isEmpty && !calls.contains { $0.machine.hasOutput }
     }
 
     // MARK: Places at the limits
