@@ -1,5 +1,5 @@
-// Owns a curl easy handle, its error buffer and its header list. Multi pools handles; each serves one transfer at a
-// time and is reset in between.
+// Owns a curl easy handle, its error buffer and the body of its request. Multi pools handles; each serves one transfer at
+// a time. Between transfers with the same setup it keeps its options.
 
 internal import CCurl
 
@@ -7,7 +7,8 @@ internal import CCurl
 @safe final class EasyHandle {
     let raw: OpaquePointer
     let errorText: UnsafeMutablePointer<CChar>
-    private var headers: UnsafeMutablePointer<curl_slist>?
+    /// What its options say beyond the single transfer; nil after a reset.
+    private(set) var setup: Setup?
     /// A small body of the request, of which curl makes no copy.
     private var body: UnsafeMutableRawPointer?
     /// Outlives `raw`.
@@ -26,7 +27,6 @@ internal import CCurl
 
     deinit {
         unsafe curl_easy_cleanup(raw)
-        unsafe curl_slist_free_all(headers)
         unsafe body?.deallocate()
         unsafe errorText.deallocate()
     }
@@ -35,27 +35,26 @@ internal import CCurl
     /// handle is unusable: after a failed name lookup curl 7.88 keeps the receive buffer and rejects any other size.
     func reset() -> Bool {
         unsafe curl_easy_reset(raw)
-        unsafe curl_slist_free_all(headers)
-        unsafe headers = nil
-        unsafe body?.deallocate()
-        unsafe body = nil
+        setup = nil
+        dropBody()
         unsafe errorText[0] = 0
         return unsafe ccurl_set_long(raw, CURLOPT_BUFFERSIZE, Int(CURL_MAX_WRITE_SIZE)) == CURLE_OK
     }
 
-    /// Appends a line to the header list.
-    func addHeader(_ line: String) throws(TransportError) {
-        guard let longer = unsafe curl_slist_append(headers, line) else {
-            throw TransportError(.other, "curl_slist_append: out of memory")
-        }
-        unsafe headers = longer
+    /// The options are those of this setup, which is kept as long as they are.
+    func keep(_ setup: Setup) { self.setup = setup }
+
+    /// Frees the body after the end of the transfer.
+    func dropBody() {
+        unsafe body?.deallocate()
+        unsafe body = nil
     }
 
     /// Whether a body is handed to curl as a whole. For a callback curl allocates a buffer of 16 KiB, which it keeps until the
     /// end of the response; a larger body would be kept as long, and comes from a callback.
     static func keeps(_ body: [UInt8]) -> Bool { !body.isEmpty && body.count <= 8 * 1024 }
 
-    /// A copy of the body, which lives until the reset.
+    /// A copy of the body, which lives until the end of the transfer.
     @unsafe func keep(_ bytes: [UInt8]) -> UnsafeMutableRawPointer {
         let copy = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 1)
         unsafe bytes.withUnsafeBytes {
@@ -65,9 +64,6 @@ internal import CCurl
         unsafe body = copy
         return unsafe copy
     }
-
-    /// Header list of the request.
-    @unsafe var headerList: UnsafeMutablePointer<curl_slist>? { unsafe headers }
 
     /// curl's last error line; empty without one.
     var failure: String { unsafe String(cString: errorText) }

@@ -16,12 +16,13 @@ package final class Multi {
     private let handle: MultiHandle
     private let share: ShareHandle
     private let proxies = ProxyRules()
-    private var active: [UInt64: Transfer] = [:]
+    private var active = SequentialTable<Transfer>()
     private var idleConnections = IdleConnections()
     /// The gates of TLS origins, whose connections may be shared.
     private var gates: [StreamGate] = []
     private var gateNumbers: [IdleConnections.Place: Int] = [:]
     private var targets: [String: Target] = [:]
+    private var headerLists = HeaderLists()
     /// curl's limit of connections.
     private var connectionLimit = 0
     /// Idle easy handles.
@@ -91,7 +92,8 @@ package final class Multi {
     package func start(
         _ request: HTTPRequest, options: TransferOptions, delegate: any TransferDelegate
     ) throws(TransportError) -> Transfer {
-        try RequestCheck.check(request)
+        try RequestCheck.check(method: request.method)
+        let headers = try headerLists.list(of: request.headers)
         let target = try target(of: request.url, options)
         let (origin, proxy, place) = (target.origin, target.proxy, target.place)
         var options = options
@@ -99,23 +101,25 @@ package final class Multi {
         if !options.freshConnection, !idleConnections.take(place, now: SystemClock.now()), !origin.isTLS {
             options.freshConnection = true
         }
-        let easy = if let pooled = idle.popLast() { pooled } else { try EasyHandle(sharing: share) }
+        let setup = Setup(
+            request, headers, to: origin, isCounted: target.gate != nil, options: options,
+            receiveBuffer: options.receiveBuffer ?? Self.receiveBuffer(with: active.count))
+        let easy = try easyHandle(for: setup)
         lastID += 1
         let transfer = Transfer(
             id: lastID, origin: origin, place: place, gate: target.gate, proxy: proxy, request: request,
             options: options, easy: easy,
             delegate: delegate, of: self)
-        let buffer = options.receiveBuffer ?? Self.receiveBuffer(with: active.count)
         do throws(TransportError) {
             try easy.configure(
-                for: transfer, request, to: origin, options: options, receiveBuffer: buffer, sockets: handle.sockets)
+                for: transfer, request, setup, isFresh: options.freshConnection, sockets: handle.sockets)
             if mayEnter(transfer, alone: options.freshConnection) {
                 if isInsideCurl { pendingAdds.append(transfer) } else { try handle.add(easy) }
             }
         } catch {
-            _ = transfer.gate.map { gates[$0].end(transfer.id, isFailure: false) }
+            leaveGate(transfer)
             transfer.easy = nil
-            recycle(easy)
+            recycle(easy, isReset: true)
             throw error
         }
         active[transfer.id] = transfer
@@ -260,8 +264,9 @@ package final class Multi {
         while let (transfer, result) = handle.nextEnded() {
             let end = end(of: transfer, result)
             if result != CURLE_OK { releaseOthers(afterFailureOf: transfer) }
-            if result == CURLE_OK, transfer.keepsConnection {
-                idleConnections.add(transfer.place, now: SystemClock.now())
+            if result == CURLE_OK {
+                transfer.isComplete = true
+                if transfer.keepsConnection { idleConnections.add(transfer.place, now: SystemClock.now()) }
             }
             if let name = unresolvedName(end, of: transfer, result) {
                 lookupFailures.add(
@@ -410,10 +415,16 @@ package final class Multi {
 
     private func forget(_ transfer: Transfer) {
         active[transfer.id] = nil
-        _ = transfer.gate.map { gates[$0].end(transfer.id, isFailure: false) }
+        leaveGate(transfer)
         guard let easy = transfer.easy else { return }
         transfer.easy = nil
-        recycle(easy)
+        recycle(easy, isReset: !transfer.isComplete)
+    }
+
+    private func leaveGate(_ transfer: Transfer) {
+        guard let gate = transfer.gate else { return }
+        // Only a failure lets others go on.
+        _ = gates[gate].end(transfer.id, isFailure: false)
     }
 
     /// Keeps curl's limit of connections above their number: at the limit it walks through all of them with each end. Those
@@ -430,9 +441,27 @@ package final class Multi {
         transfer.setReuse(idleConnections.hasRoom(now: SystemClock.now))
     }
 
-    private func recycle(_ easy: EasyHandle) {
-        guard idle.count < Self.idleHandles, easy.reset() else { return }
+    /// Pools the handle of an ended transfer. After a failure it is reset: curl's state is then not known.
+    private func recycle(_ easy: EasyHandle, isReset: Bool) {
+        guard idle.count < Self.idleHandles else { return }
+        if isReset || easy.setup == nil {
+            guard easy.reset() else { return }
+        } else {
+            easy.dropBody()
+        }
         idle.append(easy)
+    }
+
+    /// A pooled handle, if possible with the options of `setup`, or a new one.
+    private func easyHandle(for setup: Setup) throws(TransportError) -> EasyHandle {
+        if let index = idle.lastIndex(where: { $0.setup == setup }) {
+            idle.swapAt(index, idle.count - 1)
+            return idle.removeLast()
+        }
+        while let pooled = idle.popLast() {
+            if pooled.setup == nil || pooled.reset() { return pooled }
+        }
+        return try EasyHandle(sharing: share)
     }
 
     // MARK: - The account

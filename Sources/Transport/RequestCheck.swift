@@ -49,11 +49,15 @@ enum RequestCheck {
     /// Compared first: most names have another length, and need no lower-case copy.
     private static let reservedLengths = Set(reserved.map(\.utf8.count)).sorted()
 
-    /// Throws `.headerInvalid` for an invalid method or header (RFC 9110 sections 5.1 and 5.5). The message names the
-    /// header, never its value.
-    static func check(_ request: HTTPRequest) throws(TransportError) {
-        guard isToken(request.method) else { throw TransportError(.headerInvalid, "the method is not a token") }
-        for field in request.headers {
+    /// Throws `.headerInvalid` for an invalid method (RFC 9110 section 9.1).
+    static func check(method: String) throws(TransportError) {
+        guard isToken(method) else { throw TransportError(.headerInvalid, "the method is not a token") }
+    }
+
+    /// Throws `.headerInvalid` for an invalid header (RFC 9110 sections 5.1 and 5.5). The message names the header, never its
+    /// value.
+    static func check(_ headers: HTTPHeaders) throws(TransportError) {
+        for field in headers {
             guard isToken(field.name) else {
                 throw TransportError(.headerInvalid, "a header name holds a character that names cannot hold")
             }

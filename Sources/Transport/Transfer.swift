@@ -47,6 +47,8 @@ internal import HTTP
     /// Whether curl wanted to send the request again after its kept connection had died.
     private(set) var isResendRefused = false
     var ranOutOfDescriptors = false
+    /// curl has ended it without an error.
+    var isComplete = false
     /// Whether curl itself is paused and must be resumed.
     var curlIsPaused = false
     /// The last turn that allowed a piece beyond the work share.
