@@ -64,7 +64,8 @@ package enum LuaType: Int32, Sendable {
     package func absolute(_ index: Int) -> Int { index > 0 ? index : top + 1 + index }
 
     func checked(_ index: Int) -> Int32 {
-        let position = absolute(index)
+        let top = top
+        let position = index > 0 ? index : top + 1 + index
         precondition(position >= 1 && position <= top, "no value at stack index \(index)")
         return Int32(position)
     }
@@ -73,7 +74,8 @@ package enum LuaType: Int32, Sendable {
 
     /// The type of the value at `index`; `.none` past the top.
     package func type(at index: Int) -> LuaType {
-        let position = absolute(index)
+        let top = top
+        let position = index > 0 ? index : top + 1 + index
         guard position >= 1, position <= top else { return .none }
         return unsafe LuaType(rawValue: lua_type(raw, Int32(position))) ?? .none
     }
@@ -94,7 +96,13 @@ package enum LuaType: Int32, Sendable {
 
     /// The string at `index`; nil for another type, and for bytes that are not UTF-8.
     package func validString(at index: Int) -> String? {
-        unsafe withBytes(at: index) { unsafe String(validating: $0, as: UTF8.self) } ?? nil
+        unsafe withBytes(at: index) { bytes in
+            do throws(UTF8.ValidationError) {
+                return String(copying: try UTF8Span(validating: bytes.span))
+            } catch {
+                return nil
+            }
+        } ?? nil
     }
 
     private func withBytes<R>(at index: Int, _ body: (UnsafeBufferPointer<UInt8>) -> R) -> R? {
@@ -213,9 +221,7 @@ package enum LuaType: Int32, Sendable {
     /// Pushes a constant string. Lua caches it by its address and does not hash it again.
     package func push(constant: StaticString) {
         reserve(1)
-        constant.withUTF8Buffer { bytes in
-            _ = unsafe lua_pushstring(raw, UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(to: CChar.self))
-        }
+        _ = unsafe lua_pushstring(raw, constant.cString)
     }
 
     /// Pushes a copy of the value at `index`.
@@ -261,3 +267,11 @@ package enum LuaType: Int32, Sendable {
 // A stack belongs to a one-thread state.
 @available(*, unavailable)
 extension LuaStack: Sendable {}
+
+extension StaticString {
+    /// The bytes of a string literal, which end with NUL.
+    @unsafe var cString: UnsafePointer<CChar> {
+        precondition(hasPointerRepresentation, "a constant of Lua is a string literal")
+        return unsafe UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self)
+    }
+}

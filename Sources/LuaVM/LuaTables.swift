@@ -13,9 +13,9 @@ extension LuaStack {
     /// Pushes `table[key]`. [-0, +1]
     @discardableResult
     package func getField(_ key: StaticString, of table: Int) -> LuaType {
-        let position = checkedTable(table)
-        push(constant: key)
-        return unsafe LuaType(rawValue: lua_rawget(raw, position)) ?? .none
+        let type = unsafe mr_get_field(raw, Int32(table), key.cString)
+        precondition(type != MR_NO_TABLE, "the value at stack index \(table) is no table")
+        return LuaType(rawValue: type) ?? .none
     }
 
     /// Pushes `table[index]`. [-0, +1]
@@ -27,10 +27,8 @@ extension LuaStack {
 
     /// Sets `table[key]` to the value on top. [-1, +0]
     package func setField(_ key: StaticString, of table: Int) {
-        let position = checkedTable(table)
-        push(constant: key)
-        unsafe lua_rotate(raw, -2, 1)
-        unsafe lua_rawset(raw, position)
+        let isSet = unsafe mr_set_field(raw, Int32(table), key.cString)
+        precondition(isSet, "the value at stack index \(table) is no table")
     }
 
     /// Sets `table[key]` to the value on top. [-1, +0]
@@ -71,6 +69,14 @@ extension LuaStack {
         let position = checkedTable(table)
         push(reference)
         _ = unsafe lua_setmetatable(raw, position)
+    }
+
+    /// True if the value at `index` has any metatable.
+    package func hasMetatable(at index: Int) -> Bool {
+        reserve(1)
+        guard unsafe lua_getmetatable(raw, checked(index)) != 0 else { return false }
+        pop(1)
+        return true
     }
 
     /// True if the value at `index` is a table with this metatable.

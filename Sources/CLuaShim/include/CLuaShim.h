@@ -74,6 +74,13 @@ void mr_push_host_function(lua_State *L, void *context);
 /// Releases an object of the host by its slot in the host's table `context`. Called from a finalizer, at any allocation
 /// that Lua makes and during mr_vm_free, or from `__close`. Must not call Lua.
 typedef void (*mr_object_release)(void *context, size_t slot);
+/// Pushes `table[key]`, read raw. Returns its type; MR_NO_TABLE if there is no table at `index`, and then pushes nothing. `key` must
+/// be a constant: Lua caches it by its address.
+int mr_get_field(lua_State *L, int index, const char *key);
+/// Sets `table[key]` to the value on top, which it pops; raw. False if there is no table at `index`.
+bool mr_set_field(lua_State *L, int index, const char *key);
+enum { MR_NO_TABLE = -2 };
+
 /// Sets what releases objects. `context` must outlive the state.
 void mr_set_objects(mr_vm *vm, mr_object_release release, void *context);
 /// Pushes the metatable of a new type of userdata; `name` is its `__name`. Needs 4 slots of the stack.
