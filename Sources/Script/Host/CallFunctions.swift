@@ -11,7 +11,7 @@ extension ScriptRuntime {
             // Also with the offline provider, which needs no key, the variable may hold one.
             let named = call.stack.field("key_env", of: 1) { $0.string(at: -1) }
             (named ?? resolved.keyVariable).map(hideVariable)
-            EndpointTable.push(resolved, to: call.stack)
+            EndpointTable.push(resolved, to: call.stack, as: handles.endpoint, providers: providers)
             return .returned(1)
         }
         stack.set("call_start") { [unowned self] call throws(LuaError) in
@@ -22,7 +22,7 @@ extension ScriptRuntime {
                 default: .start
                 }
             let reader = RequestReader(
-                coder: coder, providers: providers, defaults: configuration.defaults, history: handles.history)
+                coder: coder, defaults: configuration.defaults, endpoints: handles.endpoint, history: handles.history)
             let parsed = try reader.request(at: 1, of: call.stack, mode: mode)
             var spec = parsed.spec
             if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }

@@ -1,4 +1,5 @@
-// The userdata types through which Lua modules hold tasks, requests, scopes, budgets, JSON readers and conversations.
+// The userdata types through which Lua modules hold tasks, requests, scopes, budgets, JSON readers, conversations and
+// endpoints.
 
 internal import LuaVM
 
@@ -11,6 +12,7 @@ struct HostHandles {
     let jsonReader: LuaUserdataType<JSONReaderHandle>
     let exchange: LuaUserdataType<ServedExchange>
     let history: LuaUserdataType<MessageHistory>
+    let endpoint: LuaUserdataType<ClientEndpoint>
 
     /// - Parameter onCallRelease: called when the script can no longer name a request.
     init(_ vm: LuaVM, onCallRelease: @escaping (Call) -> Void) {
@@ -21,5 +23,6 @@ struct HostHandles {
         jsonReader = LuaUserdataType(vm, name: "llm.json.reader")
         exchange = LuaUserdataType(vm, name: "llm.serve.exchange")
         history = LuaUserdataType(vm, name: "llm.chat.history")
+        endpoint = LuaUserdataType(vm, name: "llm.client.endpoint")
     }
 }

@@ -207,9 +207,11 @@ function llm.client(options)
   local timeout = check_common("llm.client", options)
   if options.limit then internal.limit.check("llm.client", options.limit) end
   local endpoint = host.endpoint(options)
+  local callbacks = {}
+  for name, value in next, options do if CALLBACKS[name] then callbacks[name] = value end end
   return setmetatable({
     provider = endpoint.provider, model = endpoint.model, base_url = endpoint.base_url, dialect = endpoint.dialect,
-    _options = merged(options, { timeout = timeout }), _endpoint = endpoint,
+    _options = merged(options, { timeout = timeout }), _callbacks = callbacks, _endpoint = endpoint,
   }, Client)
 end
 
@@ -219,22 +221,29 @@ function llm.limit(options) return internal.limit.make(options) end
 llm.defer = setmetatable({}, { __name = "llm.defer", __tostring = function() return "llm.defer" end })
 function llm.tool(options) return internal.tools.make(options) end
 
+-- Options where none are given. Nothing writes to it.
+local NONE = {}
+
 local PARAMS_HINT = "; fields that only this provider knows go into params = {...}"
 
 -- `history`: the first messages of a conversation in the form in which they are sent.
 local function specification(where, self, prompt, options, history)
   if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. string.match(where, "[^:]+$") .. "(...)") end
-  options = options or {}
-  check(where, options, REQUEST, PARAMS_HINT)
-  local timeout = check_common(where, options)
-  if options.limit then internal.limit.check(where, options.limit) end
+  local timeout
+  if not options then
+    options = NONE
+  else
+    check(where, options, REQUEST, PARAMS_HINT)
+    timeout = check_common(where, options)
+    if options.limit then internal.limit.check(where, options.limit) end
+  end
   local defaults = self._options
-  local params = merged(merged(defaults.params, options.params), nil) or {}
+  local params = merged(defaults.params, options.params) or NONE
   local own
-  for name in next, SAMPLING do
-    if options[name] ~= nil then
+  for name, value in next, options do
+    if SAMPLING[name] then
       if not own then own = merged({}, params) end
-      own[name] = options[name]
+      own[name] = value
     end
   end
   local model = options.model or self.model
@@ -250,7 +259,8 @@ local function specification(where, self, prompt, options, history)
     limit = options.limit, cache = cache_of(defaults.cache, options.cache),
   }
   if specified.limit == nil then specified.limit = defaults.limit end
-  for name in next, CALLBACKS do specified[name] = options[name] or defaults[name] end
+  for name, callback in next, self._callbacks do specified[name] = callback end
+  for name, value in next, options do if CALLBACKS[name] then specified[name] = value end end
   local form = options.schema or defaults.schema
   if form then
     specified.params, specified.schema = internal.structured.params(where, specified.params, form)

@@ -1,5 +1,4 @@
-// The endpoint of a client: resolved from options and providers, kept by llm.lua as a table of plain values, and read for
-// each request. Quirks are looked up by the name of the provider, so that a script cannot change them.
+// The endpoint of a client: resolved from options and providers, and kept by llm.lua for its requests.
 
 internal import Base
 package import Chat
@@ -36,7 +35,7 @@ package struct ClientDefaults: Sendable {
     package init() {}
 }
 
-/// Endpoints to and from tables.
+/// Endpoints for scripts.
 enum EndpointTable {
     /// The endpoint that a client's options (the table at `index`) name.
     /// - Throws: ``LuaError`` that names the option and a fix.
@@ -121,39 +120,34 @@ enum EndpointTable {
                 + "reaches any other")
     }
 
-    /// Pushes a resolved endpoint. [-0, +1]
-    static func push(_ resolved: Resolved, to stack: LuaStack) {
-        stack.pushTable(fields: 7)
+    /// Pushes a resolved endpoint: a table with what llm.lua shows, and in `handle` the endpoint itself. [-0, +1]
+    static func push(
+        _ resolved: Resolved, to stack: LuaStack, as type: LuaUserdataType<ClientEndpoint>, providers: ProviderTable
+    ) {
+        stack.pushTable(fields: 5)
         stack.set("provider", resolved.provider)
-        stack.set("preset", resolved.preset)
         stack.set("dialect", resolved.dialect)
         stack.set("base_url", resolved.baseURL)
-        stack.set("key_env", resolved.keyVariable)
         stack.set("model", resolved.model)
-        stack.pushTable(fields: resolved.headers.count)
-        for header in resolved.headers {
-            stack.push(header.value)
-            stack.setField(named: header.name, of: -2)
-        }
-        stack.setField("headers", of: -2)
+        stack.push(ClientEndpoint(endpoint(resolved, providers)), as: type)
+        stack.setField("handle", of: -2)
     }
 
-    /// The endpoint in the table at `index`.
-    static func read(
-        at index: Int, of stack: LuaStack, providers: ProviderTable
-    ) throws(LuaError) -> Endpoint {
-        let text = { (name: StaticString) in stack.field(name, of: index) { $0.string(at: -1) } }
-        guard let provider = text("provider"), let dialect = text("dialect"), let baseURL = text("base_url") else {
-            throw .misuse("the client's endpoint was changed: provider, dialect or base_url is missing")
+    private static func endpoint(_ resolved: Resolved, _ providers: ProviderTable) -> Endpoint {
+        var endpoint = Endpoint(
+            provider: resolved.provider, dialect: resolved.dialect, baseURL: resolved.baseURL,
+            keyVariable: resolved.keyVariable)
+        if let preset = resolved.preset.flatMap(providers.named)?.endpoint(resolved.dialect) {
+            endpoint.quirks = preset.quirks
         }
-        var endpoint = Endpoint(provider: provider, dialect: dialect, baseURL: baseURL, keyVariable: text("key_env"))
-        if let known = text("preset").flatMap(providers.named)?.endpoint(dialect) { endpoint.quirks = known.quirks }
-        stack.getField("headers", of: index)
-        defer { stack.pop(1) }
-        guard stack.type(at: -1) == .table else { return endpoint }
-        stack.forEachMember(of: -1) {
-            if let name = stack.string(at: -2), let value = stack.string(at: -1) { endpoint.headers[name] = value }
-        }
+        for header in resolved.headers { endpoint.headers[header.name] = header.value }
         return endpoint
     }
+}
+
+/// The endpoint of a client, which all its requests share. Scripts hold it and cannot change it.
+final class ClientEndpoint {
+    let endpoint: Endpoint
+
+    init(_ endpoint: Endpoint) { self.endpoint = endpoint }
 }

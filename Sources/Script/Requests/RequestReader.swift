@@ -10,8 +10,8 @@ internal import Providers
 /// Reads requests from tables.
 struct RequestReader {
     let coder: LuaCoder
-    let providers: ProviderTable
     let defaults: ClientDefaults
+    let endpoints: LuaUserdataType<ClientEndpoint>
     let history: LuaUserdataType<MessageHistory>
 
     /// A request as it was read.
@@ -130,9 +130,10 @@ struct RequestReader {
     private func endpoint(of table: Int, _ stack: LuaStack) throws(LuaError) -> Endpoint {
         stack.getField("endpoint", of: table)
         defer { stack.pop(1) }
-        let position = stack.top
-        guard stack.type(at: position) == .table else { throw .misuse("the client has lost its endpoint") }
-        return try EndpointTable.read(at: position, of: stack, providers: providers)
+        guard stack.type(at: -1) == .table,
+            let client = stack.field("handle", of: -1, { $0.object(at: -1, as: endpoints) })
+        else { throw .misuse("the client has lost its endpoint") }
+        return client.endpoint
     }
 
     private func pairs(_ name: StaticString, of table: Int, _ stack: LuaStack) -> [(String, String)] {

@@ -95,12 +95,16 @@ struct LuaCoder {
         at index: Int, of stack: LuaStack, place: @autoclosure () -> String, depth: Int
     ) throws(Problem) -> JSONValue {
         stack.reserve(4)
-        if isNull(at: index, of: stack) { return .null }
-        if let name = stack.metatableName(at: index), name.hasPrefix("llm."), !Self.values.contains(name) {
-            throw Problem(place: place(), message: "an \(name) cannot be written as JSON", isData: false)
+        var isMarked = false
+        if stack.hasMetatable(at: index) {
+            if isNull(at: index, of: stack) { return .null }
+            if let name = stack.metatableName(at: index), name.hasPrefix("llm."), !Self.values.contains(name) {
+                throw Problem(place: place(), message: "an \(name) cannot be written as JSON", isData: false)
+            }
+            isMarked = stack.hasMetatable(arrayMark, at: index)
         }
         let length = stack.length(of: index)
-        if length > 0 || stack.hasMetatable(arrayMark, at: index) {
+        if length > 0 || isMarked {
             return try array(at: index, of: stack, length: length, place: place(), depth: depth)
         }
         var object = JSONObject()
@@ -115,7 +119,9 @@ struct LuaCoder {
             let member = try value(at: stack.top, of: stack, place: "\(place()).\(key)", depth: depth + 1)
             object.append(uncheckedKey: key, member)
         }
-        return .object(object.sorted())
+        // Tables have no order, and the bytes of a request must not depend on a hash seed.
+        object.sortByKey()
+        return .object(object)
     }
 
     /// A key for messages, without the address that `tostring` shows.
@@ -193,15 +199,5 @@ struct LuaCoder {
                 stack.setField(named: member.key, of: -2)
             }
         }
-    }
-}
-
-extension JSONObject {
-    /// The members sorted by name. Lua tables have no order, and the bytes of a request must not depend on a hash seed.
-    fileprivate func sorted() -> JSONObject {
-        guard !zip(members, members.dropFirst()).allSatisfy({ $0.key < $1.key }) else { return self }
-        var result = JSONObject()
-        for member in members.sorted(by: { $0.key < $1.key }) { result.append(uncheckedKey: member.key, member.value) }
-        return result
     }
 }
