@@ -29,7 +29,7 @@ package struct BaseURL: Sendable, Equatable {
         }
         let rest = bytes[(mark + 3)...]
         guard !rest.contains(UInt8(ascii: "#")) else { throw Self.wrong("must not hold a fragment (#)") }
-        let authorityEnd = rest.firstIndex { "/?\\".utf8.contains($0) } ?? rest.endIndex
+        let authorityEnd = rest.firstIndex(where: Self.endsAuthority) ?? rest.endIndex
         guard authorityEnd == rest.endIndex || rest[authorityEnd] != UInt8(ascii: "\\") else {
             throw Self.wrong("holds a backslash")
         }
@@ -40,6 +40,10 @@ package struct BaseURL: Sendable, Equatable {
         var path = tail[..<(question ?? tail.endIndex)]
         while path.last == UInt8(ascii: "/") { path.removeLast() }
         self.path = String(decoding: path, as: UTF8.self)
+    }
+
+    private static func endsAuthority(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "/") || byte == UInt8(ascii: "?") || byte == UInt8(ascii: "\\")
     }
 
     /// The index of the first "://".
@@ -68,11 +72,24 @@ package struct BaseURL: Sendable, Equatable {
     /// The URL of `suffix` ("/chat/completions") under this root, or the root itself if it already ends in `suffix`.
     /// - Parameter extra: a query to be appended to that of the root.
     package func appending(_ suffix: String, query extra: String? = nil) -> String {
-        let full = path.hasSuffix(suffix) ? path : path + suffix
-        let portPart = port.map { ":\($0)" } ?? ""
-        let queries = [query, extra].compactMap(\.self).filter { !$0.isEmpty }
-        return "\(scheme)://\(bracketedHost)\(portPart)\(full)"
-            + (queries.isEmpty ? "" : "?" + queries.joined(separator: "&"))
+        var url = scheme
+        url.reserveCapacity(96)
+        url += "://"
+        url += bracketedHost
+        if let port {
+            url += ":"
+            url += String(port)
+        }
+        url += path
+        if !path.hasSuffix(suffix) { url += suffix }
+        var mark = "?"
+        for query in [query, extra] {
+            guard let query, !query.isEmpty else { continue }
+            url += mark
+            url += query
+            mark = "&"
+        }
+        return url
     }
 
     /// The text as one path segment: everything but unreserved characters is percent-encoded (RFC 3986 section 2).

@@ -7,10 +7,17 @@ extension Endpoint {
     /// Host of the base URL without port, brackets or user, in lower case; empty without one.
     var host: String {
         guard let start = baseURL.utf8Range(of: "://")?.upperBound else { return "" }
-        let authority = baseURL[start...].prefix { $0 != "/" && $0 != "?" && $0 != "#" && $0 != "\\" }
-        let hostAndPort = authority.lastIndex(of: "@").map { authority[authority.index(after: $0)...] } ?? authority
-        if hostAndPort.first == "[" { return hostAndPort.dropFirst().prefix { $0 != "]" }.lowercased() }
-        return hostAndPort.prefix { $0 != ":" }.lowercased()
+        let authority = baseURL.utf8[start...].prefix { byte in
+            byte != UInt8(ascii: "/") && byte != UInt8(ascii: "?") && byte != UInt8(ascii: "#")
+                && byte != UInt8(ascii: "\\")
+        }
+        let user = authority.lastIndex(of: UInt8(ascii: "@")).map { authority.index(after: $0) }
+        let hostAndPort = authority[(user ?? authority.startIndex)...]
+        let host =
+            hostAndPort.first == UInt8(ascii: "[")
+            ? hostAndPort.dropFirst().prefix { $0 != UInt8(ascii: "]") }
+            : hostAndPort.prefix { $0 != UInt8(ascii: ":") }
+        return Substring(host).lowercased()
     }
 
     /// Whether the base URL names this machine: 127.0.0.0/8, ::1 or localhost. Such an endpoint needs no key.
@@ -51,6 +58,7 @@ extension Endpoint {
     /// Without the line end of a key read from a file.
     private static func trimmed(_ key: String) -> String {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+        guard let first = key.utf8.first, let last = key.utf8.last, isBlank(first) || isBlank(last) else { return key }
         let bytes = key.utf8.drop(while: isBlank)
         return String(decoding: bytes.reversed().drop(while: isBlank).reversed(), as: UTF8.self)
     }

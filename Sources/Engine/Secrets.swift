@@ -39,7 +39,9 @@ extension Secrets {
     /// - Parameter words: text and reasoning of the reply. Members `text` and `thinking` that are part of them are not
     ///   changed.
     func scrub(message: JSONValue, words: [String]) -> JSONValue {
-        guard case .object(let object) = message else { return message }
+        guard case .object(let object) = message, object.contains(where: { Self.mayQuote($0.key) }) else {
+            return message
+        }
         var result = JSONObject()
         for member in object {
             var value = member.value
@@ -51,6 +53,13 @@ extension Secrets {
             result.append(uncheckedKey: member.key, value)
         }
         return .object(result)
+    }
+
+    private static func mayQuote(_ key: String) -> Bool {
+        switch key {
+        case "native", "reasoning_details", "extra_content", "tool_calls": true
+        default: false
+        }
     }
 
     /// - Parameter name: the name of the member that has the value.

@@ -50,10 +50,14 @@ extension RequestEncoder {
     static func encode(_ request: ChatRequest, endpoint: Endpoint, key: String?) throws(APIError) -> HTTPRequest {
         let encoder = Self(input: EncoderInput(request, endpoint: endpoint))
         let url = try encoder.url()
-        var headers = Self.headers
         let others = try RequestHeaders.make(for: endpoint, key: key, accept: accept, keyField: keyField)
-        for field in others { headers[field.name] = nil }
-        for field in others { headers.add(field.name, field.value) }
+        var headers = Self.headers
+        if headers.fields.isEmpty {
+            headers = others
+        } else {
+            for field in others { headers[field.name] = nil }
+            for field in others { headers.add(field.name, field.value) }
+        }
         let body = try encoder.body()
         return HTTPRequest(method: "POST", url: url, headers: headers, body: JSONWriter.bytes(.object(body)))
     }

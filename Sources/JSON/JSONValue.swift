@@ -30,6 +30,7 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
 
     /// An object with the given members in order.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        members.reserveCapacity(elements.count)
         for (key, value) in elements { self[key] = value }
     }
 
@@ -50,6 +51,12 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
     /// Appends a member without searching for a duplicate. For callers whose keys are known to be different.
     public mutating func append(uncheckedKey key: String, _ value: JSONValue) {
         members.append(Member(key: key, value: value))
+    }
+
+    /// Orders the members by name.
+    public mutating func sortByKey() {
+        let isSorted = members.indices.dropFirst().allSatisfy { members[$0 - 1].key <= members[$0].key }
+        if !isSorted { members.sort { $0.key < $1.key } }
     }
 
     /// Appends to the string or array of `key` in place; replaces a value of another type.

@@ -11,6 +11,7 @@ package enum JSONWriter {
     /// The bytes of the document; with `pretty`, indented by two spaces per level.
     package static func bytes(_ value: JSONValue, pretty: Bool = false) -> [UInt8] {
         var out: [UInt8] = []
+        out.reserveCapacity(256)
         if pretty {
             append(value, to: &out, indentation: 0)
         } else {

@@ -21,7 +21,7 @@ enum RequestHeaders {
         if let key {
             try check(key: key, endpoint: endpoint)
             switch endpoint.quirks.keyField ?? keyField {
-            case .bearer: headers["Authorization"] = "Bearer \(key)"
+            case .bearer: headers.add("Authorization", "Bearer \(key)")
             case .header(let name): headers[name] = key
             }
         }
