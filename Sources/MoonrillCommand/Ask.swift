@@ -36,13 +36,13 @@ struct Ask: ParsableCommand {
     var prompt: [String]
 
     func run() throws {
-        let keys = try options.begin()
+        let keys = try options.settings.begin()
         let text = try context() + prompt.joined(separator: " ")
         let output = StandardOutput(escapesControls: StandardOutput.isTerminal && !raw)
         let configuration = try ownConfiguration()
-        var (host, server) = try options.host(output, keys, configuration: configuration)
+        var (host, server) = try options.settings.host(output, keys, configuration: configuration)
         registerDisplay(&host)
-        host.journal = try storeOptions.journal("ask", logs: configuration.log ?? true)
+        host.journal = try storeOptions.settings.journal("ask", logs: configuration.log ?? true)
         let result: ScriptResult
         do throws(ScriptHostError) {
             result = try host.run(
@@ -52,7 +52,7 @@ struct Ask: ParsableCommand {
             throw CommandFailure(message: error.message, status: ExitStatus.failure)
         }
         server?.stop()
-        finish(result, output, options.limit)
+        finish(result, output, options.settings.limit)
     }
 
     /// Piped or redirected standard input with a blank line after it; "" for a terminal or a closed descriptor.
@@ -61,7 +61,7 @@ struct Ask: ParsableCommand {
         guard fstat(STDIN_FILENO, &status) == 0 else { return "" }
         switch status.st_mode & S_IFMT {
         case S_IFIFO, S_IFREG, S_IFDIR:
-            let bytes = try StandardInput.readAll(purpose: "what the question is about", limit: options.limit)
+            let bytes = try StandardInput.readAll(purpose: "what the question is about", limit: options.settings.limit)
             let repair = UTF8Repair(bytes)
             if repair.replacedBytes > 0 {
                 StandardError.say(

@@ -34,9 +34,14 @@ struct MoonrillCommand: ParsableCommand {
     static func main() {
         ProcessSetup.prepare()
         do {
-            try checkSubcommand(CommandLine.arguments.dropFirst().first)
-            var command = try parseAsRoot()
-            try command.run()
+            let words = CommandLine.arguments.dropFirst()
+            if let run = ScriptRun(withoutOptions: words) {
+                try run.run()
+            } else {
+                try checkSubcommand(words.first)
+                var command = try parseAsRoot()
+                try command.run()
+            }
         } catch let error as CommandFailure {
             if error.status != ExitStatus.outOfTime || mp_claim_message() { StandardError.say(error.message) }
             ProcessSetup.end(error.status)

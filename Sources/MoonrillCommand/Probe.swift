@@ -72,7 +72,7 @@ struct Probe: ParsableCommand {
     }
 
     func run() throws {
-        let keys = try options.begin()
+        let keys = try options.settings.begin()
         let file = try save.map { (path) throws(CommandFailure) in try RecordingFile(path, overwrites: force) }
         var trials: [ProbeTrial] = []
         for dialect in isTour ? FormatCatalog.names.map(Optional.some) : [try chosenDialect()] {
@@ -87,7 +87,7 @@ struct Probe: ParsableCommand {
             try StandardOutput.write(JSONWriter.text(isTour ? .array(objects) : objects[0]) + "\n")
         }
         if let file, let bytes = trials[0].recording { try file.write(bytes) }
-        trials[trials.count - 1].end(options.limit)
+        trials[trials.count - 1].end(options.settings.limit)
     }
 
     private func text(of trial: ProbeTrial) -> String {
@@ -162,7 +162,7 @@ struct ProbeTrial {
     }
 
     static func run(_ probe: Probe, dialect: String?, _ keys: KeyStore) throws -> ProbeTrial {
-        var options = probe.options
+        var options = probe.options.settings
         options.dialect = dialect
         if options.mock || options.fault != nil { options.rate = options.rate ?? 100 }
         let output = StandardOutput()

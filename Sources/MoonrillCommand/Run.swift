@@ -60,15 +60,36 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
-        let keys = try options.begin()
-        let source = script == "-" ? try StandardInput.readAll(purpose: "the script", limit: options.limit) : []
+        try ScriptRun(
+            settings: options.settings, store: storeOptions.settings, recording: recording.settings, job: job,
+            again: again,
+            noNative: noNative, script: script, arguments: arguments
+        ).run()
+    }
+}
+
+/// One run of a script: the values of the options of ``Run``.
+struct ScriptRun {
+    var settings = HostSettings()
+    var store = StoreSettings()
+    var recording: RecordingSettings?
+    var job: String?
+    var again = false
+    var noNative = false
+    /// nil: that of the recording.
+    var script: String?
+    var arguments: [String] = []
+
+    func run() throws {
+        let keys = try settings.begin()
+        let source = script == "-" ? try StandardInput.readAll(purpose: "the script", limit: settings.limit) : []
         let output = StandardOutput()
         let configuration = try ownConfiguration()
-        var (host, server) = try options.host(output, keys, configuration: configuration)
+        var (host, server) = try settings.host(output, keys, configuration: configuration)
         host.allowsNativeModules = !noNative
-        host.journal = recording.isUsed ? nil : try journal(logs: configuration.log ?? false)
-        host.recording = recording.settings
-        host.recording?.timeLimit = options.timeout
+        host.journal = recording != nil ? nil : try journal(logs: configuration.log ?? false)
+        host.recording = recording
+        host.recording?.timeLimit = settings.timeout
         if StandardError.isTerminal {
             host.retryNotice = { error, delay in
                 let tenths = Int((min(delay, 1e6) * 10).rounded())
@@ -96,13 +117,11 @@ struct Run: ParsableCommand {
             throw CommandFailure(message: error.message, status: status)
         }
         server?.stop()
-        finish(result, output, options.limit)
+        finish(result, output, settings.limit)
     }
-}
 
-extension Run {
     private func journal(logs: Bool) throws(CommandFailure) -> JournalSettings? {
-        var journal = try storeOptions.journal("run", logs: logs)
+        var journal = try store.journal("run", logs: logs)
         guard let job else { return journal }
         guard journal != nil else {
             throw CommandFailure(
@@ -112,6 +131,18 @@ extension Run {
         journal?.job = JournalSettings.Job(name: job, again: again)
         journal?.notice = { StandardError.say($0, level: "info") }
         return journal
+    }
+}
+
+extension ScriptRun {
+    /// `run SCRIPT [ARGUMENT...]`; nil for other words.
+    ///
+    /// Without options nothing is left to parse. The parser would look up the conformances of each type of option in the whole
+    /// binary, which takes a third of the start of a process.
+    init?(withoutOptions words: ArraySlice<String>) {
+        guard words.first == "run", let script = words.dropFirst().first, !script.hasPrefix("-") else { return nil }
+        self.script = script
+        arguments = Array(words.dropFirst(2))
     }
 }
 

@@ -82,9 +82,9 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
-        let keys = try options.begin()
+        let keys = try options.settings.begin()
         let output = StandardOutput()
-        var (host, mock) = try options.host(output, keys, logLevel: .info)
+        var (host, mock) = try options.settings.host(output, keys, logLevel: .info)
         host.waitingIndicator = nil
         host.waitNotice = nil
         host.isLineBuffered = true
@@ -103,7 +103,7 @@ struct Serve: ParsableCommand {
         }
         mock?.stop()
         if result.isSuccess, let failure = start.failure { throw failure }
-        finish(result, output, options.limit)
+        finish(result, output, options.settings.limit)
     }
 
     private func settings(_ output: StandardOutput, _ start: ServerStart) -> ServerSettings {

@@ -1,4 +1,4 @@
-// Options of `run`, `ask` and `probe`, and the script host that they configure.
+// Options of `run`, `ask`, `serve` and `probe`.
 
 internal import ArgumentParser
 internal import Base
@@ -61,57 +61,10 @@ struct SharedOptions: ParsableArguments {
         if rate != nil, !mock, fault == nil { throw ValidationError("--rate is for the offline provider: add --mock.") }
     }
 
-    /// `--timeout`.
-    var limit: TimeLimit? { timeout.map { TimeLimit(seconds: $0) } }
-
-    /// Removes keys from the environment and starts the watchdog. Call it first.
-    func begin() throws(CommandFailure) -> KeyStore {
-        StandardError.setFormat(logFormat)
-        let keys = KeyStore(passing: passEnv)
-        try Watchdog.start(limit)
-        return keys
-    }
-
-    /// Seconds left of `--timeout`; nil without it.
-    /// - Throws: ``CommandFailure`` once the time is up.
-    func secondsLeft() throws(CommandFailure) -> Double? {
-        guard let limit else { return nil }
-        guard limit.left > 0 else { throw limit.failure }
-        return limit.left
-    }
-
-    /// The host with these options, and the mock server, which must be kept until the run is over.
-    /// - Parameters:
-    ///   - logLevel: the level without `--log-level`.
-    ///   - configuration: that of the user; nil: it is read.
-    func host(
-        _ output: StandardOutput, _ keys: KeyStore, logLevel: LogLevelOption = .warning,
-        configuration: ConfigurationFile.Settings? = nil
-    ) throws -> (host: ScriptHost, server: SimulatorServer?) {
-        let level = (self.logLevel ?? logLevel).level
-        var host = ScriptHost(logger: StandardErrorLog.logger(level: level, format: logFormat))
-        host.provider = provider
-        host.dialect = dialect
-        host.model = model
-        host.providers = try (configuration ?? ownConfiguration()).providers
-        keys.hide(host.providers)
-        host.credentials = keys.value
-        host.isKeySet = keys.hide
-        host.visibleVariables = Set(passEnv)
-        host.baseURL = baseURL
-        host.timeLimit = try secondsLeft()
-        host.stopSignals = [SIGINT, SIGTERM]
-        host.output = .streamed(
-            standard: output.write, error: { Descriptor.write($0, to: STDERR_FILENO) == 0 })
-        host.isLineBuffered = isatty(STDOUT_FILENO) == 1
-        if StandardError.isTerminal, !StandardError.isDumb {
-            host.waitingIndicator = StandardError.showWaiting
-            host.waitNotice = StandardError.noteWait
-        }
-        guard mock || fault != nil else { return (host, nil) }
-        let server = try startMock(fault: fault, rate: rate, port: 0)
-        host.offlineBaseURL = server.baseURL
-        return (host, server)
+    var settings: HostSettings {
+        HostSettings(
+            provider: provider, dialect: dialect, model: model, baseURL: baseURL, timeout: timeout, mock: mock,
+            fault: fault, rate: rate, passEnv: passEnv, logLevel: logLevel, logFormat: logFormat)
     }
 }
 
@@ -202,19 +155,8 @@ struct StoreOptions: ParsableArguments {
         }
     }
 
-    /// The journal of a run; nil if no place for a store is known.
-    /// - Parameter logs: whether requests are recorded if neither an option nor the switch of `moonrill logs` says otherwise.
-    /// - Throws: ``CommandFailure`` if one is asked for.
-    func journal(_ command: String, logs: Bool) throws(CommandFailure) -> JournalSettings? {
-        guard let path = store ?? JournalSettings.defaultPath else {
-            guard cache || refresh || logRequests else { return nil }
-            throw CommandFailure(
-                message: "no store is known: HOME is not set; name a file with --store", status: ExitStatus.usage)
-        }
-        var journal = JournalSettings(path: path)
-        journal.command = command
-        journal.isLogged = logRequests || (logs && !noLog && !StoreLocation.isLogOff)
-        journal.caching = cache ? .on : refresh ? .refresh : noCache ? .never : .off
-        return journal
+    var settings: StoreSettings {
+        StoreSettings(
+            store: store, cache: cache, refresh: refresh, noCache: noCache, logRequests: logRequests, noLog: noLog)
     }
 }
