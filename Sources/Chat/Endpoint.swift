@@ -17,7 +17,8 @@ package struct Endpoint: Codable, Hashable, Sendable {
     /// The name of the wire format: "openai".
     package var dialect: String
     /// The API's root, without the final slash: "https://api.deepseek.com/v1".
-    package var baseURL: String
+    package var baseURL: String { didSet { parsed = ParsedURL() } }
+    private var parsed = ParsedURL()
     /// The NAME of the environment variable with the key; nil if no key is needed.
     package var keyVariable: String?
     /// Differences of this provider from its wire format.
@@ -37,4 +38,30 @@ package struct Endpoint: Codable, Hashable, Sendable {
         self.quirks = quirks
         self.headers = headers
     }
+
+    /// The parsed base URL.
+    /// - Throws: as ``BaseURL/init(_:)``.
+    package func root() throws(APIError) -> BaseURL {
+        if let url = parsed.box?.url { return url }
+        return try BaseURL(baseURL)
+    }
+
+    /// Parses the base URL once for all copies, which many requests share.
+    /// - Throws: as ``BaseURL/init(_:)``.
+    package mutating func parseRoot() throws(APIError) { parsed.box = ParsedURL.Box(url: try BaseURL(baseURL)) }
+}
+
+/// The parsed form of a base URL. Endpoints are compared without it.
+private struct ParsedURL: Hashable, Sendable {
+    final class Box: Sendable {
+        let url: BaseURL
+
+        init(url: BaseURL) { self.url = url }
+    }
+
+    var box: Box?
+
+    static func == (a: ParsedURL, b: ParsedURL) -> Bool { true }
+
+    func hash(into hasher: inout Hasher) {}
 }

@@ -24,7 +24,7 @@ struct AnthropicMessagesRequestEncoder: RequestEncoder {
     /// The base URL. Anthropic's own libraries take it without "/v1", which is appended if the path is empty or ends in
     /// "/anthropic".
     private func root() throws(APIError) -> BaseURL {
-        let root = try BaseURL(endpoint.baseURL)
+        let root = try endpoint.root()
         guard root.path.isEmpty || root.path.hasSuffix("/anthropic") else { return root }
         return try BaseURL(root.appending("/v1"))
     }

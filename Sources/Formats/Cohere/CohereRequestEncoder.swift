@@ -14,7 +14,7 @@ struct CohereRequestEncoder: RequestEncoder {
 
     /// The base URL may end in a version, like the URLs in Cohere's documentation.
     func url() throws(APIError) -> String {
-        try BaseURL(endpoint.baseURL).without(["/v2", "/v1"]).appending("/v2/chat")
+        try endpoint.root().without(["/v2", "/v1"]).appending("/v2/chat")
     }
 
     func body() throws(APIError) -> JSONObject {

@@ -17,7 +17,7 @@ struct GeminiRequestEncoder: RequestEncoder {
 
     func url() throws(APIError) -> String {
         try checkModel()
-        return try BaseURL(endpoint.baseURL).appending("/\(modelPath):streamGenerateContent", query: "alt=sse")
+        return try endpoint.root().appending("/\(modelPath):streamGenerateContent", query: "alt=sse")
     }
 
     /// "gemini-2.5-flash" and "models/gemini-2.5-flash" are the same. Other resources (tunedModels/..., endpoints/...)

@@ -18,7 +18,7 @@ struct OllamaRequestEncoder: RequestEncoder {
 
     /// The base URL may be that of the OpenAI-compatible endpoint or of the API root.
     func url() throws(APIError) -> String {
-        try BaseURL(endpoint.baseURL).without(["/api/chat", "/api", "/v1"]).appending("/api/chat")
+        try endpoint.root().without(["/api/chat", "/api", "/v1"]).appending("/api/chat")
     }
 
     func body() throws(APIError) -> JSONObject {

@@ -12,7 +12,7 @@ struct OpenAIChatRequestEncoder: RequestEncoder {
 
     /// The base URL. For a continuation, the provider's URL for continuations if it has the same origin.
     private func root() throws(APIError) -> BaseURL {
-        let root = try BaseURL(endpoint.baseURL)
+        let root = try endpoint.root()
         guard request.continuing != nil, let other = endpoint.quirks.continuationBaseURL else { return root }
         let continuation = try BaseURL(other)
         return continuation.origin == root.origin ? continuation : root

@@ -12,7 +12,7 @@ struct OpenAIResponsesRequestEncoder: RequestEncoder {
 
     let input: EncoderInput
 
-    func url() throws(APIError) -> String { try BaseURL(endpoint.baseURL).appending("/responses") }
+    func url() throws(APIError) -> String { try endpoint.root().appending("/responses") }
 
     func body() throws(APIError) -> JSONObject {
         try checkModel()

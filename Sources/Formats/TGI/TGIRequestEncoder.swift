@@ -15,7 +15,7 @@ struct TGIRequestEncoder: RequestEncoder {
     let input: EncoderInput
 
     func url() throws(APIError) -> String {
-        try BaseURL(endpoint.baseURL).without(["/v1"]).appending("/generate_stream")
+        try endpoint.root().without(["/v1"]).appending("/generate_stream")
     }
 
     func body() throws(APIError) -> JSONObject {

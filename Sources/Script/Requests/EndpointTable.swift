@@ -123,17 +123,18 @@ enum EndpointTable {
     /// Pushes a resolved endpoint: a table with what llm.lua shows, and in `handle` the endpoint itself. [-0, +1]
     static func push(
         _ resolved: Resolved, to stack: LuaStack, as type: LuaUserdataType<ClientEndpoint>, providers: ProviderTable
-    ) {
+    ) throws(LuaError) {
+        let endpoint = try endpoint(resolved, providers)
         stack.pushTable(fields: 5)
         stack.set("provider", resolved.provider)
         stack.set("dialect", resolved.dialect)
         stack.set("base_url", resolved.baseURL)
         stack.set("model", resolved.model)
-        stack.push(ClientEndpoint(endpoint(resolved, providers)), as: type)
+        stack.push(ClientEndpoint(endpoint), as: type)
         stack.setField("handle", of: -2)
     }
 
-    private static func endpoint(_ resolved: Resolved, _ providers: ProviderTable) -> Endpoint {
+    private static func endpoint(_ resolved: Resolved, _ providers: ProviderTable) throws(LuaError) -> Endpoint {
         var endpoint = Endpoint(
             provider: resolved.provider, dialect: resolved.dialect, baseURL: resolved.baseURL,
             keyVariable: resolved.keyVariable)
@@ -141,6 +142,7 @@ enum EndpointTable {
             endpoint.quirks = preset.quirks
         }
         for header in resolved.headers { endpoint.headers[header.name] = header.value }
+        do throws(APIError) { try endpoint.parseRoot() } catch { throw .misuse("llm.client: \(error.message)") }
         return endpoint
     }
 }
