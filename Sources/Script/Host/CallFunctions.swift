@@ -11,7 +11,7 @@ extension ScriptRuntime {
             // Also with the offline provider, which needs no key, the variable may hold one.
             let named = call.stack.field("key_env", of: 1) { $0.string(at: -1) }
             (named ?? resolved.keyVariable).map(hideVariable)
-            EndpointTable.push(resolved, to: call.stack, as: handles.endpoint, providers: providers)
+            try EndpointTable.push(resolved, to: call.stack, as: handles.endpoint, providers: providers)
             return .returned(1)
         }
         stack.set("call_start") { [unowned self] call throws(LuaError) in
@@ -21,16 +21,17 @@ extension ScriptRuntime {
                 case "stream": .stream
                 default: .start
                 }
-            let reader = RequestReader(
-                coder: coder, defaults: configuration.defaults, endpoints: handles.endpoint, history: handles.history)
-            let parsed = try reader.request(at: 1, of: call.stack, mode: mode)
-            var spec = parsed.spec
-            if spec.timeouts.total == nil { spec.timeouts.total = configuration.defaults.totalTimeout }
-            let coalesce = call.stack.field("coalesce", of: 1) { $0.double(at: -1) } ?? 0
+            let parsed = try reader(handles).request(at: 1, of: call.stack, mode: mode)
             let request = try calls().registry.start(
-                spec, fault: parsed.fault, mode: mode, callbacks: callbacks(at: 1, of: call.stack), coalesce: coalesce,
-                price: price(at: 1, of: call.stack))
+                parsed.spec, fault: parsed.fault, mode: mode, callbacks: callbacks(at: 1, of: call.stack),
+                coalesce: parsed.coalesce, price: price(at: 1, of: call.stack))
             call.stack.push(request, as: handles.call)
+            return .returned(1)
+        }
+        // template(request) -> what other requests of the client have in common with it
+        stack.set("template") { [unowned self] call throws(LuaError) in
+            let parsed = try reader(handles).template(at: 1, of: call.stack)
+            call.stack.push(RequestTemplate(parsed), as: handles.template)
             return .returned(1)
         }
         stack.set("call_wait") { [unowned self] call throws(LuaError) in
@@ -85,6 +86,12 @@ extension ScriptRuntime {
         }
     }
 
+    private func reader(_ handles: HostHandles) -> RequestReader {
+        RequestReader(
+            coder: coder, defaults: configuration.defaults, endpoints: handles.endpoint, history: handles.history,
+            templates: handles.template)
+    }
+
     private func calls() throws(LuaError) -> CallDispatcher {
         guard let dispatcher else { throw .misuse("requests are made by scripts, not while the host starts") }
         return dispatcher
@@ -92,6 +99,7 @@ extension ScriptRuntime {
 
     private func callbacks(at table: Int, of stack: LuaStack) -> CallCallbacks {
         var callbacks = CallCallbacks()
+        guard stack.field("heard", of: table, { $0.bool(at: -1) }) == true else { return callbacks }
         for name in CallbackName.allCases {
             stack.getField(name.option, of: table)
             defer { stack.pop(1) }

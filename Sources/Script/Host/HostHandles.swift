@@ -13,6 +13,7 @@ struct HostHandles {
     let exchange: LuaUserdataType<ServedExchange>
     let history: LuaUserdataType<MessageHistory>
     let endpoint: LuaUserdataType<ClientEndpoint>
+    let template: LuaUserdataType<RequestTemplate>
 
     /// - Parameter onCallRelease: called when the script can no longer name a request.
     init(_ vm: LuaVM, onCallRelease: @escaping (Call) -> Void) {
@@ -24,5 +25,6 @@ struct HostHandles {
         exchange = LuaUserdataType(vm, name: "llm.serve.exchange")
         history = LuaUserdataType(vm, name: "llm.chat.history")
         endpoint = LuaUserdataType(vm, name: "llm.client.endpoint")
+        template = LuaUserdataType(vm, name: "llm.client.template")
     }
 }

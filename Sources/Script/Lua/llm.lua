@@ -197,6 +197,12 @@ end
 
 -- Clients ----------------------------------------------------------------------------------------------------------
 
+-- Whether a request without options of its own is the same each time but for its messages and callbacks. Tables that a script
+-- may fill later, prices and tools are not.
+local function is_plain(options, callbacks)
+  return not (options.params or options.headers or options.schema or options.cache or callbacks.on_value)
+end
+
 local Client = { __name = "llm.client" }
 Client.__index = Client
 Client.__tostring = function(self) return "client (" .. self.provider .. ", " .. tostring(self.model) .. ")" end
@@ -212,6 +218,7 @@ function llm.client(options)
   return setmetatable({
     provider = endpoint.provider, model = endpoint.model, base_url = endpoint.base_url, dialect = endpoint.dialect,
     _options = merged(options, { timeout = timeout }), _callbacks = callbacks, _endpoint = endpoint,
+    _is_plain = is_plain(options, callbacks),
   }, Client)
 end
 
@@ -226,6 +233,23 @@ local NONE = {}
 
 local PARAMS_HINT = "; fields that only this provider knows go into params = {...}"
 
+local function only_callbacks(options)
+  for name in next, options do if not CALLBACKS[name] or name == "on_value" then return false end end
+  return true
+end
+
+-- Adds the messages and the callbacks.
+local function with_callbacks(self, options, specified, where, prompt, history)
+  specified.messages, specified.fault = internal.prompt.messages(where, prompt, history and host.history_count(history))
+  specified.history = history
+  -- heard: the host looks for callbacks only if there are some.
+  for name, callback in next, self._callbacks do specified[name], specified.heard = callback, true end
+  for name, value in next, options do
+    if CALLBACKS[name] then specified[name], specified.heard = value, true end
+  end
+  return specified
+end
+
 -- `history`: the first messages of a conversation in the form in which they are sent.
 local function specification(where, self, prompt, options, history)
   if getmetatable(self) ~= Client then fail(where .. " is a method: write client:" .. string.match(where, "[^:]+$") .. "(...)") end
@@ -237,7 +261,18 @@ local function specification(where, self, prompt, options, history)
     timeout = check_common(where, options)
     if options.limit then internal.limit.check(where, options.limit) end
   end
+  local model = options.model or self.model
+  if model == nil then
+    fail(where .. ": no model is named; write llm.client { model = \"...\" } or pass model = \"...\"")
+  end
   local defaults = self._options
+  local is_repeatable = self._is_plain and only_callbacks(options) and not host.counts_dollars() and not host.records_costs
+  if is_repeatable and self._template and self._template_model == model then
+    local specified = {
+      template = self._template, endpoint = self._endpoint, params = NONE, max_rounds = defaults.max_rounds,
+    }
+    return with_callbacks(self, options, specified, where, prompt, history)
+  end
   local params = merged(defaults.params, options.params) or NONE
   local own
   for name, value in next, options do
@@ -246,21 +281,18 @@ local function specification(where, self, prompt, options, history)
       own[name] = value
     end
   end
-  local model = options.model or self.model
-  if model == nil then
-    fail(where .. ": no model is named; write llm.client { model = \"...\" } or pass model = \"...\"")
-  end
-  local messages, fault = internal.prompt.messages(where, prompt, history and host.history_count(history))
   local specified = {
-    endpoint = self._endpoint, model = model, system = options.system or defaults.system,
-    messages = messages, history = history, fault = fault, params = own or params, headers = merged(defaults.headers, options.headers),
+    endpoint = self._endpoint, model = model, system = options.system or defaults.system, params = own or params,
+    headers = merged(defaults.headers, options.headers),
     timeout = merged(defaults.timeout, timeout), retry = merged(defaults.retry, options.retry),
     coalesce = options.coalesce or defaults.coalesce, lenient = options.lenient, think_tags = options.think_tags,
     limit = options.limit, cache = cache_of(defaults.cache, options.cache),
   }
   if specified.limit == nil then specified.limit = defaults.limit end
-  for name, callback in next, self._callbacks do specified[name] = callback end
-  for name, value in next, options do if CALLBACKS[name] then specified[name] = value end end
+  if specified.lenient == nil then specified.lenient = defaults.lenient end
+  if specified.think_tags == nil then specified.think_tags = defaults.think_tags end
+  if is_repeatable then self._template, self._template_model = host.template(specified), model end
+  with_callbacks(self, options, specified, where, prompt, history)
   local form = options.schema or defaults.schema
   if form then
     specified.params, specified.schema = internal.structured.params(where, specified.params, form)
@@ -270,8 +302,6 @@ local function specification(where, self, prompt, options, history)
   local tools = specified.params.tools
   if tools then specified.params, specified.known_tools = internal.tools.params(specified.params, tools) end
   specified.max_rounds = options.max_rounds or defaults.max_rounds
-  if specified.lenient == nil then specified.lenient = defaults.lenient end
-  if specified.think_tags == nil then specified.think_tags = defaults.think_tags end
   if host.counts_dollars() then
     specified.price = llm.prices[model]
     if type(specified.price) ~= "table" then

@@ -7,12 +7,20 @@ internal import JSON
 internal import LuaVM
 internal import Providers
 
+/// What the requests of a client have in common that set no options of their own. Read once.
+final class RequestTemplate {
+    let parsed: RequestReader.Parsed
+
+    init(_ parsed: RequestReader.Parsed) { self.parsed = parsed }
+}
+
 /// Reads requests from tables.
 struct RequestReader {
     let coder: LuaCoder
     let defaults: ClientDefaults
     let endpoints: LuaUserdataType<ClientEndpoint>
     let history: LuaUserdataType<MessageHistory>
+    let templates: LuaUserdataType<RequestTemplate>
 
     /// A request as it was read.
     struct Parsed {
@@ -20,19 +28,42 @@ struct RequestReader {
         /// The part of the data that cannot be sent (text that is not UTF-8, an unreadable image). The request fails with
         /// it, unsent.
         var fault: String?
+        /// Seconds of text that are gathered into one callback.
+        var coalesce: Double
     }
 
     /// The request in the table at `index`.
     /// - Throws: ``LuaError`` that names the option at fault.
     func request(at index: Int, of stack: LuaStack, mode: CallStateMachine.Mode) throws(LuaError) -> Parsed {
         let table = stack.absolute(index)
+        var parsed: Parsed
+        if let template = stack.field("template", of: table, { $0.object(at: -1, as: templates) }) {
+            parsed = template.parsed
+        } else {
+            parsed = try self.template(at: table, of: stack)
+        }
+        parsed.fault = stack.field("fault", of: table) { $0.string(at: -1) } ?? parsed.fault
+        parsed.spec.chat.messages = try messages(of: table, stack, &parsed.fault)
+        let isHeard = stack.field("heard", of: table) { $0.bool(at: -1) } ?? false
+        let sees = { (name: StaticString) in isHeard && stack.field(name, of: table) { !$0.isNil(at: -1) } }
+        let seesEvents = sees("on_event") || mode == .stream
+        parsed.spec.wantsChunks = sees("on_chunk")
+        parsed.spec.isObserved = seesEvents || parsed.spec.wantsChunks || sees("on_token") || sees("on_reasoning")
+        parsed.spec.wantsHeartbeats = seesEvents
+        parsed.spec.wantsUsage = seesEvents || sees("on_usage")
+        return parsed
+    }
+
+    /// The request in the table at `index` without its messages and callbacks.
+    /// - Throws: ``LuaError`` that names the option at fault.
+    func template(at index: Int, of stack: LuaStack) throws(LuaError) -> Parsed {
+        let table = stack.absolute(index)
         var endpoint = try self.endpoint(of: table, stack)
         for (name, value) in pairs("headers", of: table, stack) { endpoint.headers[name] = value }
-        var fault = stack.field("fault", of: table) { $0.string(at: -1) }
+        var fault: String?
         var chat = ChatRequest(
             model: stack.field("model", of: table) { $0.string(at: -1) } ?? "",
-            system: try json("system", of: table, stack, &fault)?.string,
-            messages: try messages(of: table, stack, &fault))
+            system: try json("system", of: table, stack, &fault)?.string, messages: [])
         chat.parameters = try json("params", of: table, stack, &fault)?.object ?? [:]
         chat.isLenient = stack.field("lenient", of: table) { $0.bool(at: -1) } ?? false
         var spec = RequestSpec(chat: chat, endpoint: endpoint)
@@ -40,18 +71,14 @@ struct RequestReader {
         spec.cache = cache(of: table, stack)
         spec.isLimited = stack.field("limit", of: table) { $0.bool(at: -1) } ?? true
         read(&spec.timeouts, of: table, stack)
+        if spec.timeouts.total == nil { spec.timeouts.total = defaults.totalTimeout }
         read(&spec.retry, of: table, stack)
-        let sees = { (name: StaticString) in stack.field(name, of: table) { !$0.isNil(at: -1) } }
-        let seesEvents = sees("on_event") || mode == .stream
-        spec.isObserved = seesEvents || sees("on_token") || sees("on_reasoning") || sees("on_chunk")
-        spec.wantsChunks = sees("on_chunk")
-        spec.wantsHeartbeats = seesEvents
-        spec.wantsUsage = seesEvents || sees("on_usage")
         stack.field("think_tags", of: table) { stack in
             let value = stack.bool(at: -1).map(JSONValue.bool) ?? stack.string(at: -1).map(JSONValue.string)
             if let mode = value.flatMap({ Quirks.ThinkTags($0) }) { spec.thinkTags = mode }
         }
-        return Parsed(spec: spec, fault: fault)
+        return Parsed(
+            spec: spec, fault: fault, coalesce: stack.field("coalesce", of: table) { $0.double(at: -1) } ?? 0)
     }
 
     private func limit(of table: Int, _ stack: LuaStack) -> LimitRule? {
