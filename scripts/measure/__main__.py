@@ -18,16 +18,18 @@ import slow
 import small
 import throughput
 import tls
+from summary import Summary
 
-MEASUREMENTS = {"throughput": throughput, "small": small, "calls": calls, "dialects": dialects, "tls": tls,
-                "many": many, "serve": serve, "slow": slow, "flow": flow, "limits": limits,
-                "journal": journal}
+MEASUREMENTS = {"calls": calls, "many": many, "small": small,
+                "throughput": throughput, "dialects": dialects, "tls": tls, "serve": serve, "slow": slow, "flow": flow,
+                "limits": limits, "journal": journal}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("what", nargs="?", default="all", choices=[*MEASUREMENTS, "all"])
-    parser.add_argument("--long", action="store_true", help="slow: 60 s instead of 10; journal: also a store of a million requests")
+    parser.add_argument("--long", action="store_true",
+                        help="slow: 60 s instead of 10; journal: also a store of a million requests")
     parser.add_argument("--without-moonrill", action="store_true", help="measure only the other clients")
     chosen = parser.parse_args()
     out = Path(".build-bench")
@@ -38,11 +40,14 @@ def main() -> int:
         binary="" if chosen.without_moonrill else os.environ.get("MOONRILL_BENCH_BINARY", ""),
         python=os.environ.get("MOONRILL_BENCH_PYTHON") or str(own_python if own_python.exists() else sys.executable),
         long=chosen.long,
+        summary=Summary(),
     )
     print(machine.describe(settings.binary), flush=True)
     for name, measurement in MEASUREMENTS.items():
         if chosen.what in (name, "all"):
             print(f"\n{measurement.measure(settings)}", flush=True)
+    if settings.summary.table.rows:
+        print(f"\n{settings.summary.table}")
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from process import RunError
 from static_server import nginx, nginx_proxy
 from stream import make
+from summary import kept as kept_goal
 from table import Table
 
 CALLS, AT_ONCE = 3_000, (1, 16, 256)
@@ -16,6 +17,9 @@ ROUNDS = 5
 HTTP2_CALLS, HTTP2_AT_ONCE, MOST_CONNECTIONS = 1_200, 400, 4
 HTTP2_ROUNDS = 3
 MESSAGES, TURNS = 5_000, 20
+# Largest ratios to the C++ client, and connections.
+CALL_GOAL, CALL_GOAL_AT = 3, 16
+HTTP2_GOAL, CONNECTIONS_GOAL = 1.5, 8
 
 
 def measure(settings) -> str:
@@ -43,7 +47,8 @@ def kept(settings) -> Table:
     path: Path = settings.out / "stream-2.sse"
     make(path, 2)
     table = Table(f"{CALLS:,} calls of 2 deltas over kept connections to a static server; medians of {ROUNDS} runs in turn",
-                  ["client", "at once", "processor a call", "wall time a call", "processor against C++"])
+                  ["client", "at once", "CPU a call", "wall time a call", "CPU against C++"])
+    ours, theirs = {}, {}
     with nginx({"two": path}) as origin:
         for at_once in AT_ONCE:
             commands = clients(settings, f"{origin}/two/v1", CALLS, at_once)
@@ -51,20 +56,29 @@ def kept(settings) -> Table:
             for _ in range(ROUNDS):
                 for name, command in commands.items():
                     found[name].append(timed(command, CALLS))
-            first = None
             for name, costs in found.items():
                 processor, wall = (statistics.median(cost[part] for cost in costs) for part in (0, 1))
-                first = first or processor
-                table.add(name, str(at_once), f"{processor * 1e6:.0f} µs", f"{wall * 1e6:.0f} µs", f"{processor / first:.2f}")
+                ours[at_once] = processor
+                theirs.setdefault(at_once, processor)
+                table.add(name, str(at_once), f"{processor * 1e6:.0f} µs", f"{wall * 1e6:.0f} µs",
+                          f"{processor / theirs[at_once]:.2f}")
     if not settings.binary:
         table.missing("moonrill run", "not measured")
+        return table
+    ratios = {at_once: ours[at_once] / theirs[at_once] for at_once in AT_ONCE}
+    settings.summary.add(
+        f"a call over a kept connection, {', '.join(map(str, AT_ONCE))} at once, CPU",
+        ", ".join(f"{cpu * 1e6:.0f}" for cpu in ours.values()) + " µs",
+        "C++: " + ", ".join(f"{cpu * 1e6:.0f}" for cpu in theirs.values()) + " µs",
+        ", ".join(f"{ratio:.2f}" for ratio in ratios.values()),
+        f"{CALL_GOAL} at {CALL_GOAL_AT}: {kept_goal(ratios[CALL_GOAL_AT] <= CALL_GOAL)}")
     return table
 
 
 def http2(settings) -> Table:
-    table = Table(f"{HTTP2_CALLS:,} calls of 0.3 s, {HTTP2_AT_ONCE} at once, to one HTTP/2 origin; medians of {HTTP2_ROUNDS} runs "
-                  f"in turn. libcurl is told to open {MOST_CONNECTIONS} connections at most",
-                  ["client", "connections", "processor a call", "wall time of all", "processor against C++"])
+    table = Table(f"{HTTP2_CALLS:,} calls of 0.3 s, {HTTP2_AT_ONCE} at once, to one HTTP/2 origin; medians of {HTTP2_ROUNDS} "
+                  f"runs in turn. libcurl is told to open {MOST_CONNECTIONS} connections at most",
+                  ["client", "connections", "CPU a call", "wall time of all", "CPU against C++"])
     provider = subprocess.Popen([str(settings.out / "provider"), "10", "3"], stdout=subprocess.PIPE, text=True)
     try:
         upstream = provider.stdout.readline().strip()
@@ -78,16 +92,27 @@ def http2(settings) -> Table:
                     cost = timed(command, HTTP2_CALLS)
                     found[name].append((*cost, connections()))
         first = None
+        cells, ours = [], (0.0, 0.0)
         for name, costs in found.items():
-            processor, wall, most = (statistics.median(cost[part] for cost in costs) for part in (0, 1, 2))
-            first = first or processor
-            table.add(name, f"{most:.0f}", f"{processor * 1e6:.0f} µs", f"{wall * HTTP2_CALLS:.2f} s", f"{processor / first:.2f}")
+            processor, wall = (statistics.median(cost[part] for cost in costs) for part in (0, 1))
+            most = max(cost[2] for cost in costs)
+            first = first or (processor, wall)
+            ours = processor, wall
+            table.add(name, str(most), f"{processor * 1e6:.0f} µs", f"{wall * HTTP2_CALLS:.2f} s",
+                      f"{processor / first[0]:.2f}")
+            cells.append(f"{most} connections, {processor * 1e6:.0f} µs, {wall * HTTP2_CALLS:.2f} s")
     finally:
         provider.terminate()
         provider.wait()
         provider.stdout.close()
     if not settings.binary:
         table.missing("moonrill run", "not measured")
+        return table
+    ratios = [own / other for own, other in zip(ours, first)]
+    settings.summary.add(
+        f"{HTTP2_AT_ONCE} calls at once to one HTTP/2 host: connections, CPU a call, time of all", cells[-1],
+        f"C++: {cells[0]}", f"CPU {ratios[0]:.2f}, time {ratios[1]:.2f}",
+        f"{CONNECTIONS_GOAL} connections, {HTTP2_GOAL}: {kept_goal(most <= CONNECTIONS_GOAL and max(ratios) <= HTTP2_GOAL)}")
     return table
 
 
@@ -95,9 +120,9 @@ def conversation(settings) -> Table:
     path: Path = settings.out / "stream-2.sse"
     make(path, 2)
     table = Table(f"A turn of a conversation of {MESSAGES:,} messages, which is sent whole; the mean of {TURNS} turns",
-                  ["what", "processor a turn", "against json.dumps"])
-    messages = [{"role": "user", "content": f"message {number} of a conversation, with a text of the usual length of a short one"}
-                for number in range(MESSAGES)]
+                  ["what", "CPU a turn", "against json.dumps"])
+    messages = [{"role": "user", "content": f"message {number} of a conversation, with a text of the usual length of a short "
+                 "one"} for number in range(MESSAGES)]
     since = time.process_time()
     for _ in range(TURNS):
         json.dumps({"model": "m", "stream": True, "messages": messages})
@@ -117,4 +142,6 @@ def conversation(settings) -> Table:
             found.append(float(done.stdout))
     turn = statistics.median(found)
     table.add("moonrill run: a turn with its reply", f"{turn * 1e3:.1f} ms", f"{turn / python:.2f}")
+    settings.summary.add(f"a conversation of {MESSAGES:,} messages, CPU a turn", f"{turn * 1e3:.1f} ms",
+                         f"json.dumps: {python * 1e3:.1f} ms", f"{turn / python:.2f}")
     return table

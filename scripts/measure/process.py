@@ -30,6 +30,10 @@ class Timing:
         return statistics.median(self.walls)
 
     @property
+    def median_processor(self) -> float:
+        return statistics.median(self.processor)
+
+    @property
     def least(self) -> float:
         return min(self.walls)
 
@@ -60,16 +64,16 @@ def run_checked(launcher: Path, command: list[str], expected: list[str] | None) 
     return Cost(float(cost[0]), float(cost[1]), int(cost[2]))
 
 
-def spawn_silent(command: list[str]) -> float:
-    """Runs a short command without output, with as little overhead as possible. Returns the seconds."""
+def spawn_silent(command: list[str]) -> Cost:
+    """Runs a short command without output, with as little overhead as possible. The peak size includes this process's."""
     null = [(os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_RDWR, 0) for descriptor in (0, 1)]
     started = time.perf_counter()
     pid = os.posix_spawn(command[0], command, os.environ, file_actions=null)
-    _, status = os.waitpid(pid, 0)
+    _, status, used = os.wait4(pid, 0)
     wall = time.perf_counter() - started
     if os.waitstatus_to_exitcode(status) != 0:
         raise RunError(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
-    return wall
+    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 def located(program: str) -> str:

@@ -1,6 +1,5 @@
 """Measures one large stream with each client at full speed."""
 
-import statistics
 import subprocess
 from pathlib import Path
 
@@ -49,7 +48,7 @@ def measure(settings) -> Table:
     table = Table(
         f"One stream of {stream.deltas:,} deltas, {stream.total_bytes / 1e6:.1f} MB, from a static server on loopback; "
         f"whole process, runs of all clients in turn",
-        ["client", "median", "least", "processor", "runs", "deltas/s", "against curl", "against C++", "peak memory"])
+        ["client", "median", "least", "CPU", "runs", "deltas/s", "against curl", "against C++", "peak memory"])
     with nginx({"large": path}) as origin:
         rows = commands(settings, f"{origin}/large/v1", stream)
         timings = {name: Timing() for name, (command, _, _) in rows.items() if command}
@@ -74,9 +73,9 @@ def measure(settings) -> Table:
             continue
         timing = timings[name]
         median = timing.median
-        table.add(name, f"{median * 1e3:.0f} ms", f"{timing.least * 1e3:.0f} ms",
-                  f"{statistics.median(timing.processor) * 1e3:.0f} ms", str(len(timing.walls)), f"{stream.deltas / median:,.0f}", ratio(median, timings, curl, problems),
-                  ratio(median, timings, plain, problems), f"{timing.peak / 1e6:.0f} MB")
+        against = [ratio(median, timings, other, problems) for other in (curl, plain)]
+        table.add(name, f"{median * 1e3:.0f} ms", f"{timing.least * 1e3:.0f} ms", f"{timing.median_processor * 1e3:.0f} ms",
+                  str(len(timing.walls)), f"{stream.deltas / median:,.0f}", *against, f"{timing.peak / 1e6:.0f} MB")
     return table
 
 
