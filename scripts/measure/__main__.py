@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import calls
 import dialects
 import flow
+import growth
 import journal
 import limits
 import machine
@@ -20,7 +21,7 @@ import throughput
 import tls
 from summary import Summary
 
-MEASUREMENTS = {"calls": calls, "many": many, "small": small,
+MEASUREMENTS = {"calls": calls, "growth": growth, "many": many, "small": small,
                 "throughput": throughput, "dialects": dialects, "tls": tls, "serve": serve, "slow": slow, "flow": flow,
                 "limits": limits, "journal": journal}
 

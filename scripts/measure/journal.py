@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import many
-from process import RunError, Timing, run_checked, spawn_silent
+from process import RunError, Timing, raise_descriptor_limit, run_checked, spawn_silent
 from static_server import nginx
 from stream import make
 from table import Table
@@ -68,7 +68,7 @@ def throughput(settings, folder: Path) -> Table:
 
 def streams(settings, folder: Path) -> Table:
     """Many streams at once, each alternative twice in turn."""
-    many.raise_descriptor_limit()
+    raise_descriptor_limit(STREAMS)
     table = Table(f"{STREAMS:,} streams of {RATE} deltas a second against `moonrill mock`, {many.SECONDS} s (the client's own "
                   "process)", ["moonrill run", "CPU a delta", "of one core", "memory a stream", "against the first row"])
     ways = {"without a store": [], "with the log": ["--log-requests"]}

@@ -1,16 +1,27 @@
-"""Measures many open streams: CPU time a delta, memory a stream, and fairness between streams."""
+"""Measures many open streams: CPU time a delta, memory a stream, fairness between streams, and latency beside a C++ client."""
 
-import resource
 import statistics
 import subprocess
 from dataclasses import dataclass
 
-from process import RunError, cpu_seconds, resident_bytes
+from process import RunError, cpu_seconds, raise_descriptor_limit, resident_bytes
 from servers import moonrill
+from streams import CPP, MOONRILL, Run, clients, streamed
+from summary import kept
 from table import Table
 
 LOADS = [(200, 20), (2_000, 20), (8_000, 5)]  # streams, deltas a second each
+MOST = max(streams for streams, _ in LOADS)
 SECONDS = 10
+
+PACED_STREAMS, PACED_RATE, PACED_DELTAS = 2_000, 20, 120
+ROUNDS = 3
+# Seconds after which all streams are open and latency is measured.
+STEADY = 3
+CPU_GOAL, LATENCY_GOAL, MEMORY_GOAL = 1.5, 3, 22_000
+# Seconds. Below the first, the latency of the reference is the time in which the kernel wakes a process. Above the second, other
+# programs have the machine.
+LEAST_LATENCY, BUSY = 0.001, 0.02
 
 
 @dataclass
@@ -25,16 +36,20 @@ class Load:
     overdue: list[float]  # of each sample: seconds since the oldest missing delta was due
 
 
-def measure(settings) -> Table:
+def measure(settings) -> str:
+    return "\n\n".join(str(part(settings)) for part in (mock_streams, paced))
+
+
+def mock_streams(settings) -> Table:
     table = Table(
         f"Many streams at once against `moonrill mock` on the same machine, {SECONDS} s each (the client's own process)",
-        ["streams", "deltas/s each", "processor a delta", "of one core", "memory a stream", "spread between streams",
-         "longest overdue", "processor a delta against the first row"])
+        ["streams", "deltas/s each", "CPU a delta", "of one core", "memory a stream", "spread between streams",
+         "longest overdue", "CPU a delta against the first row"])
     if not settings.binary:
         for streams, _ in LOADS:
             table.missing(f"{streams:,}", "not measured")
         return table
-    raise_descriptor_limit()
+    raise_descriptor_limit(MOST)
     first = None
     for streams, rate in LOADS:
         try:
@@ -50,24 +65,58 @@ def measure(settings) -> Table:
     return table
 
 
+def paced(settings) -> Table:
+    """CPU, latency and memory of the same streams in Moonrill and in C++."""
+    table = Table(
+        f"{PACED_STREAMS:,} streams of {PACED_DELTAS} deltas, {PACED_RATE} a second, from a C++ server; medians of {ROUNDS} "
+        f"runs in turn. p99 is of the time from the server's send to the callback, of one delta in 50 after {STEADY} s, the "
+        "least of the runs; memory is the slope of the peak resident size from 1 stream",
+        ["client", "CPU a delta", "against C++", "p99", "against C++", "peak memory", "memory a stream", "against C++"])
+    raise_descriptor_limit(MOST)
+    names = clients(settings)
+    try:
+        base = {name: streamed(settings, name, 1, PACED_RATE, PACED_RATE).peak for name in names}
+        runs: dict[str, list[Run]] = {name: [] for name in names}
+        for _ in range(ROUNDS):
+            for name, found in runs.items():
+                found.append(streamed(settings, name, PACED_STREAMS, PACED_RATE, PACED_DELTAS, STEADY))
+    except RunError as problem:
+        table.missing("failed", str(problem))
+        return table
+    cpu = {name: statistics.median(run.cpu / run.deltas for run in found) for name, found in runs.items()}
+    # Other programs only add to a latency.
+    late = {name: min(run.late for run in found) for name, found in runs.items()}
+    peak = {name: statistics.median(run.peak for run in found) for name, found in runs.items()}
+    memory = {name: (peak[name] - base[name]) / (PACED_STREAMS - 1) for name in names}
+    for name in names:
+        table.add(name, f"{cpu[name] * 1e6:.1f} µs", f"{cpu[name] / cpu[CPP]:.2f}", f"{late[name] * 1e3:.2f} ms",
+                  f"{late[name] / late[CPP]:.2f}", f"{peak[name] / 1e6:.1f} MB", f"{memory[name] / 1e3:.1f} kB",
+                  f"{memory[name] / memory[CPP]:.2f}")
+    if not settings.binary:
+        table.missing(MOONRILL, "not measured")
+        return table
+    summary = settings.summary
+    summary.ratio(f"{PACED_STREAMS:,} streams, {PACED_RATE} deltas a second each, CPU a delta",
+                  f"{cpu[MOONRILL] * 1e6:.1f} µs", f"C++: {cpu[CPP] * 1e6:.1f} µs", cpu[MOONRILL] / cpu[CPP], CPU_GOAL)
+    most = LATENCY_GOAL * max(late[CPP], LEAST_LATENCY)
+    verdict = kept(late[MOONRILL] <= most) if late[CPP] <= BUSY else "machine busy"
+    summary.add("the same, p99 from the server to the callback", f"{late[MOONRILL] * 1e3:.2f} ms",
+                f"C++: {late[CPP] * 1e3:.2f} ms", f"{late[MOONRILL] / late[CPP]:.2f}",
+                f"{most * 1e3:.1f} ms: {verdict}")
+    summary.add("the same, memory a stream", f"{memory[MOONRILL] / 1e3:.1f} kB", f"C++: {memory[CPP] / 1e3:.1f} kB",
+                f"{memory[MOONRILL] / memory[CPP]:.2f}", f"{MEMORY_GOAL / 1e3:.0f} kB: {kept(memory[MOONRILL] <= MEMORY_GOAL)}")
+    return table
+
+
 def usual_and_most(samples: list[float], unit: str) -> str:
     """The median and the maximum of the samples. Other programs on the machine affect the maximum."""
     return f"{statistics.median(samples):.0f}, at most {max(samples):.0f} {unit}"
 
 
-def raise_descriptor_limit():
-    """Raises the soft limit of open files to the hard limit. Child processes inherit it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    needed = max(streams for streams, _ in LOADS) + 200
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise RunError(f"the limit of open files is {hard}; {needed} are needed (ulimit -Hn)")
-
-
 def run(settings, streams: int, rate: int, options: tuple[str, ...] = ()) -> Load:
     with moonrill(settings.binary, rate=None) as origin:
-        command = [settings.binary, "run", *options, str(settings.references / "many.lua"), origin + "/v1", str(streams), str(rate),
-                   str(SECONDS)]
+        command = [settings.binary, "run", *options, str(settings.references / "many.lua"), origin + "/v1",
+                   str(streams), str(rate), str(SECONDS)]
         client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             return watch(client, streams)

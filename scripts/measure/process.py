@@ -1,6 +1,7 @@
 """Runs processes and reads their times and memory from the kernel."""
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -8,8 +9,11 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Sequence
 
 TICK = os.sysconf("SC_CLK_TCK")
+# Open files of a process that are not connections: libraries, pipes, epoll.
+OTHER_DESCRIPTORS = 200
 
 
 @dataclass
@@ -81,6 +85,16 @@ def located(program: str) -> str:
     if path is None:
         raise RunError(f"{program} is not installed")
     return path
+
+
+def raise_descriptor_limit(connections: int):
+    """Raises the soft limit of open files to the hard limit. Child processes inherit it. Fails if it is too low for that many
+    connections of one process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    needed = connections + OTHER_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise RunError(f"the limit of open files is {hard}; {needed} are needed (ulimit -Hn)")
 
 
 def cpu_seconds(pid: int) -> float:

@@ -11,8 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from many import raise_descriptor_limit
-from process import RunError, located, resident_bytes
+from process import RunError, located, raise_descriptor_limit, resident_bytes
 from servers import ServerError
 from static_server import accepts, free_port
 from table import Table
@@ -71,7 +70,7 @@ class Run:
 
 
 def measure(settings) -> str:
-    raise_descriptor_limit()
+    raise_descriptor_limit(IDLE)
     tables = [relays, hello]
     if settings.binary:
         tables += [departures, connections]
@@ -202,7 +201,7 @@ def relays(settings) -> Table:
     table = Table(
         f"{MANY:,} clients read streams of {DELTAS} deltas, {RATE} a second each, through a relay; the reference is "
         "relay.cpp (C++, epoll, one thread); the whole run of the server's process",
-        ["server", "processor an event", "ratio", f"goal: {CPU_GOAL}", f"the same with {FEW} clients", "lost, failed",
+        ["server", "CPU an event", "ratio", f"goal: {CPU_GOAL}", f"the same with {FEW} clients", "lost, failed",
          "p50", "p99", f"goal: {P99_GOAL // 1000} ms", f"p99 with {FEW} clients", "memory a stream",
          f"goal: {MEMORY_GOAL // 1000} kB", "memory an idle stream"])
     names = ["relay.cpp"] + (["moonrill serve"] if settings.binary else [])
@@ -293,7 +292,7 @@ def hello(settings) -> Table:
     table = Table(
         f"GET /hello on {WRK_CONNECTIONS} connections (wrk, one thread, {WRK_SECONDS} s, in turn); in nginx a `return`, "
         "one worker; in Moonrill a Lua function",
-        ["server", "requests/s", "processor a request", "ratio"])
+        ["server", "requests/s", "CPU a request", "ratio"])
     with ExitStack() as stack:
         servers = {"nginx": stack.enter_context(nginx_hello())}
         if settings.binary:

@@ -1,0 +1,52 @@
+"""Runs a client of many paced streams: streams.cpp, or streams.lua with Moonrill. Both print the same numbers."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE, TimeoutExpired, run
+
+from process import RunError
+from serve import provider
+
+CPP, MOONRILL = "C++: libcurl, epoll", "moonrill run"
+# Seconds that a run may take longer than its streams.
+PATIENCE = 120
+
+
+@dataclass
+class Run:
+    """One run. Times are in seconds; the resident size is the largest, in bytes."""
+
+    cpu: float
+    wall: float
+    deltas: int
+    late: float  # 99th percentile of the time from the server to the callback
+    delay: float  # the longest of a task that sleeps 50 ms in a loop
+    peak: int
+
+
+def clients(settings) -> list[str]:
+    """The clients that are measured, the reference first."""
+    return [CPP, MOONRILL] if settings.binary else [CPP]
+
+
+def streamed(settings, client: str, streams: int, rate: float, deltas: int, skip: float = 0) -> Run:
+    """Reads all streams at once from a new server: `deltas` deltas each, `rate` a second. Latencies count after `skip`
+    seconds."""
+    with provider(settings, rate, deltas) as server, tempfile.NamedTemporaryFile("r") as out:
+        base = f"http://127.0.0.1:{server.port}/v1"
+        if client == CPP:
+            command = [str(settings.out / "streams"), f"{base}/chat/completions", str(streams), str(skip)]
+        else:
+            command = [settings.binary, "run", str(settings.references / "streams.lua"), base, str(streams), str(skip)]
+        try:
+            done = run([str(settings.out / "launch"), out.name, *command], stdout=PIPE, stderr=PIPE, text=True,
+                       timeout=deltas / rate + PATIENCE)
+        except TimeoutExpired as problem:
+            raise RunError(f"{client}, {streams:,} streams: still running after {problem.timeout:.0f} s") from problem
+        numbers, cost = done.stdout.split(), Path(out.name).read_text().split()
+    if done.returncode != 0 or len(numbers) != 5:
+        raise RunError(f"{client}, {streams:,} streams: ended with {done.returncode}: {done.stderr[-500:]}")
+    if int(numbers[2]) != streams * deltas:
+        raise RunError(f"{client}, {streams:,} streams: {numbers[2]} deltas instead of {streams * deltas}")
+    return Run(float(numbers[0]), float(numbers[1]), int(numbers[2]), float(numbers[3]), float(numbers[4]), int(cost[2]))
