@@ -14,6 +14,7 @@ import journal
 import limits
 import machine
 import many
+import plain
 import serve
 import slow
 import small
@@ -21,7 +22,7 @@ import throughput
 import tls
 from summary import Summary
 
-MEASUREMENTS = {"calls": calls, "growth": growth, "many": many, "small": small,
+MEASUREMENTS = {"calls": calls, "growth": growth, "many": many, "plain": plain, "small": small,
                 "throughput": throughput, "dialects": dialects, "tls": tls, "serve": serve, "slow": slow, "flow": flow,
                 "limits": limits, "journal": journal}
 
