@@ -10,6 +10,7 @@ import calls
 import dialects
 import flow
 import growth
+import https
 import journal
 import limits
 import machine
@@ -22,7 +23,7 @@ import throughput
 import tls
 from summary import Summary
 
-MEASUREMENTS = {"calls": calls, "growth": growth, "many": many, "plain": plain, "small": small,
+MEASUREMENTS = {"https": https, "calls": calls, "growth": growth, "many": many, "plain": plain, "small": small,
                 "throughput": throughput, "dialects": dialects, "tls": tls, "serve": serve, "slow": slow, "flow": flow,
                 "limits": limits, "journal": journal}
 

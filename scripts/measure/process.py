@@ -55,10 +55,11 @@ class Cost:
     peak: int
 
 
-def run_checked(launcher: Path, command: list[str], expected: list[str] | None) -> Cost:
-    """Runs a command with the launcher. The printed fields must be `expected`, unless it is None."""
+def run_checked(launcher: Path, command: list[str], expected: list[str] | None, inside: Sequence[str] = ()) -> Cost:
+    """Runs a command with the launcher. The printed fields must be `expected`, unless it is None. `inside` is the beginning of
+    a command that runs the launcher and whose cost does not count."""
     with tempfile.NamedTemporaryFile("r") as out:
-        done = subprocess.run([str(launcher), out.name, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        done = subprocess.run([*inside, str(launcher), out.name, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, errors="replace")
         cost = out.read().split()
     if done.returncode != 0 or not cost:

@@ -93,9 +93,10 @@ def nginx_proxy(upstream: str):
 
 
 @contextmanager
-def nginx(replies: dict[str, Path], paths: dict[str, str] | None = None, tls: bool = False):
+def nginx(replies: dict[str, Path], paths: dict[str, str] | None = None, tls: bool = False, http2: bool = False):
     """Serves each reply at /NAME/v1/chat/completions, or at /NAME/ and its entry of `paths`. Yields the origin,
-    "http://127.0.0.1:PORT". With `tls` the scheme is https, and SSL_CERT_FILE names the certificate in the block."""
+    "http://127.0.0.1:PORT". With `tls` the scheme is https, and SSL_CERT_FILE names the certificate in the block.
+    `http2` offers HTTP/2 in the handshake."""
     with tempfile.TemporaryDirectory(prefix="moonrill-bench-") as folder, ExitStack() as undo:
         home = Path(folder)
         if tls:
@@ -104,7 +105,7 @@ def nginx(replies: dict[str, Path], paths: dict[str, str] | None = None, tls: bo
             place = home / "root" / name / (paths or {}).get(name, "v1/chat/completions")
             place.parent.mkdir(parents=True)
             place.symlink_to(path.resolve())
-        process, port = start_nginx(home, tls)
+        process, port = start_nginx(home, tls, http2)
         try:
             yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         finally:
@@ -126,20 +127,21 @@ def certified(home: Path) -> Path:
 
 @contextmanager
 def trusted(certificate: Path):
-    """Sets SSL_CERT_FILE in the block, so that clients trust the certificate."""
-    before = os.environ.get("SSL_CERT_FILE")
+    """Sets SSL_CERT_FILE in the block, so that clients trust the certificate and nothing else."""
+    before = {name: os.environ.pop(name, None) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE")}
     os.environ["SSL_CERT_FILE"] = str(certificate)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["SSL_CERT_FILE"]
-        else:
-            os.environ["SSL_CERT_FILE"] = before
+        del os.environ["SSL_CERT_FILE"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
-def start_nginx(home: Path, tls: bool = False):
-    secure = f" ssl; ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem" if tls else ""
+def start_nginx(home: Path, tls: bool = False, http2: bool = False):
+    secure = ""
+    if tls:
+        protocols = " ssl http2" if http2 else " ssl"
+        secure = f"{protocols}; ssl_certificate {home}/cert.pem; ssl_certificate_key {home}/key.pem"
     return run_nginx(home, lambda port: CONFIGURATION.format(home=home, port=port, root=home / "root", tls=secure))
 
 
