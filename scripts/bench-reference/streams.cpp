@@ -3,14 +3,15 @@
 // no JSON parser, no retries, no Lua. Between the turns it keeps a tick of 50 ms.
 // Usage: streams URL STREAMS SKIP
 // Prints: seconds of CPU and of wall time; deltas; the 99th percentile of the seconds from the server's send to here, for one delta in
-// 50 that came after SKIP seconds (0: none came); the longest delay of the tick in seconds.
+// 50 that came after SKIP seconds (0: none came); the longest delay of the tick in seconds; the largest number of streams that had
+// their first delta and not their end.
 
 #include "transfers.hpp"
 
 static constexpr int64_t interval = 50'000'000;
 static constexpr int starts_a_turn = 64;
 
-static int64_t began, measured_from, deltas;
+static int64_t began, measured_from, deltas, open_streams, most_open;
 static std::vector<int64_t> latencies;
 
 struct Stream {
@@ -26,6 +27,7 @@ struct Stream {
         size_t from = 0;
         for (size_t found; (found = bytes.find(name, from)) != std::string_view::npos;) {
             from = found + name.size();
+            if (bytes[from] == '0') most_open = std::max(most_open, ++open_streams);
             if (++deltas % 50 != 0) continue;
             int64_t time = now();
             size_t colon = bytes.find(':', from);
@@ -80,6 +82,7 @@ int main(int argc, char **argv) {
             if (!stream->is_done) end_with("a reply is not whole");
             curl_easy_cleanup(easy);
             ended++;
+            open_streams--;
         });
         if (int64_t time = now(); time >= tick) {
             longest = std::max(longest, time - tick);
@@ -87,7 +90,7 @@ int main(int argc, char **argv) {
         }
     }
     std::sort(latencies.begin(), latencies.end());
-    std::printf("%.6f %.6f %lld %.6f %.6f\n", processor() - processor_began, static_cast<double>(now() - began) / 1e9,
+    std::printf("%.6f %.6f %lld %.6f %.6f %lld\n", processor() - processor_began, static_cast<double>(now() - began) / 1e9,
                 static_cast<long long>(deltas), static_cast<double>(percentile(latencies, 0.99)) / 1e9,
-                static_cast<double>(longest) / 1e9);
+                static_cast<double>(longest) / 1e9, static_cast<long long>(most_open));
 }

@@ -1,6 +1,7 @@
 -- Reads many streams at once, beside a task that sleeps 50 ms in a loop. Prints what streams.cpp prints: seconds of CPU and of wall
 -- time; deltas; the 99th percentile of the seconds from the server's send to the callback, for one delta in 50 that came after SKIP
--- seconds (0: none came); the longest delay of the task in seconds.
+-- seconds (0: none came); the longest delay of the task in seconds; the largest number of streams that had their first delta and not
+-- their end.
 -- Usage: moonrill run streams.lua BASE_URL STREAMS SKIP
 local llm = require "llm"
 
@@ -12,7 +13,8 @@ local interval = 0.05
 local now, processor = llm.now, os.clock()
 local began = now()
 local measured_from = began + skip
-local deltas, latencies, longest, tasks = 0, {}, 0, {}
+local deltas, latencies, longest, open, most_open, tasks = 0, {}, 0, 0, 0, {}
+local zero = ("0"):byte()
 
 local ticker = llm.spawn(function()
     while true do
@@ -25,6 +27,10 @@ end)
 -- The text of a delta is "NUMBER:TIME ", TIME in nanoseconds of the clock of llm.now().
 local function take(text)
     deltas = deltas + 1
+    if text:byte() == zero then
+        open = open + 1
+        most_open = math.max(most_open, open)
+    end
     if deltas % 50 == 0 then
         local time = now()
         if time >= measured_from then
@@ -36,6 +42,7 @@ end
 for number = 1, streams do
     tasks[number] = llm.spawn(function()
         assert(client:ask("hi", { on_token = take }))
+        open = open - 1
         return true
     end)
 end
@@ -45,4 +52,5 @@ ticker:cancel()
 processor = os.clock() - processor
 local wall = now() - began
 table.sort(latencies)
-print(string.format("%.6f %.6f %d %.6f %.6f", processor, wall, deltas, latencies[#latencies * 99 // 100 + 1] or 0, longest))
+local late = latencies[#latencies * 99 // 100 + 1] or 0
+print(string.format("%.6f %.6f %d %.6f %.6f %d", processor, wall, deltas, late, longest, most_open))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from process import RunError, cpu_seconds, raise_descriptor_limit, resident_bytes
 from servers import moonrill
-from streams import CPP, MOONRILL, Run, clients, streamed
+from streams import CPP, MOONRILL, Run, all_open, clients, streamed
 from summary import kept
 from table import Table
 
@@ -19,8 +19,8 @@ ROUNDS = 3
 # Seconds after which all streams are open and latency is measured.
 STEADY = 3
 CPU_GOAL, LATENCY_GOAL, MEMORY_GOAL = 1.5, 3, 22_000
-# Seconds. Below the first, the latency of the reference is the time in which the kernel wakes a process. Above the second, other
-# programs have the machine.
+# Seconds. Below the first, the latency of the reference is the time in which the kernel wakes a process. Above the second,
+# other programs have the machine.
 LEAST_LATENCY, BUSY = 0.001, 0.02
 
 
@@ -80,6 +80,7 @@ def paced(settings) -> Table:
         for _ in range(ROUNDS):
             for name, found in runs.items():
                 found.append(streamed(settings, name, PACED_STREAMS, PACED_RATE, PACED_DELTAS, STEADY))
+                all_open(name, found[-1], PACED_STREAMS)
     except RunError as problem:
         table.missing("failed", str(problem))
         return table

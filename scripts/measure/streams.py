@@ -22,6 +22,7 @@ class Run:
     deltas: int
     late: float  # 99th percentile of the time from the server to the callback
     delay: float  # the longest of a task that sleeps 50 ms in a loop
+    most: int  # the largest number of streams that were open at once
     peak: int
 
 
@@ -45,8 +46,15 @@ def streamed(settings, client: str, streams: int, rate: float, deltas: int, skip
         except TimeoutExpired as problem:
             raise RunError(f"{client}, {streams:,} streams: still running after {problem.timeout:.0f} s") from problem
         numbers, cost = done.stdout.split(), Path(out.name).read_text().split()
-    if done.returncode != 0 or len(numbers) != 5:
+    if done.returncode != 0 or len(numbers) != 6:
         raise RunError(f"{client}, {streams:,} streams: ended with {done.returncode}: {done.stderr[-500:]}")
     if int(numbers[2]) != streams * deltas:
         raise RunError(f"{client}, {streams:,} streams: {numbers[2]} deltas instead of {streams * deltas}")
-    return Run(float(numbers[0]), float(numbers[1]), int(numbers[2]), float(numbers[3]), float(numbers[4]), int(cost[2]))
+    cpu, wall, received, late, delay, most = numbers
+    return Run(float(cpu), float(wall), int(received), float(late), float(delay), int(most), int(cost[2]))
+
+
+def all_open(client: str, run: Run, streams: int):
+    """Fails if the streams were not all open at once: then a stream's memory is not the peak divided by their number."""
+    if run.most < streams:
+        raise RunError(f"{client}: {run.most:,} of {streams:,} streams were open at once")
