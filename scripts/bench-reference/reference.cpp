@@ -1,6 +1,7 @@
 // The plain C++ client that Moonrill is compared with: libcurl's easy interface, lines split by memchr, simdjson's DOM,
 // and one Lua 5.4 call a delta. It has no retries, limits or error events, and does not keep the reply.
-// Usage: reference URL [DIALECT].
+// Usage: reference URL [DIALECT [TIMES]]. With TIMES: requests once, then TIMES in a row, counts all, and prints also the seconds of
+// CPU of those after the first.
 
 #include "client.hpp"
 
@@ -90,11 +91,12 @@ struct Reader {
 };
 
 int main(int argc, char **argv) {
-    if (argc != 2 && argc != 3) fail("usage: reference URL [DIALECT]");
+    if (argc < 2 || argc > 4) fail("usage: reference URL [DIALECT [TIMES]]");
     Reader reader;
-    while (argc == 3 && std::strcmp(reader.shape->name, argv[2]) != 0)
+    while (argc > 2 && std::strcmp(reader.shape->name, argv[2]) != 0)
         if (++reader.shape == std::end(shapes)) fail("the dialect is unknown");
-    post(argv[1], reader);
+    double used = post(argv[1], reader, CURL_MAX_WRITE_SIZE, argc == 4 ? std::atoi(argv[3]) : 0);
     if (reader.shape->last && !reader.done) fail("the stream ended without [DONE]");
     reader.counter.print();
+    if (argc == 4) std::printf("%.6f\n", used);
 }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "processor.hpp"
 #include "sockets.hpp"
 
 #include <curl/curl.h>
@@ -9,14 +10,6 @@
 [[noreturn]] inline void end_with(const char *what) {
     std::fprintf(stderr, "bench client: %s\n", what);
     std::exit(1);
-}
-
-/// User and system time of the process in seconds.
-inline double processor() {
-    rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
-        + static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
 /// A POST of a short chat request to `url`. SSL_CERT_FILE names the certificates to trust. `headers` must outlive the handle.

@@ -121,27 +121,35 @@ def conversation(settings) -> Table:
     make(path, 2)
     table = Table(f"A turn of a conversation of {MESSAGES:,} messages, which is sent whole; the mean of {TURNS} turns",
                   ["what", "CPU a turn", "against json.dumps"])
-    messages = [{"role": "user", "content": f"message {number} of a conversation, with a text of the usual length of a short "
-                 "one"} for number in range(MESSAGES)]
-    since = time.process_time()
-    for _ in range(TURNS):
-        json.dumps({"model": "m", "stream": True, "messages": messages})
-    python = (time.process_time() - since) / TURNS
+    python = dumped(MESSAGES, TURNS)
     table.add("Python: json.dumps of the messages alone", f"{python * 1e3:.1f} ms", "1.00")
     if not settings.binary:
         table.missing("moonrill run", "not measured")
         return table
     with nginx({"two": path}) as origin:
-        command = [settings.binary, "run", str(settings.references / "conversation.lua"), f"{origin}/two/v1", str(MESSAGES),
-                   str(TURNS)]
-        found = []
-        for _ in range(3):
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-            if done.returncode != 0:
-                raise RunError(f"conversation.lua: {done.stderr[-500:]}")
-            found.append(float(done.stdout))
+        found = [chatted(settings, origin, MESSAGES, TURNS) for _ in range(3)]
     turn = statistics.median(found)
     table.add("moonrill run: a turn with its reply", f"{turn * 1e3:.1f} ms", f"{turn / python:.2f}")
     settings.summary.add(f"a conversation of {MESSAGES:,} messages, CPU a turn", f"{turn * 1e3:.1f} ms",
                          f"json.dumps: {python * 1e3:.1f} ms", f"{turn / python:.2f}")
     return table
+
+
+def dumped(count: int, turns: int) -> float:
+    """Seconds of CPU in which Python writes the messages of a turn as JSON."""
+    messages = [{"role": "user", "content": f"message {number} of a conversation, with a text of the usual length of a short "
+                 "one"} for number in range(count)]
+    since = time.process_time()
+    for _ in range(turns):
+        json.dumps({"model": "m", "stream": True, "messages": messages})
+    return (time.process_time() - since) / turns
+
+
+def chatted(settings, origin: str, messages: int, turns: int) -> float:
+    """Seconds of CPU of a turn with its reply. `origin` serves a reply at /two."""
+    command = [settings.binary, "run", str(settings.references / "conversation.lua"), f"{origin}/two/v1", str(messages),
+               str(turns)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode != 0:
+        raise RunError(f"conversation.lua: {done.stderr[-500:]}")
+    return float(done.stdout)

@@ -24,6 +24,7 @@ http {{
     tcp_nopush on;
     types {{ }}
     default_type text/event-stream;
+    client_max_body_size 0;
     client_body_temp_path {home}/body;
     proxy_temp_path {home}/proxy;
     fastcgi_temp_path {home}/fastcgi;
