@@ -98,6 +98,12 @@ def raise_descriptor_limit(connections: int):
         raise RunError(f"the limit of open files is {hard}; {needed} are needed (ulimit -Hn)")
 
 
+def idle_seconds() -> float:
+    """Idle time of all cores together since the start of the machine."""
+    fields = Path("/proc/stat").read_text().split(maxsplit=6)
+    return (int(fields[4]) + int(fields[5])) / TICK
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of all threads of a process in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -3,8 +3,9 @@
 from table import Table
 
 
-def kept(is_kept: bool) -> str:
-    return "kept" if is_kept else "missed"
+def kept(is_kept: bool, is_busy: bool = False) -> str:
+    """The verdict on a goal. There is none if other programs had the machine (`is_busy`)."""
+    return "machine busy" if is_busy else "kept" if is_kept else "missed"
 
 
 class Summary:
@@ -17,6 +18,6 @@ class Summary:
     def add(self, use: str, ours: str, reference: str, ratio: str, goal: str = "-"):
         self.table.add(use, ours, reference, ratio, goal)
 
-    def ratio(self, use: str, ours: str, reference: str, ratio: float, goal: float):
+    def ratio(self, use: str, ours: str, reference: str, ratio: float, goal: float, is_busy: bool = False):
         """A row with the ratio of two costs, and the largest ratio that the goal allows."""
-        self.add(use, ours, reference, f"{ratio:.2f}", f"{goal:g}: {kept(ratio <= goal)}")
+        self.add(use, ours, reference, f"{ratio:.2f}", f"{goal:g}: {kept(ratio <= goal, is_busy)}")
