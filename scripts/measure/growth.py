@@ -3,6 +3,7 @@
 import statistics
 
 from process import RunError, raise_descriptor_limit
+from servers import ServerError
 from streams import CPP, MOONRILL, Run, clients, is_busy, streamed
 from summary import kept
 from table import Table
@@ -23,13 +24,13 @@ def measure(settings) -> Table:
         f"Streams of {DELTAS} deltas, {RATE} a second, all started at once; medians of {ROUNDS} runs in turn. The delay is the "
         "longest of a task that sleeps 50 ms in a loop, and the least of the runs",
         ["client", "streams", "CPU a stream", f"against {STREAMS[0]:,}", "CPU against C++", "time of all", "longest delay"])
-    raise_descriptor_limit(STREAMS[-1])
     runs: dict[tuple[str, int], list[Run]] = {(client, streams): [] for streams in STREAMS for client in clients(settings)}
     try:
+        raise_descriptor_limit(STREAMS[-1])
         for _ in range(ROUNDS):
             for (client, streams), found in runs.items():
                 found.append(streamed(settings, client, streams, RATE, DELTAS))
-    except RunError as problem:
+    except (RunError, ServerError) as problem:
         table.missing("failed", str(problem))
         return table
     cpu = {(client, streams): statistics.median(run.cpu for run in found) / streams

@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 
 from process import RunError, cpu_seconds, raise_descriptor_limit, resident_bytes
-from servers import moonrill
+from servers import ServerError, moonrill
 from streams import CPP, MOONRILL, Run, all_open, clients, is_busy, streamed
 from summary import kept
 from table import Table
@@ -71,16 +71,16 @@ def paced(settings) -> Table:
         f"runs in turn. p99 is of the time from the server's send to the callback, of one delta in 50 after {STEADY} s, the "
         "least of the runs; memory is the slope of the peak resident size from 1 stream",
         ["client", "CPU a delta", "against C++", "p99", "against C++", "peak memory", "memory a stream", "against C++"])
-    raise_descriptor_limit(MOST)
     names = clients(settings)
     try:
+        raise_descriptor_limit(PACED_STREAMS)
         base = {name: streamed(settings, name, 1, PACED_RATE, PACED_RATE).peak for name in names}
         runs: dict[str, list[Run]] = {name: [] for name in names}
         for _ in range(ROUNDS):
             for name, found in runs.items():
                 found.append(streamed(settings, name, PACED_STREAMS, PACED_RATE, PACED_DELTAS, STEADY))
                 all_open(name, found[-1], PACED_STREAMS)
-    except RunError as problem:
+    except (RunError, ServerError) as problem:
         table.missing("failed", str(problem))
         return table
     cpu = {name: statistics.median(run.cpu / run.deltas for run in found) for name, found in runs.items()}

@@ -7,9 +7,9 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Sequence
 
 TICK = os.sysconf("SC_CLK_TCK")
 # Open files of a process that are not connections: libraries, pipes, epoll.
