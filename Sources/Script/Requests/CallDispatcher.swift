@@ -21,6 +21,11 @@ final class CallDispatcher {
         var wait: ((String, Double) -> Void)?
     }
 
+    /// Coroutines of callbacks that did not wait, for the callbacks of any request.
+    private var idleTasks: [ScriptTask] = []
+    /// Callbacks nest: a stream that is read in a callback has callbacks of its own.
+    private static let keptTasks = 8
+
     /// Called with the last event of each request.
     var onResult: (ChatEvent) -> Void = { _ in }
 
@@ -158,8 +163,10 @@ final class CallDispatcher {
             return .continues
         }
         switch reaction {
-        case .continues: break
-        case .stops: registry.close(call, .stopped)
+        case .continues: release(task, of: call)
+        case .stops:
+            release(task, of: call)
+            registry.close(call, .stopped)
         case .waits: call.machine.callbackWaits()
         case .failed(let error): fail(call, error)
         }
@@ -238,11 +245,20 @@ final class CallDispatcher {
     /// The coroutine of the call's callbacks.
     private func task(of call: Call) -> ScriptTask {
         if let task = call.task { return task }
-        let task = scheduler.makeTask(.callback)
+        let task = idleTasks.popLast() ?? scheduler.makeTask(.callback)
         call.task = task
         task.owner = call
         task.scope = call.scope
         return task
+    }
+
+    /// Takes the coroutine back, so that thousands of streams share one. A callback that waits keeps it for its request.
+    private func release(_ task: ScriptTask, of call: Call) {
+        guard task.isUnmarked, idleTasks.count < Self.keptTasks else { return }
+        task.owner = nil
+        task.scope = nil
+        call.task = nil
+        idleTasks.append(task)
     }
 
     private func runCallback(_ name: CallbackName, _ event: ChatEvent, _ phase: String?, _ call: Call) {
@@ -282,6 +298,7 @@ final class CallDispatcher {
             guard let stack = call.task?.coroutine.stack else { return }
             let isStop = count > 0 && stack.bool(at: -count) == false
             call.task?.coroutine.clear()
+            if let task = call.task { release(task, of: call) }
             if isStop { registry.close(call, .stopped) }
         case .waits: call.machine.callbackWaits()
         case .failed(let error): fail(call, error)

@@ -99,6 +99,12 @@ final class ScriptTask {
     /// Requests that it makes are made inside a callback or a loop over a stream, which may wait for them.
     var isInside: Bool { isBegunInside || openStreams > 0 || owner.map { !$0.machine.isEnding } ?? false }
 
+    /// It is over, has never waited, and nothing refers to it or was left in it: it may run something else.
+    var isUnmarked: Bool {
+        state == .done && waitNumber == 0 && openStreams == 0 && !isCancelled && received == nil && error == nil
+            && shieldDepth == 0
+    }
+
     /// It has returned, raised or been cancelled.
     var isOver: Bool { state == .done || state == .failed || state == .cancelled }
 }
