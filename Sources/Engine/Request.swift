@@ -25,8 +25,8 @@ final class Request {
     private var phase: String?
     /// How much the last attempt received, between attempts.
     private var lastPosition = Position()
-    /// Why the attempt before failed.
-    private var lastFailure: RequestFailure?
+    /// Why the attempt before failed. As an event, which has its value on the heap: most requests have no failure.
+    private var lastFailure: ChatEvent?
     /// The running attempt; the last one after the end.
     var attempt: Attempt?
     /// Whether the last attempt met a dead reused connection.
@@ -230,7 +230,8 @@ final class Request {
     /// The failure of the last attempt, if no byte has arrived since.
     private var standingFailure: RequestFailure? {
         if case .failed(let failure)? = terminal { return failure }
-        return (attempt?.position.bytes ?? 0) == 0 ? lastFailure : nil
+        guard (attempt?.position.bytes ?? 0) == 0, case .failed(let failure)? = lastFailure else { return nil }
+        return failure
     }
 
     /// The client cancels it.
@@ -280,7 +281,7 @@ final class Request {
         case .fail(let note): fail(fault, note: note, now: now)
         case .again(let delay, let isVisible, let restartMode):
             let error = failure(fault, note: nil, attempts: attempts, now: now)
-            if isVisible { lastFailure = error }
+            if isVisible { lastFailure = .failed(error) }
             prepare(restartMode)
             if isVisible {
                 push(.retry(RetryInfo(attempt: attempts, delay: delay, error: error, received: received)))

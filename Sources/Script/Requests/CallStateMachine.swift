@@ -57,8 +57,8 @@ struct CallStateMachine {
 
     /// A failure that takes the place of the engine's.
     enum Replacement {
-        /// The script was told of this failed attempt and wants no other.
-        case failedAttempt(RequestFailure)
+        /// The script was told of this failed attempt and wants no other. Boxed, as most requests have none.
+        indirect case failedAttempt(RequestFailure)
         /// A budget is spent; its message.
         case budget(String)
     }
@@ -139,8 +139,8 @@ struct CallStateMachine {
         case hand(ChatEvent, phase: String?)
         /// The table of the reply or of the failure is made, for callbacks and for those who wait.
         case result(ChatEvent)
-        /// From here on a stop is a refusal of another attempt.
-        case attemptFailed(RequestFailure)
+        /// From here on a stop is a refusal of another attempt. Boxed, so that the other steps stay small.
+        indirect case attemptFailed(RequestFailure)
     }
 
     /// What the dispatcher does next.
@@ -198,7 +198,7 @@ struct CallStateMachine {
     private var steps: [Step] = []
     private var coalesced: GatheredText?
     /// The failure of the attempt before, while the event that announced it is the last one that the script has seen.
-    private var failedAttempt: RequestFailure?
+    private var failedAttempt: Replacement?
     /// The phase of the text that is being delivered, where the provider names one.
     private var phase: String?
 
@@ -330,8 +330,8 @@ struct CallStateMachine {
         var closing = Closing(turn: moment.turn)
         switch reason {
         case .cancelled: break
-        case .stopped: closing.replacement = failedAttempt.map { .failedAttempt($0) }
-        case .left: if mode == .stream { closing.replacement = failedAttempt.map { .failedAttempt($0) } }
+        case .stopped: closing.replacement = failedAttempt
+        case .left: if mode == .stream { closing.replacement = failedAttempt }
         case .unread: closing.isUnread = true
         case .overBudget(let message): closing.replacement = .budget(message)
         case .raised(let error): closing.raised = error
@@ -478,7 +478,7 @@ struct CallStateMachine {
             }
             steps.removeFirst()
             if case .attemptFailed(let failure) = step {
-                failedAttempt = failure
+                failedAttempt = .failedAttempt(failure)
             } else {
                 return .step(step)
             }
