@@ -62,7 +62,8 @@ package final class Multi {
         switch count {
         case ..<16: 64 * 1024
         case ..<64: 16 * 1024
-        default: 2 * 1024
+        case ..<512: 2 * 1024
+        default: 1024
         }
     }
 

@@ -8,7 +8,7 @@ package struct TransferOptions: Sendable {
     /// who cancels.
     package var connectTimeout: Double = 10
     /// Bytes of curl's receive buffer, 1,024 to 524,288; nil: 64 KiB while few transfers are open, 16 KiB for
-    /// dozens, 2 KiB for more.
+    /// dozens, 1 or 2 KiB for more.
     package var receiveBuffer: Int?
     /// Limit of all header blocks and trailers of the response together, in bytes.
     package var maxHeaderBytes: Int = 256 * 1024
