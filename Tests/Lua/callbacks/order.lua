@@ -101,3 +101,38 @@ client:ask("hi", { on_chunk = function(raw) chunks[#chunks + 1] = raw end })
 local first = assert(llm.json.decode(chunks[1]))
 print(first.object == "chat.completion.chunk") --> true
 print(chunks[#chunks]) --> [DONE]
+
+--# callbacks of requests that run at once do not disturb each other when one waits, raises or is cancelled
+--: rate = 200
+local log, calls = {}, {}
+local function note(name) return function(text) log[name] = (log[name] or "") .. text end end
+local slow = client:start("hi", { headers = count(6), on_token = function(text) llm.sleep(0.02) note "slow" (text) end })
+local fast = client:start("hi", { headers = count(6), on_token = note "fast" })
+local raising = client:start("hi", { headers = count(6), on_token = function(text)
+  note "raising" (text)
+  if text == "tok2 " then error("enough", 0) end
+end })
+local nested = client:start("hi", { headers = count(3), on_token = function(text)
+  note "nested" (text)
+  if text == "tok1 " then assert(client:ask("hi", { headers = count(3), on_token = note "inner" })) end
+end })
+local left = client:start("hi", { headers = count("inf"), on_token = function(text)
+  note "left" (text)
+  if text == "tok3 " then return false end
+end })
+assert(slow:wait())
+assert(fast:wait())
+print(pcall(raising.wait, raising)) --> false enough
+assert(nested:wait())
+print(left:wait().finish_reason) --> cancelled
+for _, name in ipairs { "slow", "fast", "raising", "nested", "inner", "left" } do print(name, log[name]) end
+--> slow tok1 tok2 tok3 tok4 tok5 tok6\s
+--> fast tok1 tok2 tok3 tok4 tok5 tok6\s
+--> raising tok1 tok2\s
+--> nested tok1 tok2 tok3\s
+--> inner tok1 tok2 tok3\s
+--> left tok1 tok2 tok3\s
+-- What raised or waited leaves nothing behind for later requests.
+log = {}
+assert(client:ask("hi", { headers = count(2), on_token = note "later" }))
+print(log.later) --> tok1 tok2\s

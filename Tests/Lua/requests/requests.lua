@@ -176,3 +176,38 @@ end)
 print(ok, err.kind, err.status, err.retryable) --> false auth 401 false
 for event in client:stream("hi", { headers = fault("401") }) do end
 --! auth (401)
+
+--# a request without options of its own sends what its client says at that time
+local params, headers, heard = { seed = 1 }, { ["X-One"] = "1" }, 0
+local plain = llm.client { model = "m-1", system = "Be brief.", timeout = 20, think_tags = true, on_finish = function() heard = heard + 1 end }
+local full = llm.client { model = "m-1", params = params, headers = headers }
+for round = 1, 3 do
+  assert(plain:ask("plain " .. round))
+  params.seed, headers["X-One"] = round * 10, tostring(round)
+  assert(full:ask("full " .. round))
+  local first, second = host.request(host.requests() - 1), host.request(host.requests())
+  print(first.body.model, first.body.seed, first.headers["x-one"], simulator.said(host.requests() - 1))
+  print(second.body.model, second.body.seed, second.headers["x-one"], simulator.said(host.requests()))
+  plain.model = "m-2"
+end
+--> m-1 nil nil system: Be brief. | user: plain 1
+--> m-1 10 1 user: full 1
+--> m-2 nil nil system: Be brief. | user: plain 2
+--> m-1 20 2 user: full 2
+--> m-2 nil nil system: Be brief. | user: plain 3
+--> m-1 30 3 user: full 3
+print(heard) --> 3
+-- Options of one request are of that request alone.
+local tokens = 0
+assert(plain:ask("a", { on_token = function() tokens = tokens + 1 end }))
+local seen = tokens
+assert(plain:ask("b", { temperature = 0.5, system = "Be kind." }))
+print(simulator.body(host.requests()).temperature, simulator.said(host.requests())) --> 0.5 system: Be kind. | user: b
+assert(plain:ask("c"))
+print(simulator.body(host.requests()).temperature, simulator.said(host.requests())) --> nil system: Be brief. | user: c
+print(seen > 0 and tokens == seen, heard) --> true 6
+
+--# a client without its endpoint says so
+local broken = llm.client {}
+broken._endpoint = {}
+broken:ask("hi") --! the client has lost its endpoint
