@@ -7,8 +7,10 @@ internal import CCurl
 @safe final class EasyHandle {
     let raw: OpaquePointer
     let errorText: UnsafeMutablePointer<CChar>
-    /// What its options say beyond the single transfer; nil after a reset.
+    /// What its options say beyond the single transfer; nil after a reset. Holds what they point to.
     private(set) var setup: Setup?
+    /// Whether the next transfer with an equal setup may keep the options.
+    var isReusable = false
     /// A small body of the request, of which curl makes no copy.
     private var body: UnsafeMutableRawPointer?
     /// Outlives `raw`.
@@ -36,12 +38,13 @@ internal import CCurl
     func reset() -> Bool {
         unsafe curl_easy_reset(raw)
         setup = nil
+        isReusable = false
         dropBody()
         unsafe errorText[0] = 0
         return unsafe ccurl_set_long(raw, CURLOPT_BUFFERSIZE, Int(CURL_MAX_WRITE_SIZE)) == CURLE_OK
     }
 
-    /// The options are those of this setup, which is kept as long as they are.
+    /// The options are those of this setup until the reset. An equal one does not replace it: curl has pointers into it.
     func keep(_ setup: Setup) { self.setup = setup }
 
     /// Frees the body after the end of the transfer.

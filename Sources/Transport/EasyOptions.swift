@@ -5,13 +5,12 @@ internal import HTTP
 
 /// What the options of a handle say beyond the single transfer: equal for the requests to one endpoint.
 @safe struct Setup: Equatable {
-    let url: String
+    let url: ParsedURL
     let method: String
     let headers: HeaderList
     let hasBody: Bool
     /// Whether the whole body is handed over, and not read by a callback.
     let keepsBody: Bool
-    let isTLS: Bool
     /// Whether the connection's socket is counted, by the gate of its origin.
     let isCounted: Bool
     let proxy: String?
@@ -21,15 +20,14 @@ internal import HTTP
     let receiveBuffer: Int
 
     init(
-        _ request: HTTPRequest, _ headers: HeaderList, to origin: Origin, isCounted: Bool, options: TransferOptions,
+        _ request: HTTPRequest, _ headers: HeaderList, to url: ParsedURL, isCounted: Bool, options: TransferOptions,
         receiveBuffer: Int
     ) {
-        url = request.url
+        self.url = url
         method = request.method
         self.headers = headers
         hasBody = !request.body.isEmpty
         keepsBody = EasyHandle.keeps(request.body)
-        isTLS = origin.isTLS
         self.isCounted = isCounted
         proxy = options.proxy
         caFile = options.caFile
@@ -41,13 +39,13 @@ internal import HTTP
     static func == (a: Setup, b: Setup) -> Bool {
         a.headers === b.headers && a.receiveBuffer == b.receiveBuffer && a.hasBody == b.hasBody
             && a.keepsBody == b.keepsBody
-            && a.url == b.url && a.method == b.method && a.isTLS == b.isTLS && a.isCounted == b.isCounted
+            && a.url.text == b.url.text && a.method == b.method && a.isCounted == b.isCounted
             && a.proxy == b.proxy
             && a.caFile == b.caFile && a.caFolder == b.caFolder && a.connectTimeout == b.connectTimeout
     }
 
     /// Whether a handle may keep its options for the next transfer with this setup. Others are rare, and are reset.
-    var isKept: Bool { keepsBody && method == "POST" }
+    var isReusable: Bool { keepsBody && method == "POST" }
 }
 
 extension EasyHandle {
@@ -57,7 +55,11 @@ extension EasyHandle {
         for transfer: Transfer, _ request: HTTPRequest, _ setup: Setup, isFresh: Bool, sockets: OpenSockets
     ) throws(TransportError) {
         var set = unsafe OptionWriter(raw)
-        if self.setup == nil { setShared(setup, sockets, &set) }
+        if self.setup == nil {
+            keep(setup)
+            setShared(setup, sockets, &set)
+        }
+        isReusable = setup.isReusable && transfer.trace == nil && !transfer.isTunnelled
         let user = unsafe Unmanaged.passUnretained(transfer).toOpaque()
 
         // Callbacks.
@@ -86,15 +88,15 @@ extension EasyHandle {
         let couldBeResent = request.body.isEmpty && !["GET", "HEAD"].contains(request.method)
         set.long(CURLOPT_FRESH_CONNECT, isFresh || couldBeResent ? 1 : 0)
         set.long(CURLOPT_FORBID_REUSE, 0)
-        set.long(CURLOPT_PIPEWAIT, setup.isTLS ? 1 : 0)  // share an HTTP/2 connection rather than open many
+        set.long(CURLOPT_PIPEWAIT, setup.url.origin.isTLS ? 1 : 0)  // share an HTTP/2 connection rather than open many
         set.long(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(setup.connectTimeout))
         if let failure = set.failure { throw failure }
-        if setup.isKept, transfer.trace == nil, !transfer.isTunnelled { keep(setup) }
     }
 
     private func setShared(_ setup: Setup, _ sockets: OpenSockets, _ set: inout OptionWriter) {
         // Target and protocols.
-        set.text(CURLOPT_URL, setup.url)
+        set.text(CURLOPT_URL, setup.url.text)
+        unsafe set.check(ccurl_set_url(raw, setup.url.raw))  // parsed already
         set.text(CURLOPT_PROTOCOLS_STR, "http,https")
         set.long(CURLOPT_FOLLOWLOCATION, 0)  // a key is bound to scheme, host and port
         set.long(CURLOPT_HTTP09_ALLOWED, 0)
@@ -120,7 +122,7 @@ extension EasyHandle {
             // Instead of the system's, not beside them.
             set.text(CURLOPT_CAINFO, setup.caFile)
             set.text(CURLOPT_CAPATH, setup.caFolder)
-        } else if setup.isTLS, let folder = SystemCertificates.folder {
+        } else if setup.url.origin.isTLS, let folder = SystemCertificates.folder {
             set.text(CURLOPT_CAINFO, nil)
             set.text(CURLOPT_CAPATH, folder)
         }

@@ -96,14 +96,14 @@ package final class Multi {
         try RequestCheck.check(method: request.method)
         let headers = try headerLists.list(of: request.headers)
         let target = try target(of: request.url, options)
-        let (origin, proxy, place) = (target.origin, target.proxy, target.place)
+        let (origin, proxy, place) = (target.url.origin, target.proxy, target.place)
         var options = options
         // An HTTP/2 connection in use can be shared: curl has to look for it.
         if !options.freshConnection, !idleConnections.take(place, now: SystemClock.now()), !origin.isTLS {
             options.freshConnection = true
         }
         let setup = Setup(
-            request, headers, to: origin, isCounted: target.gate != nil, options: options,
+            request, headers, to: target.url, isCounted: target.gate != nil, options: options,
             receiveBuffer: options.receiveBuffer ?? Self.receiveBuffer(with: active.count))
         let easy = try easyHandle(for: setup)
         lastID += 1
@@ -286,7 +286,7 @@ package final class Multi {
 
     /// Where the transfers to a URL go.
     private struct Target {
-        var origin: Origin
+        var url: ParsedURL
         var proxy: Proxy?
         var place: IdleConnections.Place
         /// The number of its gate, for TLS.
@@ -298,7 +298,8 @@ package final class Multi {
 
     private func target(of url: String, _ options: TransferOptions) throws(TransportError) -> Target {
         if options.proxy == nil, let known = targets[url] { return known }
-        let origin = try Origin(url: url)
+        let parsed = try ParsedURL(url)
+        let origin = parsed.origin
         let proxy =
             switch options.proxy {
             case nil: proxies.proxy(for: origin)
@@ -307,7 +308,7 @@ package final class Multi {
             }
         if let proxy, !proxy.isReadable { throw .unreadable(proxy) }
         let place = IdleConnections.Place(origin: origin.description, isTLS: origin.isTLS, proxy: proxy?.address)
-        let target = Target(origin: origin, proxy: proxy, place: place, gate: gate(of: place))
+        let target = Target(url: parsed, proxy: proxy, place: place, gate: gate(of: place))
         guard options.proxy == nil else { return target }
         if targets.count >= Self.keptTargets { targets.removeAll() }
         targets[url] = target
@@ -445,7 +446,7 @@ package final class Multi {
     /// Pools the handle of an ended transfer. After a failure it is reset: curl's state is then not known.
     private func recycle(_ easy: EasyHandle, isReset: Bool) {
         guard idle.count < Self.idleHandles else { return }
-        if isReset || easy.setup == nil {
+        if isReset || !easy.isReusable {
             guard easy.reset() else { return }
         } else {
             easy.dropBody()
@@ -455,7 +456,7 @@ package final class Multi {
 
     /// A pooled handle, if possible with the options of `setup`, or a new one.
     private func easyHandle(for setup: Setup) throws(TransportError) -> EasyHandle {
-        if let index = idle.lastIndex(where: { $0.setup == setup }) {
+        if let index = idle.lastIndex(where: { $0.isReusable && $0.setup == setup }) {
             idle.swapAt(index, idle.count - 1)
             return idle.removeLast()
         }

@@ -12,22 +12,13 @@ struct Origin: CustomStringConvertible {
 
     var description: String { "\(host):\(port)" }
 
-    /// Parses an absolute http or https URL with curl's parser, so that both read the same host.
-    init(url: String) throws(TransportError) {
-        let unsupported = TransportError(.unsupportedURL, "not an absolute http or https URL")
-        let scheme = url.prefix { $0 != ":" }.lowercased()
-        guard ["http", "https"].contains(scheme), url.dropFirst(scheme.count).hasPrefix("://"),
-            url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
-        else { throw unsupported }
-        guard let handle = unsafe curl_url() else { throw TransportError(.other, "out of memory") }
-        defer { unsafe curl_url_cleanup(handle) }
-        guard unsafe curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK,
-            let host = unsafe Self.part(CURLUPART_HOST, of: handle),
+    fileprivate init?(of handle: OpaquePointer, isTLS: Bool) {
+        guard let host = unsafe Self.part(CURLUPART_HOST, of: handle),
             let port = unsafe Self.part(CURLUPART_PORT, of: handle)
-        else { throw unsupported }
+        else { return nil }
         self.host = host
         self.port = port
-        isTLS = scheme == "https"
+        self.isTLS = isTLS
     }
 
     @unsafe private static func part(_ what: CURLUPart, of handle: OpaquePointer) -> String? {
@@ -38,6 +29,37 @@ struct Origin: CustomStringConvertible {
         return unsafe String(cString: text)
     }
 }
+
+/// A URL that curl has parsed, which it takes for the requests to it.
+@safe final class ParsedURL {
+    let text: String
+    let origin: Origin
+    let raw: OpaquePointer
+
+    /// Parses an absolute http or https URL with curl's parser, so that both read the same host.
+    init(_ text: String) throws(TransportError) {
+        self.text = text
+        let unsupported = TransportError(.unsupportedURL, "not an absolute http or https URL")
+        let scheme = text.prefix { $0 != ":" }.lowercased()
+        guard ["http", "https"].contains(scheme), text.dropFirst(scheme.count).hasPrefix("://"),
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
+        else { throw unsupported }
+        guard let raw = unsafe curl_url() else { throw TransportError(.other, "out of memory") }
+        guard unsafe curl_url_set(raw, CURLUPART_URL, text, 0) == CURLUE_OK,
+            let origin = unsafe Origin(of: raw, isTLS: scheme == "https")
+        else {
+            unsafe curl_url_cleanup(raw)
+            throw unsupported
+        }
+        unsafe self.raw = raw
+        self.origin = origin
+    }
+
+    deinit { unsafe curl_url_cleanup(raw) }
+}
+
+@available(*, unavailable, message: "lives on the thread of its Multi")
+extension ParsedURL: @unchecked Sendable {}  // unavailable: this says that it is not Sendable, and why
 
 /// Rules for method and headers.
 enum RequestCheck {

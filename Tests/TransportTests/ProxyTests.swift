@@ -49,7 +49,7 @@ import Testing
             ("http://[::1]/", ["http_proxy": "a", "no_proxy": "::1"], nil),
         ] as [(String, [String: String], String?)])
     func rules(url: String, environment: [String: String], proxy: String?) throws {
-        let found = ProxyRules { environment[$0] }.proxy(for: try Origin(url: url))
+        let found = ProxyRules { environment[$0] }.proxy(for: try ParsedURL(url).origin)
         #expect(found?.address == proxy.map { "\($0):1080" })
     }
 }
