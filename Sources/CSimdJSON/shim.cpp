@@ -159,38 +159,52 @@ bool is_filled(const uint64_t *tape, uint32_t index) noexcept {
     return (type == '{' || type == '[') && (uint32_t)tape[index] != index + 2;
 }
 
-/// Index of the key that equals a member's name; `count` if there is none.
-uint32_t key_of(const csj_key *keys, uint32_t count, uint64_t marks, const uint8_t *text) noexcept {
-    uint32_t length;
-    std::memcpy(&length, text, sizeof length);
-    text += sizeof length;
-    uint64_t head = head_of(text, length);
-    if ((marks & csj_mark(head)) == 0) return count;
-    uint32_t k = 0;
-    while (k < count && !matches(keys[k], head, text, length)) k++;
-    return k;
+/// The slot at which the search for a string with this head and length begins.
+uint32_t slot_of(uint64_t head, uint32_t length) noexcept {
+    return uint32_t(((head + length) * 0x9E3779B97F4A7C15u) >> 58);
 }
 
-uint64_t marks_of(const csj_key *keys, uint32_t count) noexcept {
-    uint64_t marks = 0;
-    for (uint32_t k = 0; k < count; k++) marks |= keys[k].mark;
-    return marks;
+/// The bytes of the string whose tape word this is, and their count.
+const uint8_t *text_of(const uint8_t *strings, uint64_t word, uint32_t &length) noexcept {
+    const uint8_t *text = strings + (word & 0x00FFFFFFFFFFFFFFu);
+    std::memcpy(&length, text, sizeof length);
+    return text + sizeof length;
+}
+
+/// Number of the key that equals a member's name; CSJ_MAX_KEYS if there is none.
+uint32_t key_of(const csj_keys &keys, const uint8_t *strings, uint64_t word) noexcept {
+    uint32_t length;
+    const uint8_t *text = text_of(strings, word, length);
+    uint64_t head = head_of(text, length);
+    for (uint32_t slot = slot_of(head, length); keys.slots[slot] != 0; slot = (slot + 1) % sizeof keys.slots) {
+        uint32_t k = keys.slots[slot] - 1u;
+        if (matches(keys.keys[k], head, text, length)) return k;
+    }
+    return CSJ_MAX_KEYS;
 }
 
 } // namespace
 
-extern "C" uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t count, uint32_t *out) {
+extern "C" void csj_keys_add(csj_keys *keys, const uint8_t *text, uint32_t length) {
+    if (keys->count == CSJ_MAX_KEYS) return;
+    csj_key &key = keys->keys[keys->count++];
+    key = csj_key{reinterpret_cast<uintptr_t>(text), 0, length};
+    std::memcpy(&key.head, text, length < sizeof key.head ? length : sizeof key.head);
+    uint32_t slot = slot_of(key.head, length);
+    while (keys->slots[slot] != 0) slot = (slot + 1) % sizeof keys->slots;
+    keys->slots[slot] = uint8_t(keys->count);
+}
+
+extern "C" uint32_t csj_pick(csj_node object, const csj_keys *keys, uint32_t *out) {
     if (csj_type(object) != '{') return 0;
-    if (count > CSJ_MAX_KEYS) count = CSJ_MAX_KEYS;
     // The generation was checked; the document cannot change during the walk.
     const uint64_t *tape = object.document->tape;
     const uint8_t *strings = object.document->strings;
     uint32_t found = 0;
-    uint64_t marks = marks_of(keys, count);
     uint32_t end = csj_end(object);
     for (uint32_t index = csj_begin(object); index < end; index = csj_after_word(tape[index + 1], index + 1)) {
-        uint32_t k = key_of(keys, count, marks, strings + (tape[index] & 0x00FFFFFFFFFFFFFFu));
-        if (k < count) {
+        uint32_t k = key_of(*keys, strings, tape[index]);
+        if (k < CSJ_MAX_KEYS) {
             out[k] = index + 1;
             found |= uint32_t(1) << k;
         } else if (is_filled(tape, index + 1)) {
@@ -200,16 +214,27 @@ extern "C" uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t coun
     return found;
 }
 
-extern "C" uint32_t csj_other(csj_node object, const csj_key *keys, uint32_t count, uint32_t from) {
+extern "C" uint32_t csj_find(csj_node object, const uint8_t *name, uint32_t length) {
     if (csj_type(object) != '{') return 0;
-    if (count > CSJ_MAX_KEYS) count = CSJ_MAX_KEYS;
     const uint64_t *tape = object.document->tape;
     const uint8_t *strings = object.document->strings;
-    uint64_t marks = marks_of(keys, count);
+    uint32_t found = 0;
+    uint32_t end = csj_end(object);
+    for (uint32_t index = csj_begin(object); index < end; index = csj_after_word(tape[index + 1], index + 1)) {
+        uint32_t own;
+        const uint8_t *text = text_of(strings, tape[index], own);
+        if (own == length && std::memcmp(text, name, length) == 0) found = index + 1;
+    }
+    return found;
+}
+
+extern "C" uint32_t csj_other(csj_node object, const csj_keys *keys, uint32_t from) {
+    if (csj_type(object) != '{') return 0;
+    const uint64_t *tape = object.document->tape;
+    const uint8_t *strings = object.document->strings;
     uint32_t end = csj_end(object);
     for (uint32_t index = from; index < end; index = csj_after_word(tape[index + 1], index + 1)) {
-        if (!is_filled(tape, index + 1)) continue;
-        if (key_of(keys, count, marks, strings + (tape[index] & 0x00FFFFFFFFFFFFFFu)) == count) return index;
+        if (is_filled(tape, index + 1) && key_of(*keys, strings, tape[index]) == CSJ_MAX_KEYS) return index;
     }
     return 0;
 }

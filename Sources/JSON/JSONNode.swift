@@ -69,11 +69,8 @@ package struct JSONNode {
     /// The member `key` of an object. If the name is repeated, the last member counts.
     package subscript(key: StaticString) -> JSONNode? {
         guard kind == .object else { return nil }
-        return key.withUTF8Buffer { bytes in
-            var entry = csj_key_make(bytes.baseAddress, UInt32(bytes.count))
-            var index: UInt32 = 0
-            return csj_pick(place, &entry, 1, &index) & 1 == 0 ? nil : JSONNode(csj_at(place, index))
-        }
+        let index = key.withUTF8Buffer { csj_find(place, $0.baseAddress, UInt32($0.count)) }
+        return index == 0 ? nil : JSONNode(csj_at(place, index))
     }
 
     /// Finds several members in one walk, without allocation. Finds none if this is not an object. If a name is
@@ -83,7 +80,7 @@ package struct JSONNode {
         var places = picked.places.mutableSpan
         picked.found = keys.table.withUnsafeBufferPointer { table in
             places.withUnsafeMutableBufferPointer { out in
-                csj_pick(place, table.baseAddress, UInt32(table.count), out.baseAddress)
+                csj_pick(place, table.baseAddress, out.baseAddress)
             }
         }
         return picked
@@ -95,7 +92,7 @@ package struct JSONNode {
         keys.table.withUnsafeBufferPointer { table in
             var from = csj_begin(place)
             while true {
-                let name = csj_other(place, table.baseAddress, UInt32(table.count), from)
+                let name = csj_other(place, table.baseAddress, from)
                 guard name != 0 else { return }
                 let value = csj_at(place, name + 1)
                 let next = csj_after(value)

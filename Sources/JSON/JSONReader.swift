@@ -98,15 +98,18 @@ package struct JSONKeys: Sendable {
     /// Maximum keys in one walk.
     package static let limit = Int(CSJ_MAX_KEYS)
 
-    internal let table: [csj_key]
+    /// One table, in an array because C takes its address.
+    internal let table: [csj_keys]
 
     /// A table of the given keys, numbered from 0. Keys beyond the sixteenth are never found.
     package init(_ keys: StaticString...) {
         assert(keys.count <= Self.limit, "JSONKeys holds at most 16 keys")
         assert(keys.allSatisfy(\.hasPointerRepresentation), "JSONKeys takes string literals")
-        table = keys.prefix(Self.limit).filter(\.hasPointerRepresentation).map { key in
-            csj_key_make(key.utf8Start, UInt32(key.utf8CodeUnitCount))
+        var made = csj_keys()
+        for key in keys where key.hasPointerRepresentation {
+            csj_keys_add(&made, key.utf8Start, UInt32(key.utf8CodeUnitCount))
         }
+        table = [made]
     }
 }
 

@@ -29,29 +29,25 @@ typedef struct csj_node {
     uint32_t generation;
 } csj_node;
 
+/// Maximum keys of a table.
+enum { CSJ_MAX_KEYS = 16 };
+
 /// A key to find: the address of its UTF-8 bytes (which must outlive every use), its first eight bytes as one word
 /// (zero-padded), and its length.
 typedef struct csj_key {
     uintptr_t text;
     uint64_t head;
-    // One of 64 bits, chosen by `head`: rejects most members without a comparison.
-    uint64_t mark;
     uint32_t length;
 } csj_key;
 
-/// The bit of a string that begins with these eight bytes.
-static inline uint64_t csj_mark(uint64_t head) { return (uint64_t)1 << ((head * 0x9E3779B97F4A7C15u) >> 58); }
-
-/// A key of `length` bytes at `text`.
-static inline csj_key csj_key_make(const uint8_t *text, uint32_t length) {
-    csj_key key = {(uintptr_t)text, 0, 0, length};
-    memcpy(&key.head, text, length < sizeof key.head ? length : sizeof key.head);
-    key.mark = csj_mark(key.head);
-    return key;
-}
-
-/// Maximum keys of `csj_pick`.
-enum { CSJ_MAX_KEYS = 16 };
+/// Keys to find in one walk, numbered from 0. Zeroed memory is a table without keys.
+typedef struct csj_keys {
+    csj_key keys[CSJ_MAX_KEYS];
+    // A hash table with linear probing: 1 + the number of a key, or 0. It is at most a quarter full, so that most
+    // members cost one look.
+    uint8_t slots[64];
+    uint32_t count;
+} csj_keys;
 
 /// The bit in the result of `csj_pick` that reports members without a key.
 enum { CSJ_OTHERS = 1 << CSJ_MAX_KEYS };
@@ -139,14 +135,20 @@ static inline bool csj_equals(csj_node node, const uint8_t *text, size_t length)
     return own == length && memcmp(bytes, text, length) == 0;
 }
 
+/// Adds a key. Without effect if the table is full.
+void csj_keys_add(csj_keys *keys, const uint8_t *text, uint32_t length);
+
 /// Walks an object once and stores the tape index of the value of each key. If a name is repeated, the last one counts.
 /// Returns a mask with bit k set if key k was found; only those entries of `out` are written. CSJ_OTHERS is set if a
 /// member without a key has a non-empty array or object as value.
-uint32_t csj_pick(csj_node object, const csj_key *keys, uint32_t count, uint32_t *out);
+uint32_t csj_pick(csj_node object, const csj_keys *keys, uint32_t *out);
+
+/// Tape index of the value of the last member of this name; 0 if there is none.
+uint32_t csj_find(csj_node object, const uint8_t *text, uint32_t length);
 
 /// Tape index of the name of the next member without a key whose value is a non-empty array or object, at or after
 /// `from`; 0 if there is none.
-uint32_t csj_other(csj_node object, const csj_key *keys, uint32_t count, uint32_t from);
+uint32_t csj_other(csj_node object, const csj_keys *keys, uint32_t from);
 
 #ifdef __cplusplus
 }
