@@ -82,6 +82,19 @@ public struct TextBatch: Sendable {
         }
     }
 
+    /// Appends the pieces to a buffer, and their ends in it.
+    package func append(to bytes: inout [UInt8], _ ends: inout [UInt32]) {
+        let start = UInt32(clamping: bytes.count)
+        switch storage {
+        case .text(let piece), .reasoning(let piece):
+            bytes.append(piece.utf8.span)
+            ends.append(UInt32(clamping: bytes.count))
+        case .many(_, let own, let ownEnds):
+            bytes.append(own.span)
+            for end in ownEnds { ends.append(start &+ end) }
+        }
+    }
+
     /// Calls `body` with the bytes of all pieces and the end of each piece.
     package func withBytes<Result, Failure: Error>(
         _ body: (Span<UInt8>, Span<UInt32>) throws(Failure) -> Result

@@ -122,6 +122,7 @@ final class CallRegistry {
     }
 
     private func add(_ events: [ChatEvent], to call: Call) {
+        let events = call.deliversBatches ? TextJoiner.join(events) : events
         guard let opening = call.machine.backlog.append(events, clock: scheduler.clock.decisionTime) else { return }
         timers.push(call, at: opening)
     }
