@@ -94,6 +94,11 @@ extension [UInt8] {
 }
 
 extension String {
+    /// Copies bytes that are known to be valid UTF-8, such as the strings of a parsed document.
+    package init(validated bytes: Span<UInt8>) {
+        self = String(copying: UTF8Span(unchecked: bytes, isKnownASCII: bytes.count > 15 && bytes.isASCII))
+    }
+
     /// Decodes UTF-8; each maximal invalid subpart becomes U+FFFD (WHATWG Encoding, "UTF-8 decode without BOM").
     package init(decoding bytes: Span<UInt8>) {
         // Validates with simdjson first: String's own validation costs twenty times as much. Short texts, which String

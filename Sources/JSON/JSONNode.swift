@@ -218,7 +218,8 @@ package struct JSONNode {
         guard csj_type(node) == UInt8(ascii: "\"") else { return "" }
         var length: UInt32 = 0
         let start = csj_string(node, &length)
-        return String(decoding: UnsafeBufferPointer(start: start, count: Int(length)).span)
+        // simdjson has validated the document, and rejects escapes of lone surrogates.
+        return String(validated: UnsafeBufferPointer(start: start, count: Int(length)).span)
     }
 }
 
