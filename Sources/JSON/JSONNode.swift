@@ -186,15 +186,26 @@ package struct JSONNode {
         case .string: return .string(text(of: place))
         case .array:
             var elements: [JSONValue] = []
+            elements.reserveCapacity(count)
             forEachElement { elements.append($0.value) }
             return .array(elements)
         case .object: return .object(objectValue)
         }
     }
 
+    /// Maximum members whose names are compared one by one.
+    private static let fewMembers = 8
+
     /// Names are compared by bytes: Swift's `==` treats "é" and "e" + accent as equal. A table avoids quadratic time
     /// for documents with many members.
     private var objectValue: JSONObject {
+        let count = count
+        guard count > Self.fewMembers else {
+            var object = JSONObject()
+            object.reserve(count)
+            forEachMember { object.set(exactly: $0, $1.value) }
+            return object
+        }
         var members: [(key: String, node: JSONNode)] = []
         forEachMember { members.append(($0, $1)) }
         var places: [ExactName: Int] = [:]

@@ -59,6 +59,19 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
         if !isSorted { members.sort { $0.key < $1.key } }
     }
 
+    /// Makes room for that many members.
+    internal mutating func reserve(_ count: Int) { members.reserveCapacity(count) }
+
+    /// Sets the value of `key`, which is compared by bytes. A new member is appended.
+    internal mutating func set(exactly key: String, _ value: JSONValue) {
+        // Strings with equal bytes are equal; the reverse is not true.
+        if let index = members.firstIndex(where: { $0.key == key && $0.key.utf8.elementsEqual(key.utf8) }) {
+            members[index].value = value
+        } else {
+            members.append(Member(key: key, value: value))
+        }
+    }
+
     /// Appends to the string or array of `key` in place; replaces a value of another type.
     public mutating func extend(_ key: String, by value: JSONValue) {
         guard let index = members.firstIndex(where: { $0.key == key }) else {
