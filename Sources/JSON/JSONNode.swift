@@ -86,9 +86,9 @@ package struct JSONNode {
         return picked
     }
 
-    /// Calls `body` with each member that is not in `keys` and whose value is a non-empty array or object. See
-    /// ``JSONPicked/hasOthers``.
-    package func forEachOther(than keys: JSONKeys, _ body: (String, JSONNode) -> Void) {
+    /// Calls `body` with name and value of each member that is not in `keys` and whose value is a non-empty array or
+    /// object. See ``JSONPicked/hasOthers``.
+    package func forEachOther(than keys: JSONKeys, _ body: (JSONNode, JSONNode) -> Void) {
         keys.table.withUnsafeBufferPointer { table in
             var from = csj_begin(place)
             while true {
@@ -96,7 +96,7 @@ package struct JSONNode {
                 guard name != 0 else { return }
                 let value = csj_at(place, name + 1)
                 let next = csj_after(value)
-                body(text(of: csj_at(place, name)), JSONNode(value))
+                body(JSONNode(csj_at(place, name)), JSONNode(value))
                 from = next
             }
         }

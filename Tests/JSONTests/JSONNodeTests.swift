@@ -90,7 +90,7 @@ import Testing
         let node = try reader.parse(Array(text.utf8).span)
         var found: [String] = []
         node.forEachOther(than: keys) { name, value in
-            found.append(name)
+            found.append(name.string ?? "")
             #expect(value.count > 0)
         }
         #expect(found == names)

@@ -17,8 +17,19 @@ struct OpenAIChatAdditions: Equatable {
     /// Maximum number of names whose values are kept. Values of further names are always emitted.
     private static let limit = 64
 
-    /// The last value of each name, for each place in which the name has occurred.
-    private var last: [String: [Emitted]] = [:]
+    /// The names in the order of their first values.
+    private var known: [Name] = []
+    /// A hash table with linear probing: 1 + the position of a name in `known`, or 0. A Dictionary hashes the name with
+    /// SipHash, which costs more than the rest of ``isNew(_:_:at:)``; here an attacker gains a search of `limit` names.
+    private var slots: [UInt8] = []
+    private static let slotCount = 4 * limit
+
+    private struct Name: Equatable {
+        let name: String
+        let hash: UInt32
+        /// The last value for each place in which the name has occurred.
+        var last: [Emitted]
+    }
 
     private struct Emitted: Equatable {
         var place: Place
@@ -32,18 +43,45 @@ struct OpenAIChatAdditions: Equatable {
     /// Whether no place had this value as its last one for the name. Records the value. Perplexity repeats `citations`
     /// in every chunk, and some servers send the same value in several places.
     mutating func isNew(_ name: String, _ value: JSONValue, at place: Place) -> Bool {
-        guard let values = last[name] else {
-            if last.count < Self.limit { last[name] = [Emitted(place: place, value: value)] }
+        if slots.isEmpty { slots = [UInt8](repeating: 0, count: Self.slotCount) }
+        let hash = Self.hash(of: name)
+        let slot = slot(of: name, hash)
+        guard slots[slot] > 0 else {
+            if known.count < Self.limit {
+                known.append(Name(name: name, hash: hash, last: [Emitted(place: place, value: value)]))
+                slots[slot] = UInt8(known.count)
+            }
             return true
         }
+        let number = Int(slots[slot]) - 1
+        let values = known[number].last
         let index = values.firstIndex { $0.place == place }
         if let index, values[index].value == value { return false }
         if let index {
-            last[name]?[index].value = value
+            known[number].last[index].value = value
         } else {
-            last[name]?.append(Emitted(place: place, value: value))
+            known[number].last.append(Emitted(place: place, value: value))
         }
         return !values.contains { $0.value == value }
+    }
+
+    /// The slot of a name; a free one for a name that is not known.
+    private func slot(of name: String, _ hash: UInt32) -> Int {
+        var slot = Int(hash) % Self.slotCount
+        while slots[slot] > 0 {
+            let number = Int(slots[slot]) - 1
+            if known[number].hash == hash, known[number].name == name { break }
+            slot = (slot + 1) % Self.slotCount
+        }
+        return slot
+    }
+
+    /// FNV-1a, with the upper half mixed into the lower one.
+    private static func hash(of name: String) -> UInt32 {
+        var hash: UInt32 = 0x811C_9DC5
+        let bytes = name.utf8.span
+        for index in bytes.indices { hash = (hash ^ UInt32(bytes[index])) &* 0x0100_0193 }
+        return hash ^ (hash >> 15)
     }
 }
 
@@ -56,10 +94,13 @@ private enum AudioKey {
 }
 
 extension OpenAIChatDecoder {
-    /// Members of a delta or message that repeat its reasoning (LiteLLM).
-    private static let repetitions: Set<String> = ["thinking_blocks"]
-    /// Members of a delta or message that are output: Gemini's images through OpenRouter, Groq's own tools.
-    private static let outputs: Set<String> = ["images", "executed_tools"]
+    /// Whether a member of a delta or message repeats its reasoning (LiteLLM).
+    private static func isRepetition(_ name: JSONNode) -> Bool { name.isString("thinking_blocks") }
+
+    /// Whether a member of a delta or message is output: Gemini's images through OpenRouter, Groq's own tools.
+    private static func isOutput(_ name: JSONNode) -> Bool {
+        name.isString("images") || name.isString("executed_tools")
+    }
 
     /// Emits members that the format does not define and whose values are arrays or objects: `citations`,
     /// `search_results` (Perplexity), `annotations` (OpenAI, OpenRouter), `executed_tools` (Groq),
@@ -69,11 +110,12 @@ extension OpenAIChatDecoder {
         to node: JSONNode, at place: OpenAIChatAdditions.Place, besides keys: JSONKeys,
         into events: inout [DecodedEvent]
     ) {
-        node.forEachOther(than: keys) { name, node in
-            guard node.isFilled, !Self.repetitions.contains(name) else { return }
+        node.forEachOther(than: keys) { key, node in
+            guard node.isFilled, !Self.isRepetition(key) else { return }
+            let name = key.string ?? ""
             let value = node.value
             guard additions.isNew(name, value, at: place) else { return }
-            if case .container = place, Self.outputs.contains(name) { output.note() }
+            if case .container = place, Self.isOutput(key) { output.note() }
             events.append(.native(name: name, value))
         }
     }
