@@ -82,6 +82,14 @@ public struct TextBatch: Sendable {
         }
     }
 
+    /// Appends the bytes of all pieces to a buffer.
+    package func append(to bytes: inout [UInt8]) {
+        switch storage {
+        case .text(let piece), .reasoning(let piece): bytes.append(piece.utf8.span)
+        case .many(_, let own, _): bytes.append(own.span)
+        }
+    }
+
     /// Appends the pieces to a buffer, and their ends in it.
     package func append(to bytes: inout [UInt8], _ ends: inout [UInt32]) {
         let start = UInt32(clamping: bytes.count)

@@ -27,22 +27,22 @@ package struct TextBuilder: Sendable, Equatable {
 
     /// Adds a piece.
     package mutating func append(_ piece: String) {
-        tail += piece.utf8
+        tail.append(piece.utf8.span)
         count += piece.utf8.count
         if tail.count >= Self.chunk { close() }
     }
 
     /// Adds the pieces of a batch.
     package mutating func append(_ batch: TextBatch) {
-        guard let bytes = batch.buffer else { return append(batch.text) }
-        count += bytes.count
-        guard bytes.count >= Self.shortestBatch else {
-            tail += bytes
+        let added = batch.utf8Count
+        count += added
+        if added >= Self.shortestBatch, let bytes = batch.buffer {
+            close()
+            chunks.append(bytes)
+        } else {
+            batch.append(to: &tail)
             if tail.count >= Self.chunk { close() }
-            return
         }
-        close()
-        chunks.append(bytes)
     }
 
     private mutating func close() {
