@@ -123,6 +123,9 @@ package struct JSONPicked {
     /// ``JSONNode/forEachOther(than:_:)``.
     package var hasOthers: Bool { found & UInt32(CSJ_OTHERS) != 0 }
 
+    /// Whether one of these members was found: bit k stands for key k.
+    package func hasAny(_ keys: UInt32) -> Bool { found & keys & (UInt32(CSJ_OTHERS) - 1) != 0 }
+
     /// The member of key `index`, or nil.
     @inline(__always)
     package subscript(index: Int) -> JSONNode? {

@@ -16,6 +16,8 @@ enum ChunkKey {
     static let groq = 5
     static let timings = 6
     static let timeInfo = 7
+    /// The members beside the choices that few chunks have, as a mask.
+    static var rest: UInt32 { 1 << usage | 1 << groq | 1 << timings | 1 << timeInfo }
 }
 
 enum ChoiceKey {
@@ -34,6 +36,10 @@ enum ChoiceKey {
     static let reasoning = 9
     static let reasoningText = 10
     static let thinking = 11
+    /// The members that hold text and reasoning, as a mask.
+    static var output: UInt32 {
+        1 << text | 1 << reasoningContent | 1 << reasoning | 1 << reasoningText | 1 << thinking
+    }
 }
 
 /// Members of a delta or message. OpenAIChatOutputKey lists those that hold text and reasoning.
@@ -55,6 +61,10 @@ enum DeltaKey {
     static let finishReason = 11
     static let delta = 12
     static let audio = 13
+    /// The members that hold calls, as a mask.
+    static var calls: UInt32 { 1 << toolCalls | 1 << functionCall }
+    /// The members that hold reasoning, as a mask.
+    static var reasonings: UInt32 { 1 << reasoningContent | 1 << reasoning | 1 << reasoningText | 1 << thinking }
 }
 
 /// The objects of a choice that hold output.
@@ -135,11 +145,7 @@ extension OpenAIChatDecoder {
     private mutating func readLegacy(
         _ parts: JSONPicked, _ content: inout ChoiceContent, into events: inout [DecodedEvent]
     ) {
-        guard
-            parts[ChoiceKey.text] != nil || parts[ChoiceKey.reasoningContent] != nil
-                || parts[ChoiceKey.reasoning] != nil || parts[ChoiceKey.reasoningText] != nil
-                || parts[ChoiceKey.thinking] != nil
-        else { return }
+        guard parts.hasAny(ChoiceKey.output) else { return }
         let wanted = wanted(in: .choice, besides: content.kinds)
         var found = OpenAIChatOutput()
         if wanted.contains(.reasoning) {
@@ -164,7 +170,7 @@ extension OpenAIChatDecoder {
         var found = OpenAIChatOutput()
         // Several reasoning members of one delta hold the same text, so only one is read. `reasoning_details` repeats
         // it too, and is kept only to be sent back.
-        if wanted.contains(.reasoning) {
+        if wanted.contains(.reasoning), parts.hasAny(DeltaKey.reasonings) {
             read(OpenAIChatOutputKey.reasoning, .reasoning, parts, wanted, &found, &events)
         }
         if wanted.contains(.text) {
@@ -176,10 +182,12 @@ extension OpenAIChatDecoder {
             found.insert(.refusal)
         }
         // A message next to deltas may repeat all earlier details.
-        if let details = parts[DeltaKey.reasoningDetails], container != .message || held == nil {
+        if let details = parts[DeltaKey.reasoningDetails], container != .message || !isHolding {
             memory.take(details: details)
         }
-        if wanted.contains(.calls), readCalls(parts, in: container) { found.insert(.calls) }
+        if wanted.contains(.calls), parts.hasAny(DeltaKey.calls), readCalls(parts, in: container) {
+            found.insert(.calls)
+        }
         if let audio = parts[DeltaKey.audio] { take(audio: audio, wanted.subtracting(found), &found, into: &events) }
         note(found, in: container)
         content.kinds.formUnion(found)
@@ -246,7 +254,7 @@ extension OpenAIChatDecoder {
 
     private mutating func readCalls(_ parts: JSONPicked, in container: OpenAIChatContainer) -> Bool {
         var found = false
-        if held != nil { prepareCalls(parts, in: container) }
+        if isHolding { prepareCalls(parts, in: container) }
         if let calls = parts[DeltaKey.toolCalls], calls.count > 0, tools.take(calls) { found = true }
         if let call = parts[DeltaKey.functionCall], call.kind == .object, tools.take(functionCall: call) {
             found = true

@@ -27,6 +27,8 @@ struct OpenAIChatDecoder: DocumentDecoder {
     var messageOutput = OpenAIChatOutput()
     /// Output of messages next to deltas; nil before the first such message.
     var held: HeldMessage?
+    /// Whether there is one. A comparison of the optional with nil copies and releases its texts.
+    var isHolding: Bool { if case .some = held { true } else { false } }
     var output = OutputProgress()
     private(set) var isDone = false
     private var hasStarted = false
@@ -113,10 +115,12 @@ struct OpenAIChatDecoder: DocumentDecoder {
         if !hadOutput, hasOutput, !hasRoleChunk || top[ChunkKey.model]?.string != known.model {
             known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: true)
         }
-        takeUsage(top, cost: cost, into: &events)
-        takeTimings(top)
-        if let error = top[ChunkKey.groq]?["error"], ErrorShape.says(error) {
-            throw APIError(ErrorReport(error.value))
+        if top.hasAny(ChunkKey.rest) {
+            takeUsage(top, cost: cost, into: &events)
+            takeTimings(top)
+            if let error = top[ChunkKey.groq]?["error"], ErrorShape.says(error) {
+                throw APIError(ErrorReport(error.value))
+            }
         }
         if events.count == before { Self.appendHeartbeat(&events) }
     }

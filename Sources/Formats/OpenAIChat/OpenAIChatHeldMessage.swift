@@ -54,7 +54,7 @@ extension OpenAIChatDecoder {
     ) {
         let isFilled = delta.map { $0.count > 0 } ?? false
         let hasDelta = delta.map { !$0.isNull } ?? false
-        if held == nil {
+        if !isHolding {
             guard hasDelta, isFilled || messageOutput.isEmpty else {
                 return read(message, in: .message, &content, into: &events)
             }
@@ -91,7 +91,7 @@ extension OpenAIChatDecoder {
 
     /// Emits held output of the kinds that no delta has: at the end, or when the delta next to the message is empty.
     mutating func takeHeldMessage(into events: inout [DecodedEvent]) {
-        guard held != nil else { return }
+        guard isHolding else { return }
         let known = deltaOutput.union(nestedOutput)
         if !known.contains(.reasoning), let reasoning = held?.reasoning.rest() {
             output.noteText()
@@ -113,7 +113,7 @@ extension OpenAIChatDecoder {
             guard held?.hasCalls == true else { return }
             held?.hasCalls = false
             tools = OpenAIChatToolCalls()
-        } else if held != nil {
+        } else if isHolding {
             let name = call["function"]?["name"]?.string ?? call["name"]?.string ?? ""
             // A call without a name continues the arguments of the last call.
             if held?.hasCalls == true, held?.isBesideDeltas == true, !name.isEmpty { tools = OpenAIChatToolCalls() }
