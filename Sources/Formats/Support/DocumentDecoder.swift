@@ -55,6 +55,9 @@ protocol DocumentDecoder: Equatable {
     var summary: ReplySummary { get }
     mutating func bodyEnded()
     func assistantMessage(_ reply: ReplyText) -> JSONValue
+
+    /// How far the decoder is. `mutating`, so that the state is read in place and not copied.
+    mutating func progress() -> DecoderProgress
 }
 
 /// Lines that are not SSE fields.
@@ -75,7 +78,6 @@ struct DecoderProgress: Equatable {
 }
 
 extension DocumentDecoder {
-    /// `mutating` so that the state is read in place; otherwise a caller with an existential copies it.
     mutating func progress() -> DecoderProgress {
         DecoderProgress(
             hasCleanEnd: hasCleanEnd, isDone: isDone, isBlank: isBlank, hasOutput: output.hasOutput,
@@ -94,8 +96,6 @@ extension DocumentDecoder {
     mutating func skip(_ batch: TextBatch, _ counters: TemplateCounters, into events: inout [DecodedEvent]) {}
 
     mutating func bodyEnded() {}
-
-    func isEqual(to other: any DocumentDecoder) -> Bool { (other as? Self) == self }
 
     /// Handles one frame by its kind, and decodes the documents in it.
     /// - Parameter text: the payload without white space at either end.

@@ -6,39 +6,38 @@ internal import Chat
 internal import HTTP
 internal import JSON
 
+/// A template, with the state of the frames that match it. A class, so that no frame copies it.
+private final class LearnedTemplate {
+    let template: TextTemplate
+    /// The event name of its frames.
+    let name: String
+    /// The counters of the last frame.
+    var counters: TemplateCounters
+    var isUsed = false
+
+    init(_ template: TextTemplate, name: String, counters: TemplateCounters) {
+        self.template = template
+        self.name = name
+        self.counters = counters
+    }
+}
+
 /// Decodes one stream. Most frames of a stream are equal to the previous one except for their text: such a frame is
 /// recognized by its bytes and not parsed.
 ///
 /// A frame with one piece of text is tried on two copies of the state. One decodes the frame with another text,
 /// counters one higher and other padding; the other only skips it. If both end in the same state and have emitted the
 /// same events, frames of these bytes may be skipped until another frame changes the state.
-final class TemplateDecoder: StreamDecoder {
-    /// A template, with the state of the frames that match it. A class, so that no frame copies it.
-    private final class Learned {
-        let template: TextTemplate
-        /// The event name of its frames.
-        let name: String
-        /// The counters of the last frame.
-        var counters: TemplateCounters
-        var isUsed = false
-
-        init(_ template: TextTemplate, name: String, counters: TemplateCounters) {
-            self.template = template
-            self.name = name
-            self.counters = counters
-        }
-    }
-
+final class TemplateDecoder<Decoder: DocumentDecoder>: StreamDecoder {
     /// Batches with fewer pieces are delivered as single pieces, which costs less.
-    private static let minBatchCount = 4
+    private static var minBatchCount: Int { 4 }
     /// Maximum string literals that are tried as the text of one frame.
-    private static let maxCandidates = 4
+    private static var maxCandidates: Int { 4 }
 
-    private var decoder: any DocumentDecoder
-    /// The decoder's progress after the last frame that it decoded. Frames that are skipped do not change it. Cached,
-    /// because reading a member of an existential copies the decoder's state.
+    private var decoder: Decoder
+    /// The decoder's progress after the last frame that it decoded. Frames that are skipped do not change it.
     private var progress: DecoderProgress
-    private var learned: Learned?
+    private var learned: LearnedTemplate?
     /// Whether the last frame matched the template, so that nothing has changed the state since.
     private var isArmed = false
     /// How many more templates may be tried. A template that is used does not count: some servers put a random string
@@ -46,9 +45,9 @@ final class TemplateDecoder: StreamDecoder {
     private var trialsLeft = 8
     /// Frames with text so far that matched no template. A reply of a few frames is over before a template would pay.
     private var textFrames = 0
-    private static let firstTrial = 3
+    private static var firstTrial: Int { 3 }
 
-    init(_ decoder: any DocumentDecoder) {
+    init(_ decoder: Decoder) {
         self.decoder = decoder
         progress = self.decoder.progress()
     }
@@ -94,7 +93,7 @@ final class TemplateDecoder: StreamDecoder {
     }
 
     private func take(
-        _ batch: TextBatch, _ counters: TemplateCounters, of learned: Learned, into events: inout [DecodedEvent]
+        _ batch: TextBatch, _ counters: TemplateCounters, of learned: LearnedTemplate, into events: inout [DecodedEvent]
     ) {
         learned.counters = counters
         if !learned.isUsed {
@@ -115,13 +114,13 @@ final class TemplateDecoder: StreamDecoder {
     private func learn(_ document: Span<UInt8>, name: String, from events: ArraySlice<DecodedEvent>) {
         guard document.count <= TextTemplate.maxDocumentBytes, let piece = Self.onlyText(events) else { return }
         textFrames += 1
-        guard textFrames >= Self.firstTrial, !decoder.progress().isDone else { return }
+        guard textFrames >= Self.firstTrial, !decoder.isDone else { return }
         for literal in document.literals(of: piece.text, upTo: Self.maxCandidates) where trialsLeft > 0 {
-            guard let trial = TextTemplate.Trial(document, piece, at: literal, open: type(of: decoder).templatePaths)
+            guard let trial = TextTemplate.Trial(document, piece, at: literal, open: Decoder.templatePaths)
             else { continue }
             trialsLeft -= 1
             guard maySkip(trial, name: name) else { continue }
-            learned = Learned(trial.template, name: name, counters: trial.counters)
+            learned = LearnedTemplate(trial.template, name: name, counters: trial.counters)
             isArmed = true
             return
         }
@@ -148,7 +147,7 @@ final class TemplateDecoder: StreamDecoder {
             return false
         }
         skipped.skip(trial.batch, trial.nextCounters, into: &expected)
-        return found == expected && decoded.isEqual(to: skipped) && decoded.progress() == before
+        return found == expected && decoded == skipped && decoded.progress() == before
     }
 
     // MARK: The decoder
