@@ -163,6 +163,8 @@ final class Attempt {
             }
             try reader.feed(bytes) { (kind, name, payload) throws(AttemptError) in
                 try self.frame(kind, name: name, payload: payload, now: now)
+            } _: {
+                decoder.canFastForward
             } _: { (chunk, start, shape) in
                 self.fastForward(chunk, from: start, shape, now: now)
             }

@@ -11,6 +11,8 @@ internal import JSON
 struct ResponseReader {
     /// Takes a frame: its kind, its SSE event name, its payload.
     typealias FrameHandler = (FrameKind, String, Span<UInt8>) throws(AttemptError) -> Void
+    /// See ``StreamDecoder/canFastForward``.
+    typealias CanFastForward = () -> Bool
     /// See ``StreamDecoder/fastForward(_:from:_:into:)``; returns the start for none.
     typealias FastForward = (Span<UInt8>, Int, FrameShape) -> Int
 
@@ -42,14 +44,14 @@ struct ResponseReader {
 
     /// Divides the next bytes into frames.
     /// - Throws: what the sink throws, or an error of kind `protocol` for a body that is no stream.
-    mutating func feed(_ bytes: Span<UInt8>, _ sink: FrameHandler, _ fastForward: FastForward)
-        throws(AttemptError)
-    {
+    mutating func feed(
+        _ bytes: Span<UInt8>, _ sink: FrameHandler, _ canFastForward: CanFastForward, _ fastForward: FastForward
+    ) throws(AttemptError) {
         if !hasFrames, sample.count < 2 * Self.sampleLength {
             sample.append(bytes.extracting(first: 2 * Self.sampleLength - sample.count))
         }
         guard let detection = sniffer?.feed(bytes, isWholeJSON: { Self.isWholeJSON([UInt8](copying: $0)) }) else {
-            return try divide(bytes, sink, fastForward)
+            return try divide(bytes, sink, canFastForward, fastForward)
         }
         switch detection {
         case .undecided:
@@ -66,7 +68,7 @@ struct ResponseReader {
         }
         let held = sniffer?.held ?? []
         sniffer = nil
-        try divide(held.span, sink, fastForward)
+        try divide(held.span, sink, canFastForward, fastForward)
     }
 
     /// True until something other than white space has come.
@@ -74,9 +76,9 @@ struct ResponseReader {
         sniffer.map { !$0.isDocument } ?? false
     }
 
-    private mutating func divide(_ bytes: Span<UInt8>, _ sink: FrameHandler, _ fastForward: FastForward)
-        throws(AttemptError)
-    {
+    private mutating func divide(
+        _ bytes: Span<UInt8>, _ sink: FrameHandler, _ canFastForward: CanFastForward, _ fastForward: FastForward
+    ) throws(AttemptError) {
         var sawFrame = hasFrames
         var sawStray = hasStrayLines
         do throws(FramingError<AttemptError>) {
@@ -84,6 +86,8 @@ struct ResponseReader {
                 try events?.feed(bytes) { (frame, payload) throws(AttemptError) in
                     if frame.kind == .stray { sawStray = true } else { sawFrame = true }
                     try sink(FrameKind(frame.kind), frame.name, payload)
+                } canFastForward: {
+                    canFastForward()
                 } fastForward: {
                     fastForward($0, $1, $2)
                 }

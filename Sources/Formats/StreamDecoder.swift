@@ -29,6 +29,9 @@ package protocol StreamDecoder: AnyObject {
         _ kind: FrameKind, name: String, bytes: Span<UInt8>, into events: inout [DecodedEvent]
     ) throws(APIError)
 
+    /// Whether ``fastForward(_:from:_:into:)`` may find a frame behind the one decoded last.
+    var canFastForward: Bool { get }
+
     /// Fast-forwards over frames that differ from the one decoded last only in a piece of text. Appends the events that
     /// `decode` would append, with the texts in batches.
     /// - Parameters:
@@ -69,6 +72,9 @@ package protocol StreamDecoder: AnyObject {
 }
 
 extension StreamDecoder {
+    /// Default: false, for decoders without templates.
+    package var canFastForward: Bool { false }
+
     /// Default: none, for decoders without templates.
     package func fastForward(
         _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, into events: inout [DecodedEvent]

@@ -67,13 +67,16 @@ package struct SSEParser: Sendable {
     package init(maxEventBytes: Int = 16 * 1024 * 1024) { limit = maxEventBytes }
 
     /// Reads the next chunk, which may begin and end anywhere, and emits each completed frame in order.
-    /// - Parameter fastForward: called after an event with the chunk, the start of the next frame and the shape of
-    ///   events of that name. It may consume frames from there on that have this shape and a payload of one line.
-    ///   Returns the end of the last frame consumed, or the start it was given if there is none.
+    /// - Parameters:
+    ///   - canFastForward: called after an event. Shapes are determined only if it returns true.
+    ///   - fastForward: called then, with the chunk, the start of the next frame and the shape of events of that name.
+    ///     It may consume frames from there on that have this shape and a payload of one line. Returns the end of the
+    ///     last frame consumed, or the start it was given if there is none.
     /// - Throws: `FramingError.tooLong` for a line or an event longer than the limit; `FramingError.consumer` with the
     ///   error that `emit` threw.
     package mutating func feed<E: Error>(
         _ bytes: Span<UInt8>, _ emit: (SSEFrame, Span<UInt8>) throws(E) -> Void,
+        canFastForward: () -> Bool = { true },
         fastForward: (Span<UInt8>, Int, FrameShape) -> Int = { _, start, _ in start }
     ) throws(FramingError<E>) {
         // Only this function is generic. The functions that read bytes do not depend on E and are compiled once.
@@ -84,7 +87,9 @@ package struct SSEParser: Sendable {
                 switch step(bytes, &cursor) {
                 case .event(let frame, let place):
                     try emit(frame, bytes.extracting(place))
-                    if let start = cursor.event, cursor.start < bytes.count, cursor.ends.hasNoCarriageReturn {
+                    if let start = cursor.event, cursor.start < bytes.count, cursor.ends.hasNoCarriageReturn,
+                        canFastForward()
+                    {
                         let shape = shape(of: start..<cursor.start, payload: place, in: bytes, name: frame.name)
                         cursor.start = fastForward(bytes, cursor.start, shape)
                     }
@@ -97,7 +102,8 @@ package struct SSEParser: Sendable {
                     swap(&whole, &data)
                     // The event began in an earlier chunk, so its own shape is unknown: tries the shape of the events
                     // before it.
-                    if let shape, shape.name == frame.name, cursor.start < bytes.count, cursor.ends.hasNoCarriageReturn
+                    if let shape, shape.name == frame.name, cursor.start < bytes.count,
+                        cursor.ends.hasNoCarriageReturn, canFastForward()
                     {
                         cursor.start = fastForward(bytes, cursor.start, shape)
                     }

@@ -67,6 +67,8 @@ final class TemplateDecoder<Decoder: DocumentDecoder>: StreamDecoder {
         if kind == .data, trialsLeft > 0 { learn(document, name: name, from: events[before...]) }
     }
 
+    var canFastForward: Bool { isArmed }
+
     func fastForward(
         _ chunk: Span<UInt8>, from start: Int, _ shape: FrameShape, into events: inout [DecodedEvent]
     ) -> Int? {
