@@ -383,7 +383,11 @@ private struct LineEnds {
     var hasNoCarriageReturn: Bool { carriageReturn == .max }
 
     mutating func next(in bytes: Span<UInt8>, from start: Int) -> Int? {
-        if lineFeed < start { lineFeed = bytes.firstIndex(of: 0x0A, from: start) ?? .max }
+        if lineFeed < start {
+            // The blank line behind the data of an event needs no search.
+            let isBlank = start < bytes.count && bytes[start] == 0x0A
+            lineFeed = isBlank ? start : bytes.firstIndex(of: 0x0A, from: start) ?? .max
+        }
         if carriageReturn < start { carriageReturn = bytes.firstIndex(of: 0x0D, from: start) ?? .max }
         let end = min(lineFeed, carriageReturn)
         return end == .max ? nil : end
