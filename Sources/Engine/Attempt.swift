@@ -223,15 +223,23 @@ final class Attempt {
         }
         if !decodedEvents.isEmpty { decodedEvents.removeAll(keepingCapacity: true) }
         let hadCleanEnd = decoder.hasCleanEnd
-        var error: APIError?
         do throws(APIError) {
             try decoder.decode(kind, name: name, bytes: payload, into: &decodedEvents)
-        } catch let reason {
-            error = reason
+        } catch {
+            var error = error
+            if kind == .body, error.kind == .protocol, let (unread, _) = unreadText {
+                error.message += " (text at \(unread.path) is not read)"
+            }
+            deliverDecoded(to: owner, now: now)
+            try failed(error, hadCleanEnd: hadCleanEnd)
+            return try frameEnded(owner, now: now)
         }
-        if kind == .body, error?.kind == .protocol, let (unread, _) = unreadText {
-            error?.message += " (text at \(unread.path) is not read)"
-        }
+        deliverDecoded(to: owner, now: now)
+        try frameEnded(owner, now: now)
+    }
+
+    /// Passes the events of a frame to the request.
+    private func deliverDecoded(to owner: Request, now: Double) {
         if firstFrames != nil, decoder.outputCount != outputCount || decodedEvents.contains(where: \.isOutput) {
             firstFrames = nil
         }
@@ -248,7 +256,10 @@ final class Attempt {
         } else {
             for event in decodedEvents { owner.accept(event, from: self, now: now) }
         }
-        if let error { try failed(error, hadCleanEnd: hadCleanEnd) }
+    }
+
+    /// Moves the state of the request on after a frame.
+    private func frameEnded(_ owner: Request, now: Double) throws(AttemptError) {
         if decoder.outputCount != outputCount {
             outputCount = decoder.outputCount
             owner.machine.output(now: now)
