@@ -7,9 +7,15 @@ internal import JSON
 /// The secrets that one engine has used, shared by its requests on its thread.
 final class Secrets {
     private(set) var scrubber = KeyScrubber()
+    /// Whether there is none. Asked first: a call of the scrubber retains its tables.
+    private var isEmpty = true
 
-    func add(_ key: String) { scrubber.add(key) }
-    func scrub(_ text: String) -> String { scrubber.scrub(text) }
+    func add(_ key: String) {
+        scrubber.add(key)
+        isEmpty = scrubber.isEmpty
+    }
+
+    func scrub(_ text: String) -> String { isEmpty ? text : scrubber.scrub(text) }
     func scrub(_ bytes: [UInt8]) -> [UInt8] { scrubber.scrub(bytes) }
 
     /// The beginning of a server's text for a message: scrubbed first, then truncated.
@@ -30,7 +36,7 @@ final class Secrets {
     }
 
     /// The value with all its strings scrubbed.
-    func scrub(_ value: JSONValue) -> JSONValue { scrubber.isEmpty ? value : scrubber.scrub(value) }
+    func scrub(_ value: JSONValue) -> JSONValue { isEmpty ? value : scrubber.scrub(value) }
 }
 
 extension Secrets {
