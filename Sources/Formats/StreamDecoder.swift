@@ -107,7 +107,7 @@ package enum DecodedEvent: Sendable, Equatable {
     /// batch are merged.
     case heartbeat
     /// Content that only this provider sends (a citation, the use or result of a server tool), unchanged.
-    indirect case native(name: String, JSONValue)
+    case native(name: String, JSONValue)
     /// The phase of the text that follows, if the provider names one ("commentary", "final_answer"); nil for none.
     indirect case phase(String?)
 }
