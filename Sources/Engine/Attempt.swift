@@ -221,7 +221,6 @@ final class Attempt {
             }
             firstFrames?.keep(payload, eventName: name)
         }
-        if !decodedEvents.isEmpty { decodedEvents.removeAll(keepingCapacity: true) }
         let hadCleanEnd = decoder.hasCleanEnd
         do throws(APIError) {
             try decoder.decode(kind, name: name, bytes: payload, into: &decodedEvents)
@@ -250,12 +249,18 @@ final class Attempt {
                 if case .usage = $0 { false } else { true }
             }
         }
-        if decodedEvents.count == 1 {
-            // The usual frame. Removing one element is cheaper than clearing the array.
-            owner.accept(decodedEvents.removeLast(), from: self, now: now)
-        } else {
-            for event in decodedEvents { owner.accept(event, from: self, now: now) }
+        passOn(to: owner, now: now)
+    }
+
+    /// Empties the list of decoded events into the request.
+    private func passOn(to owner: Request, now: Double) {
+        // From the end, where the removal of an event moves it. An iteration copies each event, and destroys it twice.
+        switch decodedEvents.count {
+        case 0, 1: break
+        case 2: decodedEvents.swapAt(0, 1)
+        default: decodedEvents.reverse()
         }
+        while let event = decodedEvents.popLast() { owner.accept(event, from: self, now: now) }
     }
 
     /// Moves the state of the request on after a frame.
@@ -298,12 +303,11 @@ final class Attempt {
         else {
             return start
         }
-        if !decodedEvents.isEmpty { decodedEvents.removeAll(keepingCapacity: true) }
         guard let end = decoder.fastForward(chunk, from: start, shape, into: &decodedEvents) else { return start }
         for event in decodedEvents {
             if case .text(let batch) = event { position.events += batch.count }
-            owner.accept(event, from: self, now: now)
         }
+        passOn(to: owner, now: now)
         return end
     }
 

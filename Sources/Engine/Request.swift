@@ -119,7 +119,7 @@ final class Request {
     // MARK: From the attempt
 
     /// Takes an event of the decoder.
-    func accept(_ event: DecodedEvent, from attempt: Attempt, now: Double) {
+    func accept(_ event: consuming DecodedEvent, from attempt: Attempt, now: Double) {
         switch event {
         case .text(let batch):
             machine.output(now: now)
