@@ -53,26 +53,29 @@ void give_slot(slot *owned) noexcept {
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "head_of masks the bytes behind a short string");
 
+uint64_t word_at(const uint8_t *bytes) noexcept {
+    uint64_t word;
+    std::memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
 /// The first eight bytes of a string as one word, zero-padded. Reads beyond the end of the string, never beyond its
 /// buffer: simdjson leaves SIMDJSON_PADDING bytes there.
 uint64_t head_of(const uint8_t *text, uint32_t length) noexcept {
-    uint64_t head;
-    std::memcpy(&head, text, sizeof head);
-    return length >= sizeof head ? head : head & ((uint64_t(1) << (8 * length)) - 1);
+    constexpr uint64_t all = ~uint64_t(0);
+    static const uint64_t masks[] = {0, all >> 56, all >> 48, all >> 40, all >> 32, all >> 24, all >> 16, all >> 8, all};
+    return word_at(text) & masks[length < 8 ? length : 8];
 }
 
-/// Whether a string with this head and length, at `text`, is the key.
+/// Whether a string with this head and length, at `text`, is the key. Without memcmp: a call would make the walk keep
+/// its state in memory.
 bool matches(const csj_key &key, uint64_t head, const uint8_t *text, uint32_t length) noexcept {
     if (key.head != head || key.length != length) return false;
-    // In words, the last of which overlaps the one before: a call of memcmp would save and restore the registers of
-    // the walk.
+    if (length <= 8) return true;
+    if (key.tail != word_at(text + length - 8)) return false;
     const uint8_t *wanted = reinterpret_cast<const uint8_t *>(key.text);
-    for (uint32_t end = 2 * sizeof head; end < length + sizeof head; end += sizeof head) {
-        uint32_t start = (end < length ? end : length) - sizeof head;
-        uint64_t a, b;
-        std::memcpy(&a, wanted + start, sizeof a);
-        std::memcpy(&b, text + start, sizeof b);
-        if (a != b) return false;
+    for (uint32_t start = 8; start + 8 < length; start += 8) {
+        if (word_at(wanted + start) != word_at(text + start)) return false;
     }
     return true;
 }
@@ -196,30 +199,42 @@ uint32_t key_of(const csj_keys &keys, const uint8_t *strings, uint64_t word) noe
 extern "C" void csj_keys_add(csj_keys *keys, const uint8_t *text, uint32_t length) {
     if (keys->count == CSJ_MAX_KEYS) return;
     csj_key &key = keys->keys[keys->count++];
-    key = csj_key{reinterpret_cast<uintptr_t>(text), 0, length};
+    key = csj_key{reinterpret_cast<uintptr_t>(text), length, 0, length > 8 ? word_at(text + length - 8) : 0};
     std::memcpy(&key.head, text, length < sizeof key.head ? length : sizeof key.head);
     uint32_t slot = slot_of(key.head, length);
     while (keys->slots[slot] != 0) slot = (slot + 1) % sizeof keys->slots;
     keys->slots[slot] = uint8_t(keys->count);
 }
 
-extern "C" uint32_t csj_pick(csj_node object, const csj_keys *keys, uint32_t *out) {
-    if (csj_type(object) != '{') return 0;
+extern "C" csj_picked csj_pick(csj_node object, const csj_keys *keys, uint32_t *out) {
+    csj_picked picked = {0, 0};
+    if (csj_type(object) != '{') return picked;
     // The generation was checked; the document cannot change during the walk.
     const uint64_t *tape = object.document->tape;
+    const uint64_t *word = tape + csj_begin(object), *end = tape + csj_end(object);
     const uint8_t *strings = object.document->strings;
-    uint32_t found = 0;
-    uint32_t end = csj_end(object);
-    for (uint32_t index = csj_begin(object); index < end; index = csj_after_word(tape[index + 1], index + 1)) {
-        uint32_t k = key_of(*keys, strings, tape[index]);
+    while (word < end) {
+        uint32_t k = key_of(*keys, strings, word[0]);
+        uint64_t value = word[1];
+        uint64_t type = value >> 56;
         if (k < CSJ_MAX_KEYS) {
-            out[k] = index + 1;
-            found |= uint32_t(1) << k;
-        } else if (is_filled(tape, index + 1)) {
-            found |= CSJ_OTHERS;
+            uint32_t bit = uint32_t(1) << k;
+            out[k] = uint32_t(word + 1 - tape);
+            if (type == 'n') picked.nulls |= bit;
+            else if (picked.found & bit) picked.nulls &= ~bit;
+            picked.found |= bit;
+        }
+        word += 2;
+        if (type == '"' || type == 'n') continue;
+        if (type == '{' || type == '[') {
+            const uint64_t *next = tape + uint32_t(value);
+            if (k == CSJ_MAX_KEYS && next != word + 1) picked.found |= CSJ_OTHERS;
+            word = next;
+        } else if (type == 'l' || type == 'u' || type == 'd') {
+            word += 1;
         }
     }
-    return found;
+    return picked;
 }
 
 extern "C" uint32_t csj_find(csj_node object, const uint8_t *name, uint32_t length) {

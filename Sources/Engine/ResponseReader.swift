@@ -84,7 +84,7 @@ struct ResponseReader {
         do throws(FramingError<AttemptError>) {
             if events != nil {
                 try events?.feed(bytes) { (frame, payload) throws(AttemptError) in
-                    if frame.kind == .stray { sawStray = true } else { sawFrame = true }
+                    if case .stray = frame.kind { sawStray = true } else { sawFrame = true }
                     try sink(FrameKind(frame.kind), frame.name, payload)
                 } canFastForward: {
                     canFastForward()

@@ -16,6 +16,12 @@ package struct JSONNode {
 
     internal init(_ place: csj_node) { self.place = place }
 
+    /// Whether the value is an object.
+    package var isObject: Bool { csj_type(place) == UInt8(ascii: "{") }
+
+    /// Whether the value is an array.
+    package var isArray: Bool { csj_type(place) == UInt8(ascii: "[") }
+
     /// Type of the value. Integers above Int64.max are doubles.
     package var kind: Kind {
         switch csj_type(place) {
@@ -30,11 +36,11 @@ package struct JSONNode {
     }
 
     /// True for `null`.
-    package var isNull: Bool { kind == .null }
+    package var isNull: Bool { csj_type(place) == UInt8(ascii: "n") }
 
     /// The string, or nil for another type.
     package var string: String? {
-        guard kind == .string else { return nil }
+        guard csj_type(place) == UInt8(ascii: "\"") else { return nil }
         return text(of: place)
     }
 
@@ -76,13 +82,14 @@ package struct JSONNode {
     /// Finds several members in one walk, without allocation. Finds none if this is not an object. If a name is
     /// repeated, the last member counts.
     package func pick(_ keys: JSONKeys) -> JSONPicked {
-        var picked = JSONPicked(found: 0, places: InlineArray(repeating: 0), object: place)
+        var picked = JSONPicked(places: InlineArray(repeating: 0), object: place)
         var places = picked.places.mutableSpan
-        picked.found = keys.table.withUnsafeBufferPointer { table in
+        let masks = keys.table.withUnsafeBufferPointer { table in
             places.withUnsafeMutableBufferPointer { out in
                 csj_pick(place, table.baseAddress, out.baseAddress)
             }
         }
+        (picked.found, picked.nulls) = (masks.found, masks.nulls)
         return picked
     }
 
@@ -125,7 +132,7 @@ package struct JSONNode {
     /// Calls `body` with each element of an array, in order. No calls if this is not an array.
     /// - Throws: what `body` throws.
     package func forEachElement<E: Error>(_ body: (JSONNode) throws(E) -> Void) throws(E) {
-        guard kind == .array else { return }
+        guard isArray else { return }
         let end = csj_end(place)
         var element = csj_at(place, csj_begin(place))
         while element.index < end {
@@ -134,6 +141,9 @@ package struct JSONNode {
             element = csj_at(element, next)
         }
     }
+
+    /// The elements of an array, in order; none if this is not an array.
+    package var elements: JSONElements { JSONElements(of: place, isArray: isArray) }
 
     /// Calls `body` with each member of an object in order, duplicates included. No calls if this is not an object.
     /// - Throws: what `body` throws.
@@ -231,6 +241,24 @@ package struct JSONNode {
         let start = csj_string(node, &length)
         // simdjson has validated the document, and rejects escapes of lone surrogates.
         return String(validated: UnsafeBufferPointer(start: start, count: Int(length)).span)
+    }
+}
+
+/// The elements of an array. Cheaper than ``JSONNode/forEachElement(_:)`` in another module, which calls it without its
+/// types.
+package struct JSONElements: IteratorProtocol {
+    private var place: csj_node
+    private let end: UInt32
+
+    fileprivate init(of array: csj_node, isArray: Bool) {
+        place = csj_at(array, csj_begin(array))
+        end = isArray ? csj_end(array) : 0
+    }
+
+    package mutating func next() -> JSONNode? {
+        guard place.index < end else { return nil }
+        defer { place.index = csj_after(place) }
+        return JSONNode(place)
     }
 }
 

@@ -115,7 +115,9 @@ package struct JSONKeys: Sendable {
 
 /// The members that `JSONNode.pick` found, by key number. Valid as long as the node.
 package struct JSONPicked {
-    internal var found: UInt32
+    internal var found: UInt32 = 0
+    /// The members that are null, as a mask.
+    internal var nulls: UInt32 = 0
     internal var places: InlineArray<16, UInt32>
     internal let object: csj_node
 
@@ -123,8 +125,8 @@ package struct JSONPicked {
     /// ``JSONNode/forEachOther(than:_:)``.
     package var hasOthers: Bool { found & UInt32(CSJ_OTHERS) != 0 }
 
-    /// Whether one of these members was found: bit k stands for key k.
-    package func hasAny(_ keys: UInt32) -> Bool { found & keys & (UInt32(CSJ_OTHERS) - 1) != 0 }
+    /// Whether one of these members was found and is not null: bit k stands for key k.
+    package func hasValue(_ keys: UInt32) -> Bool { found & keys & ~nulls & (UInt32(CSJ_OTHERS) - 1) != 0 }
 
     /// The member of key `index`, or nil.
     @inline(__always)

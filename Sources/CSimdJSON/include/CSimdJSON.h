@@ -32,12 +32,13 @@ typedef struct csj_node {
 /// Maximum keys of a table.
 enum { CSJ_MAX_KEYS = 16 };
 
-/// A key to find: the address of its UTF-8 bytes (which must outlive every use), its first eight bytes as one word
-/// (zero-padded), and its length.
+/// A key to find: the address of its UTF-8 bytes (which must outlive every use), its length, its first eight bytes as
+/// one word (zero-padded), and its last eight bytes if it has more than eight.
 typedef struct csj_key {
     uintptr_t text;
+    uint64_t length;
     uint64_t head;
-    uint32_t length;
+    uint64_t tail;
 } csj_key;
 
 /// Keys to find in one walk, numbered from 0. Zeroed memory is a table without keys.
@@ -138,10 +139,16 @@ static inline bool csj_equals(csj_node node, const uint8_t *text, size_t length)
 /// Adds a key. Without effect if the table is full.
 void csj_keys_add(csj_keys *keys, const uint8_t *text, uint32_t length);
 
-/// Walks an object once and stores the tape index of the value of each key. If a name is repeated, the last one counts.
-/// Returns a mask with bit k set if key k was found; only those entries of `out` are written. CSJ_OTHERS is set if a
-/// member without a key has a non-empty array or object as value.
-uint32_t csj_pick(csj_node object, const csj_keys *keys, uint32_t *out);
+/// The result of `csj_pick`: bit k of `found` is set if key k was found, and that of `nulls` if its value is null.
+/// CSJ_OTHERS in `found` is set if a member without a key has a non-empty array or object as value.
+typedef struct csj_picked {
+    uint32_t found;
+    uint32_t nulls;
+} csj_picked;
+
+/// Walks an object once and stores the tape index of the value of each key that is found. If a name is repeated, the
+/// last one counts.
+csj_picked csj_pick(csj_node object, const csj_keys *keys, uint32_t *out);
 
 /// Tape index of the value of the last member of this name; 0 if there is none.
 uint32_t csj_find(csj_node object, const uint8_t *text, uint32_t length);

@@ -40,6 +40,8 @@ enum ChoiceKey {
     static var output: UInt32 {
         1 << text | 1 << reasoningContent | 1 << reasoning | 1 << reasoningText | 1 << thinking
     }
+    /// The members that are null or missing in a choice with nothing but a delta, as a mask.
+    static var rest: UInt32 { output | 1 << finishReason | 1 << message | 1 << usage | 1 << error | 1 << logprobs }
 }
 
 /// Members of a delta or message. OpenAIChatOutputKey lists those that hold text and reasoning.
@@ -65,6 +67,10 @@ enum DeltaKey {
     static var calls: UInt32 { 1 << toolCalls | 1 << functionCall }
     /// The members that hold reasoning, as a mask.
     static var reasonings: UInt32 { 1 << reasoningContent | 1 << reasoning | 1 << reasoningText | 1 << thinking }
+    /// The members that hold other output, as a mask.
+    static var otherOutput: UInt32 { calls | 1 << refusal | 1 << reasoningDetails | 1 << audio }
+    /// The members that are read last, as a mask.
+    static var rest: UInt32 { 1 << finishReason | 1 << message | 1 << delta }
 }
 
 /// The objects of a choice that hold output.
@@ -123,11 +129,18 @@ extension OpenAIChatDecoder {
     mutating func choice(_ choice: JSONNode, position: Int64, into events: inout [DecodedEvent]) throws(APIError) {
         let parts = choice.pick(ChoiceKey.table)
         guard parts[ChoiceKey.index]?.natural ?? position == 0 else { return }
+        var content = ChoiceContent()
+        guard parts.hasValue(ChoiceKey.rest) else {
+            // Most choices.
+            if let delta = parts[ChoiceKey.delta] { read(delta, in: .delta, &content, into: &events) }
+            if parts.hasOthers { takeAdditions(to: choice, at: .choice, besides: ChoiceKey.table, into: &events) }
+            if let reason = content.finishReason { try finish(for: reason, into: &events) }
+            return
+        }
         if let error = parts[ChoiceKey.error], ErrorShape.says(error) {
             if let usage = parts[ChoiceKey.usage] { take(usage: usage, into: &events) }
             throw APIError(ErrorReport(error.value))
         }
-        var content = ChoiceContent()
         if let delta = parts[ChoiceKey.delta] { read(delta, in: .delta, &content, into: &events) }
         if let message = parts[ChoiceKey.message], !message.isNull {
             read(message: message, delta: parts[ChoiceKey.delta], &content, into: &events)
@@ -137,6 +150,10 @@ extension OpenAIChatDecoder {
         if let usage = parts[ChoiceKey.usage] { take(usage: usage, into: &events) }
         let reason = parts[ChoiceKey.finishReason]?.string
         guard let reason = reason?.isEmpty == false ? reason : content.finishReason else { return }
+        try finish(for: reason, into: &events)
+    }
+
+    private mutating func finish(for reason: String, into events: inout [DecodedEvent]) throws(APIError) {
         try take(finishReason: reason)
         if known.finishReason != nil { takeHeldMessage(into: &events) }
     }
@@ -145,7 +162,7 @@ extension OpenAIChatDecoder {
     private mutating func readLegacy(
         _ parts: JSONPicked, _ content: inout ChoiceContent, into events: inout [DecodedEvent]
     ) {
-        guard parts.hasAny(ChoiceKey.output) else { return }
+        guard parts.hasValue(ChoiceKey.output) else { return }
         let wanted = wanted(in: .choice, besides: content.kinds)
         var found = OpenAIChatOutput()
         if wanted.contains(.reasoning) {
@@ -164,37 +181,40 @@ extension OpenAIChatDecoder {
         _ node: JSONNode, in container: OpenAIChatContainer, _ content: inout ChoiceContent,
         into events: inout [DecodedEvent]
     ) {
-        guard node.kind == .object else { return readItself(node, in: container, &content, into: &events) }
+        guard node.isObject else { return readItself(node, in: container, &content, into: &events) }
         let parts = node.pick(DeltaKey.table)
         let wanted = wanted(in: container, besides: content.kinds)
         var found = OpenAIChatOutput()
         // Several reasoning members of one delta hold the same text, so only one is read. `reasoning_details` repeats
         // it too, and is kept only to be sent back.
-        if wanted.contains(.reasoning), parts.hasAny(DeltaKey.reasonings) {
+        if wanted.contains(.reasoning), parts.hasValue(DeltaKey.reasonings) {
             read(OpenAIChatOutputKey.reasoning, .reasoning, parts, wanted, &found, &events)
         }
         if wanted.contains(.text) {
             // Reasoning parts in the content repeat the reasoning members.
             read(OpenAIChatOutputKey.text, .text, parts, wanted.subtracting(found), &found, &events)
         }
-        if wanted.contains(.refusal), let refusal = parts[DeltaKey.refusal]?.string, !refusal.isEmpty {
-            take(refusal: refusal)
-            found.insert(.refusal)
+        if parts.hasValue(DeltaKey.otherOutput) {
+            if wanted.contains(.refusal), let refusal = parts[DeltaKey.refusal]?.string, !refusal.isEmpty {
+                take(refusal: refusal)
+                found.insert(.refusal)
+            }
+            // A message next to deltas may repeat all earlier details.
+            if let details = parts[DeltaKey.reasoningDetails], container != .message || !isHolding {
+                memory.take(details: details)
+            }
+            if wanted.contains(.calls), readCalls(parts, in: container) { found.insert(.calls) }
+            if let audio = parts[DeltaKey.audio] {
+                take(audio: audio, wanted.subtracting(found), &found, into: &events)
+            }
         }
-        // A message next to deltas may repeat all earlier details.
-        if let details = parts[DeltaKey.reasoningDetails], container != .message || !isHolding {
-            memory.take(details: details)
-        }
-        if wanted.contains(.calls), parts.hasAny(DeltaKey.calls), readCalls(parts, in: container) {
-            found.insert(.calls)
-        }
-        if let audio = parts[DeltaKey.audio] { take(audio: audio, wanted.subtracting(found), &found, into: &events) }
         note(found, in: container)
         content.kinds.formUnion(found)
         // The members of a message are emitted with those of the choice.
         if parts.hasOthers, container != .message {
             takeAdditions(to: node, at: .container(container), besides: DeltaKey.table, into: &events)
         }
+        guard parts.hasValue(DeltaKey.rest) else { return }
         if content.finishReason == nil, let reason = parts[DeltaKey.finishReason]?.string, !reason.isEmpty {
             content.finishReason = reason
         }
@@ -274,11 +294,8 @@ extension OpenAIChatDecoder {
         _ node: JSONNode, as field: OpenAIChatReasoningMemory.Field?, _ wanted: OpenAIChatOutput,
         into events: inout [DecodedEvent]
     ) -> OpenAIChatOutput {
-        switch node.kind {
-        case .string:
-            guard wanted.contains(field == nil ? .text : .reasoning), let text = node.string, !text.isEmpty else {
-                return []
-            }
+        if let text = node.string {
+            guard wanted.contains(field == nil ? .text : .reasoning), !text.isEmpty else { return [] }
             if let field {
                 emit(reasoning: text, as: field, into: &events)
                 return .reasoning
@@ -286,6 +303,8 @@ extension OpenAIChatDecoder {
             output.noteText()
             events.append(.text(TextBatch(text)))
             return .text
+        }
+        switch node.kind {
         case .array:
             var found = OpenAIChatOutput()
             node.forEachElement { found.formUnion(read($0, as: field, wanted, into: &events)) }

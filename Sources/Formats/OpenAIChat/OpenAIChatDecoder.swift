@@ -84,13 +84,12 @@ struct OpenAIChatDecoder: DocumentDecoder {
     mutating func document(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError) {
         let top = node.pick(ChunkKey.table)
         let choices = top[ChunkKey.choices]
-        if isError || Self.isError(node, top) {
+        if isError || ((choices == nil || top.hasValue(1 << ChunkKey.error)) && Self.isError(node, top)) {
             takeUsage(top, into: &events)
             throw APIError(ErrorReport(node.value))
         }
         let before = events.count
         let hadOutput = hasOutput
-        var cost: Double?
         if !hadOutput { takeNames(top) }
         if !hasStarted, choices != nil || known.id != nil {
             hasStarted = true
@@ -98,12 +97,11 @@ struct OpenAIChatDecoder: DocumentDecoder {
         }
         if top.hasOthers {
             takeAdditions(to: node, at: .chunk, besides: ChunkKey.table, into: &events)
-            // Venice sends the cost next to the usage.
-            cost = Usage.dollars(node["cost"]?["usd"])
         }
         var position: Int64 = 0
+        var elements = choices?.elements
         do throws(APIError) {
-            try choices?.forEachElement { (choice: JSONNode) throws(APIError) in
+            while let choice = elements?.next() {
                 try self.choice(choice, position: position, into: &events)
                 position += 1
             }
@@ -115,7 +113,9 @@ struct OpenAIChatDecoder: DocumentDecoder {
         if !hadOutput, hasOutput, !hasRoleChunk || top[ChunkKey.model]?.string != known.model {
             known.take(id: top[ChunkKey.id], model: top[ChunkKey.model], isOutput: true)
         }
-        if top.hasAny(ChunkKey.rest) {
+        if top.hasValue(ChunkKey.rest) {
+            // Venice sends the cost next to the usage.
+            let cost = top.hasOthers ? Usage.dollars(node["cost"]?["usd"]) : nil
             takeUsage(top, cost: cost, into: &events)
             takeTimings(top)
             if let error = top[ChunkKey.groq]?["error"], ErrorShape.says(error) {

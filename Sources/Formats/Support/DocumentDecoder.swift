@@ -132,13 +132,13 @@ extension DocumentDecoder {
         } catch {
             return try unreadable(text, name: name, why: error, into: &events)
         }
-        try documents(node, isError: name == "error", into: &events)
+        try documents(node, isError: !name.isEmpty && name == "error", into: &events)
     }
 
     /// Decodes one document, or each document of an array.
     private mutating func documents(_ node: JSONNode, isError: Bool, into events: inout [DecodedEvent]) throws(APIError)
     {
-        guard node.kind == .array else { return try document(node, isError: isError, into: &events) }
+        guard node.isArray else { return try document(node, isError: isError, into: &events) }
         try node.forEachElement { (element: JSONNode) throws(APIError) in
             try self.documents(element, isError: isError, into: &events)
         }
