@@ -49,6 +49,20 @@ import Testing
             ])
     }
 
+    @Test func noneIsOfferedToAConsumerThatCannotUseIt() throws {
+        var parser = SSEParser()
+        var asked = 0
+        try parser.feed(Array("data: a\n\ndata: b\n\ndata: c\n\n".utf8).span) { (_, _) throws(Never) in
+        } canFastForward: {
+            asked += 1
+            return false
+        } fastForward: { _, start, _ in
+            Issue.record("the consumer cannot use it")
+            return start
+        }
+        #expect(asked == 2)
+    }
+
     /// An event that begins in one chunk and ends in the next has no shape of its own; the last one of its name counts.
     @Test(
         arguments: [

@@ -70,6 +70,55 @@ import Testing
         #expect(try reader.parse(Array(#"{"":1,"\u006f":2}"#.utf8).span).pick(keys)[0]?.int == 2)
     }
 
+    /// Strings are copied without validation, so the parser must never produce invalid UTF-8.
+    @Test func stringsOfAnyEscapesAreUTF8() throws {
+        let units = [0, 0x41, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xD800, 0xDBFF, 0xDC00, 0xDFFF, 0xE000, 0xFFFF]
+        let escapes = units.map { "\\u" + String($0 + 0x10000, radix: 16).dropFirst() } + ["z", "\\n"]
+        let reader = JSONReader()
+        for first in escapes {
+            for second in escapes {
+                let node = try reader.parse(Array("[\"\(first)\(second)\"]".utf8).span)
+                let bytes = Array(try #require(node.first?.string).utf8)
+                #expect(String(validating: bytes, as: UTF8.self) != nil, "\(first)\(second)")
+            }
+        }
+    }
+
+    @Test func picksAmongAlikeNames() throws {
+        let keys = JSONKeys(
+            "reasonin", "reasoning", "reasoning_conte", "reasoning_content", "reasoning_details", "reasoning_content_of"
+        )
+        let text =
+            #"{"reasoning_Content":0,"reasoning_cOntent":0,"reasonin":1,"reasoning":2,"reasoning_conte":3,"#
+            + #""reasoning_content":4,"reasoning_details":5,"reasoning_content_of":6,"reasoning_content_if":0}"#
+        let reader = JSONReader()
+        let picked = try reader.parse(Array(text.utf8).span).pick(keys)
+        #expect((0..<6).map { picked[$0]?.int } == [1, 2, 3, 4, 5, 6])
+    }
+
+    @Test func nullsAreNoValues() throws {
+        let keys = JSONKeys("a", "b", "c", "d")
+        let reader = JSONReader()
+        let picked = try reader.parse(Array(#"{"a":null,"b":0,"c":1,"c":null,"x":[1]}"#.utf8).span).pick(keys)
+        #expect(picked.hasValue(2) && picked.hasValue(0b1111))
+        #expect(!picked.hasValue(1) && !picked.hasValue(4) && !picked.hasValue(8) && !picked.hasValue(0b1101))
+        #expect(!picked.hasValue(1 << 16) && picked.hasOthers)
+        #expect(try reader.parse(Array(#"{"a":null,"a":2}"#.utf8).span).pick(keys).hasValue(1))
+        #expect(try !reader.parse(Array("[1]".utf8).span).pick(keys).hasValue(.max))
+    }
+
+    @Test func elements() throws {
+        let reader = JSONReader()
+        func elements(of text: String) throws -> [JSONValue] {
+            var elements = try reader.parse(Array(text.utf8).span).elements
+            var found: [JSONValue] = []
+            while let element = elements.next() { found.append(element.value) }
+            return found
+        }
+        #expect(try elements(of: #"[1,"two",[3,[4]],{"a":5}]"#) == [1, "two", [3, [4]], ["a": 5]])
+        #expect(try elements(of: "[]").isEmpty && elements(of: #"{"a":[1]}"#).isEmpty && elements(of: "7").isEmpty)
+    }
+
     @Test func sixteenKeys() throws {
         let keys = JSONKeys("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p")
         let text = "{" + "ponmlkjihgfedcba".map { "\"\($0)\":\"\($0)\"" }.joined(separator: ",") + "}"
