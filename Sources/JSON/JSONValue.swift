@@ -54,7 +54,7 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
     }
 
     /// Orders the members by name.
-    public mutating func sortByKey() {
+    package mutating func sortByKey() {
         let isSorted = members.indices.dropFirst().allSatisfy { members[$0 - 1].key <= members[$0].key }
         if !isSorted { members.sort { $0.key < $1.key } }
     }
