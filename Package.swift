@@ -209,7 +209,7 @@ let package = Package(
         .testTarget(
             name: "MoonrillTests",
             dependencies: [
-                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Moonrill", "EmbedExample",
+                "Base", "JSON", "HTTP", "Chat", "Formats", "Providers", "Engine", "Journal", "Moonrill", "EmbedExample",
                 "ProviderSimulator", "Support",
             ],
             swiftSettings: settings),

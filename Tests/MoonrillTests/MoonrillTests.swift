@@ -5,6 +5,7 @@ import Base
 import Chat
 import Engine
 import Foundation
+import Journal
 import Moonrill
 import ProviderSimulator
 import Support
@@ -186,9 +187,21 @@ import Testing
             }
             #expect(replies.allSatisfy { $0.isCached == (round == 2) && !$0.text.isEmpty })
             texts.append(replies.map(\.text).sorted().joined())
+            if round == 1 { try await waitForRecords(20, in: journal.path) }
         }
         #expect(texts[0] == texts[1])
         #expect(server.statistics().requests == 20)
+    }
+
+    /// Without a job nothing waits for the store: a request is recorded shortly after its end.
+    private func waitForRecords(_ count: Int, in path: String) async throws {
+        var recorded = 0
+        while recorded < count {
+            await Task.yield()
+            guard let log = try RequestLog.open(path) else { continue }
+            defer { log.close() }
+            recorded = try log.requests(RequestFilter(), limit: count).count { $0.endedAt != nil }
+        }
     }
 
     @Test func aJobGoesOnWithTheNextClient() async throws {
