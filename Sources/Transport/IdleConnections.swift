@@ -6,12 +6,8 @@ internal import DequeModule
 /// included, when it looks for an idle one, and when it has more than it may keep: with thousands of streams each start and
 /// each end would cost as much as all streams together. The count says when neither is needed.
 struct IdleConnections {
-    /// Where a connection goes to.
-    struct Place: Hashable {
-        var origin: String
-        var isTLS: Bool
-        var proxy: String?
-    }
+    /// The number of a place: an origin, or a proxy on the way to it.
+    typealias Place = Int
 
     /// Maximum of idle connections. A transfer that ends beyond it closes its own.
     static let limit = 256
@@ -19,27 +15,24 @@ struct IdleConnections {
     static let maxAge = 60.0
 
     /// When the connections became idle, the oldest first.
-    private var times: [Place: Deque<Double>] = [:]
+    private var times: [Deque<Double>] = []
     private(set) var count = 0
     private var lastExpiry = -Double.infinity
 
     /// A transfer to this place has ended and left its connection open.
     mutating func add(_ place: Place, now: Double) {
-        times[place, default: []].append(now)
+        while times.count <= place { times.append([]) }
+        times[place].append(now)
         count += 1
     }
 
     /// A transfer to this place begins, and takes an idle connection if there is one.
     /// - Returns: false if there is surely none.
     mutating func take(_ place: Place, now: Double) -> Bool {
-        guard var idle = times.removeValue(forKey: place) else { return false }
-        while let first = idle.first, now - first > Self.maxAge {
-            idle.removeFirst()
-            count -= 1
-        }
-        guard idle.popLast() != nil else { return false }
+        guard place < times.count else { return false }
+        expire(place, now: now)
+        guard times[place].popLast() != nil else { return false }
         count -= 1
-        if !idle.isEmpty { times[place] = idle }
         return true
     }
 
@@ -54,12 +47,13 @@ struct IdleConnections {
     /// Forgets connections that curl no longer reuses.
     private mutating func expire(now: Double) {
         lastExpiry = now
-        for place in times.keys {
-            while let first = times[place]?.first, now - first > Self.maxAge {
-                times[place]?.removeFirst()
-                count -= 1
-            }
-            if times[place]?.isEmpty == true { times[place] = nil }
+        for place in times.indices { expire(place, now: now) }
+    }
+
+    private mutating func expire(_ place: Place, now: Double) {
+        while let first = times[place].first, now - first > Self.maxAge {
+            times[place].removeFirst()
+            count -= 1
         }
     }
 }

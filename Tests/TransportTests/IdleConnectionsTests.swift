@@ -5,8 +5,8 @@ import Testing
 @testable import Transport
 
 @Suite struct IdleConnectionsTests {
-    private let one = IdleConnections.Place(origin: "a:1", isTLS: false, proxy: nil)
-    private let other = IdleConnections.Place(origin: "a:1", isTLS: true, proxy: nil)
+    private let one: IdleConnections.Place = 0
+    private let other: IdleConnections.Place = 7
 
     @Test func aPlaceHasWhatWasLeftThere() {
         var idle = IdleConnections()

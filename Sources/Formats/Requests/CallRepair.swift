@@ -8,7 +8,7 @@ internal import JSON
 /// Valid function names of a format.
 struct FunctionNameRule {
     /// Characters other than ASCII letters, digits and `_`.
-    let marks: Set<UInt8>
+    let marks: [UInt8]
     /// Whether the first character must be a letter or `_`.
     let beginsWithLetter: Bool
     /// Maximum length in bytes; longer names are truncated.

@@ -19,10 +19,24 @@ package struct ReplyText: Sendable {
     package let reasoning: String
     /// The blocks by the decoder's numbers. Nil if the delivered text is not what the decoder emitted (reasoning
     /// separated from the text, several attempts).
-    private let blocks: [Int: Block]?
-    private let wholeKinds: Set<TextBatch.Kind>
+    private let blocks: Blocks?
+    private let wholeKinds: [TextBatch.Kind]
 
-    fileprivate init(text: String, reasoning: String, blocks: [Int: Block]?, wholeKinds: Set<TextBatch.Kind>) {
+    /// Most replies have one block, which needs no dictionary.
+    fileprivate enum Blocks: Sendable {
+        case one(Int, Block)
+        case any([Int: Block])
+
+        subscript(number: Int) -> Block {
+            switch self {
+            case .one(number, let block): block
+            case .one: Block()
+            case .any(let blocks): blocks[number] ?? Block()
+            }
+        }
+    }
+
+    fileprivate init(text: String, reasoning: String, blocks: Blocks?, wholeKinds: [TextBatch.Kind]) {
         self.text = text
         self.reasoning = reasoning
         self.blocks = blocks
@@ -33,7 +47,7 @@ package struct ReplyText: Sendable {
     package var hasBlocks: Bool { blocks != nil }
 
     /// The text of a block: empty for a block without text, nil if the blocks are not known.
-    package func block(_ number: Int) -> Block? { blocks.map { $0[number] ?? Block() } }
+    package func block(_ number: Int) -> Block? { blocks?[number] }
 
     /// Whether the delivered text of that kind is exactly what the decoder emitted.
     package func isWhole(_ kind: TextBatch.Kind) -> Bool { wholeKinds.contains(kind) }
@@ -49,6 +63,12 @@ package struct TextBlocks: Sendable {
         mutating func add(_ length: Int, to block: Int) {
             if starts.last?.block != block { starts.append((block, count)) }
             count += length
+        }
+
+        /// The block that has all of `text`; nil if there are several, or none.
+        func onlyBlock(_ text: String) -> (Int, ReplyText.Block)? {
+            guard starts.count == 1 else { return nil }
+            return (starts[0].block, ReplyText.Block(text: text, isWhole: count <= text.utf8.count))
         }
 
         /// Adds to each block its part of `text`.
@@ -101,15 +121,24 @@ package struct TextBlocks: Sendable {
     ) -> ReplyText {
         let isText = text.utf8.count + textCut == self.text.count
         let isReasoning = reasoning.utf8.count + reasoningCut == self.reasoning.count
-        var wholeKinds: Set<TextBatch.Kind> = []
-        if isText, textCut == 0 { wholeKinds.insert(.text) }
-        if isReasoning, reasoningCut == 0 { wholeKinds.insert(.reasoning) }
+        var wholeKinds: [TextBatch.Kind] = []
+        if isText, textCut == 0 { wholeKinds.append(.text) }
+        if isReasoning, reasoningCut == 0 { wholeKinds.append(.reasoning) }
         guard isText, isReasoning else {
             return ReplyText(text: text, reasoning: reasoning, blocks: nil, wholeKinds: wholeKinds)
+        }
+        return ReplyText(
+            text: text, reasoning: reasoning, blocks: split(text, reasoning), wholeKinds: wholeKinds)
+    }
+
+    private func split(_ text: String, _ reasoning: String) -> ReplyText.Blocks {
+        if let (number, block) = self.text.onlyBlock(text), self.reasoning.starts.isEmpty { return .one(number, block) }
+        if let (number, block) = self.reasoning.onlyBlock(reasoning), self.text.starts.isEmpty {
+            return .one(number, block)
         }
         var blocks: [Int: ReplyText.Block] = [:]
         self.text.split(text, into: &blocks)
         self.reasoning.split(reasoning, into: &blocks)
-        return ReplyText(text: text, reasoning: reasoning, blocks: blocks, wholeKinds: wholeKinds)
+        return .any(blocks)
     }
 }
