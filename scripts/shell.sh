@@ -54,8 +54,8 @@ build_moonrill() {
 }
 
 # The Swift runtime is linked statically, so that the binary needs no installed Swift. The two compiler flags are for
-# speed: optimization across modules, and no run-time checks for overlapping access, which debug builds have. The names of
-# the binary's 28,000 symbols are not exported: nothing looks them up, and they take 3 MB.
+# speed: optimization across modules, and no run-time checks for overlapping access, which debug builds have. Symbols
+# are not exported: nothing looks them up (C modules of Lua use liblua), and their names take 3 MB.
 release_flags=(
     -c release --static-swift-stdlib -Xswiftc -cross-module-optimization -Xswiftc -enforce-exclusivity=unchecked
     -Xlinker --no-export-dynamic

@@ -94,8 +94,9 @@ extension [UInt8] {
 }
 
 extension String {
-    /// Copies bytes that are known to be valid UTF-8, such as the strings of a parsed document.
-    package init(validated bytes: Span<UInt8>) {
+    /// Copies bytes without validation. They must be valid UTF-8, as the strings of a parsed document are: with others the
+    /// behaviour of the String is undefined.
+    package init(uncheckedUTF8 bytes: Span<UInt8>) {
         self = String(copying: UTF8Span(unchecked: bytes, isKnownASCII: bytes.count > 15 && bytes.isASCII))
     }
 

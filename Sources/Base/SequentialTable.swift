@@ -5,7 +5,7 @@ public import DequeModule
 /// Values by numbers that are given out in ascending order, as the ids of requests are.
 ///
 /// A look-up is an index into a queue of the recent numbers, and hashes nothing. Values that outlive many later ones move to a
-/// dictionary, so that the table stays as small as the number of its values.
+/// dictionary: after an insertion the queue has at most 65 places more than twice its values.
 ///
 /// Public and inlinable, so that other modules specialize it.
 public struct SequentialTable<Value> {
@@ -14,6 +14,7 @@ public struct SequentialTable<Value> {
     @usableFromInline var first: UInt64 = 0
     /// Values with lower numbers.
     @usableFromInline var old: [UInt64: Value] = [:]
+    /// Number of values in `recent`.
     @usableFromInline var recentCount = 0
 
     /// An empty table.
@@ -40,7 +41,7 @@ public struct SequentialTable<Value> {
         }
     }
 
-    /// All values; the order is that of their numbers, but for old ones.
+    /// All values: the old ones in any order, then the recent ones by number.
     @inlinable
     public var values: [Value] {
         var values = Array(old.values)
@@ -88,7 +89,7 @@ public struct SequentialTable<Value> {
         guard recent[index] != nil else { return }
         recent[index] = nil
         recentCount -= 1
-        // The last place stays: the number after it may not exist.
+        // The last place stays: after the largest number there is none.
         while recent.count > 1, let head = recent.first, head == nil {
             recent.removeFirst()
             first += 1

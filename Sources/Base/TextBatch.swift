@@ -90,8 +90,9 @@ public struct TextBatch: Sendable {
         }
     }
 
-    /// Appends the pieces to a buffer, and their ends in it.
-    package func append(to bytes: inout [UInt8], _ ends: inout [UInt32]) {
+    /// Appends the bytes of all pieces to `bytes`, which stays below 4 GiB, and the end of each piece in it to `ends`.
+    package func append(to bytes: inout [UInt8], ends: inout [UInt32]) {
+        precondition(bytes.count + utf8Count <= UInt32.max, "a buffer of text beyond 4 GiB")
         let start = UInt32(clamping: bytes.count)
         switch storage {
         case .text(let piece), .reasoning(let piece):

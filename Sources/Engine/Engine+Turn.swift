@@ -263,7 +263,7 @@ extension Engine {
 
     func fireTimers() {
         let now = configuration.clock()
-        while timers.isDue(now: now), let (deadline, key) = timers.popDue(now: now) {
+        while let (deadline, key) = timers.popDue(now: now) {
             guard let request = request(key), request.timerDeadline == deadline else { continue }
             request.timerDeadline = .infinity
             if request.nextWaitEventAt <= now { announceWait(request, now: now) }

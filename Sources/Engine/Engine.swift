@@ -26,7 +26,7 @@ package final class Engine: Reactor {
     private var commands: [(client: ClientState, command: RequestCommand)] = []
     /// Number of start commands in `commands`.
     private var submittedStarts = 0
-    private var clients: [Int: ClientState] = [:]
+    private var clients = SequentialTable<ClientState>()
     private var lastClient = 0
     /// Clients that are gone and whose requests have not been ended yet.
     private var detachedClients: [ClientState] = []
@@ -41,7 +41,7 @@ package final class Engine: Reactor {
     /// Rate limiters by provider and name, and those with requests in line.
     var limiters: [String: RateLimiter] = [:]
     var limitersWithQueue: [RateLimiter] = []
-    /// That of the request that was admitted last, with what it is for.
+    /// The provider's limiter of the request before, with what it is for: most requests need no look-up.
     var lastLimiter: (baseURL: String, keyVariable: String?, model: String, limiter: RateLimiter)?
     /// Running transfers, including those that drain.
     var transferCount = 0
@@ -62,7 +62,7 @@ package final class Engine: Reactor {
 
     /// Breaks the cycles between requests, attempts and clients, and those of the lists in `context`.
     deinit {
-        for client in Array(clients.values) + detachedClients {
+        for client in clients.values + detachedClients {
             for request in client.requests.values { request.attempt?.detach() }
             client.requests.removeAll()
         }
@@ -77,14 +77,14 @@ package final class Engine: Reactor {
     package func attach() -> EngineClient {
         lastClient += 1
         let state = ClientState(number: lastClient)
-        clients[state.number] = state
+        clients[UInt64(state.number)] = state
         return EngineClient(of: self, state)
     }
 
     /// Ends the requests of a client that is gone, at the beginning of the next turn: transfers are not touched outside one.
     func detach(_ client: ClientState) {
         client.detach()
-        clients[client.number] = nil
+        clients[UInt64(client.number)] = nil
         detachedClients.append(client)
     }
 
@@ -122,7 +122,7 @@ package final class Engine: Reactor {
         {
             return 0
         }
-        if clients.values.contains(where: \.hasReady) { return 0 }
+        if clients.contains(where: \.hasReady) { return 0 }
         let next = min(
             timers.nextDeadline ?? .infinity, draining.first?.until ?? .infinity, limiterDeadline ?? .infinity)
         guard next < .infinity else { return seconds }
@@ -147,9 +147,9 @@ package final class Engine: Reactor {
     package var activeCount: Int { requestCount + submittedStarts }
 
     /// The request of a timer; nil if it is over.
-    func request(_ key: RequestKey) -> Request? { clients[key.client]?.requests[key.id.raw] }
+    func request(_ key: RequestKey) -> Request? { clients[UInt64(key.client)]?.requests[key.id.raw] }
 
-    /// Its last event was taken, or nobody will take it.
+    /// Removes a request whose last event was taken, or whose client is gone.
     func forget(_ request: Request) {
         request.client.requests[request.id.raw] = nil
         requestCount -= 1

@@ -35,7 +35,8 @@ extension EngineClient: Sendable {}
 final class ClientState {
     /// From 1, in the order of `attach`.
     let number: Int
-    /// Its requests whose last event has not been taken.
+    /// Its requests whose last event has not been taken. They hold their client: `Engine.forget` and its deinit break the
+    /// cycle.
     var requests = SequentialTable<Request>()
     /// Requests that stand in line at a rate limiter.
     var lineCount = 0

@@ -51,19 +51,22 @@ extension Secrets {
         var result = JSONObject()
         for member in object {
             var value = member.value
-            switch member.key {
-            case "native", "reasoning_details", "extra_content": value = scrub(value, of: member.key, keeping: words)
-            case "tool_calls": value = .array((value.array ?? []).map { scrub(message: $0, words: words) })
-            default: break
+            if member.key == Self.callsKey {
+                value = .array((value.array ?? []).map { scrub(message: $0, words: words) })
+            } else if Self.mayQuote(member.key) {
+                value = scrub(value, of: member.key, keeping: words)
             }
             result.append(uncheckedKey: member.key, value)
         }
         return .object(result)
     }
 
+    private static let callsKey = "tool_calls"
+
+    /// Whether a member of a message or of a call may quote the request, or has parts that may.
     private static func mayQuote(_ key: String) -> Bool {
         switch key {
-        case "native", "reasoning_details", "extra_content", "tool_calls": true
+        case "native", "reasoning_details", "extra_content", callsKey: true
         default: false
         }
     }

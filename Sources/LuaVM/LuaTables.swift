@@ -14,7 +14,7 @@ extension LuaStack {
     @discardableResult
     package func getField(_ key: StaticString, of table: Int) -> LuaType {
         let type = unsafe mr_get_field(raw, Int32(table), key.cString)
-        precondition(type != MR_NO_TABLE, "the value at stack index \(table) is no table")
+        precondition(type != MR_NO_TABLE, "no table at stack index \(table), or no space on the stack")
         return LuaType(rawValue: type) ?? .none
     }
 
@@ -28,7 +28,7 @@ extension LuaStack {
     /// Sets `table[key]` to the value on top. [-1, +0]
     package func setField(_ key: StaticString, of table: Int) {
         let isSet = unsafe mr_set_field(raw, Int32(table), key.cString)
-        precondition(isSet, "the value at stack index \(table) is no table")
+        precondition(isSet, "no table at stack index \(table), or no space on the stack")
     }
 
     /// Sets `table[key]` to the value on top. [-1, +0]

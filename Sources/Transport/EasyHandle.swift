@@ -39,18 +39,18 @@ internal import CCurl
         unsafe curl_easy_reset(raw)
         setup = nil
         isReusable = false
-        dropBody()
-        unsafe errorText[0] = 0
+        endTransfer()
         return unsafe ccurl_set_long(raw, CURLOPT_BUFFERSIZE, Int(CURL_MAX_WRITE_SIZE)) == CURLE_OK
     }
 
     /// The options are those of this setup until the reset. An equal one does not replace it: curl has pointers into it.
     func keep(_ setup: Setup) { self.setup = setup }
 
-    /// Frees the body after the end of the transfer.
-    func dropBody() {
+    /// Forgets what belongs to the transfer that has ended: its body and its error text.
+    func endTransfer() {
         unsafe body?.deallocate()
         unsafe body = nil
+        unsafe errorText[0] = 0
     }
 
     /// Whether a body is handed to curl as a whole. For a callback curl allocates a buffer of 16 KiB, which it keeps until the

@@ -1,4 +1,4 @@
-// All options of an easy handle, each with its reason.
+// All options of an easy handle but the share, each with its reason.
 
 internal import CCurl
 internal import HTTP
@@ -39,7 +39,7 @@ internal import HTTP
     static func == (a: Setup, b: Setup) -> Bool {
         a.headers === b.headers && a.receiveBuffer == b.receiveBuffer && a.hasBody == b.hasBody
             && a.keepsBody == b.keepsBody
-            && a.url.text == b.url.text && a.method == b.method && a.isCounted == b.isCounted
+            && a.url.text.hasSameBytes(as: b.url.text) && a.method == b.method && a.isCounted == b.isCounted
             && a.proxy == b.proxy
             && a.caFile == b.caFile && a.caFolder == b.caFolder && a.connectTimeout == b.connectTimeout
     }
@@ -83,7 +83,7 @@ extension EasyHandle {
             unsafe set.pointer(CURLOPT_READDATA, user)
         }
 
-        // What is changed while a transfer runs.
+        // Connection. Set for each transfer: a running one may change them.
         // Without a body curl has nothing to rewind: a fresh connection prevents a second send.
         let couldBeResent = request.body.isEmpty && !["GET", "HEAD"].contains(request.method)
         set.long(CURLOPT_FRESH_CONNECT, isFresh || couldBeResent ? 1 : 0)

@@ -35,17 +35,35 @@ internal import HTTP
 @available(*, unavailable, message: "lives on the thread of its Multi")
 extension HeaderList: @unchecked Sendable {}  // unavailable: this says that it is not Sendable, and why
 
-/// The lists that were used last.
+/// The eight lists that were used last.
 struct HeaderLists {
     private static let kept = 8
     private var lists: [HeaderList] = []
 
     /// The list of these fields. Throws as ``HeaderList/init(_:)``.
     mutating func list(of fields: HTTPHeaders) throws(TransportError) -> HeaderList {
-        if let known = lists.last(where: { $0.fields == fields }) { return known }
+        if let index = lists.lastIndex(where: { Self.areSame($0.fields, fields) }) {
+            if index < lists.count - 1 { lists.append(lists.remove(at: index)) }
+            return lists[lists.count - 1]
+        }
         let list = try HeaderList(fields)
         if lists.count == Self.kept { lists.removeFirst() }
         lists.append(list)
         return list
+    }
+
+    private static func areSame(_ a: HTTPHeaders, _ b: HTTPHeaders) -> Bool {
+        a.fields.count == b.fields.count
+            && a.fields.indices.allSatisfy {
+                a.fields[$0].name.hasSameBytes(as: b.fields[$0].name)
+                    && a.fields[$0].value.hasSameBytes(as: b.fields[$0].value)
+            }
+    }
+}
+
+extension String {
+    /// Whether both are sent as the same bytes. `==` also holds for "é" and "e" with an accent.
+    func hasSameBytes(as other: String) -> Bool {
+        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }

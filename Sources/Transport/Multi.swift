@@ -20,7 +20,9 @@ package final class Multi {
     private var idleConnections = IdleConnections()
     /// The gates of TLS origins, whose connections may be shared.
     private var gates: [StreamGate] = []
-    private var gateNumbers: [IdleConnections.Place: Int] = [:]
+    private var places: [String: IdleConnections.Place] = [:]
+    /// The number of each place's gate.
+    private var gateNumbers: [Int?] = []
     private var targets: [String: Target] = [:]
     private var headerLists = HeaderLists()
     /// curl's limit of connections.
@@ -297,7 +299,7 @@ package final class Multi {
     private static let keptTargets = 64
 
     private func target(of url: String, _ options: TransferOptions) throws(TransportError) -> Target {
-        if options.proxy == nil, let known = targets[url] { return known }
+        if options.proxy == nil, let known = targets[url], known.url.text.hasSameBytes(as: url) { return known }
         let parsed = try ParsedURL(url)
         let origin = parsed.origin
         let proxy =
@@ -307,8 +309,8 @@ package final class Multi {
             case let url?: Proxy(url)
             }
         if let proxy, !proxy.isReadable { throw .unreadable(proxy) }
-        let place = IdleConnections.Place(origin: origin.description, isTLS: origin.isTLS, proxy: proxy?.address)
-        let target = Target(url: parsed, proxy: proxy, place: place, gate: gate(of: place))
+        let place = place(of: origin, proxy)
+        let target = Target(url: parsed, proxy: proxy, place: place, gate: gateNumbers[place])
         guard options.proxy == nil else { return target }
         if targets.count >= Self.keptTargets { targets.removeAll() }
         targets[url] = target
@@ -317,12 +319,14 @@ package final class Multi {
 
     // MARK: - Gates
 
-    private func gate(of place: IdleConnections.Place) -> Int? {
-        guard place.isTLS else { return nil }
-        if let number = gateNumbers[place] { return number }
-        gates.append(StreamGate())
-        gateNumbers[place] = gates.count - 1
-        return gates.count - 1
+    private func place(of origin: Origin, _ proxy: Proxy?) -> IdleConnections.Place {
+        let name = "\(origin.isTLS ? "https" : "http")://\(origin) \(proxy?.address ?? "")"
+        if let place = places[name] { return place }
+        let place = places.count
+        places[name] = place
+        if origin.isTLS { gates.append(StreamGate()) }
+        gateNumbers.append(origin.isTLS ? gates.count - 1 : nil)
+        return place
     }
 
     /// Whether a transfer may look for a connection now.
@@ -449,7 +453,7 @@ package final class Multi {
         if isReset || !easy.isReusable {
             guard easy.reset() else { return }
         } else {
-            easy.dropBody()
+            easy.endTransfer()
         }
         idle.append(easy)
     }

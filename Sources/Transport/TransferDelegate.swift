@@ -7,8 +7,8 @@ package struct TransferOptions: Sendable {
     /// Timeout for name, TCP and TLS together, in seconds. First-byte, idle and total timeouts belong to the caller,
     /// who cancels.
     package var connectTimeout: Double = 10
-    /// Bytes of curl's receive buffer, 1,024 to 524,288; nil: 64 KiB while few transfers are open, 16 KiB for
-    /// dozens, 1 or 2 KiB for more.
+    /// Bytes of curl's receive buffer, 1,024 to 524,288; nil: 64 KiB while fewer than 16 transfers are open,
+    /// 16 KiB below 64, 2 KiB below 512, else 1 KiB.
     package var receiveBuffer: Int?
     /// Limit of all header blocks and trailers of the response together, in bytes.
     package var maxHeaderBytes: Int = 256 * 1024

@@ -1,6 +1,7 @@
 // Values by ascending numbers, compared with a dictionary.
 
 import Base
+import Support
 import Testing
 
 @Suite struct SequentialTableTests {
@@ -51,22 +52,22 @@ import Testing
     }
 
     @Test(arguments: 0..<20) func isLikeADictionary(seed: UInt64) {
-        var chance = SystemRandomNumberGenerator()
+        var chance = SeededGenerator(seed: seed)
         var table = SequentialTable<Int>()
         var model: [UInt64: Int] = [:]
         var next: UInt64 = seed
         for step in 0..<3_000 {
             switch Int.random(in: 0..<10, using: &chance) {
             case 0..<5:
-                next += Int.random(in: 0..<20, using: &chance) == 0 ? UInt64.random(in: 0..<300) : 1
+                next += Int.random(in: 0..<20, using: &chance) == 0 ? UInt64.random(in: 0..<300, using: &chance) : 1
                 table[next] = step
                 model[next] = step
             case 5..<9:
-                guard let number = model.keys.randomElement() else { continue }
+                guard let number = model.keys.sorted().randomElement(using: &chance) else { continue }
                 table[number] = nil
                 model[number] = nil
             default:
-                let number = UInt64.random(in: 0...(next + 5))
+                let number = UInt64.random(in: 0...(next + 5), using: &chance)
                 #expect(table[number] == model[number])
             }
             #expect(table.count == model.count)

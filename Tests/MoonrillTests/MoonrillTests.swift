@@ -196,8 +196,10 @@ import Testing
     /// Without a job nothing waits for the store: a request is recorded shortly after its end.
     private func waitForRecords(_ count: Int, in path: String) async throws {
         var recorded = 0
+        let deadline = ContinuousClock.now + .seconds(60)
         while recorded < count {
             await Task.yield()
+            try #require(ContinuousClock.now < deadline, "\(recorded) of \(count) requests are recorded after a minute")
             guard let log = try RequestLog.open(path) else { continue }
             defer { log.close() }
             recorded = try log.requests(RequestFilter(), limit: count).count { $0.endedAt != nil }

@@ -63,7 +63,7 @@ template <typename Reader> double post(const char *url, Reader &reader, long buf
         if (code != CURLE_OK) fail(curl_easy_strerror(code));
         if (status != 200) fail("the status is not 200");
     }
-    double used = processor() - began;
+    double used = again > 0 ? processor() - began : 0;
     curl_easy_cleanup(easy);
     curl_slist_free_all(headers);
     return used;

@@ -54,7 +54,11 @@ def main() -> int:
     what = chosen.what or ("all" if not chosen.plot else None)
     for name, measurement in MEASUREMENTS.items():
         if what in (name, "all"):
-            print(f"\n{measurement.measure(settings)}", flush=True)
+            try:
+                result = measurement.measure(settings)
+            except (RunError, ServerError) as problem:
+                result = f"{name} failed: {problem}"
+            print(f"\n{result}", flush=True)
     if settings.summary.table.rows:
         print(f"\n{settings.summary.table}", flush=True)
     return draw(settings, described) if chosen.plot else 0

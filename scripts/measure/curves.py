@@ -110,6 +110,8 @@ def streams(settings, notes: list[str]) -> tuple[Panel, Panel]:
                 except RunError as problem:
                     note(notes, f"Not drawn: {problem}.")
                     open_sizes.remove(size)
+                    for panel in (cpu, memory):
+                        panel.curves.get(client, {}).pop(size, None)
                     continue
                 cpu.add(client, size, run.cpu / size * 1e6)
                 memory.add(client, size, (run.peak - base) / (size - 1) / 1e3)

@@ -71,5 +71,5 @@ def all_open(client: str, run: Run, streams: int):
 
 
 def is_busy(runs: Iterable[list[Run]]) -> bool:
-    """Whether other programs had the machine in most of the runs."""
+    """Whether the cores were idle for less than LEAST_IDLE of the time in most of the runs."""
     return statistics.median(run.idle for found in runs for run in found) < LEAST_IDLE

@@ -1,10 +1,10 @@
-"""The table at the end of a run: each use for which there is a goal, beside its reference."""
+"""The table at the end of a run: measured uses beside their references, with the goal if there is one."""
 
 from table import Table
 
 
 def kept(is_kept: bool, is_busy: bool = False) -> str:
-    """The verdict on a goal. There is none if other programs had the machine (`is_busy`)."""
+    """The verdict on a goal. There is none if the cores were busy (`is_busy`), for that changes latencies."""
     return "machine busy" if is_busy else "kept" if is_kept else "missed"
 
 

@@ -74,13 +74,6 @@ void mr_push_host_function(lua_State *L, void *context);
 /// Releases an object of the host by its slot in the host's table `context`. Called from a finalizer, at any allocation
 /// that Lua makes and during mr_vm_free, or from `__close`. Must not call Lua.
 typedef void (*mr_object_release)(void *context, size_t slot);
-/// Pushes `table[key]`, read raw. Returns its type; MR_NO_TABLE if there is no table at `index`, and then pushes nothing. `key` must
-/// be a constant: Lua caches it by its address.
-int mr_get_field(lua_State *L, int index, const char *key);
-/// Sets `table[key]` to the value on top, which it pops; raw. False if there is no table at `index`.
-bool mr_set_field(lua_State *L, int index, const char *key);
-enum { MR_NO_TABLE = -2 };
-
 /// Sets what releases objects. `context` must outlive the state.
 void mr_set_objects(mr_vm *vm, mr_object_release release, void *context);
 /// Pushes the metatable of a new type of userdata; `name` is its `__name`. Needs 4 slots of the stack.
@@ -91,6 +84,15 @@ void mr_push_object(lua_State *L, int type, size_t slot);
 /// The slot of the userdata at `index`; 0 if it was released, or if the value is no userdata of that type. Needs 2 slots of
 /// the stack.
 size_t mr_object_at(lua_State *L, int index, int type);
+
+/// What mr_get_field returns in place of a type.
+enum { MR_NO_TABLE = -2 };
+/// Pushes `table[key]`, read raw, and returns its type. MR_NO_TABLE, with nothing pushed, if there is no table at `index` or no
+/// space on the stack. `key` must be a constant: Lua caches it by its address.
+int mr_get_field(lua_State *L, int index, const char *key);
+/// Sets `table[key]` to the value on top, raw, and pops it. False, with nothing changed, if there is no table at `index` or no
+/// space on the stack.
+bool mr_set_field(lua_State *L, int index, const char *key);
 
 /// Flags of a coroutine of the host. The state holds them while it runs, the host between runs.
 enum {

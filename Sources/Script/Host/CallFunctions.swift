@@ -99,7 +99,7 @@ extension ScriptRuntime {
 
     private func callbacks(at table: Int, of stack: LuaStack) -> CallCallbacks {
         var callbacks = CallCallbacks()
-        guard stack.field("heard", of: table, { $0.bool(at: -1) }) == true else { return callbacks }
+        guard stack.field("has_callbacks", of: table, { $0.bool(at: -1) }) == true else { return callbacks }
         for name in CallbackName.allCases {
             stack.getField(name.option, of: table)
             defer { stack.pop(1) }

@@ -197,10 +197,27 @@ end
 
 -- Clients ----------------------------------------------------------------------------------------------------------
 
--- Whether a request without options of its own is the same each time but for its messages and callbacks. Tables that a script
--- may fill later, prices and tools are not.
-local function is_plain(options, callbacks)
-  return not (options.params or options.headers or options.schema or options.cache or callbacks.on_value)
+-- Empty options, shared by all who have none. Nothing writes to it.
+local NONE = {}
+
+-- Whether the requests of a client that set no options of their own can share a template. Not with prices, tools and tables
+-- that only the host reads: a script may change them later.
+local function may_share(options, callbacks)
+  return not (options.params or options.headers or options.schema or options.cache or options.limit or callbacks.on_value)
+end
+
+local function copied(values)
+  local copy = {}
+  for name, value in next, values or NONE do copy[name] = value end
+  return copy
+end
+
+-- A script may also change the tables `timeout` and `retry` that it gave.
+local function is_same(values, copy)
+  values = values or NONE
+  for name, value in next, values do if copy[name] ~= value then return false end end
+  for name in next, copy do if values[name] == nil then return false end end
+  return true
 end
 
 local Client = { __name = "llm.client" }
@@ -218,7 +235,7 @@ function llm.client(options)
   return setmetatable({
     provider = endpoint.provider, model = endpoint.model, base_url = endpoint.base_url, dialect = endpoint.dialect,
     _options = merged(options, { timeout = timeout }), _callbacks = callbacks, _endpoint = endpoint,
-    _is_plain = is_plain(options, callbacks),
+    _may_share = may_share(options, callbacks),
   }, Client)
 end
 
@@ -227,9 +244,6 @@ function llm.limit(options) return internal.limit.make(options) end
 -- Returned by the run of a tool to leave the call to the script.
 llm.defer = setmetatable({}, { __name = "llm.defer", __tostring = function() return "llm.defer" end })
 function llm.tool(options) return internal.tools.make(options) end
-
--- Options where none are given. Nothing writes to it.
-local NONE = {}
 
 local PARAMS_HINT = "; fields that only this provider knows go into params = {...}"
 
@@ -242,10 +256,9 @@ end
 local function with_callbacks(self, options, specified, where, prompt, history)
   specified.messages, specified.fault = internal.prompt.messages(where, prompt, history and host.history_count(history))
   specified.history = history
-  -- heard: the host looks for callbacks only if there are some.
-  for name, callback in next, self._callbacks do specified[name], specified.heard = callback, true end
+  for name, callback in next, self._callbacks do specified[name], specified.has_callbacks = callback, true end
   for name, value in next, options do
-    if CALLBACKS[name] then specified[name], specified.heard = value, true end
+    if CALLBACKS[name] then specified[name], specified.has_callbacks = value, true end
   end
   return specified
 end
@@ -266,10 +279,11 @@ local function specification(where, self, prompt, options, history)
     fail(where .. ": no model is named; write llm.client { model = \"...\" } or pass model = \"...\"")
   end
   local defaults = self._options
-  local is_repeatable = self._is_plain and only_callbacks(options) and not host.counts_dollars() and not host.records_costs
-  if is_repeatable and self._template and self._template_model == model then
+  local shares = self._may_share and only_callbacks(options) and not host.counts_dollars() and not host.records_costs
+  local shared = shares and self._shared
+  if shared and shared.model == model and is_same(defaults.timeout, shared.timeout) and is_same(defaults.retry, shared.retry) then
     local specified = {
-      template = self._template, endpoint = self._endpoint, params = NONE, max_rounds = defaults.max_rounds,
+      template = shared.template, endpoint = self._endpoint, params = NONE, max_rounds = defaults.max_rounds,
     }
     return with_callbacks(self, options, specified, where, prompt, history)
   end
@@ -291,7 +305,11 @@ local function specification(where, self, prompt, options, history)
   if specified.limit == nil then specified.limit = defaults.limit end
   if specified.lenient == nil then specified.lenient = defaults.lenient end
   if specified.think_tags == nil then specified.think_tags = defaults.think_tags end
-  if is_repeatable then self._template, self._template_model = host.template(specified), model end
+  if shares then
+    self._shared = {
+      template = host.template(specified), model = model, timeout = copied(defaults.timeout), retry = copied(defaults.retry),
+    }
+  end
   with_callbacks(self, options, specified, where, prompt, history)
   local form = options.schema or defaults.schema
   if form then

@@ -254,7 +254,7 @@ final class CallDispatcher {
 
     /// Takes the coroutine back, so that thousands of streams share one. A callback that waits keeps it for its request.
     private func release(_ task: ScriptTask, of call: Call) {
-        guard task.isUnmarked, idleTasks.count < Self.keptTasks else { return }
+        guard task.isReusable, idleTasks.count < Self.keptTasks else { return }
         task.owner = nil
         task.scope = nil
         call.task = nil

@@ -89,7 +89,7 @@ final class CallRegistry {
 
     /// Queues the calls that have something to deliver at `now`.
     func fireTimers(now: Double) {
-        while timers.isDue(now: now), let due = timers.popDue(now: now) { enqueue(due.payload) }
+        while let due = timers.popDue(now: now) { enqueue(due.payload) }
     }
 
     /// Queues the calls for which the engine has events, then empties the queue. A call counts as queued until its delivery

@@ -44,8 +44,8 @@ struct RequestReader {
         }
         parsed.fault = stack.field("fault", of: table) { $0.string(at: -1) } ?? parsed.fault
         parsed.spec.chat.messages = try messages(of: table, stack, &parsed.fault)
-        let isHeard = stack.field("heard", of: table) { $0.bool(at: -1) } ?? false
-        let sees = { (name: StaticString) in isHeard && stack.field(name, of: table) { !$0.isNil(at: -1) } }
+        let hasCallbacks = stack.field("has_callbacks", of: table) { $0.bool(at: -1) } ?? false
+        let sees = { (name: StaticString) in hasCallbacks && stack.field(name, of: table) { !$0.isNil(at: -1) } }
         let seesEvents = sees("on_event") || mode == .stream
         parsed.spec.wantsChunks = sees("on_chunk")
         parsed.spec.isObserved = seesEvents || parsed.spec.wantsChunks || sees("on_token") || sees("on_reasoning")

@@ -10,7 +10,7 @@ final class Scheduler {
     /// The task whose Lua code is running now.
     private(set) var current: ScriptTask?
     /// The main task and spawned ones that are not over, by id.
-    private var tasks: [Int: ScriptTask] = [:]
+    private var tasks = SequentialTable<ScriptTask>()
     private var ready: [ScriptTask] = []
     private var timers = TimerHeap<Timer>()
     /// Whether the first timer may be one of an earlier wait.
@@ -53,7 +53,7 @@ final class Scheduler {
         nextID += 1
         task.isBegunInside = kind == .spawned && current?.isInside == true
         if kind != .callback {
-            tasks[task.id] = task
+            tasks[UInt64(task.id)] = task
             aliveCount += 1
             join(current?.scope, task)
         }
@@ -125,7 +125,7 @@ final class Scheduler {
     /// Breaks the reference cycles of tasks that wait for each other. Nothing runs after this.
     func breakCycles() {
         for task in tasks.values { task.breakCycles() }
-        tasks = [:]
+        tasks.removeAll()
         ready = []
     }
 
@@ -136,8 +136,8 @@ final class Scheduler {
 
     /// Cancels every task that is not over, except in shielded blocks.
     func cancelAll() {
-        for id in tasks.keys.sorted() {
-            guard let task = tasks[id], task.home?.isShielded != true else { continue }
+        for id in tasks.values.map(\.id).sorted() {
+            guard let task = tasks[UInt64(id)], task.home?.isShielded != true else { continue }
             cancel(task)
         }
     }
@@ -166,7 +166,7 @@ final class Scheduler {
 
     /// Wakes the tasks whose timers are due.
     func fireTimers(now: Double) {
-        while timers.isDue(now: now), let due = timers.popDue(now: now) {
+        while let due = timers.popDue(now: now) {
             mayHaveStaleTimer = true
             if isStale(due.payload) { continue }
             if due.payload.endsCleanup {
@@ -264,7 +264,7 @@ final class Scheduler {
         case .waits: return
         }
         aliveCount -= 1
-        tasks[task.id] = nil
+        tasks[UInt64(task.id)] = nil
         leave(task)
         let waiters = task.waiters
         task.waiters = []

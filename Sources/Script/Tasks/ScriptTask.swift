@@ -99,8 +99,9 @@ final class ScriptTask {
     /// Requests that it makes are made inside a callback or a loop over a stream, which may wait for them.
     var isInside: Bool { isBegunInside || openStreams > 0 || owner.map { !$0.machine.isEnding } ?? false }
 
-    /// It is over, has never waited, and nothing refers to it or was left in it: it may run something else.
-    var isUnmarked: Bool {
+    /// For the task of a callback: it has ended without a wait, an error or an open stream, so that all its fields have their
+    /// first values. It may run another callback.
+    var isReusable: Bool {
         state == .done && waitNumber == 0 && openStreams == 0 && !isCancelled && received == nil && error == nil
             && shieldDepth == 0
     }

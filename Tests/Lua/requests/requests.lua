@@ -197,6 +197,19 @@ end
 --> m-2 nil nil system: Be brief. | user: plain 3
 --> m-1 30 3 user: full 3
 print(heard) --> 3
+-- Timeouts and retries are those that their tables have then.
+local patience = { max = 0 }
+local tried = llm.client { model = "m-1", headers = nil, retry = patience, timeout = { total = 20 } }
+local function attempts()
+  local reply, err = tried:ask("x")
+  return reply and reply.attempts or err.attempts
+end
+print(attempts()) --> 1
+patience.max, patience.base = 2, 0.01
+local template = tried._shared.template
+print(attempts(), template ~= tried._shared.template) --> 1 true
+template = tried._shared.template
+print(attempts(), template == tried._shared.template) --> 1 true
 -- Options of one request are of that request alone.
 local tokens = 0
 assert(plain:ask("a", { on_token = function() tokens = tokens + 1 end }))
