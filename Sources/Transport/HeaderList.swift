@@ -1,6 +1,7 @@
 // Header lines as curl wants them. The requests to one endpoint have equal fields, so they share one list.
 
 internal import CCurl
+internal import Glibc
 internal import HTTP
 
 /// The header lines of requests with the same fields. curl reads them until the end of each transfer.
@@ -64,6 +65,14 @@ struct HeaderLists {
 extension String {
     /// Whether both are sent as the same bytes. `==` also holds for "é" and "e" with an accent.
     func hasSameBytes(as other: String) -> Bool {
-        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+        guard utf8.count == other.utf8.count else { return false }
+        return unsafe utf8.span.withUnsafeBytes { bytes in
+            unsafe other.utf8.span.withUnsafeBytes { others in
+                guard let start = unsafe bytes.baseAddress, let otherStart = unsafe others.baseAddress else {
+                    return true
+                }
+                return unsafe memcmp(start, otherStart, bytes.count) == 0
+            }
+        }
     }
 }

@@ -14,6 +14,12 @@ extension ScriptRuntime {
             try EndpointTable.push(resolved, to: call.stack, as: handles.endpoint, providers: providers)
             return .returned(1)
         }
+        // endpoint_refresh(endpoint): a provider has been defined
+        stack.set("endpoint_refresh") { [unowned self] call throws(LuaError) in
+            guard call.stack.type(at: 1) == .table else { return .returned(0) }
+            call.stack.field("handle", of: 1) { $0.object(at: -1, as: handles.endpoint) }?.refresh(providers)
+            return .returned(0)
+        }
         stack.set("call_start") { [unowned self] call throws(LuaError) in
             let mode: CallStateMachine.Mode =
                 switch call.stack.string(at: 2) {

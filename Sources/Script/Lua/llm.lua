@@ -199,6 +199,8 @@ end
 
 -- Empty options, shared by all who have none. Nothing writes to it.
 local NONE = {}
+-- How often providers were defined: their quirks hold for the next requests of all clients.
+local definitions = 0
 
 -- Whether the requests of a client that set no options of their own can share a template. Not with prices, tools and tables
 -- that only the host reads: a script may change them later.
@@ -206,18 +208,20 @@ local function may_share(options, callbacks)
   return not (options.params or options.headers or options.schema or options.cache or options.limit or callbacks.on_value)
 end
 
+-- A copy of the values, and their number.
 local function copied(values)
-  local copy = {}
-  for name, value in next, values or NONE do copy[name] = value end
-  return copy
+  local copy, count = {}, 0
+  for name, value in next, values or NONE do copy[name], count = value, count + 1 end
+  return copy, count
 end
 
 -- A script may also change the tables `timeout` and `retry` that it gave.
-local function is_same(values, copy)
-  values = values or NONE
-  for name, value in next, values do if copy[name] ~= value then return false end end
-  for name in next, copy do if values[name] == nil then return false end end
-  return true
+local function is_same(values, copy, count)
+  for name, value in next, values or NONE do
+    if copy[name] ~= value then return false end
+    count = count - 1
+  end
+  return count == 0
 end
 
 local Client = { __name = "llm.client" }
@@ -235,7 +239,7 @@ function llm.client(options)
   return setmetatable({
     provider = endpoint.provider, model = endpoint.model, base_url = endpoint.base_url, dialect = endpoint.dialect,
     _options = merged(options, { timeout = timeout }), _callbacks = callbacks, _endpoint = endpoint,
-    _may_share = may_share(options, callbacks),
+    _may_share = may_share(options, callbacks), _definitions = definitions,
   }, Client)
 end
 
@@ -247,7 +251,11 @@ function llm.tool(options) return internal.tools.make(options) end
 
 local PARAMS_HINT = "; fields that only this provider knows go into params = {...}"
 
+-- The names in the table, or all of them if it may inherit values.
+local function given(options, all) return getmetatable(options) and all or options end
+
 local function only_callbacks(options)
+  if getmetatable(options) then return false end
   for name in next, options do if not CALLBACKS[name] or name == "on_value" then return false end end
   return true
 end
@@ -257,8 +265,9 @@ local function with_callbacks(self, options, specified, where, prompt, history)
   specified.messages, specified.fault = internal.prompt.messages(where, prompt, history and host.history_count(history))
   specified.history = history
   for name, callback in next, self._callbacks do specified[name], specified.has_callbacks = callback, true end
-  for name, value in next, options do
-    if CALLBACKS[name] then specified[name], specified.has_callbacks = value, true end
+  for name in next, given(options, CALLBACKS) do
+    local callback = options[name]
+    if CALLBACKS[name] and callback then specified[name], specified.has_callbacks = callback, true end
   end
   return specified
 end
@@ -278,10 +287,15 @@ local function specification(where, self, prompt, options, history)
   if model == nil then
     fail(where .. ": no model is named; write llm.client { model = \"...\" } or pass model = \"...\"")
   end
+  if self._definitions ~= definitions then
+    host.endpoint_refresh(self._endpoint)
+    self._shared, self._definitions = nil, definitions
+  end
   local defaults = self._options
   local shares = self._may_share and only_callbacks(options) and not host.counts_dollars() and not host.records_costs
   local shared = shares and self._shared
-  if shared and shared.model == model and is_same(defaults.timeout, shared.timeout) and is_same(defaults.retry, shared.retry) then
+  if shared and shared.model == model and is_same(defaults.timeout, shared.timeout, shared.timeout_count)
+    and is_same(defaults.retry, shared.retry, shared.retry_count) then
     local specified = {
       template = shared.template, endpoint = self._endpoint, params = NONE, max_rounds = defaults.max_rounds,
     }
@@ -289,8 +303,9 @@ local function specification(where, self, prompt, options, history)
   end
   local params = merged(defaults.params, options.params) or NONE
   local own
-  for name, value in next, options do
-    if SAMPLING[name] then
+  for name in next, given(options, SAMPLING) do
+    local value = options[name]
+    if SAMPLING[name] and value ~= nil then
       if not own then own = merged({}, params) end
       own[name] = value
     end
@@ -306,9 +321,10 @@ local function specification(where, self, prompt, options, history)
   if specified.lenient == nil then specified.lenient = defaults.lenient end
   if specified.think_tags == nil then specified.think_tags = defaults.think_tags end
   if shares then
-    self._shared = {
-      template = host.template(specified), model = model, timeout = copied(defaults.timeout), retry = copied(defaults.retry),
-    }
+    shared = { template = host.template(specified), model = model }
+    shared.timeout, shared.timeout_count = copied(defaults.timeout)
+    shared.retry, shared.retry_count = copied(defaults.retry)
+    self._shared = shared
   end
   with_callbacks(self, options, specified, where, prompt, history)
   local form = options.schema or defaults.schema
@@ -474,6 +490,7 @@ function llm.providers() return host.providers() end
 function llm.provider(definition)
   check("llm.provider", definition, PROVIDER)
   host.define_provider(definition)
+  definitions = definitions + 1
 end
 
 -- Members that are loaded on first use, and the parts that they are.

@@ -130,7 +130,7 @@ enum EndpointTable {
         stack.set("dialect", resolved.dialect)
         stack.set("base_url", resolved.baseURL)
         stack.set("model", resolved.model)
-        stack.push(ClientEndpoint(endpoint), as: type)
+        stack.push(ClientEndpoint(endpoint, preset: resolved.preset), as: type)
         stack.setField("handle", of: -2)
     }
 
@@ -149,7 +149,18 @@ enum EndpointTable {
 
 /// The endpoint of a client, which all its requests share. Scripts hold it and cannot change it.
 final class ClientEndpoint {
-    let endpoint: Endpoint
+    private(set) var endpoint: Endpoint
+    /// The name of the provider that it comes from.
+    private let preset: String?
 
-    init(_ endpoint: Endpoint) { self.endpoint = endpoint }
+    init(_ endpoint: Endpoint, preset: String?) {
+        self.endpoint = endpoint
+        self.preset = preset
+    }
+
+    /// Takes the quirks of a provider that was defined again.
+    func refresh(_ providers: ProviderTable) {
+        guard let known = preset.flatMap(providers.named)?.endpoint(endpoint.dialect) else { return }
+        endpoint.quirks = known.quirks
+    }
 }

@@ -220,6 +220,26 @@ assert(plain:ask("c"))
 print(simulator.body(host.requests()).temperature, simulator.said(host.requests())) --> nil system: Be brief. | user: c
 print(seen > 0 and tokens == seen, heard) --> true 6
 
+--# options may inherit values
+local base = { temperature = 0.25, system = "Be brief.", on_token = function(text) io.write("[", text, "]") end }
+assert(client:ask("hi", setmetatable({}, { __index = base })))
+print() --> [tok1 ][tok2 ][tok3 ]
+print(simulator.body(1).temperature, simulator.said(1)) --> 0.25 system: Be brief. | user: hi
+
+--# a provider that is defined again has its new quirks in all clients
+llm.provider { name = "mine", base_url = host.url() .. "/v1", dialect = "openai", model = "m" }
+simulator.answer { '{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}', "[DONE]" }
+local mine = llm.client { provider = "mine" }
+local function fields()
+  assert(mine:ask("hi"))
+  assert(mine:ask("hi", { max_tokens = 3 }))
+  local body = simulator.body(host.requests())
+  print(body.max_tokens, body.max_completion_tokens)
+end
+fields() --> 3 nil
+llm.provider { name = "mine", quirks = { max_tokens = "max_completion_tokens" } }
+fields() --> nil 3
+
 --# a client without its endpoint says so
 local broken = llm.client {}
 broken._endpoint = {}
