@@ -122,7 +122,8 @@ local left = client:start("hi", { headers = count("inf"), on_token = function(te
 end })
 assert(slow:wait())
 assert(fast:wait())
-print(pcall(raising.wait, raising)) --> false enough
+local ok, err = pcall(raising.wait, raising)
+print(ok, tostring(err):match("^[^\n]+")) --> false enough
 assert(nested:wait())
 print(left:wait().finish_reason) --> cancelled
 for _, name in ipairs { "slow", "fast", "raising", "nested", "inner", "left" } do print(name, log[name]) end

@@ -178,6 +178,7 @@ for event in client:stream("hi", { headers = fault("401") }) do end
 --! auth (401)
 
 --# a request without options of its own sends what its client says at that time
+local host = require "host"
 local params, headers, heard = { seed = 1 }, { ["X-One"] = "1" }, 0
 local plain = llm.client { model = "m-1", system = "Be brief.", timeout = 20, think_tags = true, on_finish = function() heard = heard + 1 end }
 local full = llm.client { model = "m-1", params = params, headers = headers }
@@ -227,6 +228,7 @@ print() --> [tok1 ][tok2 ][tok3 ]
 print(simulator.body(1).temperature, simulator.said(1)) --> 0.25 system: Be brief. | user: hi
 
 --# a provider that is defined again has its new quirks in all clients
+local host = require "host"
 llm.provider { name = "mine", base_url = host.url() .. "/v1", dialect = "openai", model = "m" }
 simulator.answer { '{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}', "[DONE]" }
 local mine = llm.client { provider = "mine" }
