@@ -96,7 +96,7 @@ public struct SequentialTable<Value> {
         }
     }
 
-    /// Moves all values to the dictionary: the queue begins anew at `number`.
+    /// Moves all values to the dictionary. The queue then begins at `number`.
     @inlinable
     mutating func retire(before number: UInt64) {
         for (index, value) in recent.enumerated() {

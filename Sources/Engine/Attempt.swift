@@ -237,7 +237,7 @@ final class Attempt {
         try frameEnded(owner, now: now)
     }
 
-    /// Passes the events of a frame to the request.
+    /// Delivers the events of a frame to the request, without those that do not count after an error.
     private func deliverDecoded(to owner: Request, now: Double) {
         if firstFrames != nil, decoder.outputCount != outputCount || decodedEvents.contains(where: \.isOutput) {
             firstFrames = nil
@@ -249,12 +249,12 @@ final class Attempt {
                 if case .usage = $0 { false } else { true }
             }
         }
-        passOn(to: owner, now: now)
+        deliverEvents(to: owner, now: now)
     }
 
-    /// Empties the list of decoded events into the request.
-    private func passOn(to owner: Request, now: Double) {
-        // From the end, where the removal of an event moves it. An iteration copies each event, and destroys it twice.
+    /// Delivers the decoded events in order, and empties their list.
+    private func deliverEvents(to owner: Request, now: Double) {
+        // Reversed, then removed from the end, which moves an event. An iteration copies each event and destroys it twice.
         switch decodedEvents.count {
         case 0, 1: break
         case 2: decodedEvents.swapAt(0, 1)
@@ -263,7 +263,7 @@ final class Attempt {
         while let event = decodedEvents.popLast() { owner.accept(event, from: self, now: now) }
     }
 
-    /// Moves the state of the request on after a frame.
+    /// Updates the state of the request after a frame.
     private func frameEnded(_ owner: Request, now: Double) throws(AttemptError) {
         if decoder.outputCount != outputCount {
             outputCount = decoder.outputCount
@@ -307,7 +307,7 @@ final class Attempt {
         for event in decodedEvents {
             if case .text(let batch) = event { position.events += batch.count }
         }
-        passOn(to: owner, now: now)
+        deliverEvents(to: owner, now: now)
         return end
     }
 

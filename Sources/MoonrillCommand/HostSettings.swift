@@ -21,7 +21,7 @@ struct HostSettings {
     var logLevel: LogLevelOption?
     var logFormat = LogFormat.text
 
-    /// `--timeout`.
+    /// The time limit of `--timeout`.
     var limit: TimeLimit? { timeout.map { TimeLimit(seconds: $0) } }
 
     /// Removes keys from the environment and starts the watchdog. Call it first.

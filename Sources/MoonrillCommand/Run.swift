@@ -137,8 +137,8 @@ struct ScriptRun {
 extension ScriptRun {
     /// `run SCRIPT [ARGUMENT...]`; nil for other words.
     ///
-    /// Without options nothing is left to parse. The parser would look up the conformances of each type of option in the whole
-    /// binary, which takes a third of the start of a process.
+    /// Does not use the argument parser: its first use of each type of option searches all conformances of the binary, which
+    /// takes a third of the start of a process.
     init?(withoutOptions words: ArraySlice<String>) {
         guard words.first == "run", let script = words.dropFirst().first, !script.hasPrefix("-") else { return nil }
         self.script = script

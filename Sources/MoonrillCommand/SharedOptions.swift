@@ -61,6 +61,7 @@ struct SharedOptions: ParsableArguments {
         if rate != nil, !mock, fault == nil { throw ValidationError("--rate is for the offline provider: add --mock.") }
     }
 
+    /// The values of the options.
     var settings: HostSettings {
         HostSettings(
             provider: provider, dialect: dialect, model: model, baseURL: baseURL, timeout: timeout, mock: mock,
@@ -155,6 +156,7 @@ struct StoreOptions: ParsableArguments {
         }
     }
 
+    /// The values of the options.
     var settings: StoreSettings {
         StoreSettings(
             store: store, cache: cache, refresh: refresh, noCache: noCache, logRequests: logRequests, noLog: noLog)
